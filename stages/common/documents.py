@@ -1,0 +1,52 @@
+"""Documents and the mentions marked in them; all offsets are characters of the document's text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+METADATA = ("note_type", "speciality", "sex", "age_band", "month")
+"""What a batch may say of a document beside its text; a drift check can use it."""
+
+
+class Mention(NamedTuple):
+    """One marked span: ``text[start:end]`` is the mention, `label` its class."""
+
+    start: int
+    end: int
+    label: str
+
+
+class Token(NamedTuple):
+    """One token: ``text[start:end]``."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Document:
+    """A note (or an abstract) with its marked mentions.
+
+    Parameters
+    ----------
+    id : str
+        Unique in its batch.
+    text : str
+        The text exactly as annotated.
+    mentions : tuple of Mention
+        In order of their offsets; labels as in the source.
+    sentences : tuple of (int, int), optional
+        Start and end of each sentence where the format fixes them.
+    metadata : dict of str to str
+        A subset of `METADATA`.
+    stream : bool
+        True when the format has no documents and this is a whole file of sentences.
+    """
+
+    id: str
+    text: str
+    mentions: tuple[Mention, ...] = ()
+    sentences: tuple[tuple[int, int], ...] | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    stream: bool = False

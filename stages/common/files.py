@@ -1,0 +1,93 @@
+"""Atomic, deterministic writing: the same content gives the same bytes, and nothing is half-written."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file that replaces `path` when the block ends without an error.
+
+    The file is flushed to the disk before it is renamed, so that a crash leaves either the old
+    content or the new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary = Path(name)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8."""
+    with replacing(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def rounded(value: Any, digits: int = 4) -> Any:
+    """Round every float inside nested dicts and lists; NaN becomes None."""
+    if isinstance(value, dict):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item, digits) for item in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, digits)
+    return value
+
+
+def write_json(path: Path, data: Any, *, digits: int = 4) -> None:
+    """Write `data` as JSON, floats rounded to `digits` decimals.
+
+    NaN and infinities are refused by the encoder: a metric that could not be computed is `null`.
+    """
+    text = json.dumps(rounded(data, digits), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_csv(path: Path, frame: pd.DataFrame, *, digits: int = 4) -> None:
+    """Write `frame` as CSV, floats rounded to `digits` decimals."""
+    write_text(path, frame.round(digits).to_csv(index=False, lineterminator="\n"))
+
+
+def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
+    """Write `frame` as Parquet with exactly the columns and types of `schema`.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid, KeyError
+        When a column is missing or does not fit its type.
+    """
+    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    with replacing(path) as file:
+        pq.write_table(table.replace_schema_metadata(None), file, compression="zstd")
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet table (all columns, or only `columns`)."""
+    frame: pd.DataFrame = pq.read_table(path, columns=columns, use_threads=False).to_pandas()
+    return frame

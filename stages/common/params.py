@@ -1,0 +1,137 @@
+"""`params.yaml`, typed: an unknown key or an ill-typed value is an error that names the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stages.common.errors import ParameterError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class PrepareParams(_Section):
+    """What goes in, and how it is split."""
+
+    batches: list[str]
+    sentences_per_document: Positive
+    dev: Share
+    test: Share
+    near_duplicate: Annotated[float, Field(gt=0, le=1)]
+    salt: str
+
+    @model_validator(mode="after")
+    def _leave_something_to_train_on(self) -> Self:
+        if self.dev + self.test >= 1:
+            raise ValueError("dev + test must be below 1: nothing would be left to train on")
+        return self
+
+
+class ValidateParams(_Section):
+    """Bounds of the gate."""
+
+    sentence_tokens: Positive
+    label_share: Annotated[list[Share], Field(min_length=2, max_length=2)]
+    mentions_per_label: Annotated[int, Field(ge=0)]
+
+
+class FeaturizeParams(_Section):
+    """What is learned from the training text before any label is looked at."""
+
+    minimum_count: Positive
+    clusters: list[Positive]
+    topic_clusters: list[Positive]
+    epochs: Positive
+    seed: int
+
+
+class CrfParams(_Section):
+    """The averaged passive-aggressive CRF."""
+
+    runs: Positive
+    iterations: Positive
+    aggressiveness: Annotated[float, Field(gt=0)]
+
+
+class TrainParams(_Section):
+    """Model family and its settings."""
+
+    family: Literal["crf"]
+    seed: int
+    learning_curve: list[Annotated[float, Field(gt=0, lt=1)]]
+    crf: CrfParams
+
+
+class EvaluateParams(_Section):
+    """How uncertainty is computed."""
+
+    resamples: Positive
+    seed: int
+
+
+class Bands(_Section):
+    """Lower ends of the decision bands, in percent."""
+
+    watch: float
+    retrain: float
+    alert: float
+    redevelop: float
+
+    @model_validator(mode="after")
+    def _ascend(self) -> Self:
+        if not 0 < self.watch < self.retrain < self.alert < self.redevelop:
+            raise ValueError("the bands must ascend: 0 < watch < retrain < alert < redevelop")
+        return self
+
+
+class MonitorParams(_Section):
+    """What is watched in production, and from where on something is done about it."""
+
+    columns: Annotated[list[str], Field(min_length=1)]
+    bands: Bands
+    minimum_notes: Positive
+    resamples: Positive
+    significance: Annotated[float, Field(gt=0, lt=1)]
+    seed: int
+
+
+class Params(_Section):
+    """The whole of `params.yaml`."""
+
+    prepare: PrepareParams
+    validate_: Annotated[ValidateParams, Field(alias="validate")]
+    featurize: FeaturizeParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    monitor: MonitorParams
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check the parameters.
+
+    Raises
+    ------
+    ParameterError
+        Names every key at fault and what is wrong with it.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParameterError(f"{path} is missing: run from the root of the repository") from None
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path} is not valid YAML: {error}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}" for fault in error.errors()
+        )
+        raise ParameterError(f"{path}: {faults}") from None

@@ -1,0 +1,84 @@
+"""Schemas of the tables that pass between stages, and of the serving log.
+
+Every table is Parquet. Offsets are characters of the document's text, and
+``text[start:end]`` equals the token or mention, always; the gate proves it.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from stages.common.documents import METADATA
+
+_metadata = [pa.field(name, pa.string()) for name in METADATA]
+
+DOCUMENTS = pa.schema(
+    [
+        pa.field("document", pa.string(), nullable=False),  # batch/identifier
+        pa.field("batch", pa.string(), nullable=False),
+        pa.field("context", pa.string(), nullable=False),  # neighbours share it: abbreviations carry over
+        pa.field("group", pa.string(), nullable=False),  # content hash of the first of its near duplicates
+        pa.field("split", pa.string(), nullable=False),  # train, dev, test
+        pa.field("text", pa.string(), nullable=False),
+        *_metadata,
+    ]
+)
+"""One row per document, in order of batch and place in it."""
+
+TOKENS = pa.schema(
+    [
+        pa.field("document", pa.string(), nullable=False),
+        pa.field("sentence", pa.int32(), nullable=False),  # from 0 in each document
+        pa.field("token", pa.int32(), nullable=False),  # from 0 in each sentence
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("start", pa.int32(), nullable=False),
+        pa.field("end", pa.int32(), nullable=False),
+        pa.field("tag", pa.string(), nullable=False),  # IOB2
+    ]
+)
+"""One row per token, in reading order."""
+
+MENTIONS = pa.schema(
+    [
+        pa.field("document", pa.string(), nullable=False),
+        pa.field("start", pa.int32(), nullable=False),
+        pa.field("end", pa.int32(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("source_label", pa.string(), nullable=False),
+        pa.field("aligned", pa.bool_(), nullable=False),  # both ends on token boundaries of one sentence
+    ]
+)
+"""One row per gold mention; those that no tag sequence can express have `aligned` false."""
+
+PREDICTIONS = pa.schema(
+    [
+        pa.field("document", pa.string(), nullable=False),
+        pa.field("start", pa.int32(), nullable=False),
+        pa.field("end", pa.int32(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("confidence", pa.float32(), nullable=False),  # calibrated span posterior, 0 to 1
+    ]
+)
+"""One row per predicted mention."""
+
+SERVING_LOG = pa.schema(
+    [
+        pa.field("note", pa.string(), nullable=False),  # hash of the text: never the text itself
+        *_metadata,
+        pa.field("characters", pa.int32(), nullable=False),
+        pa.field("sentences", pa.int32(), nullable=False),
+        pa.field("tokens", pa.int32(), nullable=False),
+        pa.field("unknown_tokens", pa.float32(), nullable=False),  # share of tokens unseen in training
+        pa.field("diseases", pa.int32(), nullable=False),  # predicted mentions
+        pa.field("treatments", pa.int32(), nullable=False),
+        pa.field("confidence", pa.float32()),  # mean over the note's mentions; null without any
+    ]
+)
+"""One row per note served; the training profile has the same columns."""
+
+
+def empty_columns(schema: pa.Schema) -> dict[str, list[object]]:
+    """Return a dict of empty lists, one per column, to be filled row by row."""
+    return {name: [] for name in schema.names}
