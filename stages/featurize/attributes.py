@@ -1,0 +1,289 @@
+"""The attribute extractor: tokens in, rows of a sparse matrix out. Training and production share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stages.common.files import read_table, write_table
+from stages.featurize import kernels
+from stages.featurize.abbreviations import AbbreviationReader
+from stages.featurize.clusters import Clusters
+from stages.featurize.words import OFFSETS, analyse, normalised
+
+Sentences = Sequence[Sequence[str]]
+
+_NAMES = pa.schema([("name", pa.string()), ("row", pa.int32())])
+_PAIRS = pa.schema([("key", pa.uint64()), ("row", pa.int32())])
+_SYMBOLS = pa.schema([("kind", pa.int8()), ("symbol", pa.string())])
+_WORDS = pa.schema([("word", pa.string()), ("clusters", pa.list_(pa.string()))])
+
+
+@dataclass(frozen=True)
+class SparseTokens:
+    """Attribute rows of consecutive tokens, in compressed sparse row form.
+
+    Parameters
+    ----------
+    starts : int64 array of shape (tokens + 1,)
+        ``rows[starts[i]:starts[i + 1]]`` are the attributes of token ``i``, each with value 1.
+    rows : int32 array
+    sentence_starts : int64 array of shape (sentences + 1,)
+        First token of each sentence.
+    """
+
+    starts: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    sentence_starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return the number of tokens."""
+        return len(self.starts) - 1
+
+    @property
+    def sentences(self) -> int:
+        """Number of sentences."""
+        return len(self.sentence_starts) - 1
+
+
+class AttributeExtractor:
+    """Turns the sentences of a context into attribute rows.
+
+    Build one with `learn` (from training text) or `load`. Word forms are analysed once and
+    cached; the cache holds at most `cache_size` forms.
+    """
+
+    def __init__(
+        self,
+        *,
+        names: dict[str, int],
+        pairs: tuple[NDArray[np.uint64], NDArray[np.int32]],
+        symbols: tuple[dict[str, int], dict[str, int], dict[str, int]],
+        clusters: Clusters,
+        vocabulary: frozenset[str],
+        cache_size: int = 1 << 19,
+    ) -> None:
+        self.names, self.pairs, self.symbols = names, pairs, symbols
+        self.clusters, self.vocabulary = clusters, vocabulary
+        self.n_rows = 1 + max([max(names.values(), default=-1), int(pairs[1].max(initial=-1))])
+        self._cache_size = cache_size
+        self._table = kernels.build_table(*pairs)
+        self._positions = np.array([names.get(name, -1) for name in kernels.POSITIONS], dtype=np.int32)
+        self._forms = _FormTable()
+
+    @classmethod
+    def learn(cls, contexts: Iterable[Sentences], clusters: Clusters) -> AttributeExtractor:
+        """Collect every attribute of the training text, in order of first appearance.
+
+        Parameters
+        ----------
+        contexts : iterable of sequences of sequences of str
+            Tokens by sentence; abbreviations carry over within a context.
+        clusters : dict of str to tuple of str
+            From `stages.featurize.clusters.learn_clusters`.
+        """
+        return _Learner(clusters).learn(contexts)
+
+    def transform(self, sentences: Sentences) -> SparseTokens:
+        """Return the attribute rows of the sentences of one context.
+
+        Attributes that training never saw have no row and are left out.
+        """
+        if len(self._forms) > self._cache_size:
+            self._forms = _FormTable()
+        forms, sentence_starts = self._number(sentences)
+        extra_starts, extra_rows = self._abbreviations(sentences, sentence_starts)
+        table = self._forms.arrays()
+        starts, rows = kernels.rows_of_tokens(
+            forms, sentence_starts, *table, self._positions, *self._table, extra_starts, extra_rows
+        )
+        return SparseTokens(starts, rows, sentence_starts)
+
+    def unknown_share(self, sentences: Sentences) -> float:
+        """Share of the tokens whose normalised form training never saw; 0 without tokens."""
+        tokens = [normalised(token) for sentence in sentences for token in sentence]
+        return sum(token not in self.vocabulary for token in tokens) / len(tokens) if tokens else 0.0
+
+    def pruned(self, keep: NDArray[np.bool_]) -> AttributeExtractor:
+        """Return an extractor with only the rows of `keep`, numbered anew in the same order."""
+        renumbered = np.cumsum(keep, dtype=np.int32) - 1
+        kept = keep[self.pairs[1]]
+        return AttributeExtractor(
+            names={name: int(renumbered[row]) for name, row in self.names.items() if keep[row]},
+            pairs=(self.pairs[0][kept], renumbered[self.pairs[1][kept]]),
+            symbols=self.symbols,
+            clusters=self.clusters,
+            vocabulary=self.vocabulary,
+        )
+
+    def row_names(self) -> list[str]:
+        """Return a readable name for each row."""
+        names = [""] * self.n_rows
+        for name, row in self.names.items():
+            names[row] = name
+        back = [["", *symbols] for symbols in self.symbols]
+        mask = kernels.MOST_SYMBOLS
+        for key, row in zip(self.pairs[0].tolist(), self.pairs[1].tolist(), strict=True):
+            kind, which = kernels.KINDS[key >> (3 * kernels.SYMBOL_BITS)]
+            parts = [back[which][(key >> (shift * kernels.SYMBOL_BITS)) & mask] for shift in (2, 1, 0)]
+            names[row] = f"{kind}={'|'.join(part for part in parts if part)}"
+        return names
+
+    def save(self, folder: Path) -> None:
+        """Write the extractor as four Parquet tables."""
+        folder.mkdir(parents=True, exist_ok=True)
+        names = pd.DataFrame({"name": list(self.names), "row": list(self.names.values())})
+        write_table(folder / "names.parquet", names, _NAMES)
+        write_table(folder / "pairs.parquet", pd.DataFrame({"key": self.pairs[0], "row": self.pairs[1]}), _PAIRS)
+        symbols = [(kind, symbol) for kind, known in enumerate(self.symbols) for symbol in known]
+        write_table(folder / "symbols.parquet", pd.DataFrame(symbols, columns=_SYMBOLS.names), _SYMBOLS)
+        words = sorted(self.vocabulary | self.clusters.keys())
+        table = pd.DataFrame({"word": words, "clusters": [list(self.clusters.get(word, ())) for word in words]})
+        write_table(folder / "words.parquet", table, _WORDS)
+
+    @classmethod
+    def load(cls, folder: Path) -> AttributeExtractor:
+        """Read what `save` wrote."""
+        names = read_table(folder / "names.parquet")
+        pairs = read_table(folder / "pairs.parquet")
+        symbols = read_table(folder / "symbols.parquet")
+        words = read_table(folder / "words.parquet")
+        known = [symbols.loc[symbols["kind"] == kind, "symbol"] for kind in range(3)]
+        return cls(
+            names=dict(zip(names["name"], names["row"].tolist(), strict=True)),
+            pairs=(pairs["key"].to_numpy(np.uint64), pairs["row"].to_numpy(np.int32)),
+            symbols=tuple({symbol: i for i, symbol in enumerate(column, start=1)} for column in known),
+            clusters={w: tuple(c) for w, c in zip(words["word"], words["clusters"], strict=True) if len(c)},
+            vocabulary=frozenset(words["word"]),
+        )
+
+    def _number(self, sentences: Sentences) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        numbers, known = [], self._forms.numbers
+        for sentence in sentences:
+            for token in sentence:
+                number = known.get(token)
+                numbers.append(self._analyse(token) if number is None else number)
+        lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
+        return np.array(numbers, dtype=np.int32), np.concatenate([[0], np.cumsum(lengths)])
+
+    def _analyse(self, token: str) -> int:
+        form = analyse(token, self.clusters)
+        known = self.names
+        rows = [[known[name] for name in names if name in known] for names in form.attributes]
+        parts = (form.stem, form.cluster, form.shape)
+        symbols = [known.get(part, 0) for known, part in zip(self.symbols, parts, strict=True)]
+        return self._forms.add(token, rows, symbols)
+
+    def _abbreviations(
+        self, sentences: Sentences, sentence_starts: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        reader = AbbreviationReader()
+        found = [
+            (first + position, self.names[name])
+            for first, sentence in zip(sentence_starts.tolist(), sentences, strict=False)
+            for position, name in reader.attributes(sentence)
+            if name in self.names
+        ]
+        found.sort()
+        table = np.array(found, dtype=np.int64).reshape(-1, 2)
+        starts = np.searchsorted(table[:, 0], np.arange(sentence_starts[-1] + 1))
+        return starts.astype(np.int64), table[:, 1].astype(np.int32)
+
+
+class _FormTable:
+    """Growing arrays with the rows, symbols and flags of the word forms seen so far."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self._starts: list[int] = [0]
+        self._rows: list[int] = []
+        self._symbols: list[list[int]] = []
+        self._flags: list[int] = []
+        self._arrays: tuple[NDArray[np.generic], ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def add(self, token: str, rows: list[list[int]], symbols: list[int]) -> int:
+        for part in rows:
+            self._rows += part
+            self._starts.append(len(self._rows))
+        self._symbols.append(symbols)
+        self._flags.append(kernels.OPENS if token in "([" else kernels.CLOSES if token in ")]" else 0)
+        self.numbers[token] = number = len(self.numbers)
+        self._arrays = None
+        return number
+
+    def arrays(self) -> tuple[NDArray[np.generic], ...]:
+        if self._arrays is None:
+            self._arrays = (
+                np.array(self._starts, dtype=np.int64),
+                np.array(self._rows, dtype=np.int32),
+                np.array(self._symbols, dtype=np.int32).reshape(-1, 3).T.copy(),
+                np.array(self._flags, dtype=np.int8),
+            )
+        return self._arrays
+
+
+class _Learner:
+    """Numbers attributes and symbols in order of first appearance."""
+
+    def __init__(self, clusters: Clusters) -> None:
+        self.clusters = clusters
+        self.names: dict[str, int] = {name: row for row, name in enumerate(kernels.POSITIONS)}
+        self.symbols: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
+        self.form_symbols: dict[str, tuple[int, ...]] = {}
+        self.vocabulary: set[str] = set()
+
+    def learn(self, contexts: Iterable[Sentences]) -> AttributeExtractor:
+        keys: list[NDArray[np.uint64]] = []
+        for sentences in contexts:
+            self._collect_names(sentences)
+            keys.append(self._pair_keys(sentences))
+        distinct = np.unique(np.concatenate(keys)) if keys else np.empty(0, dtype=np.uint64)
+        rows = np.arange(len(self.names), len(self.names) + len(distinct), dtype=np.int32)
+        return AttributeExtractor(
+            names=self.names,
+            pairs=(distinct, rows),
+            symbols=self.symbols,
+            clusters=self.clusters,
+            vocabulary=frozenset(self.vocabulary),
+        )
+
+    def _collect_names(self, sentences: Sentences) -> None:
+        reader = AbbreviationReader()
+        for sentence in sentences:
+            for token in sentence:
+                if token not in self.form_symbols:
+                    self._collect_form(token)
+            for _, name in reader.attributes(sentence):
+                self.names.setdefault(name, len(self.names))
+
+    def _collect_form(self, token: str) -> None:
+        form = analyse(token, self.clusters)
+        for names in form.attributes:
+            for name in names:
+                self.names.setdefault(name, len(self.names))
+        parts = (form.stem, form.cluster, form.shape)
+        numbers = tuple(known.setdefault(part, len(known) + 1) for known, part in zip(self.symbols, parts, strict=True))
+        if max(numbers) > kernels.MOST_SYMBOLS:
+            raise OverflowError(f"more than {kernels.MOST_SYMBOLS} distinct word stems in the training text")
+        self.form_symbols[token] = numbers
+        self.vocabulary.add(normalised(token))
+
+    def _pair_keys(self, sentences: Sentences) -> NDArray[np.uint64]:
+        tokens = [self.form_symbols[token] for sentence in sentences for token in sentence]
+        symbols = np.array(tokens, dtype=np.int32).reshape(-1, 3).T.copy()
+        starts = np.concatenate([[0], np.cumsum([len(s) for s in sentences], dtype=np.int64)])
+        keys = np.empty(len(kernels.KINDS) * len(tokens), dtype=np.uint64)
+        count = kernels.pair_keys(symbols, starts, keys)
+        return np.unique(keys[:count])
+
+
+assert len(OFFSETS) == 7, "the kernels lay out seven offsets a form"

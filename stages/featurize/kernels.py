@@ -1,0 +1,241 @@
+"""Compiled loops that turn word-form numbers into attribute rows.
+
+Everything that depends on one word form is looked up by its number; pairs and triples of stems,
+clusters and shapes are packed into one 64-bit key and found in an open-addressing hash table.
+No string is built per token.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+# Flags of a word form.
+OPENS, CLOSES = 1, 2
+
+# Attributes of a position that belong to no word, in the order of their rows.
+POSITIONS = ("bias", "first", "last", "in_brackets", "alone_in_brackets")
+
+# Kinds of pair and triple attributes, with the positions they are made of.
+STEM, CLUSTER, SHAPE = 0, 1, 2
+KINDS = (
+    ("stem[-1,0]", STEM),
+    ("cluster[-1,0]", CLUSTER),
+    ("shape[-1,0]", SHAPE),
+    ("stem[0,+1]", STEM),
+    ("cluster[0,+1]", CLUSTER),
+    ("shape[0,+1]", SHAPE),
+    ("stem[-2,-1]", STEM),
+    ("stem[+1,+2]", STEM),
+    ("stem[-1,0,+1]", STEM),
+)
+SYMBOL_BITS = 20
+MOST_SYMBOLS = (1 << SYMBOL_BITS) - 1
+
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_BITS = np.uint64(SYMBOL_BITS)
+_SHIFT = np.uint64(32)
+_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+@njit(cache=True, inline="always")
+def _slot(key: np.uint64, mask: np.uint64) -> np.uint64:
+    hashed = key * _MULTIPLIER
+    return (hashed ^ (hashed >> _SHIFT)) & mask
+
+
+@njit(cache=True)
+def build_table(keys: NDArray[np.uint64], rows: NDArray[np.int32]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+    """Build the hash table of pair attributes: at most half full, linear probing."""
+    size = 16
+    while size < 2 * len(keys) + 2:
+        size *= 2
+    mask = np.uint64(size - 1)
+    table_keys = np.full(size, _EMPTY, dtype=np.uint64)
+    table_rows = np.full(size, -1, dtype=np.int32)
+    for i in range(len(keys)):
+        slot = _slot(keys[i], mask)
+        while table_keys[slot] != _EMPTY:
+            slot = (slot + np.uint64(1)) & mask
+        table_keys[slot] = keys[i]
+        table_rows[slot] = rows[i]
+    return table_keys, table_rows
+
+
+@njit(cache=True, inline="always")
+def _find(key: np.uint64, table_keys: NDArray[np.uint64], table_rows: NDArray[np.int32]) -> int:
+    mask = np.uint64(len(table_keys) - 1)
+    slot = _slot(key, mask)
+    while table_keys[slot] != _EMPTY:
+        if table_keys[slot] == key:
+            return table_rows[slot]
+        slot = (slot + np.uint64(1)) & mask
+    return -1
+
+
+@njit(cache=True, inline="always")
+def pack(kind: int, a: int, b: int, c: int) -> np.uint64:
+    """Pack a kind and up to three symbols (numbered from 1; 0 stands for none) into one key."""
+    key = np.uint64(kind)
+    key = (key << _BITS) | np.uint64(a)
+    key = (key << _BITS) | np.uint64(b)
+    return (key << _BITS) | np.uint64(c)
+
+
+@njit(cache=True)
+def pair_keys(
+    symbols: NDArray[np.int32], sentence_starts: NDArray[np.int64], keys: NDArray[np.uint64]
+) -> int:
+    """List the keys of every pair and triple attribute of the text, in reading order.
+
+    Parameters
+    ----------
+    symbols : int32 array of shape (3, tokens)
+        Stem, cluster and shape numbers, from 1; 0 is unknown and makes no pair.
+    sentence_starts : int64 array of shape (sentences + 1,)
+    keys : uint64 array
+        Filled; must hold nine keys a token.
+
+    Returns
+    -------
+    int
+        How many keys were written.
+    """
+    count = 0
+    for s in range(len(sentence_starts) - 1):
+        start, end = sentence_starts[s], sentence_starts[s + 1]
+        for i in range(start, end):
+            for kind in range(9):
+                key = _key_at(kind, i, start, end, symbols)
+                if key != _EMPTY:
+                    keys[count] = key
+                    count += 1
+    return count
+
+
+@njit(cache=True, inline="always")
+def _pair(kind: int, a: int, b: int) -> np.uint64:
+    return pack(kind, a, b, 0) if a > 0 and b > 0 else _EMPTY
+
+
+@njit(cache=True)
+def _key_at(kind: int, i: int, start: int, end: int, symbols: NDArray[np.int32]) -> np.uint64:
+    """Key of one pair attribute of token `i`, or the empty key where it has none."""
+    key = _EMPTY
+    if kind < 3:
+        if i > start:
+            key = _pair(kind, symbols[kind, i - 1], symbols[kind, i])
+    elif kind < 6:
+        if i + 1 < end:
+            key = _pair(kind, symbols[kind - 3, i], symbols[kind - 3, i + 1])
+    elif kind == 6:
+        if i - 1 > start:
+            key = _pair(kind, symbols[0, i - 2], symbols[0, i - 1])
+    elif kind == 7:
+        if i + 2 < end:
+            key = _pair(kind, symbols[0, i + 1], symbols[0, i + 2])
+    elif i > start and i + 1 < end:
+        a, b, c = symbols[0, i - 1], symbols[0, i], symbols[0, i + 1]
+        if a > 0 and b > 0 and c > 0:
+            key = pack(kind, a, b, c)
+    return key
+
+
+@njit(cache=True, inline="always")
+def _offset(column: int) -> int:
+    """Offsets 0, -1, 1, -2, 2, -3, 3."""
+    distance = (column + 1) // 2
+    return -distance if column % 2 == 1 else distance
+
+
+@njit(cache=True)
+def rows_of_tokens(
+    forms: NDArray[np.int32],
+    sentence_starts: NDArray[np.int64],
+    form_starts: NDArray[np.int64],
+    form_rows: NDArray[np.int32],
+    form_symbols: NDArray[np.int32],
+    form_flags: NDArray[np.int8],
+    position_rows: NDArray[np.int32],
+    table_keys: NDArray[np.uint64],
+    table_rows: NDArray[np.int32],
+    extra_starts: NDArray[np.int64],
+    extra_rows: NDArray[np.int32],
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """List the attribute rows of every token in compressed sparse row form.
+
+    Parameters
+    ----------
+    forms : int32 array of shape (tokens,)
+    sentence_starts : int64 array of shape (sentences + 1,)
+    form_starts : int64 array of shape (7 * forms + 1,)
+        Where the rows of form ``f`` at offset column ``o`` start: ``form_starts[7 * f + o]``.
+    form_rows : int32 array
+    form_symbols : int32 array of shape (3, forms)
+    form_flags : int8 array of shape (forms,)
+    position_rows : int32 array of shape (5,)
+        Rows of `POSITIONS`; -1 where the row was pruned.
+    table_keys, table_rows
+        From `build_table`.
+    extra_starts, extra_rows
+        Rows found outside of this kernel (abbreviations), in compressed sparse row form.
+
+    Returns
+    -------
+    starts : int64 array of shape (tokens + 1,)
+    rows : int32 array
+    """
+    tokens = len(forms)
+    symbols = np.empty((3, tokens), dtype=np.int32)
+    for i in range(tokens):
+        for k in range(3):
+            symbols[k, i] = form_symbols[k, forms[i]]
+    starts = np.zeros(tokens + 1, dtype=np.int64)
+    bound = 14 * tokens + len(extra_rows)
+    for s in range(len(sentence_starts) - 1):
+        start, end = sentence_starts[s], sentence_starts[s + 1]
+        for i in range(start, end):
+            for column in range(7):
+                j = i + _offset(column)
+                if start <= j < end:
+                    bound += form_starts[7 * forms[j] + column + 1] - form_starts[7 * forms[j] + column]
+    rows = np.empty(bound, dtype=np.int32)
+    count = 0
+    for s in range(len(sentence_starts) - 1):
+        start, end = sentence_starts[s], sentence_starts[s + 1]
+        depth = 0
+        for i in range(start, end):
+            for column in range(7):
+                j = i + _offset(column)
+                if start <= j < end:
+                    cell = 7 * forms[j] + column
+                    for k in range(form_starts[cell], form_starts[cell + 1]):
+                        rows[count] = form_rows[k]
+                        count += 1
+            flag = form_flags[forms[i]]
+            depth = depth + 1 if flag == OPENS else max(0, depth - 1) if flag == CLOSES else depth
+            alone = i > start and i + 1 < end and form_flags[forms[i - 1]] == OPENS and form_flags[forms[i + 1]] == CLOSES
+            for which in range(5):
+                holds = (
+                    which == 0
+                    or (which == 1 and i == start)
+                    or (which == 2 and i + 1 == end)
+                    or (which == 3 and depth > 0)
+                    or (which == 4 and alone)
+                )
+                if holds and position_rows[which] >= 0:
+                    rows[count] = position_rows[which]
+                    count += 1
+            for kind in range(9):
+                key = _key_at(kind, i, start, end, symbols)
+                if key != _EMPTY:
+                    row = _find(key, table_keys, table_rows)
+                    if row >= 0:
+                        rows[count] = row
+                        count += 1
+            for k in range(extra_starts[i], extra_starts[i + 1]):
+                rows[count] = extra_rows[k]
+                count += 1
+            starts[i + 1] = count
+    return starts, rows[:count].copy()

@@ -1,0 +1,151 @@
+"""String attributes of one word form: what the tagger sees of a word and of its neighbours.
+
+A form is analysed once and cached by the caller, so the cost per token does not depend on how
+many attributes there are. Offsets are written in front of a neighbour's attributes (``-1w=…``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+GREEK = frozenset("alpha beta gamma delta epsilon zeta kappa lambda omega sigma theta".split())
+OFFSETS = (0, -1, 1, -2, 2, -3, 3)
+"""Positions whose word forms speak for a token, in the order of `WordForm.attributes`."""
+
+_DIGIT = re.compile(r"[0-9]")
+_ROMAN = re.compile(r"(?:I{1,3}|IV|VI{0,3}|IX|XI{0,3})$")
+_REPEAT = re.compile(r"(.)\1+")
+_LONGEST_WITH_NGRAMS = 30
+_LONGEST_WITH_SHAPE = 12
+
+
+@dataclass(frozen=True)
+class WordForm:
+    """Everything that is known of one word form.
+
+    Parameters
+    ----------
+    attributes : tuple of 7 tuples of str
+        Attributes that the form contributes at each of `OFFSETS`.
+    stem, cluster, shape : str
+        The parts that pair and triple attributes are made of.
+    """
+
+    attributes: tuple[tuple[str, ...], ...]
+    stem: str
+    cluster: str
+    shape: str
+
+
+def normalised(form: str) -> str:
+    """Lower-case, with every digit as 0.
+
+    >>> normalised("HbA1c")
+    'hba0c'
+    """
+    return _DIGIT.sub("0", form.lower())
+
+
+def stem_of(form: str) -> str:
+    """Undo the plain English plural; anything else is left alone.
+
+    >>> [stem_of(w) for w in ("Carcinomas", "therapies", "abscesses", "diabetes", "virus")]
+    ['carcinoma', 'therapy', 'abscess', 'diabete', 'virus']
+    """
+    word = normalised(form)
+    if len(word) > 5 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 5 and word.endswith("sses"):
+        return word[:-2]
+    if len(word) > 4 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def shape_of(form: str) -> str:
+    """Letters as A or a, digits as 0, anything else as a hyphen.
+
+    >>> shape_of("HbA1c")
+    'AaA0a'
+    """
+    return "".join(
+        ("A" if c.isupper() else "a") if c.isalpha() else "0" if c.isdigit() else "-" for c in form
+    )
+
+
+def flags_of(form: str) -> list[str]:
+    """Name the orthographic properties that hold."""
+    flags = []
+    lower = form.lower()
+    if form.isupper() and len(form) > 1:
+        flags.append("capitals")
+    elif form[:1].isupper() and form[1:].islower():
+        flags.append("capitalised")
+    elif form != lower:
+        flags.append("mixed")
+    if len(form) == 1:
+        flags.append("letter" if form.isalpha() else "mark")
+    if form.isdigit():
+        flags.append("digits")
+    elif any(c.isdigit() for c in form):
+        flags.append("has_digit")
+    if not any(c.isalnum() for c in form):
+        flags.append("punctuation" + form[:2])
+    if _ROMAN.match(form):
+        flags.append("roman")
+    if lower in GREEK:
+        flags.append("greek")
+    if form.isupper() and 2 <= len(form) <= 6:
+        flags.append("acronym")
+    if len(form) > 2 and form[-1] == "s" and form[:-1].isupper():
+        flags.append("acronyms")
+    return ["f=" + flag for flag in flags]
+
+
+def _affixes(word: str) -> list[str]:
+    prefixes = [f"p{k}={word[:k]}" for k in (2, 3, 4, 5) if len(word) > k]
+    suffixes = [f"s{k}={word[-k:]}" for k in (1, 2, 3, 4, 5, 6) if len(word) > k]
+    return prefixes + suffixes
+
+
+def _ngrams(word: str) -> list[str]:
+    if len(word) > _LONGEST_WITH_NGRAMS:
+        return []
+    framed = f"^{word}$"
+    grams = (framed[i : i + k] for k in (3, 4) for i in range(len(framed) - k + 1))
+    return [f"n={gram}" for gram in dict.fromkeys(grams)]
+
+
+def analyse(form: str, clusters: Mapping[str, tuple[str, ...]]) -> WordForm:
+    """List the attributes of a word form.
+
+    Parameters
+    ----------
+    form : str
+        The word as it stands in the text.
+    clusters : mapping of str to tuple of str
+        Distributional clusters by normalised form; unknown forms fall back to their stem's.
+    """
+    word, stem, shape = normalised(form), stem_of(form), shape_of(form)
+    compressed = _REPEAT.sub(r"\1", shape)
+    flags = flags_of(form)
+    groups = list(clusters.get(word) or clusters.get(stem) or ("cl=unknown",))
+
+    own = [f"w={word}", f"W={form}", f"st={stem}", f"cs={compressed}", f"len={min(len(form), 12)}"]
+    if len(form) <= _LONGEST_WITH_SHAPE:
+        own.append(f"sh={shape}")
+    own += [*_affixes(word), *_ngrams(word), *flags, *groups]
+
+    near = [f"w={word}", f"st={stem}", f"s3={word[-3:]}", f"s4={word[-4:]}", f"p3={word[:3]}"]
+    near += [f"cs={compressed}", *flags, *groups]
+    far = [f"w={word}", f"st={stem}", f"s3={word[-3:]}", *groups]
+    farther = [f"st={stem}", *groups[:2]]
+
+    by_distance = {0: own, 1: near, 2: far, 3: farther}
+    attributes = tuple(
+        tuple(own) if offset == 0 else tuple(f"{offset:+d}{name}" for name in by_distance[abs(offset)])
+        for offset in OFFSETS
+    )
+    return WordForm(attributes, stem, groups[1] if len(groups) > 1 else groups[0], compressed)

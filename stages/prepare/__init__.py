@@ -1,0 +1,1 @@
+"""Annotation batches to documents, tokens and mentions, split into train, dev and test."""

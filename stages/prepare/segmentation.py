@@ -1,0 +1,85 @@
+"""Text to sentences and tokens, with character offsets. Training and production share it.
+
+Sentences: `sentencex` (a rule-based segmenter that never alters the text) inside of blocks; a
+block ends where clinical layout ends a thought: at an empty line, before a bullet, after a short
+line. Tokens: runs of letters and digits; what clinical text glues together comes apart (``500mg``,
+``COPD/asthma``, ``co-amoxiclav``, ``(n=3)``), while ``T2DM``, ``HbA1c`` and ``2.5`` stay whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stages.common.documents import Token
+
+_TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)*|[^\W\d_][^\W_]*|\S")
+_LINE = re.compile(r"[^\n\r]+")
+_WRAP_WIDTH = 50
+_CONTINUES = re.compile(r"[a-z0-9(]")
+_BULLET = re.compile(r"(?:[-*•·]|\d{1,2}[.)])\s")
+
+
+def tokenize(text: str, start: int = 0, end: int | None = None) -> list[Token]:
+    """List the tokens of ``text[start:end]``; offsets count from the start of `text`.
+
+    >>> text = "COPD/asthma, 500mg b.d."
+    >>> [text[s:e] for s, e in tokenize(text)]
+    ['COPD', '/', 'asthma', ',', '500', 'mg', 'b', '.', 'd', '.']
+    """
+    return [Token(*match.span()) for match in _TOKEN.finditer(text, start, len(text) if end is None else end)]
+
+
+def split_sentences(text: str) -> list[tuple[int, int]]:
+    """List the sentences as (start, end), without surrounding white space.
+
+    >>> text = "Seen by the team. Plan:\\n- stop aspirin\\n- start 2.5 mg b.d."
+    >>> [text[s:e] for s, e in split_sentences(text)]
+    ['Seen by the team.', 'Plan:', '- stop aspirin', '- start 2.5 mg b.d.']
+    """
+    return [span for start, end in _blocks(text) for span in _sentences_of(text, start, end)]
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Join hard-wrapped lines; every other line is a block of its own."""
+    start = end = -1
+    for match in _LINE.finditer(text):
+        line = match.group()
+        if not line.strip():
+            continue
+        if start >= 0 and _continues(text, end, match.start(), line, end - max(start, text.rfind("\n", 0, end) + 1)):
+            end = match.end()
+            continue
+        if start >= 0:
+            yield start, end
+        start, end = match.span()
+    if start >= 0:
+        yield start, end
+
+
+def _continues(text: str, end: int, start: int, line: str, width: int) -> bool:
+    """Tell whether a line goes on with the sentence of the line before it."""
+    if text.count("\n", end, start) > 1 or width < _WRAP_WIDTH or text[end - 1] in ".:;!?":
+        return False
+    stripped = line.lstrip()
+    return bool(_CONTINUES.match(stripped)) and not _BULLET.match(stripped)
+
+
+def _sentences_of(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    import sentencex
+
+    place = start
+    for sentence in sentencex.segment("en", text[start:end]):
+        # The segmenter returns consecutive pieces; searching keeps the offsets right if it trims white space.
+        first = text.find(sentence, place, end)
+        if first < 0:
+            first, sentence = place, text[place:end]
+        place = first + len(sentence)
+        stripped = sentence.strip()
+        if stripped:
+            left = first + len(sentence) - len(sentence.lstrip())
+            yield left, left + len(stripped)
+    rest = text[place:end].strip()
+    if rest:
+        left = text.index(rest, place)
+        yield left, left + len(rest)

@@ -1,0 +1,176 @@
+"""Documents to the tables that the other stages read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from stages.common.documents import METADATA, Document, Mention, Token
+from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS, empty_columns
+from stages.common.tags import TokenSpan, to_iob2
+from stages.prepare.segmentation import split_sentences, tokenize
+
+
+@dataclass(frozen=True)
+class PlacedDocument:
+    """A document with its place: batch, context, group, split, and what its labels mean."""
+
+    document: Document
+    batch: str
+    context: str
+    group: str
+    split: str
+    mapping: Mapping[str, str]
+
+
+@dataclass
+class Tables:
+    """The three tables of `data/prepared`, and what could not be expressed in them."""
+
+    documents: pd.DataFrame
+    tokens: pd.DataFrame
+    mentions: pd.DataFrame
+    report: dict[str, int] = field(default_factory=dict)
+
+
+def blocks_of(stream: Document, sentences_per_document: int) -> list[Document]:
+    """Cut a file of sentences into documents of neighbouring sentences.
+
+    Parameters
+    ----------
+    stream : Document
+        With `sentences`.
+    sentences_per_document : int
+
+    Returns
+    -------
+    list of Document
+        Named ``<stream>#00000``, ``<stream>#00001``, …
+    """
+    sentences = stream.sentences or ()
+    mentions, blocks = list(stream.mentions), []
+    place = 0
+    for number, first in enumerate(range(0, len(sentences), sentences_per_document)):
+        part = sentences[first : first + sentences_per_document]
+        start, end = part[0][0], part[-1][1]
+        inside = []
+        while place < len(mentions) and mentions[place].start < end:
+            mention = mentions[place]
+            inside.append(Mention(mention.start - start, mention.end - start, mention.label))
+            place += 1
+        block = replace(
+            stream,
+            id=f"{stream.id}#{number:05d}",
+            text=stream.text[start:end],
+            mentions=tuple(inside),
+            sentences=tuple((s - start, e - start) for s, e in part),
+            stream=False,
+        )
+        blocks.append(block)
+    return blocks
+
+
+def build_tables(placed: Iterable[PlacedDocument]) -> Tables:
+    """Segment documents, tag their tokens and list their mentions.
+
+    A mention whose ends are not token boundaries of one sentence stays in the mentions table with
+    ``aligned`` false, so that evaluation counts it as missed; where it can be, the tokens that it
+    touches are tagged all the same.
+    """
+    documents, tokens, mentions = (empty_columns(schema) for schema in (DOCUMENTS, TOKENS, MENTIONS))
+    report = dict.fromkeys(("documents", "sentences", "tokens", "mentions", "inside_token", "across_sentences"), 0)
+    for item in placed:
+        name = f"{item.batch}/{item.document.id}"
+        _add_document(documents, name, item)
+        sentences = [tokenize(item.document.text, s, e) for s, e in _sentences(item.document)]
+        sentences = [sentence for sentence in sentences if sentence]
+        spans: list[list[TokenSpan]] = [[] for _ in sentences]
+        for mention in item.document.mentions:
+            label = item.mapping[mention.label]
+            aligned = _place(mention, label, sentences, spans, report)
+            _add_mention(mentions, name, item.document.text, mention, label, aligned)
+        _add_tokens(tokens, name, item.document.text, sentences, spans)
+        report["documents"] += 1
+        report["sentences"] += len(sentences)
+        report["tokens"] += sum(map(len, sentences))
+        report["mentions"] += len(item.document.mentions)
+    return Tables(
+        pd.DataFrame(documents, columns=DOCUMENTS.names),
+        pd.DataFrame(tokens, columns=TOKENS.names),
+        pd.DataFrame(mentions, columns=MENTIONS.names),
+        report,
+    )
+
+
+def _sentences(document: Document) -> Sequence[tuple[int, int]]:
+    return split_sentences(document.text) if document.sentences is None else document.sentences
+
+
+def _place(
+    mention: Mention,
+    label: str,
+    sentences: list[list[Token]],
+    spans: list[list[TokenSpan]],
+    report: dict[str, int],
+) -> bool:
+    """Put a mention on the tokens it touches; tell whether they are exactly the mention."""
+    touched = [
+        (s, t)
+        for s, sentence in enumerate(sentences)
+        if sentence[0].start < mention.end and mention.start < sentence[-1].end
+        for t, token in enumerate(sentence)
+        if token.start < mention.end and mention.start < token.end
+    ]
+    if not touched or touched[0][0] != touched[-1][0]:
+        report["across_sentences"] += 1
+        return False
+    sentence, first = touched[0]
+    last = touched[-1][1]
+    if not (spans[sentence] and spans[sentence][-1][1] > first):
+        spans[sentence].append((first, last + 1, label))
+    tokens = sentences[sentence]
+    if tokens[first].start == mention.start and tokens[last].end == mention.end:
+        return True
+    report["inside_token"] += 1
+    return False
+
+
+def _add_document(columns: dict[str, list[object]], name: str, item: PlacedDocument) -> None:
+    row = {
+        "document": name,
+        "batch": item.batch,
+        "context": item.context,
+        "group": item.group,
+        "split": item.split,
+        "text": item.document.text,
+        **{key: item.document.metadata.get(key) for key in METADATA},
+    }
+    for key, value in row.items():
+        columns[key].append(value)
+
+
+def _add_mention(
+    columns: dict[str, list[object]], name: str, text: str, mention: Mention, label: str, aligned: bool
+) -> None:
+    values = (name, mention.start, mention.end, text[mention.start : mention.end], label, mention.label, aligned)
+    for key, value in zip(MENTIONS.names, values, strict=True):
+        columns[key].append(value)
+
+
+def _add_tokens(
+    columns: dict[str, list[object]],
+    name: str,
+    text: str,
+    sentences: list[list[Token]],
+    spans: list[list[TokenSpan]],
+) -> None:
+    for number, (sentence, marked) in enumerate(zip(sentences, spans, strict=True)):
+        columns["document"] += [name] * len(sentence)
+        columns["sentence"] += [number] * len(sentence)
+        columns["token"] += range(len(sentence))
+        columns["text"] += [text[token.start : token.end] for token in sentence]
+        columns["start"] += [token.start for token in sentence]
+        columns["end"] += [token.end for token in sentence]
+        columns["tag"] += to_iob2(len(sentence), marked)

@@ -1,0 +1,1 @@
+"""Attributes to a tagger; one module per model family behind one protocol."""

@@ -1,0 +1,192 @@
+"""Averaged passive-aggressive CRF over BIOES tags: several shuffled runs, averaged into one linear model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.common.files import read_json, replacing, write_json
+from stages.common.params import CrfParams, TrainParams
+from stages.common.tags import TokenSpan, spans_of, to_bioes
+from stages.featurize.attributes import SparseTokens
+from stages.train import kernels
+from stages.train.tagger import TaggedSpan
+
+
+@dataclass(frozen=True)
+class TagSet:
+    """BIOES tags of some labels, and which of them may follow each other.
+
+    Parameters
+    ----------
+    labels : tuple of str
+    """
+
+    labels: tuple[str, ...]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """``O`` first, then the four tags of each label."""
+        return ("O", *(f"{prefix}-{label}" for label in self.labels for prefix in "BIES"))
+
+    def illegal(self) -> NDArray[np.float32]:
+        """Return 0 for legal transitions and `kernels.FORBIDDEN` for the others."""
+        scores = np.full((len(self.tags), len(self.tags)), kernels.FORBIDDEN, dtype=np.float32)
+        for i, left in enumerate(self.tags):
+            for j, right in enumerate(self.tags):
+                inside = left[0] in "BI"
+                if (inside and right[0] in "IE" and left[2:] == right[2:]) or (not inside and right[0] in "OBS"):
+                    scores[i, j] = 0
+        return scores
+
+    def ends(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the same for the first and the last tag of a sentence."""
+        first = [0 if tag[0] in "OBS" else kernels.FORBIDDEN for tag in self.tags]
+        last = [0 if tag[0] in "OES" else kernels.FORBIDDEN for tag in self.tags]
+        return np.array(first, dtype=np.float32), np.array(last, dtype=np.float32)
+
+    def of_span(self, label: str) -> tuple[int, int, int, int]:
+        """Return the numbers of the single, first, inner and last tag of a label."""
+        index = self.tags.index(f"B-{label}")
+        return index + 3, index, index + 1, index + 2
+
+
+@dataclass(frozen=True)
+class CrfTagger:
+    """A linear-chain CRF: `weights` by attribute and tag, `transitions` between tags."""
+
+    tag_set: TagSet
+    weights: NDArray[np.float32]
+    transitions: NDArray[np.float32]
+    temperature: float = 1.0
+
+    @classmethod
+    def fit(
+        cls, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], *, n_rows: int, params: TrainParams
+    ) -> Self:
+        """Learn `params.crf.runs` models in different orders and average their weights."""
+        tag_set = TagSet(tuple(sorted({label for sentence in spans for _, _, label in sentence})))
+        gold = _encode(tokens, spans, tag_set)
+
+        def learn(run: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            return _learn_once(tokens, gold, tag_set, n_rows, params.crf, (params.seed, run))
+
+        # The runs do not know of each other and are summed in order: any number of threads gives the same bytes.
+        weights = np.zeros((n_rows, len(tag_set.tags)), dtype=np.float32)
+        transitions = np.zeros((len(tag_set.tags),) * 2, dtype=np.float32)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for run_weights, run_transitions in pool.map(learn, range(params.crf.runs)):
+                weights += run_weights / params.crf.runs
+                transitions += run_transitions / params.crf.runs
+        return cls(tag_set, weights, transitions)
+
+    def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
+        """Return the best mentions of each sentence, without their confidence."""
+        best = kernels.decode(tokens.starts, tokens.rows, tokens.sentence_starts, *self._scores())
+        names = self.tag_set.tags
+        tags = [names[tag] for tag in best.tolist()]
+        bounds = tokens.sentence_starts.tolist()
+        return [spans_of(tags[first:end]) for first, end in zip(bounds, bounds[1:], strict=False)]
+
+    def tag(self, tokens: SparseTokens) -> list[list[TaggedSpan]]:
+        """Return the best mentions of each sentence with their posterior at the fitted temperature."""
+        spans = self.spans(tokens)
+        confidence = iter(self.posteriors(tokens, spans, self.temperature).tolist())
+        return [[TaggedSpan(*span, next(confidence)) for span in sentence] for sentence in spans]
+
+    def posteriors(
+        self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], temperature: float
+    ) -> NDArray[np.float64]:
+        """Return the probability of each span, sentence by sentence.
+
+        Parameters
+        ----------
+        tokens : SparseTokens
+        spans : sequence of sequences of TokenSpan
+            Any spans, not only the best ones.
+        temperature : float
+
+        Returns
+        -------
+        float64 array with one probability per span
+        """
+        rows = [
+            (s, offset + first, offset + end, *self.tag_set.of_span(label))
+            for s, (offset, sentence) in enumerate(zip(tokens.sentence_starts.tolist(), spans, strict=False))
+            for first, end, label in sentence
+        ]
+        table = np.array(rows, dtype=np.int32).reshape(-1, 7)
+        return kernels.span_posteriors(
+            tokens.starts, tokens.rows, tokens.sentence_starts, *self._scores(),
+            table[:, 0].copy(), table[:, 1:3].copy(), table[:, 3:].astype(np.int8), temperature,
+        )  # fmt: skip
+
+    def at_temperature(self, temperature: float) -> CrfTagger:
+        """Return the same tagger with calibrated confidence."""
+        return replace(self, temperature=temperature)
+
+    def used_rows(self) -> NDArray[np.bool_]:
+        """Tell which attributes have any weight."""
+        return np.abs(self.weights).max(axis=1) > 0
+
+    def pruned(self, keep: NDArray[np.bool_]) -> CrfTagger:
+        """Return the same tagger over the attributes of `keep` only."""
+        return replace(self, weights=self.weights[keep].copy())
+
+    def save(self, folder: Path) -> None:
+        """Write ``tagger.json`` and ``weights.npz``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        header = {"labels": list(self.tag_set.labels), "temperature": self.temperature}
+        write_json(folder / "tagger.json", header, digits=6)
+        with replacing(folder / "weights.npy") as file:
+            np.save(file, self.weights, allow_pickle=False)
+        with replacing(folder / "transitions.npy") as file:
+            np.save(file, self.transitions, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        header = read_json(folder / "tagger.json")
+        return cls(
+            TagSet(tuple(header["labels"])),
+            np.load(folder / "weights.npy", allow_pickle=False),
+            np.load(folder / "transitions.npy", allow_pickle=False),
+            header["temperature"],
+        )
+
+    def _scores(self) -> tuple[NDArray[np.float32], ...]:
+        return self.weights, self.transitions + self.tag_set.illegal(), *self.tag_set.ends()
+
+
+def _encode(
+    tokens: SparseTokens, spans: Iterable[Sequence[TokenSpan]], tag_set: TagSet
+) -> NDArray[np.int8]:
+    numbers = {tag: number for number, tag in enumerate(tag_set.tags)}
+    lengths = np.diff(tokens.sentence_starts).tolist()
+    tags = (tag for length, sentence in zip(lengths, spans, strict=True) for tag in to_bioes(length, sentence))
+    return np.fromiter((numbers[tag] for tag in tags), dtype=np.int8, count=len(tokens))
+
+
+def _learn_once(
+    tokens: SparseTokens,
+    gold: NDArray[np.int8],
+    tag_set: TagSet,
+    n_rows: int,
+    params: CrfParams,
+    seed: tuple[int, int],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    generator = np.random.default_rng(seed)
+    orders = np.stack([generator.permutation(tokens.sentences) for _ in range(params.iterations)])
+    weights = np.zeros((n_rows, len(tag_set.tags)), dtype=np.float32)
+    transitions = np.zeros((len(tag_set.tags),) * 2, dtype=np.float32)
+    kernels.learn_passive_aggressive(
+        tokens.starts, tokens.rows, tokens.sentence_starts, gold, orders.astype(np.int32),
+        weights, transitions, tag_set.illegal(), *tag_set.ends(), params.aggressiveness,
+    )  # fmt: skip
+    return weights, transitions

@@ -1,0 +1,71 @@
+"""What every model family offers, and the registry of the families."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
+
+from stages.common.params import TrainParams
+from stages.common.tags import TokenSpan
+from stages.featurize.attributes import SparseTokens
+
+FAMILIES = {"crf": "stages.train.crf:CrfTagger"}
+"""Model families by name; a new one is one new module and one line here."""
+
+
+class TaggedSpan(NamedTuple):
+    """A predicted mention: tokens `first` to `end` - 1 of its sentence."""
+
+    first: int
+    end: int
+    label: str
+    confidence: float
+
+
+class Tagger(Protocol):
+    """Learns from tagged sentences and tags new ones."""
+
+    @classmethod
+    def fit(
+        cls, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], *, n_rows: int, params: TrainParams
+    ) -> Self:
+        """Learn from sentences and their gold spans.
+
+        Parameters
+        ----------
+        tokens : SparseTokens
+            Attributes of the training sentences.
+        spans : sequence of sequences of TokenSpan
+            Gold mentions by sentence.
+        n_rows : int
+            Number of attributes.
+        params : TrainParams
+        """
+        ...
+
+    def tag(self, tokens: SparseTokens) -> list[list[TaggedSpan]]:
+        """Return the mentions of each sentence, in order, with calibrated confidence."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model; no pickle."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        ...
+
+
+def family(name: str) -> type[Tagger]:
+    """Return the class of a model family.
+
+    Raises
+    ------
+    KeyError
+        When there is no family of that name.
+    """
+    module, _, attribute = FAMILIES[name].partition(":")
+    return getattr(import_module(module), attribute)
