@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -9,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stages.common.errors import ParameterError
+from stages.common.tables import SERVING_LOG
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -41,6 +43,7 @@ class ValidateParams(_Section):
     sentence_tokens: Positive
     label_share: Annotated[list[Share], Field(min_length=2, max_length=2)]
     mentions_per_label: Annotated[int, Field(ge=0)]
+    aligned_share: Share
 
 
 class FeaturizeParams(_Section):
@@ -87,8 +90,8 @@ class Bands(_Section):
 
     @model_validator(mode="after")
     def _ascend(self) -> Self:
-        if not 0 < self.watch < self.retrain < self.alert < self.redevelop:
-            raise ValueError("the bands must ascend: 0 < watch < retrain < alert < redevelop")
+        if not 0 < self.watch < self.retrain < self.alert < self.redevelop <= 100:
+            raise ValueError("the bands must ascend: 0 < watch < retrain < alert < redevelop <= 100")
         return self
 
 
@@ -100,7 +103,23 @@ class MonitorParams(_Section):
     minimum_notes: Positive
     resamples: Positive
     significance: Annotated[float, Field(gt=0, lt=1)]
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _watch_what_is_logged(self) -> Self:
+        for column in self.columns:
+            if column not in SERVING_LOG.names or column == "note":
+                raise ValueError(f"{column} is no column of the serving log that can be watched")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError("a column is watched twice")
+        return self
+
+    @model_validator(mode="after")
+    def _resample_enough(self) -> Self:
+        least = math.ceil(len(self.columns) / self.significance)
+        if self.resamples < least:
+            raise ValueError(f"nothing could ever count: resamples must be at least {least} (columns / significance)")
+        return self
 
 
 class Params(_Section):

@@ -51,6 +51,16 @@ MENTIONS = pa.schema(
 )
 """One row per gold mention; those that no tag sequence can express have `aligned` false."""
 
+FEATURES = pa.schema(
+    [
+        pa.field("document", pa.string(), nullable=False),
+        pa.field("sentence", pa.int32(), nullable=False),
+        pa.field("tag", pa.string(), nullable=False),  # IOB2
+        pa.field("attributes", pa.list_(pa.int32()), nullable=False),  # rows of the weight matrix, each with value 1
+    ]
+)
+"""One row per token of a split, in the order of `TOKENS`."""
+
 PREDICTIONS = pa.schema(
     [
         pa.field("document", pa.string(), nullable=False),

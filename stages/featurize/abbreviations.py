@@ -61,9 +61,7 @@ def _match(short: str, words: Sequence[str]) -> int | None:
         if not letter.isalnum():
             s -= 1
             continue
-        while place >= 0 and (
-            text[place].lower() != letter or (s == 0 and place > 0 and text[place - 1].isalnum())
-        ):
+        while place >= 0 and (text[place].lower() != letter or (s == 0 and place > 0 and text[place - 1].isalnum())):
             place -= 1
         if place < 0:
             return None
@@ -96,9 +94,7 @@ class AbbreviationReader:
         if definition.short_end - definition.short_start == 1:
             long_form = tuple(words[first : last + 1])
             self._long_forms[words[definition.short_start]] = (self._sentence, _short_form_attributes(long_form))
-        long_parts = [
-            (i, "LF=B" if i == first else "LF=E" if i == last else "LF=I") for i in range(first, last + 1)
-        ]
+        long_parts = [(i, "LF=B" if i == first else "LF=E" if i == last else "LF=I") for i in range(first, last + 1)]
         return long_parts + [(i, "SFdef") for i in range(definition.short_start, definition.short_end)]
 
     def _recall(self, word: str) -> tuple[str, ...]:

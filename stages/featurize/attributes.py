@@ -110,6 +110,13 @@ class AttributeExtractor:
         tokens = [normalised(token) for sentence in sentences for token in sentence]
         return sum(token not in self.vocabulary for token in tokens) / len(tokens) if tokens else 0.0
 
+    def counts(self, contexts: Iterable[Sentences]) -> NDArray[np.int64]:
+        """Count how often each attribute occurs."""
+        total = np.zeros(self.n_rows, dtype=np.int64)
+        for sentences in contexts:
+            total += np.bincount(self.transform(sentences).rows, minlength=self.n_rows)
+        return total
+
     def pruned(self, keep: NDArray[np.bool_]) -> AttributeExtractor:
         """Return an extractor with only the rows of `keep`, numbered anew in the same order."""
         renumbered = np.cumsum(keep, dtype=np.int32) - 1
@@ -158,7 +165,7 @@ class AttributeExtractor:
         return cls(
             names=dict(zip(names["name"], names["row"].tolist(), strict=True)),
             pairs=(pairs["key"].to_numpy(np.uint64), pairs["row"].to_numpy(np.int32)),
-            symbols=tuple({symbol: i for i, symbol in enumerate(column, start=1)} for column in known),
+            symbols=(_numbered(known[0]), _numbered(known[1]), _numbered(known[2])),
             clusters={w: tuple(c) for w, c in zip(words["word"], words["clusters"], strict=True) if len(c)},
             vocabulary=frozenset(words["word"]),
         )
@@ -284,6 +291,10 @@ class _Learner:
         keys = np.empty(len(kernels.KINDS) * len(tokens), dtype=np.uint64)
         count = kernels.pair_keys(symbols, starts, keys)
         return np.unique(keys[:count])
+
+
+def _numbered(symbols: Iterable[str]) -> dict[str, int]:
+    return {symbol: number for number, symbol in enumerate(symbols, start=1)}
 
 
 assert len(OFFSETS) == 7, "the kernels lay out seven offsets a form"

@@ -72,9 +72,7 @@ def _vectors(
     return {word: model.wv.get_vector(word, norm=True) for word in model.wv.index_to_key}
 
 
-def _kmeans(
-    name: str, k: int, words: list[str], vectors: dict[str, NDArray[np.float32]], seed: int
-) -> list[str]:
+def _kmeans(name: str, k: int, words: list[str], vectors: dict[str, NDArray[np.float32]], seed: int) -> list[str]:
     from sklearn.cluster import MiniBatchKMeans
 
     matrix = np.stack([vectors[word] for word in words])

@@ -84,9 +84,7 @@ def pack(kind: int, a: int, b: int, c: int) -> np.uint64:
 
 
 @njit(cache=True)
-def pair_keys(
-    symbols: NDArray[np.int32], sentence_starts: NDArray[np.int64], keys: NDArray[np.uint64]
-) -> int:
+def pair_keys(symbols: NDArray[np.int32], sentence_starts: NDArray[np.int64], keys: NDArray[np.uint64]) -> int:
     """List the keys of every pair and triple attribute of the text, in reading order.
 
     Parameters
@@ -215,7 +213,9 @@ def rows_of_tokens(
                         count += 1
             flag = form_flags[forms[i]]
             depth = depth + 1 if flag == OPENS else max(0, depth - 1) if flag == CLOSES else depth
-            alone = i > start and i + 1 < end and form_flags[forms[i - 1]] == OPENS and form_flags[forms[i + 1]] == CLOSES
+            alone = (
+                i > start and i + 1 < end and form_flags[forms[i - 1]] == OPENS and form_flags[forms[i + 1]] == CLOSES
+            )
             for which in range(5):
                 holds = (
                     which == 0

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-GREEK = frozenset("alpha beta gamma delta epsilon zeta kappa lambda omega sigma theta".split())
+GREEK = frozenset(["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "kappa", "lambda", "omega", "sigma", "theta"])
 OFFSETS = (0, -1, 1, -2, 2, -3, 3)
 """Positions whose word forms speak for a token, in the order of `WordForm.attributes`."""
 
@@ -70,9 +70,7 @@ def shape_of(form: str) -> str:
     >>> shape_of("HbA1c")
     'AaA0a'
     """
-    return "".join(
-        ("A" if c.isupper() else "a") if c.isalpha() else "0" if c.isdigit() else "-" for c in form
-    )
+    return "".join(("A" if c.isupper() else "a") if c.isalpha() else "0" if c.isdigit() else "-" for c in form)
 
 
 def flags_of(form: str) -> list[str]:

@@ -31,9 +31,9 @@ def tokenize(text: str, start: int = 0, end: int | None = None) -> list[Token]:
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
-    """List the sentences as (start, end), without surrounding white space.
+    r"""List the sentences as (start, end), without surrounding white space.
 
-    >>> text = "Seen by the team. Plan:\\n- stop aspirin\\n- start 2.5 mg b.d."
+    >>> text = "Seen by the team. Plan:\n- stop aspirin\n- start 2.5 mg b.d."
     >>> [text[s:e] for s, e in split_sentences(text)]
     ['Seen by the team.', 'Plan:', '- stop aspirin', '- start 2.5 mg b.d.']
     """
@@ -69,16 +69,13 @@ def _sentences_of(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     import sentencex
 
     place = start
-    for sentence in sentencex.segment("en", text[start:end]):
-        # The segmenter returns consecutive pieces; searching keeps the offsets right if it trims white space.
-        first = text.find(sentence, place, end)
-        if first < 0:
-            first, sentence = place, text[place:end]
-        place = first + len(sentence)
-        stripped = sentence.strip()
-        if stripped:
-            left = first + len(sentence) - len(sentence.lstrip())
-            yield left, left + len(stripped)
+    for piece in sentencex.segment("en", text[start:end]):
+        # The pieces follow each other; searching keeps the offsets right should white space be trimmed.
+        sentence = piece.strip()
+        left = text.find(sentence, place, end) if sentence else -1
+        if left >= 0:
+            yield left, left + len(sentence)
+            place = left + len(sentence)
     rest = text[place:end].strip()
     if rest:
         left = text.index(rest, place)

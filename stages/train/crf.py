@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,7 @@ from stages.common.params import CrfParams, TrainParams
 from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.attributes import SparseTokens
 from stages.train import kernels
+from stages.train.calibration import fit_temperature
 from stages.train.tagger import TaggedSpan
 
 
@@ -92,7 +94,7 @@ class CrfTagger:
         names = self.tag_set.tags
         tags = [names[tag] for tag in best.tolist()]
         bounds = tokens.sentence_starts.tolist()
-        return [spans_of(tags[first:end]) for first, end in zip(bounds, bounds[1:], strict=False)]
+        return [spans_of(tags[first:end]) for first, end in pairwise(bounds)]
 
     def tag(self, tokens: SparseTokens) -> list[list[TaggedSpan]]:
         """Return the best mentions of each sentence with their posterior at the fitted temperature."""
@@ -127,15 +129,19 @@ class CrfTagger:
             table[:, 0].copy(), table[:, 1:3].copy(), table[:, 3:].astype(np.int8), temperature,
         )  # fmt: skip
 
-    def at_temperature(self, temperature: float) -> CrfTagger:
-        """Return the same tagger with calibrated confidence."""
-        return replace(self, temperature=temperature)
+    def calibrated(self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]]) -> Self:
+        """Return the same tagger with the temperature that fits these held-out sentences best."""
+        return replace(self, temperature=fit_temperature(self, tokens, spans))
+
+    def like(self, other: Self) -> Self:
+        """Return the same tagger with the calibration of `other`."""
+        return replace(self, temperature=other.temperature)
 
     def used_rows(self) -> NDArray[np.bool_]:
         """Tell which attributes have any weight."""
         return np.abs(self.weights).max(axis=1) > 0
 
-    def pruned(self, keep: NDArray[np.bool_]) -> CrfTagger:
+    def pruned(self, keep: NDArray[np.bool_]) -> Self:
         """Return the same tagger over the attributes of `keep` only."""
         return replace(self, weights=self.weights[keep].copy())
 
@@ -164,9 +170,7 @@ class CrfTagger:
         return self.weights, self.transitions + self.tag_set.illegal(), *self.tag_set.ends()
 
 
-def _encode(
-    tokens: SparseTokens, spans: Iterable[Sequence[TokenSpan]], tag_set: TagSet
-) -> NDArray[np.int8]:
+def _encode(tokens: SparseTokens, spans: Iterable[Sequence[TokenSpan]], tag_set: TagSet) -> NDArray[np.int8]:
     numbers = {tag: number for number, tag in enumerate(tag_set.tags)}
     lengths = np.diff(tokens.sentence_starts).tolist()
     tags = (tag for length, sentence in zip(lengths, spans, strict=True) for tag in to_bioes(length, sentence))

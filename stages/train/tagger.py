@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan
@@ -45,8 +48,28 @@ class Tagger(Protocol):
         """
         ...
 
+    def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
+        """Return the mentions of each sentence, in order."""
+        ...
+
     def tag(self, tokens: SparseTokens) -> list[list[TaggedSpan]]:
-        """Return the mentions of each sentence, in order, with calibrated confidence."""
+        """Return the same mentions with calibrated confidence."""
+        ...
+
+    def calibrated(self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]]) -> Self:
+        """Return the same tagger, its confidence fitted on sentences it has not learned from."""
+        ...
+
+    def like(self, other: Self) -> Self:
+        """Return the same tagger with the calibration of `other`."""
+        ...
+
+    def used_rows(self) -> NDArray[np.bool_]:
+        """Tell which attributes matter to the model."""
+        ...
+
+    def pruned(self, keep: NDArray[np.bool_]) -> Self:
+        """Return the same tagger over the attributes of `keep` only."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -68,4 +91,4 @@ def family(name: str) -> type[Tagger]:
         When there is no family of that name.
     """
     module, _, attribute = FAMILIES[name].partition(":")
-    return getattr(import_module(module), attribute)
+    return cast(type[Tagger], getattr(import_module(module), attribute))

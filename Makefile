@@ -1,0 +1,89 @@
+# Two commands set everything up on a fresh machine: `make repro` and `make test`.
+# `make help` lists the targets from the comments behind them.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SEED := data/annotations.dvc data/incoming.dvc
+
+# Telemetry of every library is off; heavy libraries write no caches into the repository.
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export GX_ANALYTICS_ENABLED := false
+export MLFLOW_DISABLE_TELEMETRY := true
+export UV_PYTHON_DOWNLOADS := never
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- environment -------------------------------------------------------------------------------
+
+.PHONY: env
+env: $(STAMP) ## build .venv (uv when present, else pip)
+
+$(STAMP): requirements.txt
+	@PYTHON=$$(.ci/find-python) && \
+	if command -v uv >/dev/null; then \
+	  echo "environment: installing with uv"; \
+	  uv venv --quiet --allow-existing --python "$$PYTHON" $(VENV); \
+	  uv pip install --python $(BIN)/python --requirement requirements.txt; \
+	else \
+	  echo "environment: installing with pip (a few minutes; with uv it is seconds)"; \
+	  "$$PYTHON" -m venv $(VENV); \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt; \
+	fi
+	@touch $@
+
+.PHONY: lock
+lock: ## resolve requirements.in into requirements.txt (needs uv)
+	uv pip compile --quiet --no-emit-index-url --python-version 3.11 requirements.in --output-file requirements.txt
+
+# ---- the loop ----------------------------------------------------------------------------------
+
+.PHONY: data
+data: $(STAMP) ## fetch the data: the bundled seed offline, the rest from S3; hashes are checked
+	@echo "data: fetching"
+	@dvc fetch --quiet --remote bundled $(SEED) 2>/dev/null \
+	  || dvc fetch $(SEED) \
+	  || { echo "data: neither the bundled remote nor storage has this version; check the S3 settings in docs/guides" >&2; exit 1; }
+	@dvc checkout --quiet $(SEED)
+	@dvc data status --quiet >/dev/null
+	@echo "data: $$(ls data/annotations | wc -l) annotation batches, $$(wc -l < data/incoming/notes.jsonl) incoming notes"
+
+.PHONY: repro
+repro: data ## environment, data, the whole graph, and its metrics as a table
+	dvc repro
+	@$(MAKE) --no-print-directory metrics
+
+.PHONY: metrics
+metrics: $(STAMP) ## the current metrics as a table
+	@python -m stages.evaluate.summary
+
+.PHONY: plots
+plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
+	dvc plots show
+
+# ---- checks ------------------------------------------------------------------------------------
+
+.PHONY: test
+test: data ## all tests but the slow ones
+	python -m pytest -q -m "not slow" tests
+
+.PHONY: test-slow
+test-slow: data ## the slow tests: byte-for-byte reproduction, real corpora
+	python -m pytest -q -m slow tests
+
+.PHONY: lint
+lint: $(STAMP) ## style and format
+	ruff check .
+	ruff format --check .
+
+.PHONY: types
+types: $(STAMP) ## static types
+	mypy stages annotation benchmarks

@@ -1,1 +1,0 @@
-"""The stages of `dvc.yaml`, one folder each, run as `python -m stages.<stage>`."""

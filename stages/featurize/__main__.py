@@ -1,0 +1,44 @@
+"""data/prepared -> data/features: sparse attributes, and the extractor that production uses too."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+from stages.common.errors import GateError
+from stages.common.files import read_json
+from stages.common.params import load_params
+from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.clusters import learn_clusters
+from stages.featurize.store import read_contexts, write_features
+
+PREPARED = Path("data/prepared")
+FEATURES = Path("data/features")
+GATE = Path("metrics/validation.json")
+
+
+def main() -> int:
+    """Run the stage."""
+    params = load_params().featurize
+    if read_json(GATE)["passed"] is not True:
+        raise GateError(f"{GATE} says that the data did not pass; nothing is learned from it")
+    train = [context.sentences for context in read_contexts(PREPARED, "train")]
+    print(f"featurize: learning word clusters from {sum(map(len, train))} sentences", flush=True)
+    clusters = learn_clusters([sentence for sentences in train for sentence in sentences], params)
+    extractor = AttributeExtractor.learn(train, clusters)
+    if params.minimum_count > 1:
+        extractor = extractor.pruned(extractor.counts(train) >= params.minimum_count)
+    extractor.save(FEATURES / "extractor")
+    print(f"featurize: {extractor.n_rows} attributes, {len(clusters)} clustered words", flush=True)
+    for split in ("train", "dev", "test"):
+        path = FEATURES / f"{split}.parquet"
+        tokens = write_features(path, read_contexts(PREPARED, split), extractor)
+        print(f"featurize: {split}: {tokens} tokens, {path.stat().st_size / 1e6:.1f} MB", flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"featurize: peak memory {peak:.0f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

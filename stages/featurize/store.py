@@ -1,0 +1,153 @@
+"""The columnar store between featurize and the stages that learn and score: one Parquet file a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.common.files import replacing
+from stages.common.tables import FEATURES
+from stages.common.tags import TokenSpan, spans_of
+from stages.featurize.attributes import AttributeExtractor, SparseTokens
+
+
+@dataclass(frozen=True)
+class Context:
+    """Neighbouring sentences of one split through which abbreviations carry over.
+
+    Parameters
+    ----------
+    documents : list of str
+        Document of each sentence.
+    numbers : list of int
+        Number of each sentence in its document.
+    sentences : list of list of str
+        Token texts.
+    tags : list of list of str
+        IOB2 tags.
+    """
+
+    documents: list[str]
+    numbers: list[int]
+    sentences: list[list[str]]
+    tags: list[list[str]]
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Attributes and gold mentions of a split.
+
+    Parameters
+    ----------
+    tokens : SparseTokens
+    spans : list of list of TokenSpan
+        Gold mentions by sentence.
+    documents : list of str
+        Document of each sentence.
+    """
+
+    tokens: SparseTokens
+    spans: list[list[TokenSpan]]
+    documents: list[str]
+
+    def of_documents(self, chosen: Iterable[str]) -> FeatureTable:
+        """Return the part that belongs to the chosen documents, in the same order."""
+        wanted = set(chosen)
+        kept = [s for s, document in enumerate(self.documents) if document in wanted]
+        bounds, starts, rows = self.tokens.sentence_starts, self.tokens.starts, self.tokens.rows
+        of_sentence = [starts[bounds[s] : bounds[s + 1] + 1] for s in kept]
+        counts = np.concatenate([np.diff(part) for part in of_sentence] or [np.empty(0, dtype=np.int64)])
+        lengths = [len(part) - 1 for part in of_sentence]
+        tokens = SparseTokens(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            np.concatenate([rows[part[0] : part[-1]] for part in of_sentence] or [np.empty(0, dtype=np.int32)]),
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        )
+        return FeatureTable(tokens, [self.spans[s] for s in kept], [self.documents[s] for s in kept])
+
+
+def read_contexts(prepared: Path, split: str) -> Iterator[Context]:
+    """Walk through the contexts of a split, in order."""
+    documents = pq.read_table(
+        prepared / "documents.parquet", columns=["document", "context"], filters=[("split", "=", split)]
+    ).to_pydict()
+    context_of = dict(zip(documents["document"], documents["context"], strict=True))
+    table = pq.read_table(prepared / "tokens.parquet", columns=["document", "sentence", "text", "tag"])
+    frame = table.to_pandas()
+    frame = frame[frame["document"].isin(context_of.keys())]
+    sentences = _sentences(frame)
+    for _, group in groupby(sentences, key=lambda sentence: context_of[sentence[0]]):
+        part = list(group)
+        yield Context(*(list(column) for column in zip(*part, strict=True)))
+
+
+def _sentences(frame: pd.DataFrame) -> Iterator[tuple[str, int, list[str], list[str]]]:
+    documents, numbers = frame["document"].to_numpy(), frame["sentence"].to_numpy()
+    texts, tags = frame["text"].tolist(), frame["tag"].tolist()
+    if not len(frame):
+        return
+    changes = (documents[1:] != documents[:-1]) | (numbers[1:] != numbers[:-1])
+    bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), len(frame)]
+    for first, end in pairwise(bounds):
+        yield str(documents[first]), int(numbers[first]), texts[first:end], tags[first:end]
+
+
+def write_features(path: Path, contexts: Iterable[Context], extractor: AttributeExtractor) -> int:
+    """Write the attributes of a split, a row group per batch of contexts; return the number of tokens.
+
+    Memory grows with the batch in hand, not with the split.
+    """
+    written = 0
+    with replacing(path) as file, pq.ParquetWriter(file, FEATURES, compression="zstd") as writer:
+        for batch in _batched(contexts):
+            tables = [_to_table(context, extractor) for context in batch]
+            written += sum(len(table) for table in tables)
+            writer.write_table(pa.concat_tables(tables))
+    return written
+
+
+def _batched(contexts: Iterable[Context], tokens: int = 50_000) -> Iterator[list[Context]]:
+    batch: list[Context] = []
+    size = 0
+    for context in contexts:
+        batch.append(context)
+        size += sum(map(len, context.sentences))
+        if size >= tokens:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _to_table(context: Context, extractor: AttributeExtractor) -> pa.Table:
+    tokens = extractor.transform(context.sentences)
+    lengths = np.diff(tokens.sentence_starts)
+    columns = [
+        pa.array(np.repeat(np.array(context.documents, dtype=object), lengths), pa.string()),
+        pa.array(np.repeat(np.array(context.numbers, dtype=np.int32), lengths)),
+        pa.array([tag for tags in context.tags for tag in tags], pa.string()),
+        pa.ListArray.from_arrays(pa.array(tokens.starts, pa.int32()), pa.array(tokens.rows)),
+    ]
+    return pa.Table.from_arrays(columns, schema=FEATURES)
+
+
+def read_features(path: Path) -> FeatureTable:
+    """Read what `write_features` wrote."""
+    table = pq.read_table(path, use_threads=False).combine_chunks()
+    documents = table["document"].to_numpy(zero_copy_only=False)
+    numbers = table["sentence"].to_numpy()
+    lists = table["attributes"].combine_chunks() if len(table) else pa.array([], pa.list_(pa.int32()))
+    rows = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(np.asarray(lists.value_lengths()), dtype=np.int64)]).astype(np.int64)
+    changes = np.flatnonzero((documents[1:] != documents[:-1]) | (numbers[1:] != numbers[:-1])) + 1
+    bounds = np.array([0, *changes, len(table)] if len(table) else [0], dtype=np.int64)
+    tags = table["tag"].to_pylist()
+    spans = [spans_of(tags[first:end]) for first, end in pairwise(bounds)]
+    return FeatureTable(SparseTokens(starts, rows, bounds), spans, [str(documents[first]) for first in bounds[:-1]])

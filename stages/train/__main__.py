@@ -1,0 +1,42 @@
+"""data/features -> models: a tagger of the chosen family, calibrated, with its learning curve."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from stages.common.files import write_csv, write_json
+from stages.common.params import load_params
+from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.store import read_features
+from stages.train.extractor import MODEL_FILE
+from stages.train.held_out import held_out_of
+from stages.train.learning import calibrated, learning_curve
+
+FEATURES = Path("data/features")
+MODELS = Path("models")
+CURVE = Path("plots/learning_curve.csv")
+
+
+def main() -> int:
+    """Run the stage."""
+    params = load_params().train
+    attributes = AttributeExtractor.load(FEATURES / "extractor")
+    train, dev = (read_features(FEATURES / f"{split}.parquet") for split in ("train", "dev"))
+    seen, held_out = held_out_of(train, dev, params.seed)
+
+    print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
+    tagger = calibrated(train, seen, held_out, attributes.n_rows, params)
+    keep = tagger.used_rows()
+    tagger.pruned(keep).save(MODELS / "tagger")
+    attributes.pruned(keep).save(MODELS / "attributes")
+    write_json(MODELS / MODEL_FILE, {"family": params.family, "attributes": int(keep.sum())})
+
+    curve = learning_curve(seen, held_out, attributes.n_rows, params)
+    write_csv(CURVE, curve)
+    print(curve.to_string(index=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Text in, mentions out: the whole extractor as production runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from stages.common.documents import Token
+from stages.common.files import read_json
+from stages.featurize.attributes import AttributeExtractor
+from stages.prepare.segmentation import split_sentences, tokenize
+from stages.train.tagger import Tagger, family
+
+MODEL_FILE = "model.json"
+
+
+class ExtractedMention(NamedTuple):
+    """``text[start:end]`` is a `label`, with calibrated `confidence`."""
+
+    start: int
+    end: int
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was found in one note.
+
+    Parameters
+    ----------
+    mentions : tuple of ExtractedMention
+        In order of their offsets.
+    sentences, tokens : int
+    unknown_tokens : float
+        Share of the tokens that training never saw, 0 to 1.
+    """
+
+    mentions: tuple[ExtractedMention, ...]
+    sentences: int
+    tokens: int
+    unknown_tokens: float
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Attributes and tagger of one model."""
+
+    attributes: AttributeExtractor
+    tagger: Tagger
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a model folder; no pickle is opened."""
+        name = read_json(folder / MODEL_FILE)["family"]
+        return cls(AttributeExtractor.load(folder / "attributes"), family(name).load(folder / "tagger"))
+
+    def extract(self, text: str) -> Extraction:
+        """Find the mentions of one note."""
+        sentences = [tokens for start, end in split_sentences(text) if (tokens := tokenize(text, start, end))]
+        return self.extract_tokens(text, sentences)
+
+    def extract_tokens(self, text: str, sentences: list[list[Token]]) -> Extraction:
+        """Find the mentions of a note whose sentences and tokens are known."""
+        words = [[text[token.start : token.end] for token in sentence] for sentence in sentences]
+        if not words:
+            return Extraction((), 0, 0, 0.0)
+        tagged = self.tagger.tag(self.attributes.transform(words))
+        mentions = tuple(
+            ExtractedMention(tokens[span.first].start, tokens[span.end - 1].end, span.label, span.confidence)
+            for tokens, spans in zip(sentences, tagged, strict=True)
+            for span in spans
+        )
+        return Extraction(mentions, len(words), sum(map(len, words)), self.attributes.unknown_share(words))
+
+    def extract_all(self, texts: Iterable[str]) -> list[Extraction]:
+        """Find the mentions of many notes."""
+        return [self.extract(text) for text in texts]

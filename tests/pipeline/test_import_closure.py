@@ -1,0 +1,80 @@
+"""The code graph is the DVC graph: a stage's `deps` cover what it imports, and name nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.closure import import_closure
+
+ROOT = Path(__file__).parents[2]
+GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+ORDER = list(GRAPH)
+
+
+def code_deps(stage: str) -> list[str]:
+    return [dep for dep in GRAPH[stage]["deps"] if dep.startswith("stages/")]
+
+
+def covered(path: str, deps: list[str]) -> bool:
+    return any(path == dep or path.startswith(f"{dep}/") for dep in deps)
+
+
+def uncovered(stage: str, root: Path = ROOT) -> set[str]:
+    deps = code_deps(stage)
+    return {path for path in import_closure(f"stages.{stage}", root) if not covered(path, deps)}
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_everything_imported_is_a_dependency(stage: str) -> None:
+    assert not uncovered(stage), f"add these to the deps of {stage} in dvc.yaml"
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_every_code_dependency_is_imported(stage: str) -> None:
+    closure = import_closure(f"stages.{stage}", ROOT)
+    idle = [dep for dep in code_deps(stage) if not any(covered(path, [dep]) for path in closure)]
+    assert not idle, f"remove these from the deps of {stage} in dvc.yaml"
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_only_its_own_folder_and_the_ground_floor_are_listed_whole(stage: str) -> None:
+    folders = {dep for dep in code_deps(stage) if (ROOT / dep).is_dir()}
+    assert folders <= {f"stages/{stage}", "stages/common"}, "list the modules of another stage one by one"
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_no_later_stage_is_imported(stage: str) -> None:
+    later = {f"stages/{other}" for other in ORDER[ORDER.index(stage) + 1 :]}
+    assert not {path for path in import_closure(f"stages.{stage}", ROOT) if covered(path, list(later))}
+
+
+def test_the_ground_floor_imports_no_stage() -> None:
+    for module in sorted((ROOT / "stages" / "common").glob("*.py")):
+        text = module.read_text()
+        assert not any(f"stages.{stage}" in text for stage in ORDER), module.name
+
+
+def test_no_stage_imports_a_room_around_it() -> None:
+    rooms = ("annotation", "delivery", "production", "dags", "dashboard", "benchmarks", "tests")
+    for module in sorted((ROOT / "stages").rglob("*.py")):
+        lines = module.read_text().splitlines()
+        faults = [
+            line
+            for line in lines
+            if line.lstrip().startswith(tuple(f"{w} {r}" for w in ("from", "import") for r in rooms))
+        ]
+        assert not faults, module
+
+
+def test_an_import_that_is_not_listed_is_found(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    target = tmp_path / "stages" / "prepare" / "segmentation.py"
+    target.write_text(
+        target.read_text() + f"{os.linesep}def late() -> None:{os.linesep}    import stages.train.crf{os.linesep}"
+    )
+    assert "stages/train/crf.py" in uncovered("prepare", tmp_path)
