@@ -1,0 +1,1 @@
+"""What enters: batches of annotations."""

@@ -1,0 +1,271 @@
+"""Add an annotation batch, or refuse it and change nothing: `python -m annotation.add PATH --format F --name N`."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stages.common.documents import Document
+from stages.common.errors import AnnotationError
+from stages.prepare import batches
+from stages.prepare.batches import Batch, BatchFile
+from stages.prepare.formats import READERS, read
+from stages.prepare.formats.source import list_files, shown
+
+SUCCESS, REFUSED = 0, 2
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for; see the command's help."""
+
+    path: Path
+    format: str
+    name: str
+    labels: Path | None
+    split: str | None
+    source: str | None
+    licence: str | None
+    to: Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns
+    -------
+    int
+        0 when the batch was added, 2 when it was refused. Anything unexpected raises, which the
+        shell sees as 1.
+    """
+    request = _parse(arguments)
+    try:
+        batch, documents, warnings = add(request)
+    except AnnotationError as error:
+        named = error if error.batch else error.within(request.name)
+        print(f"refused: {named}", file=sys.stderr)
+        return REFUSED
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(_summary(batch, documents, len(warnings), request.to))
+    return SUCCESS
+
+
+def add(request: Request) -> tuple[Batch, list[Document], list[str]]:
+    """Read, check and store a batch.
+
+    Returns
+    -------
+    batch : Batch
+    documents : list of Document
+        With the labels of the project.
+    warnings : list of str
+        Without note text.
+
+    Raises
+    ------
+    AnnotationError
+        When the batch is refused; nothing on the disk has changed then.
+    """
+    _refuse_request(request)
+    documents = read(request.path.absolute(), request.format)
+    mapping = batches.read_mapping(request.labels or batches.DEFAULT_MAPPING)
+    mapped = map_labels(documents, mapping)
+    warnings = _check(mapped)
+    with _locked(request.to):  # from here on, another `add` waits
+        _refuse_taken(request)
+        present = batches.load_batches(request.to)
+        warnings += _warn_of_known(documents, present)
+        order = 1 + max((batch.order for batch in present), default=0)
+        batch = _store(request, documents, mapping, order)
+    return batch, mapped, warnings
+
+
+def map_labels(documents: Sequence[Document], mapping: dict[str, str]) -> list[Document]:
+    """Replace the labels of the source by those of the project.
+
+    Raises
+    ------
+    AnnotationError
+        Names the first label that has no counterpart, and where it stands.
+    """
+    mapped = []
+    for document in documents:
+        for mention in document.mentions:
+            if mention.label not in mapping:
+                raise AnnotationError(
+                    f"the label {shown(mention.label)} is not mapped to a label of the project",
+                    "Add it to a CSV of source_label,label and give that as --labels",
+                    document=document.id,
+                    offset=mention.start,
+                )
+        mentions = tuple(mention._replace(label=mapping[mention.label]) for mention in document.mentions)
+        mapped.append(replace(document, mentions=mentions))
+    return mapped
+
+
+def _parse(arguments: Sequence[str] | None) -> Request:
+    parser = argparse.ArgumentParser(prog="python -m annotation.add", description="Add an annotation batch.")
+    parser.add_argument("path", type=Path, help="the exported file, or the folder that holds it")
+    parser.add_argument("--format", required=True, choices=sorted(READERS))
+    parser.add_argument("--name", required=True, help="lower-case letters, digits and dashes")
+    parser.add_argument("--labels", type=Path, help="CSV of source_label,label; default: data/mapping/labels.csv")
+    parser.add_argument("--split", choices=["train", "dev", "test"], help="fix the split of the whole batch")
+    parser.add_argument("--source", help="where the annotations come from")
+    parser.add_argument("--licence", help="what they may be used for")
+    parser.add_argument("--to", type=Path, default=Path("data/annotations"), help="folder of the batches")
+    return Request(**vars(parser.parse_args(arguments)))
+
+
+def _refuse_request(request: Request) -> None:
+    if not re.fullmatch(batches.NAME, request.name):
+        raise AnnotationError("the name is not usable", "Use up to 64 of a-z, 0-9 and -, beginning with no dash")
+    _refuse_taken(request)
+    for name in ("source", "licence"):
+        value = getattr(request, name)
+        if value is not None and not value.isprintable():
+            raise AnnotationError(f"--{name} has unprintable characters", "Give one line of text")
+
+
+def _refuse_taken(request: Request) -> None:
+    if (request.to / request.name).exists():
+        raise AnnotationError(
+            "a batch of this name exists", "Choose another name: batches are immutable, a correction is a new one"
+        )
+
+
+def _check(documents: Sequence[Document]) -> list[str]:
+    """Run the gate's annotation checks; return warnings, refuse on errors."""
+    from stages.validate.annotations import check_documents
+
+    findings = check_documents(documents)
+    faults = [finding.message.rstrip(".") for finding in findings if finding.severity == "error"]
+    if faults:
+        raise AnnotationError("; ".join(faults), "Correct the annotations in their tool and export again")
+    return [finding.message for finding in findings]
+
+
+def _warn_of_known(documents: Sequence[Document], present: Sequence[Batch]) -> list[str]:
+    """Compare with every document of the batches present, by the hash of the exact text."""
+    places: dict[bytes, str] = {}
+    for batch in present:
+        for document in batches.read_batch(batch):
+            places.setdefault(_hash(document), f"{batch.name}/{document.id}")
+    known = [(document.id, places[_hash(document)]) for document in documents if _hash(document) in places]
+    if not known:
+        return []
+    listed = ", ".join(f"{id} (as {place})" for id, place in known[:10])
+    more = f" and {len(known) - 10} more" if len(known) > 10 else ""
+    return [f"{len(known)} document(s) are already in other batches, word for word: {listed}{more}"]
+
+
+def _hash(document: Document) -> bytes:
+    return hashlib.sha256(document.text.encode("utf-8")).digest()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one `add` at a time number and store its batch; leaves no lock file behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _store(request: Request, documents: list[Document], mapping: dict[str, str], order: int) -> Batch:
+    """Build the batch beside its place, read it back, and only then rename it into place."""
+    building = Path(tempfile.mkdtemp(dir=request.to, prefix=f".{request.name}."))
+    target = request.to / request.name
+    try:
+        hashes = _copy_export(request.path, building / batches.EXPORT)
+        if request.labels:
+            _copy(request.labels, building / batches.LABELS_FILE)
+        about = BatchFile(
+            name=request.name,
+            order=order,
+            format=request.format,
+            labels="labels.csv" if request.labels else None,
+            split=request.split,  # type: ignore[arg-type]  # argparse allows no other; pydantic checks again
+            source=request.source,
+            licence=request.licence,
+            documents=len(documents),
+            mentions=sum(len(document.mentions) for document in documents),
+            sha256=hashes,
+        )
+        batches.write_description(building, about)
+        stored = batches.load_batch(building)
+        if stored.mapping != mapping or batches.read_batch(stored) != documents:
+            raise AnnotationError("the export changed while it was read", "Add it again when nothing writes to it")
+        building.chmod(0o755)
+        _flush(building)
+        building.rename(target)
+        _flush(request.to)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return replace(stored, folder=target)
+
+
+def _copy_export(path: Path, folder: Path) -> dict[str, str]:
+    hashes = {}
+    folder.mkdir()
+    for file in list_files(path):
+        target = folder / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(file.path, target)
+        hashes[file.name] = batches.digest(target)
+    for inner in [folder, *(entry for entry in folder.rglob("*") if entry.is_dir())]:
+        _flush(inner)
+    return hashes
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as original, target.open("wb") as copy:
+        shutil.copyfileobj(original, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
+
+
+def _flush(folder: Path) -> None:
+    """Have the folder's entries on the disk: without it a crash may keep the files and lose their names."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _summary(batch: Batch, documents: Sequence[Document], warnings: int, to: Path) -> str:
+    labels = Counter(mention.label for document in documents for mention in document.mentions)
+    counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels.items())) or "none"
+    return "\n".join(
+        [
+            f"added batch {batch.name}, number {batch.order}",
+            f"  documents  {len(documents):,}",
+            f"  mentions   {labels.total():,} ({counts})",
+            f"  split      {batch.split or 'by content'}",
+            f"  warnings   {warnings}",
+            "next:",
+            f"  dvc add {to}",
+            "  dvc repro",
+            "  dvc push",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

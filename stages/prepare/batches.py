@@ -1,0 +1,240 @@
+"""Annotation batches on disk: an export untouched beside the `batch.yaml` that describes it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stages.common.documents import Document
+from stages.common.errors import AnnotationError
+from stages.common.files import write_text
+from stages.common.tags import LABELS
+from stages.prepare.formats import READERS, read
+from stages.prepare.formats.source import File, list_files, read_lines, shown
+
+DESCRIPTION, EXPORT, LABELS_FILE = "batch.yaml", "export", "labels.csv"
+DEFAULT_MAPPING = Path("data/mapping/labels.csv")
+NAME = "[a-z0-9][a-z0-9-]{0,63}"
+"""What a batch may be called, as a regular expression: it is a folder, and part of document identifiers."""
+
+
+class BatchFile(BaseModel):
+    """The content of `batch.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: Annotated[str, Field(pattern=rf"^{NAME}$")]
+    order: Annotated[int, Field(ge=1)]
+    format: str
+    labels: Literal["labels.csv"] | None
+    split: Literal["train", "dev", "test"] | None
+    source: str | None
+    licence: str | None
+    documents: Annotated[int, Field(ge=1)]
+    mentions: Annotated[int, Field(ge=0)]
+    sha256: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One annotation batch.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder that holds `batch.yaml` and `export/`.
+    about : BatchFile
+        What `batch.yaml` says: `order`, `format`, `split`, `source`, `licence`, counts, hashes.
+    mapping : dict of str to str
+        From the labels of the source to those of the project.
+    """
+
+    folder: Path
+    about: BatchFile
+    mapping: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """Name of the batch, unique among batches."""
+        return self.about.name
+
+    @property
+    def order(self) -> int:
+        """Place in the order of arrival: splits are assigned in it, so that new batches move no old document."""
+        return self.about.order
+
+    @property
+    def split(self) -> str | None:
+        """The split that all documents of the batch belong to, if it is fixed."""
+        return self.about.split
+
+
+def load_batches(folder: Path, default_mapping: Path = DEFAULT_MAPPING) -> list[Batch]:
+    """Describe every batch in `folder`, in their order; the exports are not read yet.
+
+    Hidden entries are skipped: they are what an interrupted `annotation.add` leaves.
+
+    Raises
+    ------
+    AnnotationError
+        When an entry is not a batch, or two batches have the same order.
+    """
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    batches = sorted((load_batch(entry, default_mapping) for entry in entries), key=lambda batch: batch.order)
+    orders: dict[int, str] = {}
+    for batch in batches:
+        if batch.name != batch.folder.name:
+            raise AnnotationError(
+                f"lies in a folder of another name, {batch.folder.name}",
+                "Restore it with dvc checkout",
+                DESCRIPTION,
+                batch=batch.name,
+            )
+        if batch.order in orders:
+            raise AnnotationError(
+                f"has order {batch.order} like batch {orders[batch.order]}",
+                "Give the newer one the next free number; the order decides which documents stay in their split",
+                DESCRIPTION,
+                batch=batch.name,
+            )
+        orders[batch.order] = batch.name
+    return batches
+
+
+def load_batch(folder: Path, default_mapping: Path = DEFAULT_MAPPING) -> Batch:
+    """Describe the batch in `folder`.
+
+    Raises
+    ------
+    AnnotationError
+        When `batch.yaml` or the mapping is missing or malformed.
+    """
+    try:
+        about = _read_description(folder)
+        own = folder / LABELS_FILE
+        return Batch(folder, about, read_mapping(own if about.labels else default_mapping))
+    except AnnotationError as error:
+        raise error.within(folder.name) from None
+
+
+def _read_description(folder: Path) -> BatchFile:
+    path = folder / DESCRIPTION
+    if folder.is_symlink() or path.is_symlink() or not path.is_file():
+        raise AnnotationError(
+            "is not a batch: it is a link or has no batch.yaml",
+            "Add batches with python -m annotation.add",
+            folder.name,
+        )
+    text = "\n".join(read_lines(File(DESCRIPTION, path)))
+    try:
+        about = BatchFile.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else None
+        raise AnnotationError("is not valid YAML", "Restore it with dvc checkout", DESCRIPTION, line=line) from None
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise AnnotationError(f"is malformed: {faults}", "Restore it with dvc checkout", DESCRIPTION) from None
+    if about.format not in READERS:
+        raise AnnotationError("the format is unknown", f"Use one of {', '.join(READERS)}", DESCRIPTION)
+    return about
+
+
+def write_description(folder: Path, about: BatchFile) -> None:
+    """Write `batch.yaml`, keys in the order in which `BatchFile` lists them."""
+    write_text(folder / DESCRIPTION, yaml.safe_dump(about.model_dump(), sort_keys=False, allow_unicode=True, width=100))
+
+
+def read_batch(batch: Batch) -> list[Document]:
+    """Read a batch's documents, labels as in the source.
+
+    Raises
+    ------
+    AnnotationError
+        When a file was changed, added or removed since the batch came in, when the export cannot
+        be read, or reads otherwise than it did then.
+    """
+    try:
+        _verify(batch)
+        documents = read(batch.folder / EXPORT, batch.about.format)
+        found = len(documents), sum(len(document.mentions) for document in documents)
+        if found != (batch.about.documents, batch.about.mentions):
+            raise AnnotationError(
+                f"reads as {found[0]} documents and {found[1]} mentions,"
+                f" not as the {batch.about.documents} and {batch.about.mentions} of {DESCRIPTION}",
+                "Its bytes are unchanged, so the reader has changed what they mean: mend it, or add the export anew",
+                EXPORT,
+            )
+    except AnnotationError as error:
+        raise error.within(batch.name) from None
+    return documents
+
+
+def _verify(batch: Batch) -> None:
+    files = list_files(batch.folder / EXPORT)
+    names = {file.name for file in files}
+    for name in sorted(names ^ set(batch.about.sha256)):
+        problem = f"is not listed in {DESCRIPTION}" if name in names else "is missing"
+        raise AnnotationError(problem, "Batches are immutable: restore it with dvc checkout", name)
+    for file in files:
+        if digest(file.path) != batch.about.sha256[file.name]:
+            raise AnnotationError(
+                f"differs from its hash in {DESCRIPTION}",
+                "Batches are immutable: restore it with dvc checkout, and add a correction as a new batch",
+                file.name,
+            )
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_mapping(path: Path) -> dict[str, str]:
+    """Read a CSV file of `source_label,label`.
+
+    Raises
+    ------
+    AnnotationError
+        On another header, a row of other than two fields, a repeated source label, a label that
+        the project does not have.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise AnnotationError("is missing or not a regular file", "Give a CSV of source_label,label", path.name)
+    lines = read_lines(File(path.name, path))
+    mapping: dict[str, str] = {}
+    number = 0
+    try:
+        for number, row in enumerate(csv.reader(lines, strict=True), 1):
+            if number == 1 and row != ["source_label", "label"]:
+                raise AnnotationError("has another header", "Begin with source_label,label", path.name, line=1)
+            if number > 1 and row:
+                fault = _fault_of_row(row, mapping)
+                if fault:
+                    raise AnnotationError(*fault, path.name, line=number)
+                mapping[row[0]] = row[1]
+    except csv.Error:
+        raise AnnotationError(
+            "is not valid CSV", "Write source_label,label on each line", path.name, line=number + 1
+        ) from None
+    if not mapping:
+        raise AnnotationError("maps no label", "Add a line source_label,label", path.name)
+    return mapping
+
+
+def _fault_of_row(row: list[str], mapping: Mapping[str, str]) -> tuple[str, str] | None:
+    if len(row) != 2 or not row[0]:
+        return "is not a pair of source label and label", "Write source_label,label"
+    if row[1] not in LABELS:
+        return f"maps to {shown(row[1])}, which is no label of the project", f"Use {' or '.join(LABELS)}"
+    if row[0] in mapping:
+        return "maps a source label a second time", "Keep one of the two lines"
+    return None

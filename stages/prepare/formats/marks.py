@@ -1,0 +1,145 @@
+"""From marked spans to a `Document`: the one doorway of every format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from stages.common.documents import Document, Mention
+from stages.common.errors import AnnotationError
+from stages.prepare.formats.source import MAX_CHARACTERS, shown, too_long
+
+
+class Mark(NamedTuple):
+    """A span as the export states it, not yet checked.
+
+    `quote` is the export's own copy of the marked text, `line` where the mark stands in its file.
+    """
+
+    start: int
+    end: int
+    label: str
+    quote: str | None = None
+    line: int | None = None
+
+
+def make_document(
+    text: str,
+    marks: Iterable[Mark],
+    *,
+    id: str,
+    file: str,
+    line: int | None = None,
+    metadata: dict[str, str] | None = None,
+    marks_file: str | None = None,
+) -> Document:
+    """Check a text and its marks, and make them a document.
+
+    Parameters
+    ----------
+    text : str
+    marks : iterable of Mark
+        In any order. The same span marked twice with one label is kept once: it says the same
+        thing twice (an event trigger in brat, two concept identifiers in PubTator), and no tag
+        sequence could tell it from one. The same span with two labels is an overlap.
+    id : str
+    file : str
+        File of the text, for messages; `marks_file` if the marks stand in another.
+    line : int, optional
+        Where the document begins in its file.
+
+    Raises
+    ------
+    AnnotationError
+        When the text is blank or too long, or a mark cannot be a mention: offsets that are
+        reversed, empty or past the end, spaces at its ends, text that differs from its quote,
+        overlap with another.
+    """
+    if not id or not id.isprintable() or id != id.strip() or len(id) > 200:
+        raise AnnotationError(
+            "a document's identifier is empty, unprintable or longer than 200 characters",
+            "Give every document a short identifier of printable characters",
+            file,
+            line=line,
+        )
+    if not text.strip():
+        raise AnnotationError("the document has no text", "Take it out of the export", file, line=line, document=id)
+    if len(text) > MAX_CHARACTERS:
+        raise too_long("the document", file=file, line=line, document=id)
+    mentions = place_mentions(text, marks, file=marks_file or file, document=id)
+    return Document(id, text, mentions, metadata=metadata or {})
+
+
+def place_mentions(text: str, marks: Iterable[Mark], *, file: str, document: str) -> tuple[Mention, ...]:
+    """Sort and check marks; overlaps are refused before any text is compared, which keeps it linear.
+
+    Raises
+    ------
+    AnnotationError
+        See `make_document`.
+    """
+    marks = list(marks)
+    for mark in marks:
+        fault = _fault_of_bounds(mark, len(text))
+        if fault:
+            raise _refusal(mark, *fault, file=file, document=document)
+    mentions: list[Mention] = []
+    covered = ""
+    for mark in sorted(marks, key=lambda mark: mark[:3]):
+        mention = Mention(*mark[:3])
+        repeated = bool(mentions) and mention == mentions[-1]
+        if not repeated:
+            if mentions and mention.start < mentions[-1].end:
+                other = mentions[-1]
+                problem = f"the mention {mention.start}-{mention.end} overlaps {other.start}-{other.end}"
+                raise _refusal(mark, problem, "Keep one of the two: mentions are flat", file=file, document=document)
+            covered = text[mention.start : mention.end]
+            mentions.append(mention)
+        fault = _fault_of_text(mark, covered)
+        if fault:
+            raise _refusal(mark, *fault, file=file, document=document)
+    return tuple(mentions)
+
+
+def _fault_of_bounds(mark: Mark, length: int) -> tuple[str, str] | None:
+    span = f"{mark.start}-{mark.end}"
+    if not mark.label or not mark.label.isprintable() or mark.label != mark.label.strip():
+        return f"the mention {span} has no usable label", "Give it a label of printable characters"
+    if mark.start == mark.end:
+        return f"the mention {span} is empty", "Remove it, or mark the text that was meant"
+    if mark.start > mark.end:
+        return f"the mention {span} ends before it starts", "Export again, or exchange the two offsets"
+    if mark.start < 0 or mark.end > length:
+        return (
+            f"the mention {span} lies outside the text of {length} characters",
+            "Count offsets in characters (not bytes) of exactly this text, and export again",
+        )
+    return None
+
+
+def _fault_of_text(mark: Mark, covered: str) -> tuple[str, str] | None:
+    span = f"{mark.start}-{mark.end}"
+    if covered[0].isspace() or covered[-1].isspace():
+        start = mark.start + len(covered) - len(covered.lstrip())
+        end = mark.end - len(covered) + len(covered.rstrip())
+        problem = f"the mention {span} begins or ends with a space"
+        if start >= end:
+            return problem, "Remove it: there is nothing else in it"
+        return problem, f"Mark {start}-{end} instead"
+    # Compared without white space: tools pad the quote or write a line end as a space. Offsets
+    # cannot be wrong unnoticed, since the span itself has no white space at its ends.
+    if mark.quote is not None and "".join(mark.quote.split()) != "".join(covered.split()):
+        return (
+            f"the mention {span} of label {shown(mark.label)} differs from the text that the export quotes for it",
+            "Export text and annotations together, with offsets in characters; look for changed line ends or accents",
+        )
+    return None
+
+
+def _refusal(mark: Mark, problem: str, remedy: str, *, file: str, document: str) -> AnnotationError:
+    return AnnotationError(problem, remedy, file, line=mark.line, offset=mark.start, document=document)
+
+
+def parse_offset(digits: str) -> int | None:
+    """Return the whole number written in `digits`, or None; ``int`` would accept ``1_0`` or ``٣``."""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None

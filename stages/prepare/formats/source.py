@@ -1,0 +1,192 @@
+"""The files of an export, read without changing a character, and what no format may contain."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from stages.common.errors import AnnotationError
+
+MAX_CHARACTERS = 5_000_000
+"""Longest document, and longest line; a note is a few thousand characters, so more is a broken export."""
+
+MAX_BYTES = 1 << 30
+"""Largest file: it is read at once."""
+
+COMPANIONS = ("readme", "license", "licence")
+"""Files of these names, with any suffix, belong to an export but hold no annotations."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_LONE_RETURN = re.compile(r"\r(?!\n|\Z)")
+_NAME = re.compile(r"[\w.:/+-]{1,40}")
+
+
+class File(NamedTuple):
+    """A file of an export: its name relative to the export, and where it is."""
+
+    name: str
+    path: Path
+
+
+def list_files(path: Path) -> list[File]:
+    """List the files of an export in order of their names; hidden ones are not part of it.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder with its sub-folders.
+
+    Raises
+    ------
+    AnnotationError
+        When `path` is missing, or anything in it is a symbolic link or not a regular file: a link
+        would let a batch change without its hash, and a pipe would hang the reader.
+    """
+    if path.is_symlink() or not path.exists():
+        kind = "is a symbolic link" if path.is_symlink() else "does not exist"
+        raise AnnotationError(f"the export {kind}", "Give the path of the exported file or folder", path.name)
+    if not path.is_dir():
+        return [_regular(path, path.name)]
+    files = []
+    for folder, folders, names in os.walk(path, onerror=_stop):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        linked = [name for name in folders if Path(folder, name).is_symlink()]
+        for name in [*linked, *names]:
+            if not name.startswith("."):
+                where = Path(folder, name)
+                files.append(_regular(where, where.relative_to(path).as_posix()))
+    return sorted(files)
+
+
+def _stop(error: OSError) -> None:
+    raise error
+
+
+def _regular(path: Path, name: str) -> File:
+    if not name.isprintable():
+        raise AnnotationError("a file name has unprintable characters", "Rename the file", repr(name))
+    if path.is_symlink() or not path.is_file():
+        raise AnnotationError("is a link or not a regular file", "Put the file itself in its place", name)
+    if path.name.startswith("."):
+        raise AnnotationError("is a hidden file", "Rename it without the leading dot", name)
+    return File(name, path)
+
+
+def data_files(path: Path, suffixes: Sequence[str], *, beside: Sequence[str] = ()) -> list[File]:
+    """List the files with one of `suffixes`; nothing else may lie there unnoticed.
+
+    A README or a licence, and files with a suffix in `beside`, belong to the export but hold no
+    annotations. Any other file is refused: skipping it would be a half-read batch.
+    """
+    found = []
+    for file in list_files(path):
+        suffix = file.path.suffix.lower()
+        if file.path.stem.lower() in COMPANIONS or suffix in beside:
+            continue
+        if suffix not in suffixes:
+            wanted = ", ".join(suffixes)
+            raise AnnotationError(
+                "has a suffix that this format does not know",
+                f"Take it out of the export, or rename it if it is one of {wanted}",
+                file.name,
+            )
+        found.append(file)
+    if not found:
+        raise AnnotationError(
+            "holds no annotation files", f"Give a file or folder with {' or '.join(suffixes)} files", path.name
+        )
+    return found
+
+
+def read_text(file: File) -> str:
+    """Read a UTF-8 file as it stands: a byte order mark is dropped, line ends are not translated.
+
+    Raises
+    ------
+    AnnotationError
+        On bytes that are not UTF-8 (with the byte offset), on control characters, on a file of
+        more than `MAX_BYTES`.
+    """
+    if file.path.stat().st_size > MAX_BYTES:
+        raise AnnotationError(f"is larger than {MAX_BYTES >> 20} MiB", "Split it into several files", file.name)
+    data = file.path.read_bytes()
+    mark = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    try:
+        text = data[mark:].decode("utf-8")
+    except UnicodeDecodeError as error:
+        at = mark + error.start
+        raise AnnotationError(
+            f"is not UTF-8 (byte {at})",
+            "Convert it, for example with iconv -f latin1 -t utf-8, and look at the accents before adding it",
+            file.name,
+            line=data.count(b"\n", 0, at) + 1,
+            offset=at,
+        ) from None
+    refuse_controls(text, file=file.name)
+    return text
+
+
+def refuse_controls(text: str, *, file: str, line: int | None = None, document: str | None = None) -> None:
+    """Refuse control characters other than tab and line ends, and lone surrogates.
+
+    They are the mark of a binary file, of UTF-16 or of a broken conversion, and break XML and
+    Parquet further on.
+    """
+    found = _CONTROL.search(text)
+    if found:
+        raise AnnotationError(
+            f"has the control character U+{ord(found[0]):04X}",
+            "Remove it, or export again as UTF-8 text (replacing it by a space keeps the offsets)",
+            file,
+            line=line or text.count("\n", 0, found.start()) + 1,
+            offset=found.start(),
+            document=document,
+        )
+
+
+def read_lines(file: File) -> list[str]:
+    r"""Read a file of lines that end in LF or CRLF; element 0 is line 1.
+
+    Only these end a line: `str.splitlines` would also cut at U+0085 or U+2028, which are text.
+
+    Raises
+    ------
+    AnnotationError
+        As `read_text`; also on a lone carriage return and on a line of over `MAX_CHARACTERS`.
+    """
+    text = read_text(file)
+    lone = _LONE_RETURN.search(text)
+    if lone:
+        raise AnnotationError(
+            "has a carriage return inside a line",
+            "Save the file with LF or CRLF line ends",
+            file.name,
+            line=text.count("\n", 0, lone.start()) + 1,
+            offset=lone.start(),
+        )
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    if not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_CHARACTERS:
+            raise too_long("the line", file=file.name, line=number)
+    return lines
+
+
+def too_long(what: str, *, file: str, line: int | None = None, document: str | None = None) -> AnnotationError:
+    """Return the error for a document or line over `MAX_CHARACTERS`."""
+    return AnnotationError(
+        f"{what} is longer than {MAX_CHARACTERS:,} characters",
+        "Split the document, or check that the export kept its line ends",
+        file,
+        line=line,
+        document=document,
+    )
+
+
+def shown(name: str) -> str:
+    """Return a label or key for a message, or a stand-in where it could be note text."""
+    return repr(name) if _NAME.fullmatch(name) else f"(a name of {len(name)} characters)"

@@ -1,0 +1,328 @@
+"""Adding a batch, and reading it back: `annotation.add` and `stages.prepare.batches`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+
+from annotation import add
+from annotation.add import REFUSED, SUCCESS, main
+from stages.common.documents import Document
+from stages.common.errors import AnnotationError
+from stages.prepare.batches import digest, load_batch, load_batches, read_batch, read_mapping
+
+TEXT = "Gout was treated with colchicine."
+TO = Path("data/annotations")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    mapping = Path("data/mapping/labels.csv")
+    mapping.parent.mkdir(parents=True)
+    mapping.write_text("source_label,label\nDisease,Disease\nDrug,Treatment\n")
+    write("notes.jsonl", "n1", TEXT)
+    return tmp_path
+
+
+def write(path: str, id: str, text: str, label: str = "Disease") -> None:
+    line = f'{{"id": "{id}", "text": "{text}", "mentions": [{{"start": 0, "end": 4, "label": "{label}"}}]}}\n'
+    Path(path).write_text(line)
+
+
+def run(path: str = "notes.jsonl", name: str = "first", *more: str) -> int:
+    return main([path, "--format", "jsonl", "--name", name, *more])
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): digest(path) if path.is_file() else "" for path in folder.rglob("*")}
+
+
+def find(monkeypatch: pytest.MonkeyPatch, *findings: object) -> None:
+    """Let the annotation checks find exactly these."""
+    import stages.validate.annotations as checks
+
+    monkeypatch.setattr(checks, "check_documents", lambda documents: list(findings))
+
+
+def test_a_batch_lies_untouched_beside_its_description() -> None:
+    assert run("notes.jsonl", "first", "--split", "test", "--source", "Ward 3, 2024: été", "--licence", "no") == SUCCESS
+    folder = TO / "first"
+    assert (folder / "export" / "notes.jsonl").read_bytes() == Path("notes.jsonl").read_bytes()
+    assert yaml.safe_load((folder / "batch.yaml").read_text(encoding="utf-8")) == {
+        "name": "first",
+        "order": 1,
+        "format": "jsonl",
+        "labels": None,
+        "split": "test",
+        "source": "Ward 3, 2024: été",
+        "licence": "no",
+        "documents": 1,
+        "mentions": 1,
+        "sha256": {"notes.jsonl": hashlib.sha256(Path("notes.jsonl").read_bytes()).hexdigest()},
+    }
+    assert sorted(entry.name for entry in TO.iterdir()) == ["first"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+def test_the_summary_says_what_came_in_and_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
+    run()
+    out = capsys.readouterr().out
+    assert "documents  1" in out
+    assert "mentions   1 (Disease 1)" in out
+    assert out.endswith("next:\n  dvc add data/annotations\n  dvc repro\n  dvc push\n")
+
+
+def test_batches_are_numbered_as_they_arrive() -> None:
+    write("second.jsonl", "n2", "Gout again.")
+    assert run() == SUCCESS
+    assert run("second.jsonl", "a-second") == SUCCESS
+    assert [(batch.name, batch.order) for batch in load_batches(TO)] == [("first", 1), ("a-second", 2)]
+
+
+def test_a_folder_with_sub_folders_is_taken_as_it_is() -> None:
+    Path("export/deep").mkdir(parents=True)
+    write("export/a.jsonl", "n1", TEXT)
+    write("export/deep/b.jsonl", "n2", TEXT)
+    Path("export/README.md").write_text("About.")
+    Path("export/.DS_Store").write_bytes(b"\x00")
+    assert run("export") == SUCCESS
+    batch = load_batch(TO / "first")
+    assert set(batch.about.sha256) == {"a.jsonl", "deep/b.jsonl", "README.md"}
+    assert set(tree(TO / "first" / "export")) == {"a.jsonl", "deep", "deep/b.jsonl", "README.md"}
+    assert [document.id for document in read_batch(batch)] == ["n1", "n2"]
+
+
+def test_labels_of_a_batch_travel_with_it() -> None:
+    write("notes.jsonl", "n1", TEXT, label="Dx")
+    Path("mine.csv").write_text("source_label,label\nDx,Disease\n")
+    assert run() == REFUSED
+    assert run("notes.jsonl", "first", "--labels", "mine.csv") == SUCCESS
+    (batch,) = load_batches(TO)
+    assert batch.about.labels == "labels.csv"
+    assert batch.mapping == {"Dx": "Disease"}
+    assert read_batch(batch)[0].mentions[0].label == "Dx"
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        ("label,source_label\nDisease,Disease\n", "labels.csv, line 1: has another header"),
+        ("source_label,label\nDisease\n", "line 2: is not a pair"),
+        ("source_label,label\nDisease,Illness\n", "line 2: maps to 'Illness', which is no label"),
+        ("source_label,label\nDisease,Disease\nDisease,Treatment\n", "line 3: maps a source label a second time"),
+        ('source_label,label\n"Disease,Disease\n', "is not valid CSV"),
+        ("source_label,label\n", "maps no label"),
+        (f"source_label,label\n{'x' * 200_000},Disease\n", "line 2: is not valid CSV"),
+    ],
+)
+def test_a_malformed_mapping_is_refused(content: str, refusal: str) -> None:
+    Path("labels.csv").write_text(content)
+    with pytest.raises(AnnotationError) as caught:
+        read_mapping(Path("labels.csv"))
+    assert refusal in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "-a", "A", "a/b", "..", "a\n", "é", "a" * 65])
+def test_a_name_that_is_no_folder_name_is_refused(name: str, home: Path) -> None:
+    before = tree(home)
+    assert main(["notes.jsonl", "--format", "jsonl", f"--name={name}"]) == REFUSED
+    assert tree(home) == before
+
+
+def test_a_name_that_exists_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run()
+    before = tree(home)
+    assert run() == REFUSED
+    assert "batch first: a batch of this name exists. Choose another" in capsys.readouterr().err
+    assert tree(home) == before
+
+
+def test_a_missing_export_is_refused(home: Path) -> None:
+    before = tree(home)
+    assert run("nothing.jsonl") == REFUSED
+    assert tree(home) == before
+
+
+@pytest.mark.parametrize("linked", ["file", "folder", "export", "pipe"])
+def test_links_and_pipes_are_refused(linked: str, home: Path) -> None:
+    Path("export").mkdir()
+    if linked == "file":
+        Path("export/a.jsonl").symlink_to(home / "notes.jsonl")
+    elif linked == "folder":
+        write("export/a.jsonl", "n1", TEXT)
+        Path("export/deep").symlink_to(home)
+    elif linked == "pipe":
+        os.mkfifo("export/a.jsonl")
+    else:
+        write("export/a.jsonl", "n1", TEXT)
+        Path("link").symlink_to("export")
+    assert run("link" if linked == "export" else "export") == REFUSED
+    assert not TO.exists()
+
+
+def test_an_error_of_the_checks_refuses_and_changes_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stages.validate.findings import Finding
+
+    find(monkeypatch, Finding("a", "error", 2, "2 mentions are odd. Mend them."), Finding("b", "warning", 1, "Hm."))
+    before = tree(home)
+    assert run() == REFUSED
+    assert "batch first: 2 mentions are odd. Mend them. Correct the annotations" in capsys.readouterr().err
+    assert tree(home) == before
+
+
+def test_a_warning_of_the_checks_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stages.validate.findings import Finding
+
+    find(monkeypatch, Finding("b", "warning", 1, "1 sentence is long."))
+    assert run() == SUCCESS
+    captured = capsys.readouterr()
+    assert captured.err == "warning: 1 sentence is long.\n"
+    assert "warnings   1" in captured.out
+
+
+def test_checks_see_the_labels_of_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    import stages.validate.annotations as checks
+
+    seen: list[str] = []
+
+    def look(documents: list[Document]) -> list[object]:
+        seen.extend(mention.label for document in documents for mention in document.mentions)
+        return []
+
+    monkeypatch.setattr(checks, "check_documents", look)
+    write("notes.jsonl", "n1", TEXT, label="Drug")
+    assert run() == SUCCESS
+    assert seen == ["Treatment"]
+
+
+def test_known_documents_are_warned_of_by_name_never_by_text(capsys: pytest.CaptureFixture[str]) -> None:
+    run()
+    write("again.jsonl", "n9", TEXT)
+    assert run("again.jsonl", "second") == SUCCESS
+    warning = capsys.readouterr().err
+    assert "1 document(s) are already in other batches, word for word: n9 (as first/n1)" in warning
+    assert "colchicine" not in warning
+
+
+def test_a_failure_while_storing_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run()
+    before = tree(home)
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(add, "_flush", fail)
+    with pytest.raises(OSError, match="no space"):
+        run("notes.jsonl", "second")
+    assert tree(home) == before
+
+
+def test_an_export_that_changes_while_it_is_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run()
+    before = tree(TO)
+    original = add._check
+
+    def change(documents: list[Document]) -> list[str]:
+        write("notes.jsonl", "n1", "Gout is gone.")
+        return original(documents)
+
+    monkeypatch.setattr(add, "_check", change)
+    assert run("notes.jsonl", "second") == REFUSED
+    assert "the export changed while it was read" in capsys.readouterr().err
+    assert tree(TO) == before
+
+
+# --- batches on disk --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("damage", "refusal"),
+    [
+        (lambda f: (f / "export/notes.jsonl").write_text("{}"), r"batch first, file notes\.jsonl: differs from its"),
+        (lambda f: (f / "export/notes.jsonl").unlink(), r"file notes\.jsonl: is missing.*dvc checkout"),
+        (lambda f: (f / "export/more.jsonl").write_text("{}"), r"file more\.jsonl: is not listed"),
+        (lambda f: shutil.rmtree(f / "export"), r"the export does not exist"),
+    ],
+)  # fmt: skip
+def test_a_batch_that_was_tampered_with_is_refused(damage, refusal: str) -> None:  # type: ignore[no-untyped-def]
+    run()
+    (batch,) = load_batches(TO)
+    damage(batch.folder)
+    with pytest.raises(AnnotationError, match=refusal):
+        read_batch(batch)
+
+
+def test_a_link_in_a_stored_export_is_refused_even_with_the_same_content() -> None:
+    run()
+    (batch,) = load_batches(TO)
+    path = batch.folder / "export/notes.jsonl"
+    path.rename("elsewhere.jsonl")
+    path.symlink_to(Path("elsewhere.jsonl").absolute())
+    with pytest.raises(AnnotationError, match="is a link"):
+        read_batch(batch)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refusal"),
+    [
+        ("order: 1", "order: one", r"batch first, file batch\.yaml: is malformed: order"),
+        ("order: 1", "order: 0", "order"),
+        ("order: 1", "order: 1\nextra: 1", "extra"),
+        ("order: 1", "order: [", r"line \d+: is not valid YAML"),
+        ("format: jsonl", "format: xml", "the format is unknown"),
+        ("split: null", "split: validation", "split"),
+        ("name: first", "name: other", "lies in a folder of another name"),
+        ("labels: null", "labels: labels.csv", r"file labels\.csv: is missing"),
+    ],
+)
+def test_a_malformed_description_is_refused(old: str, new: str, refusal: str) -> None:
+    run()
+    path = TO / "first/batch.yaml"
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new))
+    with pytest.raises(AnnotationError, match=refusal):
+        load_batches(TO)
+
+
+def test_counts_that_the_reader_no_longer_finds_are_refused() -> None:
+    run()
+    path = TO / "first/batch.yaml"
+    path.write_text(path.read_text().replace("mentions: 1", "mentions: 2"))
+    with pytest.raises(AnnotationError, match="reads as 1 documents and 1 mentions"):
+        read_batch(load_batch(TO / "first"))
+
+
+def test_two_batches_of_one_order_are_refused() -> None:
+    run()
+    shutil.copytree(TO / "first", TO / "second")
+    path = TO / "second/batch.yaml"
+    path.write_text(path.read_text().replace("name: first", "name: second"))
+    with pytest.raises(AnnotationError, match=r"batch second, file batch\.yaml: has order 1 like batch first"):
+        load_batches(TO)
+
+
+def test_what_an_interrupted_add_leaves_is_not_a_batch() -> None:
+    run()
+    (TO / ".second.x1").mkdir()
+    assert [batch.name for batch in load_batches(TO)] == ["first"]
+
+
+def test_a_folder_that_is_no_batch_is_refused() -> None:
+    run()
+    (TO / "stray").mkdir()
+    with pytest.raises(AnnotationError, match="batch stray, file stray: is not a batch"):
+        load_batches(TO)
