@@ -74,10 +74,11 @@ class TrainParams(_Section):
 
 
 class EvaluateParams(_Section):
-    """How uncertainty is computed."""
+    """How uncertainty is computed, and what is promised to those who no longer check."""
 
     resamples: Positive
     seed: int
+    promised_precision: Annotated[float, Field(gt=0, le=1)]
 
 
 class Bands(_Section):

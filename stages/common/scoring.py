@@ -53,26 +53,35 @@ def strict_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> Counts:
 def lenient_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> Counts:
     """Count overlapping matches of the same label, each mention matched at most once.
 
-    Mentions of one side do not overlap each other, so that pairing them greedily from the left
-    is a maximum matching.
-
     >>> lenient_counts([(0, 10, "Disease")], [(4, 10, "Disease")])
     Counts(tp=1, fp=0, fn=0)
     """
-    right, found = sorted(set(gold)), sorted(set(predicted))
-    tp = 0
-    for label in {span[2] for span in right}:
-        ours = [span for span in right if span[2] == label]
-        theirs = [span for span in found if span[2] == label]
-        i = j = 0
-        while i < len(ours) and j < len(theirs):
-            if ours[i][0] < theirs[j][1] and theirs[j][0] < ours[i][1]:
-                tp, i, j = tp + 1, i + 1, j + 1
-            elif ours[i][1] <= theirs[j][1]:
-                i += 1
-            else:
-                j += 1
+    right, found = set(gold), set(predicted)
+    labels = sorted({span[2] for span in right})
+    tp = sum(len(overlapping_pairs(of_label(right, label), of_label(found, label))) for label in labels)
     return Counts(tp, len(found) - tp, len(right) - tp)
+
+
+def overlapping_pairs(gold: Iterable[Span], predicted: Iterable[Span]) -> list[tuple[Span, Span]]:
+    """Pair mentions that share a character, whatever their labels, each at most once.
+
+    Mentions of one side do not overlap each other, so that pairing them greedily from the left
+    is a maximum matching.
+
+    >>> overlapping_pairs([(0, 10, "Disease")], [(0, 4, "Disease"), (5, 10, "Disease")])
+    [((0, 10, 'Disease'), (0, 4, 'Disease'))]
+    """
+    ours, theirs = sorted(gold), sorted(predicted)
+    pairs, i, j = [], 0, 0
+    while i < len(ours) and j < len(theirs):
+        if ours[i][0] < theirs[j][1] and theirs[j][0] < ours[i][1]:
+            pairs.append((ours[i], theirs[j]))
+            i, j = i + 1, j + 1
+        elif ours[i][1] <= theirs[j][1]:
+            i += 1
+        else:
+            j += 1
+    return pairs
 
 
 def of_label(spans: Iterable[Span], label: str) -> list[Span]:

@@ -1,0 +1,1 @@
+"""Tagger to scores with their uncertainty, predictions, error analysis and calibration."""

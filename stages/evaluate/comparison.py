@@ -1,0 +1,83 @@
+"""Gold and predicted mentions side by side, one document at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.common.scoring import Span
+
+
+@dataclass(frozen=True)
+class ComparedDocument:
+    """A document as annotated and as predicted.
+
+    Parameters
+    ----------
+    name : str
+    text : str
+    note_type : str or None
+    gold : tuple of Span
+        Every annotated mention in order, also those that no tag sequence can express.
+    predicted : dict of Span to float
+        Predicted mentions in order, with their confidence.
+    """
+
+    name: str
+    text: str
+    note_type: str | None
+    gold: tuple[Span, ...]
+    predicted: dict[Span, float]
+
+
+def compare(documents: pd.DataFrame, mentions: pd.DataFrame, predictions: pd.DataFrame) -> list[ComparedDocument]:
+    """Bring gold and predicted mentions together by their characters.
+
+    Parameters
+    ----------
+    documents : DataFrame
+        The documents to compare, in order; rows of the other tables that belong to none of them
+        are ignored.
+    mentions : DataFrame
+        Gold mentions. `aligned` is not looked at: a mention that the tagger cannot express is
+        one that it misses.
+    predictions : DataFrame
+        With `confidence`.
+
+    Returns
+    -------
+    list of ComparedDocument
+        One per document, also where neither side has a mention.
+    """
+    gold: dict[str, set[Span]] = {name: set() for name in documents["document"]}
+    found: dict[str, dict[Span, float]] = {name: {} for name in gold}
+    for document, *span in _rows(mentions, ["document", "start", "end", "label"]):
+        if document in gold:
+            gold[document].add(tuple(span))
+    for document, *span, confidence in _rows(predictions, ["document", "start", "end", "label", "confidence"]):
+        if document in found:
+            found[document][tuple(span)] = confidence
+    return [
+        ComparedDocument(name, text, note_type or None, tuple(sorted(gold[name])), dict(sorted(found[name].items())))
+        for name, text, note_type in _rows(documents, ["document", "text", "note_type"])
+    ]
+
+
+def _rows(frame: pd.DataFrame, columns: list[str]) -> Iterable[tuple]:
+    lists = [frame[name].where(frame[name].notna(), None).tolist() for name in columns]
+    return zip(*lists, strict=True)
+
+
+def judged(compared: Sequence[ComparedDocument]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the confidence of every prediction, and whether it is exactly a gold mention."""
+    pairs = [
+        (confidence, span in gold)
+        for document, gold in ((document, set(document.gold)) for document in compared)
+        for span, confidence in document.predicted.items()
+    ]
+    confidence, right = zip(*pairs, strict=True) if pairs else ((), ())
+    return np.array(confidence, dtype=np.float64), np.array(right, dtype=np.bool_)

@@ -1,0 +1,149 @@
+"""The numbers of `metrics/evaluation.json`, and the counts that others can compute them from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import Any
+
+import pandas as pd
+
+from stages.common.errors import BeHealthyError
+from stages.common.params import EvaluateParams
+from stages.common.scoring import Counts, Span, bootstrap_f1, lenient_counts, of_label, strict_counts
+from stages.common.tags import LABELS
+from stages.evaluate.acceptance import Acceptance
+from stages.evaluate.comparison import ComparedDocument, judged
+from stages.evaluate.curves import expected_calibration_error, reliability
+from stages.evaluate.errors import KINDS, errors_of
+
+Compared = Sequence[ComparedDocument]
+_Counter = Callable[[Iterable[Span], Iterable[Span]], Counts]
+
+
+def evaluation(
+    test: Compared, training: Iterable[str], acceptance: Acceptance, temperature: float | None, params: EvaluateParams
+) -> dict[str, Any]:
+    """Score the test documents.
+
+    Precision, recall and F1 are 0 where there was nothing to find, as in `Counts`; the number of
+    mentions beside them tells this case from a bad one. What has no worst value to fall back to
+    is None (`calibration.ece` without predictions).
+
+    Parameters
+    ----------
+    test : sequence of ComparedDocument
+    training : iterable of str
+        Mention texts of the training split: they are *seen*.
+    acceptance : Acceptance
+    temperature : float or None
+        Of the model, where its family has one.
+    params : EvaluateParams
+        Bootstrap of the F1 intervals.
+
+    Returns
+    -------
+    dict
+        Not rounded.
+
+    Raises
+    ------
+    BeHealthyError
+        When there is no test document.
+    """
+    if not test:
+        raise BeHealthyError(
+            "split test has no document, so there is nothing to judge the model by: raise prepare.test in params.yaml"
+        )
+    calibration = {"ece": expected_calibration_error(reliability(*judged(test)))}
+    if temperature is not None:
+        calibration["temperature"] = temperature
+    errors = [error.kind for document in test for error in errors_of(document.gold, document.predicted)]
+    counts = {
+        "strict": {
+            "micro": _with_interval(_counts(test, strict_counts), params),
+            **{label: _with_interval(_counts(test, strict_counts, label), params) for label in LABELS},
+        },
+        "lenient": {"micro": _ratios(sum(_counts(test, lenient_counts), Counts()))},
+        **_seen_and_unseen(test, training),
+        "calibration": calibration,
+        "acceptance": acceptance.as_dict(),
+        "errors": {kind: errors.count(kind) for kind in KINDS},
+        "documents": len(test),
+        "mentions": sum(len(document.gold) for document in test),
+    }
+    note_types = by_note_type(test, params)
+    if len(note_types):
+        counts["note_types"] = note_types.set_index("note_type").to_dict("index")
+    return counts
+
+
+def document_counts(test: Compared) -> pd.DataFrame:
+    """Count strict matches of every document and label; the sums are those of `evaluation`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``document`` (the first 16 hex digits of the SHA-256 of its identifier), ``label``,
+        ``tp``, ``fp``, ``fn``, sorted by the first two; documents without mentions have zero rows.
+    """
+    rows = [
+        (digest_of(document.name), label, counts.tp, counts.fp, counts.fn)
+        for label in LABELS
+        for document, counts in zip(test, _counts(test, strict_counts, label), strict=True)
+    ]
+    return pd.DataFrame(sorted(rows), columns=["document", "label", "tp", "fp", "fn"])
+
+
+def digest_of(document: str) -> str:
+    """Return the name under which a document appears in git."""
+    return sha256(document.encode()).hexdigest()[:16]
+
+
+def by_note_type(test: Compared, params: EvaluateParams) -> pd.DataFrame:
+    """Score each type of note; documents of unknown type count in none.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``note_type``, ``f1``, ``f1_low``, ``f1_high``, ``mentions``; sorted, no rows
+        where no document tells its type.
+    """
+    rows = []
+    for name in sorted({document.note_type for document in test if document.note_type}):
+        part = [document for document in test if document.note_type == name]
+        scores = _with_interval(_counts(part, strict_counts), params)
+        mentions = sum(len(document.gold) for document in part)
+        rows.append((name, scores["f1"], scores["f1_low"], scores["f1_high"], mentions))
+    return pd.DataFrame(rows, columns=["note_type", "f1", "f1_low", "f1_high", "mentions"])
+
+
+def normalised(mention: str) -> str:
+    """Return the form in which mention texts are compared: case and white space do not matter."""
+    return " ".join(mention.casefold().split())
+
+
+def _seen_and_unseen(test: Compared, training: Iterable[str]) -> dict[str, dict[str, float]]:
+    known = {normalised(text) for text in training}
+    counts = {"seen": Counts(), "unseen": Counts()}
+    for document in test:
+        for span in document.gold:
+            kind = "seen" if normalised(document.text[span[0] : span[1]]) in known else "unseen"
+            found = span in document.predicted
+            counts[kind] += Counts(tp=int(found), fn=int(not found))
+    return {kind: {"recall": part.recall, "mentions": part.tp + part.fn} for kind, part in counts.items()}
+
+
+def _counts(documents: Compared, count: _Counter, label: str | None = None) -> list[Counts]:
+    if label is None:
+        return [count(document.gold, document.predicted) for document in documents]
+    return [count(of_label(document.gold, label), of_label(document.predicted, label)) for document in documents]
+
+
+def _ratios(counts: Counts) -> dict[str, float]:
+    return {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
+
+
+def _with_interval(per_document: list[Counts], params: EvaluateParams) -> dict[str, float]:
+    low, high = bootstrap_f1(per_document, resamples=params.resamples, seed=params.seed)
+    return {**_ratios(sum(per_document, Counts())), "f1_low": low, "f1_high": high}

@@ -1,0 +1,41 @@
+"""The result in a dozen lines for the person at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stages.common.tags import LABELS
+
+
+def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print what `stages.evaluate.scores.evaluation` returned; plain text when not at a terminal."""
+    console = console or Console(highlight=False)
+    table = Table("test", "precision", "recall", "F1", "95% interval", box=None, header_style="bold")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in ("micro", *LABELS):
+        row = scores["strict"][name]
+        table.add_row(name, *_ratios(row), f"{row['f1_low']:.4f}-{row['f1_high']:.4f}")
+    table.add_row("lenient", *_ratios(scores["lenient"]["micro"]))
+    for kind in ("seen", "unseen"):
+        table.add_row(f"{kind} ({scores[kind]['mentions']})", "", f"{scores[kind]['recall']:.4f}")
+    console.print(table)
+    errors = ", ".join(f"{count} {kind}" for kind, count in scores["errors"].items())
+    console.print(
+        f"evaluate: {scores['documents']} documents, {scores['mentions']} mentions; errors: {errors}", soft_wrap=True
+    )
+    accepted = scores["acceptance"]
+    precision = "none" if accepted["precision"] is None else f"precision {accepted['precision']:.4f}"
+    console.print(
+        f"evaluate: promised precision {accepted['promised']:.2f}: accepted without a person "
+        f"{accepted['mentions']:.1%} of the mentions ({precision}) and {accepted['notes']:.1%} of the notes",
+        soft_wrap=True,
+    )
+
+
+def _ratios(row: Mapping[str, float]) -> list[str]:
+    return [f"{row[name]:.4f}" for name in ("precision", "recall", "f1")]

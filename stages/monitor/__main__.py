@@ -1,0 +1,34 @@
+"""A window of the serving log against the training profile: load, compare, decide, save."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from stages.common.params import load_params
+from stages.monitor.command import guarded, logs, options, save
+from stages.monitor.comparison import compare
+from stages.monitor.decision import Decision, decide
+from stages.monitor.report import draw
+
+
+def monitor(chosen: argparse.Namespace) -> Decision:
+    """Judge one window."""
+    params = load_params().monitor
+    profile, window = logs(chosen)
+    drift = compare(profile, window, params)
+    decision = decide(drift, params)
+    save(decision, drift, chosen.json)
+    if chosen.report:
+        draw(profile, window, drift, chosen.report)
+    return decision
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the stage, or judge the window of ``--log``."""
+    chosen = options(arguments)
+    return guarded(lambda: monitor(chosen), chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

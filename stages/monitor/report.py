@@ -1,0 +1,82 @@
+"""A picture of the comparison by Evidently, beside the decision and never part of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.common.files import write_text
+from stages.monitor.comparison import Drift, kind_of
+
+_LEAST = 5
+"""Values a column must have on both sides to be drawn."""
+
+
+def draw(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift, path: Path) -> bool:
+    """Write an Evidently report of the watched columns as HTML; say on stderr what could not be drawn.
+
+    The page is another opinion (Jensen-Shannon and Wasserstein distances) beside the decision,
+    which is made already. Its failure is therefore reported and changes nothing.
+
+    Parameters
+    ----------
+    profile, window : DataFrame
+    drift : Drift
+        Columns with a fault are left out.
+    path : Path
+
+    Returns
+    -------
+    bool
+        Whether the report was written.
+    """
+    try:
+        path.unlink(missing_ok=True)
+        columns = _drawable(profile, window, drift)
+        if not columns:
+            return False
+        write_text(path, _html(_plain(profile, columns), _plain(window, columns)))
+    except Exception as error:  # a library's: anything may come, and the decision stands
+        print(f"monitor: Evidently's report failed ({type(error).__name__}); the decision stands", file=sys.stderr)
+        return False
+    return True
+
+
+def _drawable(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift) -> list[str]:
+    sound = [one.column for one in drift.columns if one.fault is None]
+    columns = [name for name in sound if min(profile[name].count(), window[name].count()) >= _LEAST]
+    skipped = [one.column for one in drift.columns if one.column not in columns]
+    if skipped:
+        print(f"monitor: not drawn, too few values or a fault: {', '.join(skipped)}", file=sys.stderr)
+    return columns
+
+
+def _plain(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Only the watched columns, as plain floats and strings: no note identifiers."""
+    plain = {
+        name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        if kind_of(name) == "number"
+        else frame[name].astype(object).where(frame[name].notna(), None)
+        for name in columns
+    }
+    return pd.DataFrame(plain).reset_index(drop=True)
+
+
+def _html(profile: pd.DataFrame, window: pd.DataFrame) -> str:
+    os.environ["DO_NOT_TRACK"] = "1"
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    columns = [str(name) for name in profile]
+    definition = DataDefinition(
+        numerical_columns=[name for name in columns if kind_of(name) == "number"],
+        categorical_columns=[name for name in columns if kind_of(name) == "category"],
+    )
+    current, reference = (Dataset.from_pandas(frame, data_definition=definition) for frame in (window, profile))
+    report = Report([DataDriftPreset(columns=columns, num_method="wasserstein", cat_method="jensenshannon")])
+    html: str = report.run(current, reference).get_html_str(as_iframe=False)
+    return html

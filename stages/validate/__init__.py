@@ -1,0 +1,1 @@
+"""The gate: Great Expectations over the tables, and checks of the annotations themselves."""

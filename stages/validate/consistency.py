@@ -1,0 +1,185 @@
+"""Does the same text carry the same annotation everywhere? All in time linear in the text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from stages.common.documents import Document, Mention
+from stages.validate.findings import Finding, finding
+from stages.validate.leakage import fingerprint, normalised
+
+UNLABELLED = 0.05
+"""Share of the occurrences of recurring mention strings from which unlabelled ones are reported."""
+
+SHORTEST_SENTENCE = 3
+"""Words; shorter sentences (headings) may well mean different things in different places."""
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+")
+
+Words = tuple[str, ...]
+
+
+class _Word(NamedTuple):
+    start: int
+    end: int
+    form: str
+
+
+def _words(text: str) -> list[_Word]:
+    return [_Word(match.start(), match.end(), match[0].casefold()) for match in _TOKEN.finditer(text)]
+
+
+def _forms(text: str) -> Words:
+    return tuple(word.form for word in _words(text))
+
+
+def _marked(document: Document) -> Iterator[tuple[Words, str]]:
+    """Yield the words and the label of each mention."""
+    for mention in document.mentions:
+        forms = _forms(document.text[mention.start : mention.end])
+        if forms:
+            yield forms, mention.label
+
+
+def labelled_two_ways(documents: Sequence[Document]) -> Finding | None:
+    """Report mention strings that carry more than one label; names where the rarer label stands."""
+    uses: defaultdict[Words, list[tuple[str, str]]] = defaultdict(list)
+    for document in documents:
+        for forms, label in _marked(document):
+            uses[forms].append((label, document.id))
+    torn = 0
+    ids: list[str] = []
+    for places in uses.values():
+        counts = Counter(label for label, _ in places)
+        if len(counts) > 1:
+            torn += 1
+            usual = min(counts, key=lambda label: (-counts[label], label))
+            ids += [identifier for label, identifier in places if label != usual]
+    if not torn:
+        return None
+    summary = f"{torn} mention strings are labelled in more than one way. Decide on one label, or confirm both."
+    return finding("labelled_two_ways", "warning", torn, summary, ids)
+
+
+def _occurrences(words: Sequence[_Word], lengths: dict[str, list[int]], known: set[Words]) -> Iterator[tuple[int, int]]:
+    """Yield (first, last + 1) of the longest known string at each place, none inside another."""
+    place = 0
+    while place < len(words):
+        for length in lengths.get(words[place].form, ()):
+            if tuple(word.form for word in words[place : place + length]) in known:
+                yield place, place + length
+                place += length
+                break
+        else:
+            place += 1
+
+
+def left_unlabelled(documents: Sequence[Document]) -> Finding | None:
+    """Report strings that are marked in one place and left unmarked in another.
+
+    Only whole words count, case aside, and only where no mention covers any part of them.
+    """
+    known = {forms for document in documents for forms, _ in _marked(document)}
+    lengths: dict[str, set[int]] = {}
+    for forms in known:
+        lengths.setdefault(forms[0], set()).add(len(forms))
+    longest_first = {form: sorted(sizes, reverse=True) for form, sizes in lengths.items()}
+    marked = Counter(forms for document in documents for forms, _ in _marked(document))
+    missed: Counter[Words] = Counter()
+    ids: list[str] = []
+    for document in documents:
+        words = _words(document.text)
+        covered = _covered(words, document.mentions)
+        for first, last in _occurrences(words, longest_first, known):
+            if not any(covered[first:last]):
+                missed[tuple(word.form for word in words[first:last])] += 1
+                ids.append(document.id)
+    count = missed.total()
+    recurring = sum(number + missed[forms] for forms, number in marked.items() if number + missed[forms] > 1)
+    share = count / recurring if recurring else 0.0
+    if share < UNLABELLED:
+        return None
+    summary = (
+        f"{count} of {recurring} occurrences ({share:.1%}) of recurring mention strings are left unlabelled."
+        " Look through them in the annotation tool."
+    )
+    return finding("left_unlabelled", "warning", count, summary, ids)
+
+
+def _covered(words: Sequence[_Word], mentions: Iterable[Mention]) -> list[bool]:
+    """Tell for each word whether a mention touches it; mentions in order of their start."""
+    waiting = sorted(mentions)
+    covered, place, reach = [], 0, 0
+    for word in words:
+        while place < len(waiting) and waiting[place].start < word.end:
+            reach = max(reach, waiting[place].end)
+            place += 1
+        covered.append(reach > word.start)
+    return covered
+
+
+def conflicting_documents(documents: Sequence[Document]) -> Finding | None:
+    """Report texts that stand more than once with different annotations."""
+    summary = "texts stand more than once with different annotations. Keep the right one of each"
+    found = (
+        (fingerprint(document.text), tuple(_marked(document)), document.id)
+        for document in documents
+        if document.text.strip()
+    )
+    return _conflicts(found, "conflicting_documents", summary)
+
+
+def conflicting_sentences(documents: Sequence[Document]) -> Finding | None:
+    """Report sentences that stand more than once with different annotations, in different documents or in one."""
+    summary = "sentences stand more than once with different annotations. Decide on one annotation"
+    repeated = {key for key, number in Counter(map(_document_key, documents)).items() if number > 1}
+    found = (
+        (normalised(text), tuple(marked), document.id)
+        for document in documents
+        if _document_key(document) not in repeated  # their conflicts are reported as documents
+        for text, marked in _sentences(document)
+        if len(text.split()) >= SHORTEST_SENTENCE
+    )
+    return _conflicts(found, "conflicting_sentences", summary)
+
+
+def _document_key(document: Document) -> str:
+    return fingerprint(document.text)
+
+
+def _sentences(document: Document) -> Iterator[tuple[str, list[tuple[Words, str]]]]:
+    """Yield the text and the marked strings of each sentence; where none are given, cut at full stops."""
+    text, mentions, place = document.text, document.mentions, 0
+    for start, end in document.sentences or _cut(text):
+        inside = []
+        while place < len(mentions) and mentions[place].start < end:
+            mention = mentions[place]
+            inside.append((_forms(text[mention.start : mention.end]), mention.label))
+            place += 1
+        yield text[start:end], inside
+
+
+def _cut(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        yield start, match.start()
+        start = match.end()
+    yield start, len(text)
+
+
+def _conflicts(
+    found: Iterable[tuple[str, tuple[tuple[Words, str], ...], str]], check: str, summary: str
+) -> Finding | None:
+    """Report the texts that come with more than one annotation."""
+    uses: defaultdict[str, list[tuple[tuple[tuple[Words, str], ...], str]]] = defaultdict(list)
+    for key, marked, identifier in found:
+        uses[key].append((marked, identifier))
+    torn = [places for places in uses.values() if len({marked for marked, _ in places}) > 1]
+    if not torn:
+        return None
+    ids = [identifier for places in torn for _, identifier in places]
+    return finding(check, "warning", len(torn), f"{len(torn)} {summary}.", ids)

@@ -1,0 +1,130 @@
+"""The gate for a batch that is not in the project yet: an export, or a folder with its `batch.yaml`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from stages.common.documents import Document
+from stages.common.errors import GateError
+from stages.common.params import Params
+from stages.validate.annotations import check_documents
+from stages.validate.catalogue import SCHEMAS
+from stages.validate.findings import Finding, finding
+from stages.validate.frames import Tables, content_frames
+from stages.validate.gate import Verdict, bounds_of, check_schemas
+from stages.validate.project import SPLITLESS_SUITES, Outcome, Project
+
+BATCH = "incoming"
+
+
+def load_incoming(
+    path: Path, format: str | None = None, labels: Path | None = None
+) -> tuple[list[Document], dict[str, str]]:
+    """Read a batch and the meaning of its labels.
+
+    Parameters
+    ----------
+    path : Path
+        A batch folder, or an export as it came out of its tool.
+    format : str, optional
+        Needed for an export.
+    labels : Path, optional
+        CSV of ``source_label,label``; by default the batch's own, or ``data/mapping/labels.csv``.
+
+    Raises
+    ------
+    AnnotationError, GateError
+        When the batch cannot be read as it stands, or the format is not known.
+    """
+    from stages.prepare.batches import DEFAULT_MAPPING, DESCRIPTION, load_batch, read_batch, read_mapping
+    from stages.prepare.formats import READERS, read
+
+    if not path.exists():
+        raise GateError(f"{path.name} does not exist: give an export or a batch folder")
+    if (path / DESCRIPTION).is_file():
+        batch = load_batch(path)
+        if format not in (None, batch.about.format):
+            raise GateError(f"{path.name} says {batch.about.format} in its {DESCRIPTION}: leave --format out")
+        return read_batch(batch), read_mapping(labels) if labels else batch.mapping
+    if format is None:
+        raise GateError(f"{path.name} has no {DESCRIPTION}: say --format ({', '.join(READERS)})")
+    return read(path, format), read_mapping(labels or DEFAULT_MAPPING)
+
+
+def check_mapping(documents: Sequence[Document], mapping: Mapping[str, str]) -> list[Finding]:
+    """Report labels of the source that mean nothing in the project."""
+    unknown = Counter(
+        mention.label for document in documents for mention in document.mentions if mention.label not in mapping
+    )
+    if not unknown:
+        return []
+    ids = [document.id for document in documents if any(mention.label in unknown for mention in document.mentions)]
+    # How many, not which: in a damaged export a "label" may well be text of a note.
+    summary = (
+        f"{unknown.total()} mentions carry one of {len(unknown)} labels without a meaning."
+        " Add them to data/mapping/labels.csv, or give --labels."
+    )
+    return [finding("label_mapping", "error", unknown.total(), summary, ids)]
+
+
+def mapped(documents: Sequence[Document], mapping: Mapping[str, str]) -> list[Document]:
+    """Return the documents with labels of the project; labels without a meaning stay."""
+    return [
+        replace(
+            document,
+            mentions=tuple(
+                mention._replace(label=mapping.get(mention.label, mention.label)) for mention in document.mentions
+            ),
+        )
+        for document in documents
+    ]
+
+
+def blocks(documents: Sequence[Document], sentences_per_document: int) -> list[Document]:
+    """Cut files of sentences as prepare would, so that findings name a place and not the whole file."""
+    from stages.prepare.tables import blocks_of
+
+    return [
+        block
+        for document in documents
+        for block in (blocks_of(document, sentences_per_document) if document.stream else [document])
+    ]
+
+
+def tables_of(documents: Sequence[Document], mapping: Mapping[str, str]) -> Tables:
+    """Build the tables that prepare would build, all in one split."""
+    from stages.prepare.tables import PlacedDocument, build_tables
+
+    built = build_tables(PlacedDocument(entry, BATCH, entry.id, entry.id, "train", mapping) for entry in documents)
+    return Tables(
+        **{
+            name: pa.Table.from_pandas(getattr(built, name), schema=schema, preserve_index=False).to_pandas()
+            for name, schema in SCHEMAS.items()
+        }
+    )
+
+
+def check_incoming(
+    documents: Sequence[Document], mapping: Mapping[str, str], params: Params, project: Project | None = None
+) -> Verdict:
+    """Run the annotation checks, the mapping check, and the expectations that need no splits.
+
+    The tables are only built when the first two found no error.
+    """
+    documents = blocks(documents, params.prepare.sentences_per_document)
+    findings = [*check_mapping(documents, mapping), *check_documents(mapped(documents, mapping))]
+    if any(entry.severity == "error" for entry in findings):
+        return Verdict(Outcome(), tuple(findings))
+    tables = tables_of(documents, mapping)
+    project = project or Project(data_docs=False)
+    outcome = check_schemas(project, tables)
+    if not outcome.failed:
+        frames = content_frames(tables, near_duplicate=params.prepare.near_duplicate)
+        for suite in SPLITLESS_SUITES:
+            outcome += project.run(suite, frames[suite], bounds_of(params.validate_))
+    return Verdict(outcome, tuple(findings))
