@@ -27,7 +27,7 @@ def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_], *, bi
     Returns
     -------
     DataFrame
-        Columns ``confidence`` (mean), ``right`` (share), ``ideal`` (the diagonal: equal to
+        Columns ``confidence`` (mean), ``observed`` (share of right ones), ``perfect`` (the diagonal: equal to
         ``confidence``), ``mentions``; ascending.
     """
     order = np.argsort(confidence, kind="stable")
@@ -35,15 +35,15 @@ def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_], *, bi
     truth = (np.bincount(ties, weights=right) / np.bincount(ties))[ties] if len(order) else right
     parts = np.array_split(order, min(bins, len(order))) if len(order) else []
     rows = [(confidence[part].mean(), truth[part].mean(), len(part)) for part in parts]
-    frame = pd.DataFrame(rows, columns=["confidence", "right", "mentions"])
-    frame.insert(2, "ideal", frame["confidence"])
+    frame = pd.DataFrame(rows, columns=["confidence", "observed", "mentions"])
+    frame.insert(2, "perfect", frame["confidence"])
     return frame
 
 
 def expected_calibration_error(curve: pd.DataFrame) -> float | None:
     """Average distance between confidence and share of right predictions, weighted by mentions.
 
-    ``ECE = sum_b n_b / n * |right_b - confidence_b|`` (Naeini, Cooper & Hauskrecht 2015), here over
+    ``ECE = sum_b n_b / n * |observed_b - confidence_b|`` (Naeini, Cooper & Hauskrecht 2015), here over
     the bins of equal mass of `reliability`; 0 is perfect.
 
     Returns
@@ -53,7 +53,7 @@ def expected_calibration_error(curve: pd.DataFrame) -> float | None:
     """
     if not len(curve):
         return None
-    return float(np.average((curve["right"] - curve["confidence"]).abs(), weights=curve["mentions"]))
+    return float(np.average((curve["observed"] - curve["confidence"]).abs(), weights=curve["mentions"]))
 
 
 def precision_by_coverage(

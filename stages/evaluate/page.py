@@ -1,4 +1,8 @@
-"""The errors as a page for a person. It contains clinical text: under `reports/`, never in git."""
+"""The errors as a page for a person. It contains clinical text: under `reports/`, never in git.
+
+Errors are there to be read, and what is read soon shapes the model: the stage shows those of dev
+where there is one, and those of test otherwise.
+"""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from stages.common.files import read_table, write_table
 from stages.featurize import kernels
 from stages.featurize.abbreviations import AbbreviationReader
 from stages.featurize.clusters import Clusters
+from stages.featurize.forms import FormTable
 from stages.featurize.words import OFFSETS, analyse, normalised
 
 Sentences = Sequence[Sequence[str]]
@@ -75,7 +76,7 @@ class AttributeExtractor:
         self._cache_size = cache_size
         self._table = kernels.build_table(*pairs)
         self._positions = np.array([names.get(name, -1) for name in kernels.POSITIONS], dtype=np.int32)
-        self._forms = _FormTable()
+        self._forms = FormTable()
 
     @classmethod
     def learn(cls, contexts: Iterable[Sentences], clusters: Clusters) -> AttributeExtractor:
@@ -96,7 +97,7 @@ class AttributeExtractor:
         Attributes that training never saw have no row and are left out.
         """
         if len(self._forms) > self._cache_size:
-            self._forms = _FormTable()
+            self._forms = FormTable()
         forms, sentence_starts = self._number(sentences)
         extra_starts, extra_rows = self._abbreviations(sentences, sentence_starts)
         table = self._forms.arrays()
@@ -201,41 +202,6 @@ class AttributeExtractor:
         table = np.array(found, dtype=np.int64).reshape(-1, 2)
         starts = np.searchsorted(table[:, 0], np.arange(sentence_starts[-1] + 1))
         return starts.astype(np.int64), table[:, 1].astype(np.int32)
-
-
-class _FormTable:
-    """Growing arrays with the rows, symbols and flags of the word forms seen so far."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self._starts: list[int] = [0]
-        self._rows: list[int] = []
-        self._symbols: list[list[int]] = []
-        self._flags: list[int] = []
-        self._arrays: tuple[NDArray[np.generic], ...] | None = None
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def add(self, token: str, rows: list[list[int]], symbols: list[int]) -> int:
-        for part in rows:
-            self._rows += part
-            self._starts.append(len(self._rows))
-        self._symbols.append(symbols)
-        self._flags.append(kernels.OPENS if token in "([" else kernels.CLOSES if token in ")]" else 0)
-        self.numbers[token] = number = len(self.numbers)
-        self._arrays = None
-        return number
-
-    def arrays(self) -> tuple[NDArray[np.generic], ...]:
-        if self._arrays is None:
-            self._arrays = (
-                np.array(self._starts, dtype=np.int64),
-                np.array(self._rows, dtype=np.int32),
-                np.array(self._symbols, dtype=np.int32).reshape(-1, 3).T.copy(),
-                np.array(self._flags, dtype=np.int8),
-            )
-        return self._arrays
 
 
 class _Learner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -90,7 +91,7 @@ class CrfTagger:
 
     def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
         """Return the best mentions of each sentence, without their confidence."""
-        best = kernels.decode(tokens.starts, tokens.rows, tokens.sentence_starts, *self._scores())
+        best = kernels.decode(tokens.starts, tokens.rows, tokens.sentence_starts, *self._scores)
         names = self.tag_set.tags
         tags = [names[tag] for tag in best.tolist()]
         bounds = tokens.sentence_starts.tolist()
@@ -125,7 +126,7 @@ class CrfTagger:
         ]
         table = np.array(rows, dtype=np.int32).reshape(-1, 7)
         return kernels.span_posteriors(
-            tokens.starts, tokens.rows, tokens.sentence_starts, *self._scores(),
+            tokens.starts, tokens.rows, tokens.sentence_starts, *self._scores,
             table[:, 0].copy(), table[:, 1:3].copy(), table[:, 3:].astype(np.int8), temperature,
         )  # fmt: skip
 
@@ -166,6 +167,7 @@ class CrfTagger:
             header["temperature"],
         )
 
+    @cached_property
     def _scores(self) -> tuple[NDArray[np.float32], ...]:
         return self.weights, self.transitions + self.tag_set.illegal(), *self.tag_set.ends()
 

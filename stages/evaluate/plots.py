@@ -1,0 +1,23 @@
+"""The tables under `plots/`; `dvc.yaml` says how they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from stages.common.params import EvaluateParams
+from stages.evaluate.comparison import ComparedDocument, judged
+from stages.evaluate.curves import precision_by_coverage, reliability
+from stages.evaluate.errors import confusion
+from stages.evaluate.scores import by_note_type
+
+
+def plots_of(test: Sequence[ComparedDocument], params: EvaluateParams) -> dict[str, pd.DataFrame]:
+    """Return the table of each plot of the test documents, by file name without ending."""
+    return {
+        "confusion": confusion(test),
+        "calibration": reliability(*judged(test)),
+        "precision_coverage": precision_by_coverage(*judged(test)),
+        "f1_by_note_type": by_note_type(test, params),
+    }
