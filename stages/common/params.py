@@ -64,13 +64,23 @@ class CrfParams(_Section):
     aggressiveness: Annotated[float, Field(gt=0)]
 
 
+class SpanParams(_Section):
+    """The trees that judge the spans which the CRF proposes."""
+
+    folds: Annotated[int, Field(ge=2)]
+    trees: Positive
+    leaves: Annotated[int, Field(ge=2)]
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
 class TrainParams(_Section):
     """Model family and its settings."""
 
-    family: Literal["crf"]
+    family: Literal["stacked", "crf"]
     seed: int
     learning_curve: list[Annotated[float, Field(gt=0, lt=1)]]
     crf: CrfParams
+    span: SpanParams
 
 
 class EvaluateParams(_Section):

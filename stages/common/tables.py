@@ -57,6 +57,12 @@ FEATURES = pa.schema(
         pa.field("sentence", pa.int32(), nullable=False),
         pa.field("tag", pa.string(), nullable=False),  # IOB2
         pa.field("attributes", pa.list_(pa.int32()), nullable=False),  # rows of the weight matrix, each with value 1
+        pa.field("context", pa.int32(), nullable=False),  # neighbouring sentences have the same number
+        pa.field("word", pa.uint64(), nullable=False),  # hash of the token as it stands
+        pa.field("stem", pa.uint64(), nullable=False),  # hash of its stem
+        pa.field("length", pa.int16(), nullable=False),  # in characters
+        pa.field("flags", pa.int8(), nullable=False),  # bits as stages/featurize/kernels.py names them
+        pa.field("long_form", pa.int16(), nullable=False),  # for a short form, how far back its long form starts
     ]
 )
 """One row per token of a split, in the order of `TOKENS`."""

@@ -76,6 +76,8 @@ class AbbreviationReader:
     def __init__(self) -> None:
         self._sentence = 0
         self._long_forms: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self.short_forms: list[tuple[int, int, int]] = []
+        """(sentence, first word of the long form, short form) of each definition read so far."""
 
     def attributes(self, words: Sequence[str]) -> list[tuple[int, str]]:
         """Return (position, attribute) pairs of the next sentence."""
@@ -94,6 +96,7 @@ class AbbreviationReader:
         if definition.short_end - definition.short_start == 1:
             long_form = tuple(words[first : last + 1])
             self._long_forms[words[definition.short_start]] = (self._sentence, _short_form_attributes(long_form))
+            self.short_forms.append((self._sentence, first, definition.short_start))
         long_parts = [(i, "LF=B" if i == first else "LF=E" if i == last else "LF=I") for i in range(first, last + 1)]
         return long_parts + [(i, "SFdef") for i in range(definition.short_start, definition.short_end)]
 

@@ -27,6 +27,33 @@ _WORDS = pa.schema([("word", pa.string()), ("clusters", pa.list_(pa.string()))])
 
 
 @dataclass(frozen=True)
+class Surface:
+    """What a model of whole spans needs to know of the tokens: no text, but what can be compared.
+
+    Parameters
+    ----------
+    words, stems : uint64 arrays of shape (tokens,)
+        Hashes of the token as it stands, and of its stem.
+    lengths : int16 array of shape (tokens,)
+        In characters.
+    flags : int8 array of shape (tokens,)
+        Bits as `kernels` names them.
+    long_forms : int16 array of shape (tokens,)
+        For a short form where it is introduced, how many tokens before it its long form starts;
+        0 elsewhere. The long form ends before the opening bracket.
+    contexts : int32 array of shape (sentences,)
+        Sentences with the same number are neighbours.
+    """
+
+    words: NDArray[np.uint64]
+    stems: NDArray[np.uint64]
+    lengths: NDArray[np.int16]
+    flags: NDArray[np.int8]
+    long_forms: NDArray[np.int16]
+    contexts: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class SparseTokens:
     """Attribute rows of consecutive tokens, in compressed sparse row form.
 
@@ -37,11 +64,14 @@ class SparseTokens:
     rows : int32 array
     sentence_starts : int64 array of shape (sentences + 1,)
         First token of each sentence.
+    surface : Surface, optional
+        What models of whole spans look at beside the attributes.
     """
 
     starts: NDArray[np.int64]
     rows: NDArray[np.int32]
     sentence_starts: NDArray[np.int64]
+    surface: Surface | None = None
 
     def __len__(self) -> int:
         """Return the number of tokens."""
@@ -51,6 +81,22 @@ class SparseTokens:
     def sentences(self) -> int:
         """Number of sentences."""
         return len(self.sentence_starts) - 1
+
+    def take(self, sentences: NDArray[np.int64]) -> SparseTokens:
+        """Return some of the sentences, in the order given."""
+        first, end = self.sentence_starts[sentences], self.sentence_starts[sentences + 1]
+        chosen = _ranges(first, end)
+        rows = self.rows[_ranges(self.starts[chosen], self.starts[chosen + 1])]
+        counts = (self.starts[1:] - self.starts[:-1])[chosen]
+        surface = self.surface and Surface(
+            self.surface.words[chosen],
+            self.surface.stems[chosen],
+            self.surface.lengths[chosen],
+            self.surface.flags[chosen],
+            self.surface.long_forms[chosen],
+            self.surface.contexts[sentences],
+        )
+        return SparseTokens(_bounds(counts), rows, _bounds(end - first), surface)
 
 
 class AttributeExtractor:
@@ -99,12 +145,14 @@ class AttributeExtractor:
         if len(self._forms) > self._cache_size:
             self._forms = FormTable()
         forms, sentence_starts = self._number(sentences)
-        extra_starts, extra_rows = self._abbreviations(sentences, sentence_starts)
+        extra_starts, extra_rows, long_forms = self._abbreviations(sentences, sentence_starts)
         table = self._forms.arrays()
         starts, rows = kernels.rows_of_tokens(
             forms, sentence_starts, *table, self._positions, *self._table, extra_starts, extra_rows
         )
-        return SparseTokens(starts, rows, sentence_starts)
+        contexts = np.zeros(len(sentences), dtype=np.int32)
+        surface = Surface(*self._forms.surface(forms), long_forms, contexts)
+        return SparseTokens(starts, rows, sentence_starts, surface)
 
     def unknown_share(self, sentences: Sentences) -> float:
         """Share of the tokens whose normalised form training never saw; 0 without tokens."""
@@ -182,15 +230,15 @@ class AttributeExtractor:
 
     def _analyse(self, token: str) -> int:
         form = analyse(token, self.clusters)
-        known = self.names
-        rows = [[known[name] for name in names if name in known] for names in form.attributes]
+        row_of = self.names.get
+        rows = [[row for row in map(row_of, names) if row is not None] for names in form.attributes]
         parts = (form.stem, form.cluster, form.shape)
         symbols = [known.get(part, 0) for known, part in zip(self.symbols, parts, strict=True)]
         return self._forms.add(token, rows, symbols)
 
     def _abbreviations(
         self, sentences: Sentences, sentence_starts: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int16]]:
         reader = AbbreviationReader()
         found = [
             (first + position, self.names[name])
@@ -201,7 +249,21 @@ class AttributeExtractor:
         found.sort()
         table = np.array(found, dtype=np.int64).reshape(-1, 2)
         starts = np.searchsorted(table[:, 0], np.arange(sentence_starts[-1] + 1))
-        return starts.astype(np.int64), table[:, 1].astype(np.int32)
+        long_forms = np.zeros(sentence_starts[-1], dtype=np.int16)
+        for sentence, long_start, short in reader.short_forms:
+            long_forms[sentence_starts[sentence] + short] = short - long_start
+        return starts.astype(np.int64), table[:, 1].astype(np.int32), long_forms
+
+
+def _bounds(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _ranges(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return first[0], …, end[0] - 1, first[1], …: all ranges, one after the other."""
+    lengths = end - first
+    shifts = np.repeat(first - _bounds(lengths)[:-1], lengths)
+    return np.arange(lengths.sum(), dtype=np.int64) + shifts
 
 
 class _Learner:

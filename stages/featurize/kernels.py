@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# Flags of a word form.
-OPENS, CLOSES = 1, 2
+# Flags of a word form, one bit each.
+OPENS, CLOSES, CAPITALISED, JOINS, HYPHEN = 1, 2, 4, 8, 16
 
 # Attributes of a position that belong to no word, in the order of their rows.
 POSITIONS = ("bias", "first", "last", "in_brackets", "alone_in_brackets")
@@ -64,7 +64,8 @@ def build_table(keys: NDArray[np.uint64], rows: NDArray[np.int32]) -> tuple[NDAr
 
 
 @njit(cache=True, inline="always")
-def _find(key: np.uint64, table_keys: NDArray[np.uint64], table_rows: NDArray[np.int32]) -> int:
+def find(key: np.uint64, table_keys: NDArray[np.uint64], table_rows: NDArray[np.int32]) -> int:
+    """Return the row of a key in the hash table, or -1."""
     mask = np.uint64(len(table_keys) - 1)
     slot = _slot(key, mask)
     while table_keys[slot] != _EMPTY:
@@ -212,10 +213,8 @@ def rows_of_tokens(
                         rows[count] = form_rows[k]
                         count += 1
             flag = form_flags[forms[i]]
-            depth = depth + 1 if flag == OPENS else max(0, depth - 1) if flag == CLOSES else depth
-            alone = (
-                i > start and i + 1 < end and form_flags[forms[i - 1]] == OPENS and form_flags[forms[i + 1]] == CLOSES
-            )
+            depth = depth + 1 if flag & OPENS else max(0, depth - 1) if flag & CLOSES else depth
+            alone = i > start and i + 1 < end and form_flags[forms[i - 1]] & OPENS and form_flags[forms[i + 1]] & CLOSES
             for which in range(5):
                 holds = (
                     which == 0
@@ -230,7 +229,7 @@ def rows_of_tokens(
             for kind in range(9):
                 key = _key_at(kind, i, start, end, symbols)
                 if key != _EMPTY:
-                    row = _find(key, table_keys, table_rows)
+                    row = find(key, table_keys, table_rows)
                     if row >= 0:
                         rows[count] = row
                         count += 1

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from stages.common.files import replacing
 from stages.common.tables import FEATURES
 from stages.common.tags import TokenSpan, spans_of
-from stages.featurize.attributes import AttributeExtractor, SparseTokens
+from stages.featurize.attributes import AttributeExtractor, SparseTokens, Surface
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,7 @@ class FeatureTable:
         """Return the part that belongs to the chosen documents, in the same order."""
         wanted = set(chosen)
         kept = [s for s, document in enumerate(self.documents) if document in wanted]
-        bounds, starts, rows = self.tokens.sentence_starts, self.tokens.starts, self.tokens.rows
-        of_sentence = [starts[bounds[s] : bounds[s + 1] + 1] for s in kept]
-        counts = np.concatenate([np.diff(part) for part in of_sentence] or [np.empty(0, dtype=np.int64)])
-        lengths = [len(part) - 1 for part in of_sentence]
-        tokens = SparseTokens(
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            np.concatenate([rows[part[0] : part[-1]] for part in of_sentence] or [np.empty(0, dtype=np.int32)]),
-            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        )
+        tokens = self.tokens.take(np.array(kept, dtype=np.int64))
         return FeatureTable(tokens, [self.spans[s] for s in kept], [self.documents[s] for s in kept])
 
 
@@ -106,18 +98,18 @@ def write_features(path: Path, contexts: Iterable[Context], extractor: Attribute
     """
     written = 0
     with replacing(path) as file, pq.ParquetWriter(file, FEATURES, compression="zstd") as writer:
-        for batch in _batched(contexts):
-            tables = [_to_table(context, extractor) for context in batch]
+        for batch in _batched(enumerate(contexts)):
+            tables = [_to_table(number, context, extractor) for number, context in batch]
             written += sum(len(table) for table in tables)
             writer.write_table(pa.concat_tables(tables))
     return written
 
 
-def _batched(contexts: Iterable[Context], tokens: int = 50_000) -> Iterator[list[Context]]:
-    batch: list[Context] = []
+def _batched(contexts: Iterable[tuple[int, Context]], tokens: int = 50_000) -> Iterator[list[tuple[int, Context]]]:
+    batch: list[tuple[int, Context]] = []
     size = 0
-    for context in contexts:
-        batch.append(context)
+    for number, context in contexts:
+        batch.append((number, context))
         size += sum(map(len, context.sentences))
         if size >= tokens:
             yield batch
@@ -126,14 +118,18 @@ def _batched(contexts: Iterable[Context], tokens: int = 50_000) -> Iterator[list
         yield batch
 
 
-def _to_table(context: Context, extractor: AttributeExtractor) -> pa.Table:
+def _to_table(number: int, context: Context, extractor: AttributeExtractor) -> pa.Table:
     tokens = extractor.transform(context.sentences)
+    surface = tokens.surface
+    assert surface is not None
     lengths = np.diff(tokens.sentence_starts)
     columns = [
         pa.array(np.repeat(np.array(context.documents, dtype=object), lengths), pa.string()),
         pa.array(np.repeat(np.array(context.numbers, dtype=np.int32), lengths)),
         pa.array([tag for tags in context.tags for tag in tags], pa.string()),
         pa.ListArray.from_arrays(pa.array(tokens.starts, pa.int32()), pa.array(tokens.rows)),
+        pa.array(np.full(len(tokens), number, dtype=np.int32)),
+        *map(pa.array, (surface.words, surface.stems, surface.lengths, surface.flags, surface.long_forms)),
     ]
     return pa.Table.from_arrays(columns, schema=FEATURES)
 
@@ -150,4 +146,9 @@ def read_features(path: Path) -> FeatureTable:
     bounds = np.array([0, *changes, len(table)] if len(table) else [0], dtype=np.int64)
     tags = table["tag"].to_pylist()
     spans = [spans_of(tags[first:end]) for first, end in pairwise(bounds)]
-    return FeatureTable(SparseTokens(starts, rows, bounds), spans, [str(documents[first]) for first in bounds[:-1]])
+    words, stems, lengths, flags, long_forms, contexts = (
+        table[name].to_numpy() for name in ("word", "stem", "length", "flags", "long_form", "context")
+    )
+    surface = Surface(words, stems, lengths, flags, long_forms, contexts[bounds[:-1]])
+    tokens = SparseTokens(starts, rows, bounds, surface)
+    return FeatureTable(tokens, spans, [str(documents[first]) for first in bounds[:-1]])

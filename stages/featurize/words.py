@@ -14,6 +14,7 @@ GREEK = frozenset(["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "kappa"
 OFFSETS = (0, -1, 1, -2, 2, -3, 3)
 """Positions whose word forms speak for a token, in the order of `WordForm.attributes`."""
 
+_PREFIXES = tuple((f"{offset:+d}" if offset else "", abs(offset)) for offset in OFFSETS)
 _DIGIT = re.compile(r"[0-9]")
 _ROMAN = re.compile(r"(?:I{1,3}|IV|VI{0,3}|IX|XI{0,3})$")
 _REPEAT = re.compile(r"(.)\1+")
@@ -141,9 +142,6 @@ def analyse(form: str, clusters: Mapping[str, tuple[str, ...]]) -> WordForm:
     far = [f"w={word}", f"st={stem}", f"s3={word[-3:]}", *groups]
     farther = [f"st={stem}", *groups[:2]]
 
-    by_distance = {0: own, 1: near, 2: far, 3: farther}
-    attributes = tuple(
-        tuple(own) if offset == 0 else tuple(f"{offset:+d}{name}" for name in by_distance[abs(offset)])
-        for offset in OFFSETS
-    )
+    by_distance = (own, near, far, farther)
+    attributes = tuple(tuple([prefix + name for name in by_distance[distance]]) for prefix, distance in _PREFIXES)
     return WordForm(attributes, stem, groups[1] if len(groups) > 1 else groups[0], compressed)

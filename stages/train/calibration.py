@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes import SparseTokens
@@ -22,6 +22,27 @@ class _HasPosteriors(Protocol):
     def posteriors(
         self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], temperature: float
     ) -> NDArray[np.float64]: ...
+
+
+def fit_scaling(log_odds: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Fit slope and intercept of the log odds to what was right (Platt 1999, with his smoothed targets).
+
+    Returns
+    -------
+    slope, intercept : float
+        (1, 0) when there is nothing to fit.
+    """
+    if not len(right):
+        return 1.0, 0.0
+    positive, negative = int(right.sum()), int((~right).sum())
+    target = np.where(right, (positive + 1) / (positive + 2), 1 / (negative + 2))
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        score = parameters[0] * log_odds + parameters[1]
+        return float(np.mean(np.logaddexp(0, score) - target * score))
+
+    found = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-9})
+    return round(float(found.x[0]), 4), round(float(found.x[1]), 4)
 
 
 def fit_temperature(tagger: _HasPosteriors, tokens: SparseTokens, gold: Sequence[Sequence[TokenSpan]]) -> float:

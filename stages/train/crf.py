@@ -71,10 +71,21 @@ class CrfTagger:
 
     @classmethod
     def fit(
-        cls, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], *, n_rows: int, params: TrainParams
+        cls,
+        tokens: SparseTokens,
+        spans: Sequence[Sequence[TokenSpan]],
+        *,
+        documents: Sequence[str] = (),
+        n_rows: int,
+        params: TrainParams,
+        labels: Sequence[str] | None = None,
     ) -> Self:
-        """Learn `params.crf.runs` models in different orders and average their weights."""
-        tag_set = TagSet(tuple(sorted({label for sentence in spans for _, _, label in sentence})))
+        """Learn `params.crf.runs` models in different orders and average their weights.
+
+        `documents` do not matter to a chain; `labels` are those of the spans unless given.
+        """
+        found = labels or sorted({label for sentence in spans for _, _, label in sentence})
+        tag_set = TagSet(tuple(found))
         gold = _encode(tokens, spans, tag_set)
 
         def learn(run: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -91,7 +102,7 @@ class CrfTagger:
 
     def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
         """Return the best mentions of each sentence, without their confidence."""
-        best = kernels.decode(tokens.starts, tokens.rows, tokens.sentence_starts, *self._scores)
+        best = kernels.decode(tokens.starts, tokens.rows, tokens.sentence_starts, *self.scores)
         names = self.tag_set.tags
         tags = [names[tag] for tag in best.tolist()]
         bounds = tokens.sentence_starts.tolist()
@@ -126,13 +137,17 @@ class CrfTagger:
         ]
         table = np.array(rows, dtype=np.int32).reshape(-1, 7)
         return kernels.span_posteriors(
-            tokens.starts, tokens.rows, tokens.sentence_starts, *self._scores,
+            tokens.starts, tokens.rows, tokens.sentence_starts, *self.scores,
             table[:, 0].copy(), table[:, 1:3].copy(), table[:, 3:].astype(np.int8), temperature,
         )  # fmt: skip
 
     def calibrated(self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]]) -> Self:
         """Return the same tagger with the temperature that fits these held-out sentences best."""
         return replace(self, temperature=fit_temperature(self, tokens, spans))
+
+    def at(self, temperature: float) -> Self:
+        """Return the same tagger at another temperature."""
+        return replace(self, temperature=temperature)
 
     def like(self, other: Self) -> Self:
         """Return the same tagger with the calibration of `other`."""
@@ -168,7 +183,8 @@ class CrfTagger:
         )
 
     @cached_property
-    def _scores(self) -> tuple[NDArray[np.float32], ...]:
+    def scores(self) -> tuple[NDArray[np.float32], ...]:
+        """Weights, transitions, start and end scores as the kernels take them."""
         return self.weights, self.transitions + self.tag_set.illegal(), *self.tag_set.ends()
 
 

@@ -265,7 +265,7 @@ def span_posteriors(
         length = stop - first
         scores = np.empty((length, tags), dtype=np.float32)
         emissions(starts, rows, first, stop, weights, scores)
-        local, forward, backward, scale = _forward_backward(scores, factors, start, end, temperature)
+        local, forward, backward, scale = forward_backward(scores, factors, start, end, temperature)
         while k < len(spans) and span_sentences[k] == s:
             a, b = spans[k, 0] - first, spans[k, 1] - first
             single, begin, inner, close = span_tags[k]
@@ -285,7 +285,7 @@ def span_posteriors(
 
 
 @njit(cache=True, nogil=True)
-def _forward_backward(
+def forward_backward(
     scores: Float32, factors: Float64, start: Float32, end: Float32, temperature: float
 ) -> tuple[Float64, Float64, Float64, Float64]:
     """Scaled forward and backward variables (Rabiner 1989); forward * backward is the tag marginal."""

@@ -13,7 +13,7 @@ from stages.train.tagger import Tagger, family
 
 def fit(train: FeatureTable, n_rows: int, params: TrainParams) -> Tagger:
     """Fit a tagger of the chosen family."""
-    return family(params.family).fit(train.tokens, train.spans, n_rows=n_rows, params=params)
+    return family(params.family).fit(train.tokens, train.spans, documents=train.documents, n_rows=n_rows, params=params)
 
 
 def calibrated(

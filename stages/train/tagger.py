@@ -14,7 +14,10 @@ from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes import SparseTokens
 
-FAMILIES = {"crf": "stages.train.crf:CrfTagger"}
+FAMILIES = {
+    "stacked": "stages.train.stacked:StackedTagger",
+    "crf": "stages.train.crf:CrfTagger",
+}
 """Model families by name; a new one is one new module and one line here."""
 
 
@@ -32,7 +35,13 @@ class Tagger(Protocol):
 
     @classmethod
     def fit(
-        cls, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], *, n_rows: int, params: TrainParams
+        cls,
+        tokens: SparseTokens,
+        spans: Sequence[Sequence[TokenSpan]],
+        *,
+        documents: Sequence[str],
+        n_rows: int,
+        params: TrainParams,
     ) -> Self:
         """Learn from sentences and their gold spans.
 
@@ -42,6 +51,8 @@ class Tagger(Protocol):
             Attributes of the training sentences.
         spans : sequence of sequences of TokenSpan
             Gold mentions by sentence.
+        documents : sequence of str
+            Document of each sentence: what must stay together in a cross-validation.
         n_rows : int
             Number of attributes.
         params : TrainParams

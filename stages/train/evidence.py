@@ -1,0 +1,139 @@
+"""Candidate spans, and what speaks for and against each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.featurize.abbreviations import LOOK_BACK
+from stages.featurize.attributes import SparseTokens
+from stages.train import span_kernels
+from stages.train.crf import CrfTagger
+from stages.train.statistics import LONGEST, SpanStatistics, surface_of
+
+LEAST = 0.03
+"""Posterior from which a span is a candidate."""
+
+NAMES = (
+    "log odds of the tagger",
+    "best rival of the same label",
+    "sum of rivals of the same label",
+    "best rival of another label",
+    "sum of rivals of another label",
+    "best span inside",
+    "best span around",
+    "rivals with the same start",
+    "rivals with the same end",
+    "mean probability of no mention",
+    "largest probability of no mention",
+    "least probability of no mention",
+    "probability of no mention before",
+    "probability of no mention after",
+    "tokens",
+    "characters",
+    "label",
+    "bracket balance",
+    "has a bracket",
+    "alone in brackets",
+    "single capitalised word",
+    "has a conjunction",
+    "has a hyphen",
+    "hyphen before",
+    "hyphen after",
+    "times seen with this label",
+    "times seen with another label",
+    "times seen unmarked",
+    "share marked where seen",
+    "first word starts mentions",
+    "first word at a start, count",
+    "last word ends mentions",
+    "last word at an end, count",
+    "word before starts mentions",
+    "word after ends mentions",
+    "first word inside of mentions",
+    "last word inside of mentions",
+    "rarest word, count",
+    "same phrase nearby, count",
+    "same phrase nearby, best",
+    "same phrase nearby, mean",
+    "same phrase nearby, other label",
+    "long form found",
+    "long form found exactly",
+    "short form found",
+    "starts where the long form starts",
+)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Spans that the tagger holds possible.
+
+    Parameters
+    ----------
+    spans : int32 array of shape (candidates, 4)
+        Sentence, first token, token after the last (of the whole text), label; sorted.
+    posteriors : float64 array of shape (candidates,)
+    outside : float64 array of shape (tokens,)
+        Probability that the token is in no mention.
+    """
+
+    spans: NDArray[np.int32]
+    posteriors: NDArray[np.float64]
+    outside: NDArray[np.float64]
+
+    def of_sentence(self, sentences: int) -> NDArray[np.int64]:
+        """Return where the candidates of each sentence start; one more at the end."""
+        return np.searchsorted(self.spans[:, 0], np.arange(sentences + 1)).astype(np.int64)
+
+
+def find_candidates(tagger: CrfTagger, tokens: SparseTokens, *, least: float = LEAST) -> Candidates:
+    """List the spans whose posterior, at the tagger's temperature, is at least `least`."""
+    found = span_kernels.find_candidates(
+        tokens.starts,
+        tokens.rows,
+        tokens.sentence_starts,
+        *tagger.scores,
+        tagger.temperature,
+        len(tagger.tag_set.labels),
+        least,
+        LONGEST,
+    )
+    return Candidates(*found)
+
+
+def gather_evidence(candidates: Candidates, tokens: SparseTokens, statistics: SpanStatistics) -> NDArray[np.float32]:
+    """Describe each candidate by the columns of `NAMES`.
+
+    Returns
+    -------
+    float32 array of shape (candidates, 46)
+    """
+    surface = surface_of(tokens)
+    spans = candidates.spans
+    keys = span_kernels.phrase_keys(surface.stems, spans[:, 1].astype(np.int64), spans[:, 2].astype(np.int64))
+    defined = np.flatnonzero(surface.long_forms)
+    sentences = np.searchsorted(tokens.sentence_starts, defined, side="right") - 1
+    out = np.empty((len(spans), len(NAMES)), dtype=np.float32)
+    span_kernels.evidence(
+        spans,
+        candidates.posteriors,
+        candidates.outside,
+        keys,
+        np.argsort(keys, kind="stable"),
+        candidates.of_sentence(tokens.sentences),
+        tokens.sentence_starts,
+        surface.words,
+        surface.stems,
+        surface.lengths,
+        surface.flags,
+        surface.long_forms,
+        surface.contexts,
+        np.stack([sentences, defined], axis=1),
+        np.searchsorted(sentences, np.arange(tokens.sentences), side="right"),
+        *statistics.tables,
+        LOOK_BACK,
+        out,
+    )
+    return out

@@ -1,0 +1,166 @@
+"""The tagger in two steps: a CRF proposes spans with their exact posteriors, a span model judges them.
+
+The CRF sees a few words at a time. Whether a span is a mention also depends on what a chain cannot
+see: how the same phrase fares elsewhere in the note, what its long form is, how often training
+marked it and how often not, whether its brackets close. The span model learns that from
+out-of-fold candidates (stacking, Wolpert 1992), so that it knows the CRF as it behaves on text
+that it has not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.common.files import read_json, write_json
+from stages.common.params import TrainParams
+from stages.common.tags import TokenSpan
+from stages.featurize.attributes import SparseTokens
+from stages.train import span_kernels
+from stages.train.calibration import fit_scaling
+from stages.train.crf import CrfTagger
+from stages.train.evidence import Candidates, find_candidates, gather_evidence
+from stages.train.out_of_fold import cross_scores, fold_of, propose_out_of_fold
+from stages.train.statistics import SpanStatistics, span_table
+from stages.train.tagger import TaggedSpan
+from stages.train.trees import BoostedTrees
+
+_THRESHOLDS = np.arange(0.20, 0.61, 0.02)
+
+
+@dataclass(frozen=True)
+class StackedTagger:
+    """A CRF, what training says of spans, and trees that weigh both.
+
+    Parameters
+    ----------
+    crf : CrfTagger
+    statistics : SpanStatistics
+    trees : BoostedTrees
+    threshold : float
+        Probability that a span must exceed; the one with the best strict F1 in cross-validation.
+    scaling : (float, float)
+        Slope and intercept that calibrate the log odds.
+    """
+
+    crf: CrfTagger
+    statistics: SpanStatistics
+    trees: BoostedTrees
+    threshold: float
+    scaling: tuple[float, float] = (1.0, 0.0)
+
+    @classmethod
+    def fit(
+        cls,
+        tokens: SparseTokens,
+        spans: Sequence[Sequence[TokenSpan]],
+        *,
+        documents: Sequence[str],
+        n_rows: int,
+        params: TrainParams,
+    ) -> Self:
+        """Learn the CRF from everything, and the trees from what out-of-fold CRFs propose."""
+        crf = CrfTagger.fit(tokens, spans, n_rows=n_rows, params=params)
+        labels = crf.tag_set.labels
+        folds = fold_of(documents, params.span.folds, params.seed)
+        crf, candidates, table = propose_out_of_fold(crf, tokens, spans, folds, n_rows, params)
+        truth = span_table(tokens, spans, labels)
+        right = _is_in(candidates.spans, truth)
+        odds = cross_scores(table, right, folds[candidates.spans[:, 0]], params)
+        threshold = _best_threshold(candidates, odds, right, len(truth), tokens.sentences)
+        trees = BoostedTrees.fit(table, right, params.span, params.seed)
+        return cls(crf, SpanStatistics.learn(tokens, spans, labels), trees, threshold)
+
+    def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
+        """Return the mentions of each sentence."""
+        return [[span[:3] for span in sentence] for sentence in self.tag(tokens)]
+
+    def tag(self, tokens: SparseTokens) -> list[list[TaggedSpan]]:
+        """Return the mentions of each sentence with the calibrated probability that they are right."""
+        candidates, odds = self.judge(tokens)
+        chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
+        slope, intercept = self.scaling
+        confidence = 1 / (1 + np.exp(-(slope * odds[chosen] + intercept)))
+        names, starts = self.crf.tag_set.labels, tokens.sentence_starts
+        tagged: list[list[TaggedSpan]] = [[] for _ in range(tokens.sentences)]
+        offsets = starts[candidates.spans[chosen, 0]]
+        table = candidates.spans[chosen]
+        for s, first, end, label, p in zip(
+            table[:, 0].tolist(),
+            (table[:, 1] - offsets).tolist(),
+            (table[:, 2] - offsets).tolist(),
+            table[:, 3].tolist(),
+            confidence.tolist(),
+            strict=True,
+        ):
+            tagged[s].append(TaggedSpan(first, end, names[label], p))
+        return tagged
+
+    def judge(self, tokens: SparseTokens) -> tuple[Candidates, NDArray[np.float64]]:
+        """Return the candidates of the text and the log odds that each is a mention."""
+        candidates = find_candidates(self.crf, tokens)
+        return candidates, self.trees.log_odds(gather_evidence(candidates, tokens, self.statistics))
+
+    def calibrated(self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]]) -> Self:
+        """Return the same tagger, its confidence fitted on sentences it has not learned from."""
+        candidates, odds = self.judge(tokens)
+        chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
+        right = _is_in(candidates.spans, span_table(tokens, spans, self.crf.tag_set.labels))
+        return replace(self, scaling=fit_scaling(odds[chosen], right[chosen]))
+
+    def like(self, other: Self) -> Self:
+        """Return the same tagger with the calibration of `other`."""
+        return replace(self, scaling=other.scaling)
+
+    def used_rows(self) -> NDArray[np.bool_]:
+        """Tell which attributes have any weight."""
+        return self.crf.used_rows()
+
+    def pruned(self, keep: NDArray[np.bool_]) -> Self:
+        """Return the same tagger over the attributes of `keep` only."""
+        return replace(self, crf=self.crf.pruned(keep))
+
+    def save(self, folder: Path) -> None:
+        """Write the parts below `folder`; no pickle."""
+        self.crf.save(folder / "crf")
+        self.statistics.save(folder / "statistics")
+        self.trees.save(folder / "trees")
+        write_json(folder / "spans.json", {"threshold": self.threshold, "scaling": list(self.scaling)}, digits=6)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        header = read_json(folder / "spans.json")
+        slope, intercept = header["scaling"]
+        return cls(
+            CrfTagger.load(folder / "crf"),
+            SpanStatistics.load(folder / "statistics"),
+            BoostedTrees.load(folder / "trees"),
+            header["threshold"],
+            (slope, intercept),
+        )
+
+
+def _choose(candidates: Candidates, odds: NDArray[np.float64], threshold: float, sentences: int) -> NDArray[np.bool_]:
+    gains = 1 / (1 + np.exp(-odds)) - threshold
+    return span_kernels.select(candidates.spans, gains, candidates.of_sentence(sentences))
+
+
+def _is_in(spans: NDArray[np.int32], truth: NDArray[np.int64]) -> NDArray[np.bool_]:
+    gold = set(map(tuple, truth.tolist()))
+    return np.array([tuple(span) in gold for span in spans.tolist()], dtype=np.bool_)
+
+
+def _best_threshold(
+    candidates: Candidates, odds: NDArray[np.float64], right: NDArray[np.bool_], gold: int, sentences: int
+) -> float:
+    def f1(threshold: float) -> float:
+        chosen = _choose(candidates, odds, threshold, sentences)
+        return 2 * int(right[chosen].sum()) / max(1, int(chosen.sum()) + gold)
+
+    return round(float(max(_THRESHOLDS, key=f1)), 2)

@@ -1,0 +1,114 @@
+"""Gradient-boosted trees as plain arrays: learned by LightGBM, scored by a compiled loop, no pickle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.common.files import replacing
+from stages.common.params import SpanParams
+from stages.train import span_kernels
+
+
+@dataclass(frozen=True)
+class BoostedTrees:
+    """Nodes of all trees, one after the other; a leaf has feature -1.
+
+    Parameters
+    ----------
+    features, lefts, rights : int32 arrays of shape (nodes,)
+    thresholds, values : float64 arrays of shape (nodes,)
+        A row goes left when its value is at most the threshold; `values` are log odds.
+    roots : int32 array of shape (trees,)
+    """
+
+    features: NDArray[np.int32]
+    thresholds: NDArray[np.float64]
+    lefts: NDArray[np.int32]
+    rights: NDArray[np.int32]
+    values: NDArray[np.float64]
+    roots: NDArray[np.int32]
+
+    @classmethod
+    def fit(cls, table: NDArray[np.float32], right: NDArray[np.bool_], params: SpanParams, seed: int) -> Self:
+        """Learn to tell right candidates from wrong ones.
+
+        Ke et al. 2017 (LightGBM); one thread and fixed seeds, so that the same table gives the same trees.
+        """
+        import lightgbm
+
+        settings = {
+            "objective": "binary",
+            "num_leaves": params.leaves,
+            "learning_rate": params.learning_rate,
+            "min_data_in_leaf": 30,
+            "lambda_l2": 1.0,
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "num_threads": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+            "seed": seed,
+            "verbosity": -1,
+        }
+        booster = lightgbm.train(settings, lightgbm.Dataset(table, right.astype(np.int8)), params.trees)
+        return cls._from_dump(booster.dump_model()["tree_info"])
+
+    @classmethod
+    def _from_dump(cls, trees: list[dict[str, Any]]) -> Self:
+        nodes: list[tuple[int, float, int, int, float]] = []
+        roots = [_add(tree["tree_structure"], nodes) for tree in trees]
+        columns = list(zip(*nodes, strict=True))
+        return cls(
+            np.array(columns[0], dtype=np.int32),
+            np.array(columns[1], dtype=np.float64),
+            np.array(columns[2], dtype=np.int32),
+            np.array(columns[3], dtype=np.int32),
+            np.array(columns[4], dtype=np.float64),
+            np.array(roots, dtype=np.int32),
+        )
+
+    def log_odds(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Score each row."""
+        return span_kernels.tree_scores(table, *self._arrays())
+
+    def contributions(self, row: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Share the log odds of one row among its columns; the last entry is the expectation."""
+        return span_kernels.tree_contributions(row, *self._arrays(), len(row))
+
+    def save(self, folder: Path) -> None:
+        """Write one array a file."""
+        for field in fields(self):
+            with replacing(folder / f"{field.name}.npy") as file:
+                np.save(file, getattr(self, field.name), allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls(*(np.load(folder / f"{field.name}.npy", allow_pickle=False) for field in fields(cls)))
+
+    def _arrays(self) -> tuple[NDArray[np.generic], ...]:
+        return self.features, self.thresholds, self.lefts, self.rights, self.values, self.roots
+
+
+def _add(node: dict[str, Any], nodes: list[tuple[int, float, int, int, float]]) -> int:
+    """Append a node and what is below it; return its number."""
+    number = len(nodes)
+    if "split_feature" not in node:
+        nodes.append((-1, 0.0, -1, -1, float(node["leaf_value"])))
+        return number
+    nodes.append((-1, 0.0, -1, -1, 0.0))
+    left, right = _add(node["left_child"], nodes), _add(node["right_child"], nodes)
+    nodes[number] = (
+        int(node["split_feature"]),
+        float(node["threshold"]),
+        left,
+        right,
+        float(node["internal_value"]),
+    )
+    return number
