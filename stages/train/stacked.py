@@ -67,7 +67,7 @@ class StackedTagger:
         """Learn the CRF from everything, and the trees from what out-of-fold CRFs propose."""
         crf = CrfTagger.fit(tokens, spans, n_rows=n_rows, params=params)
         labels = crf.tag_set.labels
-        folds = fold_of(documents, params.span.folds, params.seed)
+        folds = fold_of(documents, params.span.folds)
         crf, candidates, table = propose_out_of_fold(crf, tokens, spans, folds, n_rows, params)
         truth = span_table(tokens, spans, labels)
         right = _is_in(candidates.spans, truth)
