@@ -79,8 +79,8 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
 
     Raises
     ------
-    pyarrow.ArrowInvalid, KeyError
-        When a column is missing or does not fit its type.
+    pyarrow.ArrowException, ValueError, KeyError
+        When a column is missing, does not fit its type, or has nulls where none may be.
     """
     table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
     with replacing(path) as file:

@@ -14,6 +14,7 @@ from stages.common.tables import SERVING_LOG
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 
 
 class _Section(BaseModel):
@@ -32,6 +33,8 @@ class PrepareParams(_Section):
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> Self:
+        if len(set(self.batches)) < len(self.batches):
+            raise ValueError("batches names one batch twice")
         if self.dev + self.test >= 1:
             raise ValueError("dev + test must be below 1: nothing would be left to train on")
         return self
@@ -45,6 +48,12 @@ class ValidateParams(_Section):
     mentions_per_label: Annotated[int, Field(ge=0)]
     aligned_share: Share
 
+    @model_validator(mode="after")
+    def _bounds_ascend(self) -> Self:
+        if self.label_share[0] > self.label_share[1]:
+            raise ValueError("label_share must be [lowest, highest]")
+        return self
+
 
 class FeaturizeParams(_Section):
     """What is learned from the training text before any label is looked at."""
@@ -53,7 +62,7 @@ class FeaturizeParams(_Section):
     clusters: list[Positive]
     topic_clusters: list[Positive]
     epochs: Positive
-    seed: int
+    seed: Seed
 
 
 class CrfParams(_Section):
@@ -61,7 +70,7 @@ class CrfParams(_Section):
 
     runs: Positive
     iterations: Positive
-    aggressiveness: Annotated[float, Field(gt=0)]
+    aggressiveness: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SpanParams(_Section):
@@ -73,22 +82,66 @@ class SpanParams(_Section):
     learning_rate: Annotated[float, Field(gt=0)]
 
 
+class TokenLogisticParams(_Section):
+    """Multinomial logistic regression of the tag of one token."""
+
+    c: Annotated[float, Field(gt=0)]
+    iterations: Positive
+    transitions: Annotated[float, Field(ge=0)]
+
+
+class TokenAutomlParams(_Section):
+    """The leaderboard of token classifiers, and the tuning of the one that is kept."""
+
+    components: Positive
+    attributes: Positive
+    tokens: Positive
+    folds: Annotated[int, Field(ge=2)]
+    tunings: Annotated[int, Field(ge=0)]
+
+
+class AcceptanceParams(_Section):
+    """What is promised to those who no longer check."""
+
+    precision: Annotated[float, Field(gt=0, lt=1)]
+    risk: Annotated[float, Field(gt=0, lt=1)]
+
+
+class KpiParams(_Section):
+    """What the work by hand costs; assumptions until an organisation puts its own figures in."""
+
+    entry_minutes: Annotated[float, Field(ge=0)]
+    validation_minutes: Annotated[float, Field(ge=0)]
+    review_seconds: Annotated[float, Field(ge=0)]
+    error_rate: Share
+
+
 class TrainParams(_Section):
     """Model family and its settings."""
 
-    family: Literal["stacked", "crf"]
-    seed: int
+    family: Literal["stacked", "crf", "token-logistic", "token-automl"]
+    seed: Seed
     learning_curve: list[Annotated[float, Field(gt=0, lt=1)]]
     crf: CrfParams
     span: SpanParams
+    acceptance: AcceptanceParams
+
+    @model_validator(mode="after")
+    def _curve_ascends(self) -> Self:
+        if sorted(set(self.learning_curve)) != self.learning_curve:
+            raise ValueError("learning_curve must ascend")
+        return self
+
+    token_logistic: TokenLogisticParams
+    token_automl: TokenAutomlParams
 
 
 class EvaluateParams(_Section):
-    """How uncertainty is computed, and what is promised to those who no longer check."""
+    """How uncertainty is computed, and what manual work is compared with."""
 
     resamples: Positive
-    seed: int
-    promised_precision: Annotated[float, Field(gt=0, le=1)]
+    seed: Seed
+    kpi: KpiParams
 
 
 class Bands(_Section):
@@ -114,7 +167,7 @@ class MonitorParams(_Section):
     minimum_notes: Positive
     resamples: Positive
     significance: Annotated[float, Field(gt=0, lt=1)]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
 
     @model_validator(mode="after")
     def _watch_what_is_logged(self) -> Self:

@@ -10,7 +10,7 @@ from stages.common.errors import BeHealthyError
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
 from stages.common.params import EvaluateParams, load_params
 from stages.common.tables import PREDICTIONS
-from stages.evaluate.acceptance import acceptance
+from stages.evaluate.acceptance import accepted, kpi
 from stages.evaluate.comparison import compare
 from stages.evaluate.errors import ERRORS, error_table
 from stages.evaluate.page import page_of
@@ -33,9 +33,10 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     dev, test = (compare(part, mentions, predictions) for part in (dev_part, test_part))
     training = mentions.loc[mentions["document"].isin(train["document"]), "text"]
     temperature = getattr(extractor.tagger, "temperature", None)
-    scores = evaluation(test, training, acceptance(dev, test, params.promised_precision), temperature, params)
+    scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, params)
     errors = error_table({"dev": dev, "test": test}, tokens)
     write_json(METRICS / "evaluation.json", scores)
+    write_json(METRICS / "kpi.json", kpi(test, extractor.acceptance, params.kpi))
     write_csv(METRICS / "documents.csv", document_counts(test))
     write_table(PREDICTED / "predictions.parquet", predictions, PREDICTIONS)
     write_table(PREDICTED / "errors.parquet", errors, ERRORS)

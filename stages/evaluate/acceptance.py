@@ -1,4 +1,4 @@
-"""The business figure: what can be accepted without a person at a promised precision."""
+"""What can be accepted without a person, and what that saves: the business figures."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 
 import numpy as np
 
+from stages.common.params import KpiParams
 from stages.evaluate.comparison import ComparedDocument, judged
-from stages.evaluate.curves import precision_by_coverage
+from stages.train.acceptance import Acceptance
 
 
 @dataclass(frozen=True)
-class Acceptance:
-    """What accepting every prediction of at least `threshold` brings.
+class Accepted:
+    """What the model's threshold does on test.
 
     Parameters
     ----------
     promised : float
-        The precision that was asked for.
+        The precision that was promised.
     threshold : float or None
-        The confidence from which on a prediction is accepted, chosen on dev; None where none keeps
-        the promise there, and nothing is accepted.
+        Chosen in training, out of fold; None where no threshold was shown to keep the promise.
     precision : float or None
-        Of the accepted predictions of test; None when there are none.
+        Of the accepted mentions of test; None when there are none.
     mentions : float
-        Share of the predicted mentions of test that are accepted.
+        Share of the predicted mentions that are accepted.
     notes : float
-        Share of the test documents that are accepted whole: something was found in them, and all
-        of it is accepted. Where nothing was found there is nothing to be sure of.
+        Share of the documents that are accepted whole: something was found in them, and all of it
+        is accepted. Where nothing was found there is nothing to be sure of.
     """
 
     promised: float
@@ -43,24 +43,71 @@ class Acceptance:
         return asdict(self)
 
 
-def acceptance(dev: Sequence[ComparedDocument], test: Sequence[ComparedDocument], promised: float) -> Acceptance:
-    """Choose the lowest threshold that keeps the promise on dev, and see what it does on test.
-
-    The threshold is not chosen on test: a promise kept by construction is none.
-    """
-    curve = precision_by_coverage(*judged(dev), points=10**9)
-    kept = curve.loc[curve["precision"] >= promised, "confidence"]
-    if not len(kept):
-        return Acceptance(promised, None, None, 0.0, 0.0)
-    threshold = float(kept.min())
+def accepted(test: Sequence[ComparedDocument], acceptance: Acceptance) -> Accepted:
+    """Apply the threshold that training chose."""
     confidence, right = judged(test)
-    accepted = confidence >= threshold
-    precision = float(right[accepted].mean()) if accepted.any() else None
-    notes = [bool(d.predicted) and min(d.predicted.values()) >= threshold for d in test]
-    return Acceptance(
-        promised,
-        threshold,
-        precision,
-        float(accepted.mean()) if len(accepted) else 0.0,
-        float(np.mean(notes)) if notes else 0.0,
+    taken = np.array([acceptance.accepts(value) for value in confidence.tolist()], dtype=np.bool_)
+    return Accepted(
+        acceptance.promised,
+        acceptance.threshold,
+        float(right[taken].mean()) if taken.any() else None,
+        float(taken.mean()) if len(taken) else 0.0,
+        float(np.mean([is_whole(document, acceptance) for document in test])) if test else 0.0,
     )
+
+
+def is_whole(document: ComparedDocument, acceptance: Acceptance) -> bool:
+    """Tell whether a document needs no person at all."""
+    return bool(document.predicted) and all(map(acceptance.accepts, document.predicted.values()))
+
+
+def kpi(test: Sequence[ComparedDocument], acceptance: Acceptance, params: KpiParams) -> dict[str, Any]:
+    """Compare the work by hand with the work that is left.
+
+    By hand, every note is typed and validated. With the extractor, a note that is accepted whole is
+    read by nobody: what is wrong or missing in it is an error. Every other note is validated by
+    a person who decides on each mention that was not accepted and adds what is missing, with
+    the same rate of errors as before; wrong mentions among the accepted ones stay.
+
+    Parameters
+    ----------
+    test : sequence of ComparedDocument
+    acceptance : Acceptance
+    params : KpiParams
+        Minutes, seconds and error rate of the work by hand.
+
+    Returns
+    -------
+    dict
+        ``before`` and ``after`` with hours per 1,000 notes and errors per 1,000 mentions, the
+        shares saved, and what is accepted. None where there are no notes or no mentions.
+    """
+    notes, mentions = len(test), sum(len(document.gold) for document in test)
+    share = accepted(test, acceptance)
+    if not notes or not mentions:
+        return {"accepted": {"mentions": 0.0, "notes": 0.0}, "before": None, "after": None, "saved": None}
+    minutes, errors = 0.0, 0.0
+    for document in test:
+        taken = {span for span, confidence in document.predicted.items() if acceptance.accepts(confidence)}
+        wrong = len(taken - set(document.gold))
+        if is_whole(document, acceptance):
+            errors += wrong + len(set(document.gold) - taken)
+        else:
+            left = len(document.predicted) - len(taken)
+            minutes += params.validation_minutes + left * params.review_seconds / 60
+            errors += wrong + params.error_rate * len(set(document.gold) - taken)
+    before = {
+        "hours_per_1000_notes": 1000 * (params.entry_minutes + params.validation_minutes) / 60,
+        "errors_per_1000_mentions": 1000 * params.error_rate,
+    }
+    after = {
+        "hours_per_1000_notes": 1000 * minutes / notes / 60,
+        "errors_per_1000_mentions": 1000 * errors / mentions,
+    }
+    saved = {name: 1 - after[name] / before[name] if before[name] else None for name in before}
+    return {
+        "accepted": {"mentions": share.mentions, "notes": share.notes},
+        "before": before,
+        "after": after,
+        "saved": {name.split("_")[0]: value for name, value in saved.items()},
+    }

@@ -12,7 +12,7 @@ from stages.common.errors import BeHealthyError
 from stages.common.params import EvaluateParams
 from stages.common.scoring import Counts, Span, bootstrap_f1, lenient_counts, of_label, strict_counts
 from stages.common.tags import LABELS
-from stages.evaluate.acceptance import Acceptance
+from stages.evaluate.acceptance import Accepted
 from stages.evaluate.comparison import ComparedDocument, judged
 from stages.evaluate.curves import expected_calibration_error, reliability
 from stages.evaluate.errors import KINDS, errors_of
@@ -22,7 +22,7 @@ _Counter = Callable[[Iterable[Span], Iterable[Span]], Counts]
 
 
 def evaluation(
-    test: Compared, training: Iterable[str], acceptance: Acceptance, temperature: float | None, params: EvaluateParams
+    test: Compared, training: Iterable[str], acceptance: Accepted, temperature: float | None, params: EvaluateParams
 ) -> dict[str, Any]:
     """Score the test documents.
 
@@ -35,7 +35,7 @@ def evaluation(
     test : sequence of ComparedDocument
     training : iterable of str
         Mention texts of the training split: they are *seen*.
-    acceptance : Acceptance
+    acceptance : Accepted
     temperature : float or None
         Of the model, where its family has one.
     params : EvaluateParams

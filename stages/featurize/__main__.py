@@ -9,8 +9,7 @@ from pathlib import Path
 from stages.common.errors import GateError
 from stages.common.files import read_json
 from stages.common.params import load_params
-from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.clusters import learn_clusters
+from stages.featurize.learning import learn_attributes
 from stages.featurize.store import read_contexts, write_features
 
 PREPARED = Path("data/prepared")
@@ -25,12 +24,9 @@ def main() -> int:
         raise GateError(f"{GATE} says that the data did not pass; nothing is learned from it")
     train = [context.sentences for context in read_contexts(PREPARED, "train")]
     print(f"featurize: learning word clusters from {sum(map(len, train))} sentences", flush=True)
-    clusters = learn_clusters([sentence for sentences in train for sentence in sentences], params)
-    extractor = AttributeExtractor.learn(train, clusters)
-    if params.minimum_count > 1:
-        extractor = extractor.pruned(extractor.counts(train) >= params.minimum_count)
+    extractor = learn_attributes(train, params)
     extractor.save(FEATURES / "extractor")
-    print(f"featurize: {extractor.n_rows} attributes, {len(clusters)} clustered words", flush=True)
+    print(f"featurize: {extractor.n_rows} attributes, {len(extractor.clusters)} clustered words", flush=True)
     for split in ("train", "dev", "test"):
         path = FEATURES / f"{split}.parquet"
         tokens = write_features(path, read_contexts(PREPARED, split), extractor)

@@ -9,8 +9,8 @@ _WORD = re.compile(r"\w+")
 _SHINGLE = 3
 _PERMUTATIONS = 128
 _SEED = 1
-# The index proposes, the exact similarity disposes; a lower bar makes missed pairs improbable.
-_INDEX_THRESHOLD = 0.5
+# The index proposes, the exact similarity disposes; this much below its bar, missed pairs are improbable.
+_RESERVE = 0.25
 
 
 def words_of(text: str) -> list[str]:
@@ -50,7 +50,7 @@ class DuplicateIndex:
         from datasketch import MinHashLSH
 
         self._threshold = threshold
-        self._index = MinHashLSH(threshold=min(_INDEX_THRESHOLD, threshold), num_perm=_PERMUTATIONS)
+        self._index = MinHashLSH(threshold=max(0.1, threshold - _RESERVE), num_perm=_PERMUTATIONS)
         self._shingles: list[frozenset[str]] = []
         self._exact: dict[str, int] = {}
 

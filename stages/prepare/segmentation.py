@@ -17,6 +17,8 @@ _TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)*|[^\W\d_][^\W_]*|\S")
 _LINE = re.compile(r"[^\n\r]+")
 _WRAP_WIDTH = 50
 _CONTINUES = re.compile(r"[a-z0-9(]")
+_NUMBER = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z])[.)]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BULLET = re.compile(r"(?:[-*•·]|\d{1,2}[.)])\s")
 
 
@@ -68,15 +70,19 @@ def _continues(text: str, end: int, start: int, line: str, width: int) -> bool:
 def _sentences_of(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     import sentencex
 
-    place = start
-    for piece in sentencex.segment("en", text[start:end]):
+    # The segmenter takes no lone surrogates; their stand-in is as long as they are.
+    block = _SURROGATE.sub("\ufffd", text[start:end])
+    place, opened = 0, -1
+    for piece in [*sentencex.segment("en", block), None]:
         # The pieces follow each other; searching keeps the offsets right should white space be trimmed.
-        sentence = piece.strip()
-        left = text.find(sentence, place, end) if sentence else -1
-        if left >= 0:
-            yield left, left + len(sentence)
-            place = left + len(sentence)
-    rest = text[place:end].strip()
-    if rest:
-        left = text.index(rest, place)
-        yield left, left + len(rest)
+        # What is left at the end, should a piece not be found, is a sentence, too.
+        sentence = (block[place:] if piece is None else piece).strip()
+        left = block.find(sentence, place) if sentence else -1
+        if left < 0:
+            continue
+        place = left + len(sentence)
+        first, opened = (left if opened < 0 else opened), -1
+        if _NUMBER.fullmatch(block[first:place]) and block[place:].strip():
+            opened = first  # "1." belongs to what follows it
+            continue
+        yield start + first, start + place

@@ -48,12 +48,17 @@ def assign(texts: Iterable[tuple[str, str | None]], params: PrepareParams) -> li
     """
     index = DuplicateIndex(params.near_duplicate)
     assigned: list[Assignment] = []
+    standing: list[set[str]] = []  # splits in which a document, or an exact repeat of it, stands
     for text, fixed in texts:
-        earlier = [assigned[number] for number in index.add(text)]
-        group = earlier[0].group if earlier else content_hash(text)
-        splits = sorted({other.split for other in earlier if other.split})
+        earlier = index.add(text)
+        group = assigned[earlier[0]].group if earlier else content_hash(text)
+        splits = sorted(set().union(*(standing[number] for number in earlier)))
         split: str | None = fixed
         if fixed is None:
             split = (splits[0] if len(splits) == 1 else None) if earlier else split_of(group, params)
         assigned.append(Assignment(group, split, bool(earlier)))
+        own = {split} if split else set()
+        standing.append(own)
+        for number in earlier:
+            standing[number] |= own
     return assigned

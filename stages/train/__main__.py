@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from stages.common.files import write_csv, write_json
+from stages.common.files import write_csv
 from stages.common.params import load_params
 from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.store import read_features
-from stages.train.extractor import MODEL_FILE
 from stages.train.held_out import held_out_of
-from stages.train.learning import calibrated, learning_curve
+from stages.train.learning import learn_extractor, learning_curve
 
 FEATURES = Path("data/features")
 MODELS = Path("models")
@@ -26,13 +25,11 @@ def main() -> int:
     seen, held_out = held_out_of(train, dev, params.seed)
 
     print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
-    tagger = calibrated(train, seen, held_out, attributes.n_rows, params)
-    keep = tagger.used_rows()
-    tagger.pruned(keep).save(MODELS / "tagger")
-    attributes.pruned(keep).save(MODELS / "attributes")
-    write_json(MODELS / MODEL_FILE, {"family": params.family, "attributes": int(keep.sum())})
+    extractor = learn_extractor(train, seen, held_out, attributes, params)
+    extractor.save(MODELS)
 
-    curve = learning_curve(seen, held_out, attributes.n_rows, params)
+    whole = extractor.tagger if seen is train else None
+    curve = learning_curve(seen, held_out, attributes.n_rows, params, whole)
     write_csv(CURVE, curve)
     print(curve.to_string(index=False))
     return 0

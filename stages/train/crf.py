@@ -162,7 +162,7 @@ class CrfTagger:
         return replace(self, weights=self.weights[keep].copy())
 
     def save(self, folder: Path) -> None:
-        """Write ``tagger.json`` and ``weights.npz``."""
+        """Write ``tagger.json``, ``weights.npy`` and ``transitions.npy``; no pickle."""
         folder.mkdir(parents=True, exist_ok=True)
         header = {"labels": list(self.tag_set.labels), "temperature": self.temperature}
         write_json(folder / "tagger.json", header, digits=6)

@@ -8,21 +8,24 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from stages.common.documents import Token
-from stages.common.files import read_json
+from stages.common.files import read_json, write_json
 from stages.featurize.attributes import AttributeExtractor
 from stages.prepare.segmentation import split_sentences, tokenize
-from stages.train.tagger import Tagger, family
+from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
+from stages.train.tagger import Tagger, family, name_of
 
 MODEL_FILE = "model.json"
+ACCEPTANCE_FILE = "acceptance.json"
 
 
 class ExtractedMention(NamedTuple):
-    """``text[start:end]`` is a `label`, with calibrated `confidence`."""
+    """``text[start:end]`` is a `label`, with calibrated `confidence`; `accepted` ones need no person."""
 
     start: int
     end: int
     label: str
     confidence: float
+    accepted: bool
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,29 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Extractor:
-    """Attributes and tagger of one model."""
+    """Attributes, tagger and threshold of acceptance of one model."""
 
     attributes: AttributeExtractor
     tagger: Tagger
+    acceptance: Acceptance = NOTHING_ACCEPTED
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a model folder; no pickle is opened."""
         name = read_json(folder / MODEL_FILE)["family"]
-        return cls(AttributeExtractor.load(folder / "attributes"), family(name).load(folder / "tagger"))
+        return cls(
+            AttributeExtractor.load(folder / "attributes"),
+            family(name).load(folder / "tagger"),
+            Acceptance.load(folder / ACCEPTANCE_FILE),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write a model folder, attributes without weight left out."""
+        keep = self.tagger.used_rows()
+        self.attributes.pruned(keep).save(folder / "attributes")
+        self.tagger.pruned(keep).save(folder / "tagger")
+        self.acceptance.save(folder / ACCEPTANCE_FILE)
+        write_json(folder / MODEL_FILE, {"family": name_of(self.tagger), "attributes": int(keep.sum())})
 
     def extract(self, text: str) -> Extraction:
         """Find the mentions of one note."""
@@ -69,7 +85,13 @@ class Extractor:
             return Extraction((), 0, 0, 0.0)
         tagged = self.tagger.tag(self.attributes.transform(words))
         mentions = tuple(
-            ExtractedMention(tokens[span.first].start, tokens[span.end - 1].end, span.label, span.confidence)
+            ExtractedMention(
+                tokens[span.first].start,
+                tokens[span.end - 1].end,
+                span.label,
+                span.confidence,
+                self.acceptance.accepts(span.confidence),
+            )
             for tokens, spans in zip(sentences, tagged, strict=True)
             for span in spans
         )

@@ -13,6 +13,7 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 FORBIDDEN = -1e4
+_UNDERFLOW = -300.0
 
 
 @njit(cache=True, nogil=True)
@@ -304,7 +305,9 @@ def forward_backward(
                 bonus += start[y]
             if i == length - 1:
                 bonus += end[y]
-            local[i, y] = np.exp((scores[i, y] - top + bonus) / temperature)
+            exponent = (scores[i, y] - top) / temperature
+            # An illegal tag may outscore the legal ones by so much that these would underflow to nothing.
+            local[i, y] = np.exp(max(exponent, _UNDERFLOW) + bonus / temperature)
     for i in range(length):
         total = 0.0
         for y in range(tags):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.common.params import TrainParams
 from stages.common.scoring import Counts, strict_counts
+from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.store import FeatureTable
+from stages.train.acceptance import Judgements, choose_threshold
+from stages.train.extractor import Extractor
 from stages.train.held_out import by_hash
+from stages.train.stacked import StackedTagger
 from stages.train.tagger import Tagger, family
 
 
@@ -16,18 +22,71 @@ def fit(train: FeatureTable, n_rows: int, params: TrainParams) -> Tagger:
     return family(params.family).fit(train.tokens, train.spans, documents=train.documents, n_rows=n_rows, params=params)
 
 
+def learn_extractor(
+    train: FeatureTable,
+    seen: FeatureTable,
+    held_out: FeatureTable,
+    attributes: AttributeExtractor,
+    params: TrainParams,
+) -> Extractor:
+    """Fit and calibrate a tagger, and choose from which confidence on a mention needs no person.
+
+    Parameters
+    ----------
+    train : FeatureTable
+        What the tagger learns from.
+    seen, held_out : FeatureTable
+        From `stages.train.held_out.held_out_of`.
+    attributes : AttributeExtractor
+    params : TrainParams
+    """
+    tagger, judgements = calibrated(train, seen, held_out, attributes.n_rows, params)
+    promise = params.acceptance
+    return Extractor(attributes, tagger, choose_threshold(judgements, promised=promise.precision, risk=promise.risk))
+
+
 def calibrated(
     train: FeatureTable, seen: FeatureTable, held_out: FeatureTable, n_rows: int, params: TrainParams
-) -> Tagger:
-    """Fit on `train`; take the calibration from a model that saw only `seen`."""
+) -> tuple[Tagger, Judgements]:
+    """Fit on `train`, calibrate, and judge what is found in documents that were not learned from.
+
+    A tagger that cross-validates itself is calibrated and judged by that. Any other is by the
+    held-out documents, through a second model that saw only `seen` where these are part of `train`.
+    """
     tagger = fit(train, n_rows, params)
-    if seen is train:
-        return tagger.calibrated(held_out.tokens, held_out.spans)
-    return tagger.like(fit(seen, n_rows, params).calibrated(held_out.tokens, held_out.spans))
+    if isinstance(tagger, StackedTagger) and tagger.out_of_fold is not None:
+        found = tagger.out_of_fold
+        numbers = _numbered(train.documents)[found.sentences]
+        return tagger, Judgements(found.confidence, found.right, numbers)
+    witness = tagger if seen is train else fit(seen, n_rows, params)
+    witness = witness.calibrated(held_out.tokens, held_out.spans)
+    return tagger.like(witness), _judged(witness, held_out)
 
 
-def learning_curve(seen: FeatureTable, held_out: FeatureTable, n_rows: int, params: TrainParams) -> pd.DataFrame:
+def _judged(tagger: Tagger, held_out: FeatureTable) -> Judgements:
+    numbers = _numbered(held_out.documents).tolist()
+    rows = [
+        (span.confidence, tuple(span[:3]) in set(gold), number)
+        for spans, gold, number in zip(tagger.tag(held_out.tokens), held_out.spans, numbers, strict=True)
+        for span in spans
+    ]
+    confidence, right, documents = zip(*rows, strict=True) if rows else ((), (), ())
+    return Judgements(
+        np.array(confidence, dtype=np.float64), np.array(right, dtype=np.bool_), np.array(documents, dtype=np.int64)
+    )
+
+
+def _numbered(documents: list[str]) -> NDArray[np.int64]:
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(documents))}
+    return np.array([numbers[name] for name in documents], dtype=np.int64)
+
+
+def learning_curve(
+    seen: FeatureTable, held_out: FeatureTable, n_rows: int, params: TrainParams, whole: Tagger | None = None
+) -> pd.DataFrame:
     """Score models trained on growing shares of the documents.
+
+    `whole` is the model of all documents in `seen`, where there is one already.
 
     Returns
     -------
@@ -40,7 +99,7 @@ def learning_curve(seen: FeatureTable, held_out: FeatureTable, n_rows: int, para
         part = seen.of_documents(ordered[: max(1, round(share * len(ordered)))])
         if not any(part.spans):
             continue
-        tagger = fit(part, n_rows, params)
+        tagger = whole if whole and share == 1.0 else fit(part, n_rows, params)
         pairs = zip(held_out.spans, tagger.spans(held_out.tokens), strict=True)
         counts = sum((strict_counts(gold, found) for gold, found in pairs), Counts())
         rows.append((len(set(part.documents)), sum(map(len, part.spans)), counts.f1))

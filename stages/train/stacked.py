@@ -10,7 +10,7 @@ that it has not seen.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -45,7 +45,9 @@ class StackedTagger:
     threshold : float
         Probability that a span must exceed; the one with the best strict F1 in cross-validation.
     scaling : (float, float)
-        Slope and intercept that calibrate the log odds.
+        Slope and intercept that calibrate the log odds, fitted out of fold.
+    out_of_fold : OutOfFold, optional
+        The mentions found while learning, in documents that the judges had not seen; not saved.
     """
 
     crf: CrfTagger
@@ -53,6 +55,7 @@ class StackedTagger:
     trees: BoostedTrees
     threshold: float
     scaling: tuple[float, float] = (1.0, 0.0)
+    out_of_fold: OutOfFold | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def fit(
@@ -73,8 +76,16 @@ class StackedTagger:
         right = _is_in(candidates.spans, truth)
         odds = cross_scores(table, right, folds[candidates.spans[:, 0]], params)
         threshold = _best_threshold(candidates, odds, right, len(truth), tokens.sentences)
-        trees = BoostedTrees.fit(table, right, params.span, params.seed)
-        return cls(crf, SpanStatistics.learn(tokens, spans, labels), trees, threshold)
+        chosen = _choose(candidates, odds, threshold, tokens.sentences)
+        scaling = fit_scaling(odds[chosen], right[chosen])
+        return cls(
+            crf,
+            SpanStatistics.learn(tokens, spans, labels),
+            BoostedTrees.fit(table, right, params.span, params.seed),
+            threshold,
+            scaling,
+            OutOfFold(candidates.spans[chosen, 0], table[chosen], _calibrated(odds[chosen], scaling), right[chosen]),
+        )
 
     def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
         """Return the mentions of each sentence."""
@@ -84,8 +95,7 @@ class StackedTagger:
         """Return the mentions of each sentence with the calibrated probability that they are right."""
         candidates, odds = self.judge(tokens)
         chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
-        slope, intercept = self.scaling
-        confidence = 1 / (1 + np.exp(-(slope * odds[chosen] + intercept)))
+        confidence = _calibrated(odds[chosen], self.scaling)
         names, starts = self.crf.tag_set.labels, tokens.sentence_starts
         tagged: list[list[TaggedSpan]] = [[] for _ in range(tokens.sentences)]
         offsets = starts[candidates.spans[chosen, 0]]
@@ -107,11 +117,8 @@ class StackedTagger:
         return candidates, self.trees.log_odds(gather_evidence(candidates, tokens, self.statistics))
 
     def calibrated(self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]]) -> Self:
-        """Return the same tagger, its confidence fitted on sentences it has not learned from."""
-        candidates, odds = self.judge(tokens)
-        chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
-        right = _is_in(candidates.spans, span_table(tokens, spans, self.crf.tag_set.labels))
-        return replace(self, scaling=fit_scaling(odds[chosen], right[chosen]))
+        """Return the same tagger: it was calibrated out of fold, on more than any held-out part."""
+        return self
 
     def like(self, other: Self) -> Self:
         """Return the same tagger with the calibration of `other`."""
@@ -144,6 +151,32 @@ class StackedTagger:
             header["threshold"],
             (slope, intercept),
         )
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Mentions that were found in documents which neither CRF nor trees had learned from.
+
+    Parameters
+    ----------
+    sentences : int32 array of shape (mentions,)
+    evidence : float32 array of shape (mentions, columns)
+        Columns as in `stages.train.evidence.NAMES`.
+    confidence : float64 array of shape (mentions,)
+        Calibrated.
+    right : bool array of shape (mentions,)
+        Whether the mention is exactly a gold one: what a reviewer would accept.
+    """
+
+    sentences: NDArray[np.int32]
+    evidence: NDArray[np.float32]
+    confidence: NDArray[np.float64]
+    right: NDArray[np.bool_]
+
+
+def _calibrated(odds: NDArray[np.float64], scaling: tuple[float, float]) -> NDArray[np.float64]:
+    slope, intercept = scaling
+    return 1 / (1 + np.exp(-(slope * odds + intercept)))
 
 
 def _choose(candidates: Candidates, odds: NDArray[np.float64], threshold: float, sentences: int) -> NDArray[np.bool_]:

@@ -17,6 +17,8 @@ from stages.featurize.attributes import SparseTokens
 FAMILIES = {
     "stacked": "stages.train.stacked:StackedTagger",
     "crf": "stages.train.crf:CrfTagger",
+    "token-logistic": "stages.train.token_logistic:TokenLogistic",
+    "token-automl": "stages.train.token_automl:TokenAutoml",
 }
 """Model families by name; a new one is one new module and one line here."""
 
@@ -91,6 +93,12 @@ class Tagger(Protocol):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         ...
+
+
+def name_of(tagger: Tagger) -> str:
+    """Return the name under which a tagger's family is registered."""
+    kind = f"{type(tagger).__module__}:{type(tagger).__qualname__}"
+    return next(name for name, path in FAMILIES.items() if path == kind)
 
 
 def family(name: str) -> type[Tagger]:

@@ -1,0 +1,180 @@
+"""What the extractor can do, as a table of small tests (CheckList; Ribeiro et al. 2020, ACL).
+
+Three kinds of test. *Minimum functionality*: in a simple hand-written sentence exactly the expected
+mentions are found. *Invariance*: a test document is changed in a way that means nothing, and the
+same mentions are found. *Directional*: it is changed in a way that means something, and the
+mentions change just so. The last two compare the extractor with itself and need no annotation; a
+case is one document and passes when **all** its mentions come out, moved as the change moves them,
+with their labels, and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from stages.common.scoring import Span
+from stages.evaluate import perturbations
+from stages.evaluate.perturbations import Change, Perturbation, changed, moved
+from stages.train.extractor import Extraction
+
+MOST_DOCUMENTS = 100
+"""Test documents that are changed; the first by the hash of their text."""
+
+DISEASES = ("asthma", "pneumonia", "hypertension", "gout", "migraine", "epilepsy", "type 2 diabetes", "heart failure",
+            "atrial fibrillation", "COPD", "iron deficiency anaemia", "breast cancer")  # fmt: skip
+TREATMENTS = ("aspirin", "metformin", "ramipril", "prednisolone", "apixaban", "amoxicillin", "insulin", "salbutamol",
+              "bisoprolol", "atorvastatin", "physiotherapy", "omeprazole")  # fmt: skip
+
+_PLAIN_TREATMENTS = tuple(word for word in TREATMENTS if word not in ("insulin", "physiotherapy"))
+_DOSED = _PLAIN_TREATMENTS
+_EMPTY = ("Seen in clinic today.", "Feels well and sleeps better.", "Bloods next week, please.", "Lives alone.",
+          "BP 128/76, pulse 64, sats 98%.", "Review in three months.", "Thank you for seeing this lady.",
+          "Weight 71 kg, BMI 24.", "DNA x2, letter sent.", "Chaperone offered and declined.")  # fmt: skip
+
+
+class CanExtract(Protocol):
+    """What is tested: an `Extractor`, or anything that finds mentions in a text."""
+
+    def extract(self, text: str) -> Extraction:
+        """Find the mentions of one note."""
+        ...
+
+
+class Case(NamedTuple):
+    """A text, and what must be found in it."""
+
+    text: str
+    expected: set[Span]
+
+
+class _Document(NamedTuple):
+    text: str
+    found: list[Span]
+    digest: int
+
+
+def behaviour(extractor: CanExtract, texts: Iterable[str], seed: int) -> dict[str, dict[str, Any]]:
+    """Test the extractor.
+
+    Parameters
+    ----------
+    extractor : CanExtract
+    texts : iterable of str
+        Documents to change; more than `MOST_DOCUMENTS` are sampled.
+    seed : int
+        Decides which word gets the typo, and the like.
+
+    Returns
+    -------
+    dict
+        By capability: ``kind``, ``cases``, ``passed`` and ``rate``, which is None without cases.
+        Holds no text.
+    """
+    documents = [_Document(text, _spans(extractor, text), _digest(text)) for text in _chosen(texts)]
+    table = {}
+    for name, (kind, cases) in _capabilities(documents, seed).items():
+        passed = [set(_spans(extractor, case.text)) == case.expected for case in cases]
+        rate = sum(passed) / len(passed) if passed else None
+        table[name] = {"kind": kind, "cases": len(passed), "passed": sum(passed), "rate": rate}
+    return table
+
+
+def _capabilities(documents: Sequence[_Document], seed: int) -> dict[str, tuple[str, list[Case]]]:
+    simple = {name: ("minimum functionality", cases) for name, cases in _simple_cases().items()}
+    same = {name: ("invariance", _changed_cases(documents, change, seed)) for name, change in _INVARIANT.items()}
+    other = {name: ("directional", _changed_cases(documents, change, seed)) for name, change in _SWAPPED.items()}
+    more = {name: ("directional", _longer_cases(documents, *addition)) for name, addition in _ADDED.items()}
+    return simple | same | other | more
+
+
+_INVARIANT: dict[str, Perturbation] = {
+    "upper_case": perturbations.upper_case,
+    "lower_case": perturbations.lower_case,
+    "typo_elsewhere": perturbations.typo,
+    "no_punctuation_at_line_ends": perturbations.no_last_marks,
+    "no_commas": perturbations.no_commas,
+    "bullets": perturbations.bullets,
+    "wide_spaces": perturbations.wide_spaces,
+    "other_doses": perturbations.other_doses,
+    "glued_doses": perturbations.glued_doses,
+    "parted_doses": perturbations.parted_doses,
+}
+_SWAPPED = {
+    "another_disease": perturbations.replacing_one("Disease", [word for word in DISEASES if word.isalpha()]),
+    "another_treatment": perturbations.replacing_one("Treatment", _PLAIN_TREATMENTS),
+}
+_ADDED = {
+    "a_disease_more": ("\nNew diagnosis of ", "asthma", "Disease"),
+    "a_treatment_more": ("\nStarted on ", "ramipril", "Treatment"),
+}
+
+
+def _simple_cases() -> dict[str, list[Case]]:
+    return {
+        "common_diseases": _framed(("She has {}.", "Admitted with {}.", "PMH: {}"), DISEASES, "Disease"),
+        "common_treatments": _framed(("Continue {}.", "He was started on {}.", "Rx: {}"), TREATMENTS, "Treatment"),
+        "negated_diseases": _framed(("No evidence of {}.", "Denies any {}."), DISEASES, "Disease"),
+        "family_history": _framed(("Family history of {}.", "Mother had {}."), DISEASES, "Disease"),
+        "treatments_with_doses": _framed(("- {} 5mg BD", "Takes {} 20 mg at night."), _DOSED, "Treatment"),
+        "lists": [_listed(i) for i in range(len(DISEASES))],
+        "nothing_to_find": [Case(text, set()) for text in _EMPTY],
+    }
+
+
+def _framed(frames: Sequence[str], words: Sequence[str], label: str) -> list[Case]:
+    return [
+        Case(frame.format(word), {(place, place + len(word), label)})
+        for frame in frames
+        for word in words
+        for place in [frame.index("{}")]
+    ]
+
+
+def _listed(first: int) -> Case:
+    """Put three diseases and two treatments in one line."""
+    around = [
+        words[(first + i) % len(words)] for words, count in ((DISEASES, 3), (TREATMENTS, 2)) for i in range(count)
+    ]
+    text, expected = "", set()
+    for before, word, label in zip(
+        ("Background: ", ", ", " and ", ". On ", " and "), around, ["Disease"] * 3 + ["Treatment"] * 2, strict=True
+    ):
+        text += before
+        expected.add((len(text), len(text) + len(word), label))
+        text += word
+    return Case(f"{text}.", expected)
+
+
+def _changed_cases(documents: Sequence[_Document], change: Perturbation, seed: int) -> list[Case]:
+    cases = []
+    for document in documents:
+        changes = change(document.text, document.found, np.random.default_rng([seed, document.digest]))
+        if changes:
+            cases.append(Case(changed(document.text, changes), moved(document.found, changes)))
+    return cases
+
+
+def _longer_cases(documents: Sequence[_Document], before: str, word: str, label: str) -> list[Case]:
+    cases = []
+    for document in documents:
+        place = len(document.text) + len(before)
+        text = changed(document.text, [Change(len(document.text), len(document.text), f"{before}{word}.")])
+        cases.append(Case(text, {*document.found, (place, place + len(word), label)}))
+    return cases
+
+
+def _spans(extractor: CanExtract, text: str) -> list[Span]:
+    return [(mention.start, mention.end, mention.label) for mention in extractor.extract(text).mentions]
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big")
+
+
+def _chosen(texts: Iterable[str]) -> list[str]:
+    by_digest: Callable[[str], tuple[int, str]] = lambda text: (_digest(text), text)  # noqa: E731
+    return sorted(texts, key=by_digest)[:MOST_DOCUMENTS]

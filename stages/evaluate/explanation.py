@@ -1,0 +1,272 @@
+"""Why a span was marked or not: the shares of its log odds, by readable names.
+
+Two models may have spoken. The *span model* (boosted trees, family ``stacked``) shares the log odds
+of a candidate among the columns of its evidence. The *chain* (CRF) compares the span with no
+mention in its place: the weight of each attribute for the span's tags minus that for ``O``, divided
+by the temperature, so that both are in log odds. A family that has neither still shows its mentions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.common.documents import Token
+from stages.common.errors import BeHealthyError
+from stages.featurize.attributes import AttributeExtractor, SparseTokens
+from stages.prepare.segmentation import split_sentences, tokenize
+from stages.train.crf import CrfTagger
+from stages.train.evidence import NAMES, find_candidates, gather_evidence
+from stages.train.extractor import Extractor
+from stages.train.stacked import StackedTagger
+from stages.train.tagger import Tagger
+
+TAG_ORDER = "order of tags"
+"""Share of the transitions between tags, with no mention on either side."""
+
+_CLUSTER = re.compile(r"[ct]\d+=\d+")
+_SHOWN_MEMBERS = 3
+
+
+class Share(NamedTuple):
+    """What one attribute adds to the log odds."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Log odds, shared out: `base` and the shares add up to `total`.
+
+    Parameters
+    ----------
+    base : float
+        Log odds before anything is known of the span.
+    shares : tuple of Share
+        Sorted by weight, largest first; no share is zero.
+    """
+
+    base: float
+    shares: tuple[Share, ...]
+
+    @property
+    def total(self) -> float:
+        """Log odds of the span."""
+        return self.base + sum(share.weight for share in self.shares)
+
+    def speak_for(self, top: int) -> list[Share]:
+        """Return the largest positive shares, largest first."""
+        return [share for share in self.shares if share.weight > 0][:top]
+
+    def speak_against(self, top: int) -> list[Share]:
+        """Return the largest negative shares, most negative first."""
+        return [share for share in reversed(self.shares) if share.weight < 0][:top]
+
+
+@dataclass(frozen=True)
+class ExplainedSpan:
+    """``text[start:end]``, how sure the model is that it is a `label`, and why.
+
+    Parameters
+    ----------
+    start, end : int
+    label : str
+    confidence : float
+        Calibrated, 0 to 1.
+    verdict : str
+        Empty for a mention; for a near miss, why it was not chosen.
+    span_model, chain : Balance or None
+        None where the model's family has no such part.
+    """
+
+    start: int
+    end: int
+    label: str
+    confidence: float
+    verdict: str
+    span_model: Balance | None
+    chain: Balance | None
+
+
+class _Judged(NamedTuple):
+    """A span in tokens of the whole text, before anything is named."""
+
+    confidence: float
+    chosen: bool
+    below: bool
+    evidence: Sequence[float] | None
+
+
+_Key = tuple[int, int, int, str]
+_Name = Callable[[int], str]
+
+
+def load_extractor(folder: Path) -> Extractor:
+    """Read a model folder.
+
+    Raises
+    ------
+    BeHealthyError
+        When there is no model, or only a part of one.
+    """
+    try:
+        return Extractor.load(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise BeHealthyError(f"there is no complete model in {folder}/: run `make repro` to train one") from None
+
+
+def chain_of(tagger: Tagger) -> CrfTagger | None:
+    """Return the linear chain of a tagger, or None for a family that has none."""
+    if isinstance(tagger, CrfTagger):
+        return tagger
+    return tagger.crf if isinstance(tagger, StackedTagger) else None
+
+
+def explain(extractor: Extractor, text: str) -> list[ExplainedSpan]:
+    """Explain the mentions of a note and its near misses.
+
+    Parameters
+    ----------
+    extractor : Extractor
+        Of any family.
+    text : str
+
+    Returns
+    -------
+    list of ExplainedSpan
+        In order of their offsets. Those without a verdict are exactly what `Extractor.extract` finds.
+    """
+    sentences = [found for start, end in split_sentences(text) if (found := tokenize(text, start, end))]
+    if not sentences:
+        return []
+    words = [[text[token.start : token.end] for token in sentence] for sentence in sentences]
+    tokens, tagger = extractor.attributes.transform(words), extractor.tagger
+    judged = dict(sorted(_judge(tagger, tokens).items()))
+    chain, name_of = chain_of(tagger), _names(extractor.attributes)
+    flat = [token for sentence in sentences for token in sentence]
+    return [
+        ExplainedSpan(
+            flat[key[1]].start,
+            flat[key[2] - 1].end,
+            key[3],
+            span.confidence,
+            verdict,
+            None if span.evidence is None else _balance(span.evidence[-1], zip(NAMES, span.evidence, strict=False)),
+            None if chain is None else _chain_balance(chain, tokens, key, name_of),
+        )
+        for (key, span), verdict in zip(judged.items(), _verdicts(judged, flat, text), strict=True)
+    ]
+
+
+def _judge(tagger: Tagger, tokens: SparseTokens) -> dict[_Key, _Judged]:
+    """List the mentions and the candidates beside them."""
+    starts = tokens.sentence_starts.tolist()
+    found = {
+        (s, starts[s] + span.first, starts[s] + span.end, span.label): _Judged(span.confidence, True, False, None)
+        for s, sentence in enumerate(tagger.tag(tokens))
+        for span in sentence
+    }
+    if isinstance(tagger, StackedTagger):
+        return _candidates_of_trees(tagger, tokens, found)
+    if isinstance(tagger, CrfTagger):
+        candidates = find_candidates(tagger, tokens)
+        keys = _keys(candidates.spans.tolist(), tagger)
+        near = zip(keys, candidates.posteriors.tolist(), strict=True)
+        return {key: _Judged(p, False, False, None) for key, p in near} | found
+    return found
+
+
+def _candidates_of_trees(
+    tagger: StackedTagger, tokens: SparseTokens, found: Mapping[_Key, _Judged]
+) -> dict[_Key, _Judged]:
+    candidates, odds = tagger.judge(tokens)
+    table = gather_evidence(candidates, tokens, tagger.statistics)
+    slope, intercept = tagger.scaling
+    confidence = 1 / (1 + np.exp(-(slope * odds + intercept)))
+    below = 1 / (1 + np.exp(-odds)) <= tagger.threshold
+    judged = {}
+    for i, key in enumerate(_keys(candidates.spans.tolist(), tagger.crf)):
+        shares = tagger.trees.contributions(table[i]).tolist()
+        judged[key] = _Judged(float(confidence[i]), key in found, bool(below[i]), shares)
+    return judged
+
+
+def _keys(spans: Iterable[Sequence[int]], crf: CrfTagger) -> list[_Key]:
+    return [(s, first, end, crf.tag_set.labels[label]) for s, first, end, label in spans]
+
+
+def _verdicts(judged: Mapping[_Key, _Judged], tokens: Sequence[Token], text: str) -> list[str]:
+    chosen = [key for key, span in judged.items() if span.chosen]
+    verdicts = []
+    for (_, first, end, _), span in judged.items():
+        rivals = [key for key in chosen if key[1] < end and first < key[2]]
+        if span.chosen:
+            verdicts.append("")
+        elif span.below:
+            verdicts.append("its probability is below the threshold")
+        elif rivals:
+            _, start, stop, label = rivals[0]
+            verdicts.append(f"overlaps “{text[tokens[start].start : tokens[stop - 1].end]}” ({label})")
+        else:
+            verdicts.append("no mention here is likelier")
+    return verdicts
+
+
+def _chain_balance(crf: CrfTagger, tokens: SparseTokens, key: _Key, name_of: _Name) -> Balance:
+    sentence, first, end, label = key
+    single, begin, inside, last = crf.tag_set.of_span(label)
+    tags = [single] if end - first == 1 else [begin, *[inside] * (end - first - 2), last]
+    sums: dict[str, float] = defaultdict(float)
+    for token, tag in enumerate(tags, start=first):
+        rows = tokens.rows[tokens.starts[token] : tokens.starts[token + 1]]
+        gains = (crf.weights[rows, tag] - crf.weights[rows, 0]) / crf.temperature
+        for row, gain in zip(rows.tolist(), gains.tolist(), strict=True):
+            sums[name_of(row)] += gain
+    left = [0] if first > tokens.sentence_starts[sentence] else []
+    right = [0] if end < tokens.sentence_starts[sentence + 1] else []
+    steps = list(pairwise([*left, *tags, *right]))
+    order = sum(float(crf.transitions[a, b]) for a, b in steps) - len(steps) * float(crf.transitions[0, 0])
+    sums[TAG_ORDER] += order / crf.temperature
+    return _balance(0.0, sums.items())
+
+
+def _balance(base: float, shares: Iterable[tuple[str, float]]) -> Balance:
+    kept = [Share(name, weight) for name, weight in shares if weight]
+    return Balance(base, tuple(sorted(kept, key=lambda share: (-share.weight, share.name))))
+
+
+def _names(attributes: AttributeExtractor) -> _Name:
+    names, members = attributes.row_names(), members_of(attributes)
+    return lambda row: readable(names[row], members)
+
+
+def members_of(attributes: AttributeExtractor) -> dict[str, list[str]]:
+    """List a few words of each cluster, the first ones in the alphabet."""
+    members: dict[str, list[str]] = defaultdict(list)
+    for word in sorted(attributes.clusters):
+        for cluster in attributes.clusters[word]:
+            if word.isalpha() and len(members[cluster]) < _SHOWN_MEMBERS:
+                members[cluster].append(word)
+    return members
+
+
+def readable(name: str, members: Mapping[str, Sequence[str]]) -> str:
+    """Say of a cluster which words are in it.
+
+    >>> readable("-1c64=3", {"c64=3": ["carcinoma", "tumour"]})
+    '-1c64=3 {carcinoma, tumour}'
+    """
+
+    def with_members(match: re.Match[str]) -> str:
+        words = members.get(match[0])
+        return f"{match[0]} {{{', '.join(words)}}}" if words else match[0]
+
+    return _CLUSTER.sub(with_members, name)

@@ -1,0 +1,124 @@
+"""From which confidence on a mention needs no person, so that the promised precision is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from stages.common.files import read_json, write_json
+
+_FEWEST = 100
+"""Mentions from which on a precision is tested; perfect or not, fewer prove little."""
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """Mentions that a tagger found in documents it had not learned from.
+
+    Parameters
+    ----------
+    confidence : float64 array of shape (mentions,)
+    right : bool array of shape (mentions,)
+        Whether the mention is exactly a gold one.
+    documents : int64 array of shape (mentions,)
+        Number of the document that each stands in.
+    """
+
+    confidence: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    documents: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """The promise, and the threshold that keeps it.
+
+    Parameters
+    ----------
+    promised : float
+        Precision of the accepted mentions.
+    risk : float
+        Largest probability with which the promise may fail.
+    threshold : float or None
+        None when no threshold could be shown to keep the promise: nothing is accepted.
+    """
+
+    promised: float
+    risk: float
+    threshold: float | None
+
+    def accepts(self, confidence: float) -> bool:
+        """Tell whether a mention needs no person."""
+        return self.threshold is not None and confidence >= self.threshold
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        write_json(path, asdict(self), digits=6)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls(**read_json(path))
+
+
+NOTHING_ACCEPTED = Acceptance(promised=1.0, risk=0.0, threshold=None)
+"""For a model without a promise: a person sees everything."""
+
+
+def choose_threshold(judgements: Judgements, *, promised: float, risk: float) -> Acceptance:
+    """Find the lowest threshold whose precision is shown to be at least `promised`.
+
+    Thresholds are tried from the surest mentions downwards, each at level `risk`, and the search
+    stops at the first that fails (fixed-sequence testing, as in Learn then Test, Angelopoulos et
+    al. 2021): the probability that the returned one breaks the promise is at most `risk`. Each
+    test uses the lower confidence bound of a ratio over clusters, since the mentions of one document
+    are right and wrong together (Cochran 1977, ch. 6), and the Wilson bound beside it, which holds
+    up where hardly any mention is wrong.
+
+    Parameters
+    ----------
+    judgements : Judgements
+    promised, risk : float
+
+    Returns
+    -------
+    Acceptance
+    """
+    order = np.argsort(-judgements.confidence, kind="stable")
+    confidence, right = judgements.confidence[order], judgements.right[order]
+    _, documents = np.unique(judgements.documents[order], return_inverse=True)
+    z = float(norm.ppf(1 - risk))
+    threshold = None
+    for count in _steps(confidence):
+        if _lower_bound(right[:count], documents[:count], z) < promised:
+            break
+        threshold = float(confidence[count - 1])
+    # Rounded upwards, so that what is stored accepts no more than what was tested.
+    rounded = None if threshold is None else float(np.ceil(threshold * 1e6) / 1e6)
+    return Acceptance(promised, risk, rounded)
+
+
+def _steps(confidence: NDArray[np.float64]) -> Sequence[int]:
+    """Numbers of accepted mentions to test: about every hundredth part, never between equal confidences."""
+    total = len(confidence)
+    wanted = np.unique(np.linspace(_FEWEST, total, 100).astype(int)) if total >= _FEWEST else np.empty(0, dtype=int)
+    ends = [int(np.searchsorted(-confidence, -confidence[count - 1], side="right")) for count in wanted]
+    return sorted(set(ends))
+
+
+def _lower_bound(right: NDArray[np.bool_], documents: NDArray[np.int64], z: float) -> float:
+    n = len(right)
+    p = float(right.mean())
+    wilson = (p + z * z / (2 * n) - z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    residuals = np.bincount(documents, weights=right - p)
+    clusters = int(np.count_nonzero(np.bincount(documents)))
+    if clusters < 2:
+        return 0.0
+    error = np.sqrt(clusters / (clusters - 1) * float((residuals**2).sum())) / n
+    return float(min(wilson, p - z * error))

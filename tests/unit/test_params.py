@@ -1,0 +1,206 @@
+"""`params.yaml`: it loads, and whatever is wrong with it is an error that names the key."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages.common.errors import ParameterError
+from stages.common.params import load_params
+
+REAL = Path(__file__).parents[2] / "params.yaml"
+CONTENT: dict[str, Any] = yaml.safe_load(REAL.read_text(encoding="utf-8"))
+
+
+def leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """List the paths of all values that are not sections."""
+    if not isinstance(node, dict):
+        yield path
+        return
+    for key, value in node.items():
+        yield from leaves(value, (*path, key))
+
+
+def sections(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(node, dict):
+        yield path
+        for key, value in node.items():
+            yield from sections(value, (*path, key))
+
+
+def dotted(path: tuple[str, ...]) -> str:
+    return ".".join(path)
+
+
+LEAVES = list(leaves(CONTENT))
+KEYS = [path for path in [*LEAVES, *sections(CONTENT)] if path]
+
+
+def at(path: tuple[str, ...]) -> Any:
+    node: Any = CONTENT
+    for key in path:
+        node = node[key]
+    return node
+
+
+def refusal(tmp_path: Path, path: tuple[str, ...], value: Any, *, remove: bool = False) -> str:
+    """Return the error of `params.yaml` with another value at `path`."""
+    content = copy.deepcopy(CONTENT)
+    node = content
+    for key in path[:-1]:
+        node = node[key]
+    if remove:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = value
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ParameterError) as caught:
+        load_params(file)
+    return str(caught.value)
+
+
+def test_the_real_file_loads() -> None:
+    params = load_params(REAL)
+    assert params.train.crf.runs == CONTENT["train"]["crf"]["runs"]
+    assert params.validate_.sentence_tokens == CONTENT["validate"]["sentence_tokens"]
+
+
+@pytest.mark.parametrize("path", KEYS, ids=dotted)
+def test_a_missing_key_is_named(tmp_path: Path, path: tuple[str, ...]) -> None:
+    assert f"{dotted(path)}: Field required" in refusal(tmp_path, path, None, remove=True)
+
+
+@pytest.mark.parametrize("path", list(sections(CONTENT)), ids=lambda path: dotted(path) or "root")
+def test_an_unknown_key_is_named(tmp_path: Path, path: tuple[str, ...]) -> None:
+    assert f"{dotted((*path, 'runz'))}: Extra inputs" in refusal(tmp_path, (*path, "runz"), 1)
+
+
+def wrong_types(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return ["text", 1, None, [{}], [None]]
+    if isinstance(value, str):
+        return [1, None, ["text"]]
+    return ["text", str(value), None, [value], True]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [(path, value) for path in LEAVES for value in wrong_types(at(path))],
+    ids=lambda part: dotted(part) if isinstance(part, tuple) else repr(part),
+)
+def test_an_ill_typed_value_is_named(tmp_path: Path, path: tuple[str, ...], value: Any) -> None:
+    assert dotted(path) in refusal(tmp_path, path, value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("prepare.sentences_per_document", 0),
+        ("prepare.sentences_per_document", 2.5),
+        ("prepare.dev", -0.1),
+        ("prepare.dev", 1.1),
+        ("prepare.test", 1.5),
+        ("prepare.near_duplicate", 0),
+        ("prepare.near_duplicate", 1.01),
+        ("validate.sentence_tokens", 0),
+        ("validate.label_share", [0.1]),
+        ("validate.label_share", [0.1, 0.2, 0.3]),
+        ("validate.label_share", [-0.1, 0.5]),
+        ("validate.mentions_per_label", -1),
+        ("validate.aligned_share", 2),
+        ("featurize.minimum_count", 0),
+        ("featurize.clusters", [0]),
+        ("featurize.clusters", [1.5]),
+        ("featurize.topic_clusters", [-3]),
+        ("featurize.epochs", 0),
+        ("train.family", "transformer"),
+        ("train.learning_curve", [0.0]),
+        ("train.learning_curve", [1.0]),
+        ("train.crf.runs", 0),
+        ("train.crf.iterations", 0),
+        ("train.crf.aggressiveness", 0),
+        ("evaluate.resamples", 0),
+        ("evaluate.promised_precision", 0),
+        ("evaluate.promised_precision", 1.2),
+        ("monitor.columns", []),
+        ("monitor.minimum_notes", 0),
+        ("monitor.resamples", 0),
+        ("monitor.significance", 0),
+        ("monitor.significance", 1),
+        ("monitor.seed", -1),
+    ],
+)
+def test_a_value_out_of_bounds_is_named(tmp_path: Path, key: str, value: Any) -> None:
+    assert key in refusal(tmp_path, tuple(key.split(".")), value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [dotted(path) for path in LEAVES if isinstance(at(path), float)],
+)
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_what_is_no_number_is_refused(tmp_path: Path, key: str, value: float) -> None:
+    path = tuple(key.split("."))
+    assert dotted(path[:2]) in refusal(tmp_path, path, value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("prepare.test", 0.85, "nothing would be left to train on"),
+        ("monitor.bands.watch", 6.0, "the bands must ascend"),
+        ("monitor.bands.redevelop", 101.0, "the bands must ascend"),
+        ("monitor.columns", ["note"], "note is no column of the serving log that can be watched"),
+        ("monitor.columns", ["colour"], "colour is no column"),
+        ("monitor.columns", ["tokens", "tokens"], "a column is watched twice"),
+        ("monitor.resamples", 10, "resamples must be at least 900"),
+    ],
+)
+def test_values_that_contradict_each_other_are_explained(tmp_path: Path, key: str, value: Any, reason: str) -> None:
+    message = refusal(tmp_path, tuple(key.split(".")), value)
+    assert reason in message
+    assert key.partition(".")[0] in message
+
+
+def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
+    content = copy.deepcopy(CONTENT)
+    content["prepare"]["dev"] = "much"
+    content["train"]["crf"]["runs"] = 0
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ParameterError, match=r"prepare\.dev.*train\.crf\.runs"):
+        load_params(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "the file: "),
+        ("[1, 2]", "the file: "),
+        ("prepare: [", "is not valid YAML"),
+        ("a: b: c", "is not valid YAML"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    with pytest.raises(ParameterError) as caught:
+        load_params(file)
+    assert str(file) in str(caught.value)
+    assert reason in str(caught.value)
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="run from the root"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_parameters_do_not_change_after_loading() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_params(REAL).train.seed = 2  # type: ignore[misc]
