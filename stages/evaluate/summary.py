@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from stages.common.files import read_json
 from stages.common.tags import LABELS
 
 
@@ -37,5 +39,28 @@ def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
     )
 
 
+def show_all(metrics: Path, console: Console | None = None) -> None:
+    """Print the metrics of the whole graph, as they lie in a folder."""
+    console = console or Console(highlight=False)
+    gate, decision = (read_json(metrics / f"{name}.json") for name in ("validation", "decision"))
+    kpi = read_json(metrics / "kpi.json")
+    console.print(
+        f"validate: {'passed' if gate['passed'] else 'FAILED'}, {gate['errors']} errors, {gate['warnings']} warnings"
+    )
+    show(read_json(metrics / "evaluation.json"), console)
+    if kpi["after"]:
+        hours, errors = "hours_per_1000_notes", "errors_per_1000_mentions"
+        console.print(
+            f"kpi: {kpi['before'][hours]:.0f} -> {kpi['after'][hours]:.0f} manual hours per 1,000 notes, "
+            f"{kpi['before'][errors]:.0f} -> {kpi['after'][errors]:.0f} errors per 1,000 mentions",
+            soft_wrap=True,
+        )
+    console.print(f"monitor: {decision['decision']}; {'; '.join(decision['reasons'])}", soft_wrap=True)
+
+
 def _ratios(row: Mapping[str, float]) -> list[str]:
     return [f"{row[name]:.4f}" for name in ("precision", "recall", "f1")]
+
+
+if __name__ == "__main__":
+    show_all(Path("metrics"))
