@@ -86,4 +86,4 @@ lint: $(STAMP) ## style and format
 
 .PHONY: types
 types: $(STAMP) ## static types
-	mypy stages annotation benchmarks
+	mypy stages annotation benchmarks production

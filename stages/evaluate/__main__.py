@@ -13,12 +13,13 @@ from stages.common.tables import PREDICTIONS
 from stages.evaluate.acceptance import accepted, kpi
 from stages.evaluate.comparison import compare
 from stages.evaluate.errors import ERRORS, error_table
+from stages.evaluate.importance import top_attributes
 from stages.evaluate.page import page_of
 from stages.evaluate.plots import plots_of
 from stages.evaluate.predictions import predict
 from stages.evaluate.scores import document_counts, evaluation
 from stages.evaluate.summary import show
-from stages.train.extractor import Extractor
+from stages.train.extractor import load_extractor
 
 PREPARED, MODELS = Path("data/prepared"), Path("models")
 METRICS, PLOTS, PREDICTED, PAGE = Path("metrics"), Path("plots"), Path("predictions"), Path("reports/errors.html")
@@ -27,7 +28,7 @@ METRICS, PLOTS, PREDICTED, PAGE = Path("metrics"), Path("plots"), Path("predicti
 def evaluate(params: EvaluateParams) -> dict[str, Any]:
     """Load, tag, compare, score, save."""
     documents, tokens, mentions = (read_table(PREPARED / f"{n}.parquet") for n in ("documents", "tokens", "mentions"))
-    extractor = Extractor.load(MODELS)
+    extractor = load_extractor(MODELS)
     predictions = predict(PREPARED, ("dev", "test"), extractor)
     train, dev_part, test_part = (documents[documents["split"] == split] for split in ("train", "dev", "test"))
     dev, test = (compare(part, mentions, predictions) for part in (dev_part, test_part))
@@ -42,6 +43,7 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     write_table(PREDICTED / "errors.parquet", errors, ERRORS)
     for name, table in plots_of(test, params).items():
         write_csv(PLOTS / f"{name}.csv", table)
+    write_csv(PLOTS / "attributes.csv", top_attributes(extractor))
     write_text(PAGE, page_of(errors, "dev" if dev else "test"))
     return scores
 

@@ -21,7 +21,8 @@ from rich.text import Text
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
 from stages.common.tags import LABELS
-from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain, load_extractor
+from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain
+from stages.train.extractor import load_extractor
 
 MODELS = Path("models")
 _STYLES = dict(zip(LABELS, ("bold red", "bold blue"), strict=True))

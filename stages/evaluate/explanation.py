@@ -13,13 +13,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from stages.common.documents import Token
-from stages.common.errors import BeHealthyError
 from stages.featurize.attributes import AttributeExtractor, SparseTokens
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.crf import CrfTagger
@@ -107,20 +105,6 @@ class _Judged(NamedTuple):
 
 _Key = tuple[int, int, int, str]
 _Name = Callable[[int], str]
-
-
-def load_extractor(folder: Path) -> Extractor:
-    """Read a model folder.
-
-    Raises
-    ------
-    BeHealthyError
-        When there is no model, or only a part of one.
-    """
-    try:
-        return Extractor.load(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        raise BeHealthyError(f"there is no complete model in {folder}/: run `make repro` to train one") from None
 
 
 def chain_of(tagger: Tagger) -> CrfTagger | None:

@@ -14,8 +14,10 @@ COLUMNS = ("label", "attribute", "weight")
 def top_attributes(extractor: Extractor, *, top: int = 20) -> pd.DataFrame:
     """List the attributes that speak loudest for each label.
 
-    The weight of an attribute for a label is its largest weight among the label's four tags minus
-    that for no mention, divided by the temperature: the log odds that one occurrence adds.
+    An attribute speaks for a label by its largest weight among the label's four tags; what is listed
+    is by how much that exceeds what it says for anything else (another label, no mention), divided
+    by the temperature: the log odds that one occurrence adds. So an attribute is in one list only,
+    and one that merely tells mentions from other words, such as a long word, is not in front.
 
     Parameters
     ----------
@@ -34,11 +36,13 @@ def top_attributes(extractor: Extractor, *, top: int = 20) -> pd.DataFrame:
     if crf is None:
         return pd.DataFrame({"label": [], "attribute": [], "weight": np.empty(0)})
     names, members = extractor.attributes.row_names(), members_of(extractor.attributes)
+    labels = crf.tag_set.labels
+    voices = [crf.weights[:, 0], *(crf.weights[:, list(crf.tag_set.of_span(label))].max(axis=1) for label in labels)]
     rows: list[tuple[str, str, float]] = []
-    for label in crf.tag_set.labels:
-        tags = list(crf.tag_set.of_span(label))
+    for number, label in enumerate(labels, start=1):
+        others = np.max([voice for other, voice in enumerate(voices) if other != number], axis=0)
         # Four decimals are what is written: rounding first makes ties ties.
-        weights = np.round((crf.weights[:, tags].max(axis=1) - crf.weights[:, 0]) / crf.temperature, 4).tolist()
-        best = sorted(range(len(names)), key=lambda row: (-weights[row], names[row]))[:top]
-        rows += [(label, readable(names[row], members), weights[row]) for row in best]
+        margins = np.round((voices[number] - others) / crf.temperature, 4).tolist()
+        best = sorted((row for row, margin in enumerate(margins) if margin > 0), key=lambda r: (-margins[r], names[r]))
+        rows += [(label, readable(names[row], members), margins[row]) for row in best[:top]]
     return pd.DataFrame(rows, columns=list(COLUMNS))

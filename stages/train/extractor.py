@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from stages.common.documents import Token
+from stages.common.errors import BeHealthyError
 from stages.common.files import read_json, write_json
 from stages.featurize.attributes import AttributeExtractor
 from stages.prepare.segmentation import split_sentences, tokenize
@@ -100,3 +101,17 @@ class Extractor:
     def extract_all(self, texts: Iterable[str]) -> list[Extraction]:
         """Find the mentions of many notes."""
         return [self.extract(text) for text in texts]
+
+
+def load_extractor(folder: Path) -> Extractor:
+    """Read a model folder.
+
+    Raises
+    ------
+    BeHealthyError
+        When there is no model, or only a part of one.
+    """
+    try:
+        return Extractor.load(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise BeHealthyError(f"there is no complete model in {folder}/: run `make repro` to train one") from None

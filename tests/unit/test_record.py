@@ -178,6 +178,8 @@ def test_flagged_pairs_are_kept_and_not_counted() -> None:
     assert row["strength"] == 0 and [piece["flag"] for piece in row["evidence"]] == ["negated", "family"]
     both = record_of("No gout last year. Gout now, on allopurinol.").iloc[0]
     assert (both["notes"], both["negated"]) == (1, 0)
+    farther = record_of("Gout now. Slept well. No gout last year; allopurinol then.").iloc[0]
+    assert (farther["notes"], farther["negated"], farther["closeness"]) == (1, 0, SAME_NOTE)
 
 
 def test_offsets_of_the_evidence_point_at_the_names() -> None:

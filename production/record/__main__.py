@@ -1,0 +1,169 @@
+"""The record of diseases and their treatments: build it from notes, ask it.
+
+    python -m production.record build data/incoming/notes.jsonl --to record.parquet
+    python -m production.record ask "what treats rheumatoid arthritis?"
+    python -m production.record ask "what is methotrexate used for?" --json
+
+Exit codes: 0 answered or built, 1 the record does not know the name, 2 something is missing or wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from production.record.notes import FORMATS, read_notes
+from production.record.pairs import DISEASE, TREATMENT
+from production.record.question import EXACT, Answer, answer
+from production.record.table import RECORD, build_record, read_record
+from stages.common.errors import BeHealthyError
+from stages.common.files import rounded, write_table
+from stages.train.extractor import MODEL_FILE, load_extractor
+
+MODELS = Path("models")
+FILE = Path("record.parquet")
+_EVIDENCE_SHOWN = 3
+_PLAIN_WIDTH = 160
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m production.record", description=(__doc__ or "").split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="tag notes and gather their pairs of disease and treatment")
+    build.add_argument("notes", nargs="+", type=Path, help="files of notes, folders of them, annotation batches")
+    build.add_argument("--format", choices=list(FORMATS), help="of the files; without it their suffix tells")
+    build.add_argument("--to", type=Path, default=FILE, help=f"the record (Parquet; default: {FILE})")
+    build.add_argument("--examples", type=int, default=5, help="pieces of evidence kept per pair (default: 5)")
+    build.add_argument("--with-text", action="store_true", help="keep the sentences of the evidence: clinical text")
+    build.set_defaults(run=run_build)
+    ask = commands.add_parser("ask", help="what treats a disease, what a treatment is used for")
+    ask.add_argument("question")
+    ask.add_argument("--record", type=Path, default=FILE, help=f"the record (default: {FILE})")
+    ask.add_argument("--top", type=int, default=10, help="rows (default: 10)")
+    ask.add_argument("--json", action="store_true", help="print JSON")
+    ask.set_defaults(run=run_ask)
+    for command in (build, ask):
+        command.add_argument("--models", type=Path, default=MODELS, help=f"model folder (default: {MODELS})")
+    chosen = parser.parse_args(arguments)
+    for name in ("examples", "top"):
+        if getattr(chosen, name, 1) < 1:
+            parser.error(f"--{name} must be at least 1")
+    return chosen
+
+
+def run_build(chosen: argparse.Namespace) -> int:
+    """Build a record."""
+    notes = read_notes(chosen.notes, chosen.format)
+    extractor = load_extractor(chosen.models)
+    record = build_record(notes, extractor, examples=chosen.examples, with_text=chosen.with_text)
+    write_table(chosen.to, record, RECORD)
+    counted = record[record["notes"] > 0]
+    print(
+        f"record: {len(notes)} notes, {counted['disease_id'].nunique()} diseases beside"
+        f" {counted['treatment_id'].nunique()} treatments in {len(counted)} pairs"
+        f" ({len(record) - len(counted)} more only negated or of relatives): {chosen.to}"
+    )
+    return 0
+
+
+def run_ask(chosen: argparse.Namespace) -> int:
+    """Answer a question."""
+    record = read_record(chosen.record)
+    extractor = load_extractor(chosen.models) if (chosen.models / MODEL_FILE).is_file() else None
+    found = answer(chosen.question, record, extractor)
+    if chosen.json:
+        print(json.dumps(rounded(as_json(chosen.question, found, chosen.top)), ensure_ascii=False, indent=2))
+    else:
+        show(found, chosen.top, Console(highlight=False, markup=False))
+    return 0 if len(found.rows) else 1
+
+
+def show(found: Answer, top: int, console: Console) -> None:
+    """Print an answer as a table; plain where the console is no terminal."""
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    if not found.how:
+        closest = f"; closest: {', '.join(found.closest)}" if found.closest else ""
+        console.print(Text(f"the record does not know “{found.asked}”{closest}"), soft_wrap=True)
+        return
+    taken = ", ".join(f"{name.display} ({name.label.lower()}, {name.notes} notes)" for name in found.names)
+    console.print(Text(f"{found.asked}: {taken}" + ("" if found.how == EXACT else f"; {found.how}")), soft_wrap=True)
+    if len(found.rows):
+        console.print(_table(found, top))
+        rest = f"{len(found.rows) - top} more pairs with a larger --top. " if len(found.rows) > top else ""
+        console.print(f"{rest}Strength: log-likelihood ratio over notes, 10.83 is past chance at 0.1%.", style="dim")
+        console.print("Standing together in notes is no proof that a treatment works.", style="dim")
+    if found.flagged:
+        console.print(f"{found.flagged} pairs are only negated or of relatives, and not shown", style="dim")
+    elif not len(found.rows):
+        console.print("nothing stands beside it in any note")
+
+
+def _table(found: Answer, top: int) -> Table:
+    labels = {name.label for name in found.names}
+    sides = [s for s, label in (("disease", DISEASE), ("treatment", TREATMENT)) if labels != {label} or not _one(found)]
+    table = Table(*sides, box=None, header_style="bold")
+    for name in ("notes", "strength", "closeness", "confidence"):
+        table.add_column(name, justify="right")
+    table.add_column("evidence (note:sentence)")
+    for row in found.rows.head(top).to_dict("records"):
+        figures = [str(row["notes"]), *(f"{row[name]:.{d}f}" for name, d in _FIGURES)]
+        table.add_row(
+            *(Text(row[side]) for side in sides), *figures, Text(", ".join(_places(row["evidence"])[:_EVIDENCE_SHOWN]))
+        )
+    return table
+
+
+_FIGURES = (("strength", 1), ("closeness", 2), ("confidence", 2))
+
+
+def _one(found: Answer) -> bool:
+    return len(found.names) == 1
+
+
+def _places(evidence: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Name the evidence as note and sentence, or range of sentences, counted from 1."""
+    places = []
+    for piece in evidence:
+        first, last = sorted((piece["disease_sentence"] + 1, piece["treatment_sentence"] + 1))
+        if not piece["flag"]:
+            places.append(f"{piece['note']}:{first}" + (f"-{last}" if last > first else ""))
+    return places
+
+
+def as_json(question: str, found: Answer, top: int) -> dict[str, Any]:
+    """Return an answer as JSON types."""
+    keys = ("disease", "treatment", "notes", "sentences", "closeness", "strength", "confidence", "negated", "family")
+    rows = found.rows.head(top).to_dict("records")
+    return {
+        "question": question,
+        "asked": found.asked,
+        "match": found.how or None,
+        "names": [{"label": name.label, "name": name.display, "notes": name.notes} for name in found.names],
+        "rows": [{**{key: row[key] for key in keys}, "evidence": list(row["evidence"])} for row in rows],
+        "flagged_pairs": found.flagged,
+        "closest": list(found.closest),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    chosen = options(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except (BeHealthyError, OSError) as error:
+        print(f"record: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
