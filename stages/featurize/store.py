@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.common.files import replacing
 from stages.common.tables import FEATURES
 from stages.common.tags import TokenSpan, spans_of
 from stages.featurize.attributes import AttributeExtractor, SparseTokens, Surface
+
+Sentence = tuple[str, int, list[str], list[str]]
+"""Document, number in it, token texts, IOB2 tags."""
+
+_BATCH = 50_000  # tokens in hand at a time
 
 
 @dataclass(frozen=True)
@@ -66,29 +72,42 @@ class FeatureTable:
 
 
 def read_contexts(prepared: Path, split: str) -> Iterator[Context]:
-    """Walk through the contexts of a split, in order."""
+    """Walk through the contexts of a split, in order; memory grows with the context, not with the split."""
     documents = pq.read_table(
         prepared / "documents.parquet", columns=["document", "context"], filters=[("split", "=", split)]
     ).to_pydict()
     context_of = dict(zip(documents["document"], documents["context"], strict=True))
-    table = pq.read_table(prepared / "tokens.parquet", columns=["document", "sentence", "text", "tag"])
-    frame = table.to_pandas()
-    frame = frame[frame["document"].isin(context_of.keys())]
-    sentences = _sentences(frame)
+    sentences = _sentences(prepared / "tokens.parquet", context_of.keys())
     for _, group in groupby(sentences, key=lambda sentence: context_of[sentence[0]]):
         part = list(group)
         yield Context(*(list(column) for column in zip(*part, strict=True)))
 
 
-def _sentences(frame: pd.DataFrame) -> Iterator[tuple[str, int, list[str], list[str]]]:
-    documents, numbers = frame["document"].to_numpy(), frame["sentence"].to_numpy()
-    texts, tags = frame["text"].tolist(), frame["tag"].tolist()
-    if not len(frame):
+def _sentences(path: Path, documents: Collection[str]) -> Iterator[Sentence]:
+    """Read sentences batch by batch; the last of each batch may go on in the next."""
+    wanted = pa.array(documents, pa.string())
+    open_: Sentence | None = None
+    for batch in pq.ParquetFile(path).iter_batches(_BATCH, columns=["document", "sentence", "text", "tag"]):
+        for sentence in _sentences_of(batch.filter(pc.is_in(batch["document"], value_set=wanted))):
+            if open_ is not None and open_[:2] == sentence[:2]:
+                open_ = (*open_[:2], open_[2] + sentence[2], open_[3] + sentence[3])
+                continue
+            if open_ is not None:
+                yield open_
+            open_ = sentence
+    if open_ is not None:
+        yield open_
+
+
+def _sentences_of(batch: pa.RecordBatch) -> Iterator[Sentence]:
+    if not len(batch):
         return
-    changes = (documents[1:] != documents[:-1]) | (numbers[1:] != numbers[:-1])
-    bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), len(frame)]
+    documents, numbers, texts, tags = (column.to_pylist() for column in batch.columns)
+    texts, tags = [sys.intern(text) for text in texts], [sys.intern(tag) for tag in tags]
+    places = list(zip(documents, numbers, strict=True))
+    bounds = [0, *(i for i in range(1, len(places)) if places[i] != places[i - 1]), len(places)]
     for first, end in pairwise(bounds):
-        yield str(documents[first]), int(numbers[first]), texts[first:end], tags[first:end]
+        yield documents[first], numbers[first], texts[first:end], tags[first:end]
 
 
 def write_features(path: Path, contexts: Iterable[Context], extractor: AttributeExtractor) -> int:
@@ -105,7 +124,7 @@ def write_features(path: Path, contexts: Iterable[Context], extractor: Attribute
     return written
 
 
-def _batched(contexts: Iterable[tuple[int, Context]], tokens: int = 50_000) -> Iterator[list[tuple[int, Context]]]:
+def _batched(contexts: Iterable[tuple[int, Context]], tokens: int = _BATCH) -> Iterator[list[tuple[int, Context]]]:
     batch: list[tuple[int, Context]] = []
     size = 0
     for number, context in contexts:

@@ -69,6 +69,13 @@ def test_splits_see_nothing_of_each_other(prepared: Path) -> None:
     assert context == Context(["b/f#2"], [0], [["Asthma", "attack"]], [["B-Disease", "I-Disease"]])
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_size_of_the_batches_does_not_matter(prepared: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    whole = list(read_contexts(prepared, "train"))
+    monkeypatch.setattr(store, "_BATCH", size)
+    assert list(read_contexts(prepared, "train")) == whole
+
+
 @pytest.mark.parametrize("split", ["dev", "nothing"])
 def test_a_split_without_tokens_has_no_contexts(prepared: Path, split: str) -> None:
     assert list(read_contexts(prepared, split)) == []
