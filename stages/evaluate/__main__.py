@@ -11,6 +11,7 @@ from stages.common.files import read_table, write_csv, write_json, write_table, 
 from stages.common.params import EvaluateParams, load_params
 from stages.common.tables import PREDICTIONS
 from stages.evaluate.acceptance import accepted, kpi
+from stages.evaluate.behaviour import behaviour
 from stages.evaluate.comparison import compare
 from stages.evaluate.errors import ERRORS, error_table
 from stages.evaluate.importance import top_attributes
@@ -38,6 +39,7 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     errors = error_table({"dev": dev, "test": test}, tokens)
     write_json(METRICS / "evaluation.json", scores)
     write_json(METRICS / "kpi.json", kpi(test, extractor.acceptance, params.kpi))
+    write_json(METRICS / "behaviour.json", behaviour(extractor, test_part["text"], params.seed))
     write_csv(METRICS / "documents.csv", document_counts(test))
     write_table(PREDICTED / "predictions.parquet", predictions, PREDICTIONS)
     write_table(PREDICTED / "errors.parquet", errors, ERRORS)

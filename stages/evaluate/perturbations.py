@@ -31,7 +31,7 @@ _UNITS = r"(?:mg|mcg|micrograms?|g|ml|units?|iu)\b"
 _DOSE = re.compile(rf"\d+(?:\.\d+)?(?=\s?{_UNITS})", re.IGNORECASE)
 _GAP_IN_DOSE = re.compile(rf"(?<=\d) (?={_UNITS})", re.IGNORECASE)
 _NO_GAP_IN_DOSE = re.compile(rf"(?<=\d)(?={_UNITS})", re.IGNORECASE)
-_OTHER_DIGITS = str.maketrans("123456789", "245678913")  # a zero stays: 05mg is no dose
+_OTHER_DIGITS = str.maketrans("123456789", "234567891")  # a zero stays: 05mg is no dose
 
 
 def changed(text: str, changes: Iterable[Change]) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stages.common.files import read_table, write_table
 from stages.featurize import kernels
 from stages.featurize.abbreviations import AbbreviationReader
+from stages.featurize.casing import quieted
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import FormTable
 from stages.featurize.words import OFFSETS, analyse, normalised
@@ -145,6 +146,9 @@ class AttributeExtractor:
         if len(self._forms) > self._cache_size:
             self._forms = FormTable()
         forms, sentence_starts = self._number(sentences)
+        if (self._forms.flags(forms) & kernels.SHOUTS).any():
+            sentences = [quieted(sentence) for sentence in sentences]
+            forms, sentence_starts = self._number(sentences)
         extra_starts, extra_rows, long_forms = self._abbreviations(sentences, sentence_starts)
         table = self._forms.arrays()
         starts, rows = kernels.rows_of_tokens(
@@ -278,7 +282,8 @@ class _Learner:
 
     def learn(self, contexts: Iterable[Sentences]) -> AttributeExtractor:
         keys: list[NDArray[np.uint64]] = []
-        for sentences in contexts:
+        for loud in contexts:
+            sentences = [quieted(sentence) for sentence in loud]
             self._collect_names(sentences)
             keys.append(self._pair_keys(sentences))
         distinct = np.unique(np.concatenate(keys)) if keys else np.empty(0, dtype=np.uint64)

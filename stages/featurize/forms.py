@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.featurize import kernels
+from stages.featurize.casing import is_long
 from stages.featurize.words import stem_of
 
 _FORMS = 1 << 10  # word forms that a new table has room for
@@ -70,6 +71,10 @@ class FormTable:
         """
         return self._starts, self._rows, self._symbols, self._flags
 
+    def flags(self, forms: NDArray[np.int32]) -> NDArray[np.int8]:
+        """Return the flags of tokens given by their form numbers."""
+        return self._flags[forms]
+
     def surface(
         self, forms: NDArray[np.int32]
     ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int16], NDArray[np.int8]]:
@@ -96,4 +101,5 @@ def flag_bits(token: str) -> int:
     bits = kernels.OPENS if token in ("(", "[") else kernels.CLOSES if token in (")", "]") else 0
     bits |= kernels.CAPITALISED if token[:1].isupper() else 0
     bits |= kernels.JOINS if token.lower() in ("and", "or") else 0
+    bits |= kernels.SHOUTS if is_long(token) and token.isupper() else 0
     return bits | (kernels.HYPHEN if token == "-" else 0)

@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 # Flags of a word form, one bit each.
-OPENS, CLOSES, CAPITALISED, JOINS, HYPHEN = 1, 2, 4, 8, 16
+OPENS, CLOSES, CAPITALISED, JOINS, HYPHEN, SHOUTS = 1, 2, 4, 8, 16, 32
 
 # Attributes of a position that belong to no word, in the order of their rows.
 POSITIONS = ("bias", "first", "last", "in_brackets", "alone_in_brackets")

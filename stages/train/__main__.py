@@ -11,10 +11,11 @@ from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.store import read_features
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor, learning_curve
+from stages.train.token_automl import leaderboard_of
 
 FEATURES = Path("data/features")
 MODELS = Path("models")
-CURVE = Path("plots/learning_curve.csv")
+CURVE, LEADERBOARD = Path("plots/learning_curve.csv"), Path("plots/leaderboard.csv")
 
 
 def main() -> int:
@@ -27,6 +28,7 @@ def main() -> int:
     print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
     extractor = learn_extractor(train, seen, held_out, attributes, params)
     extractor.save(MODELS)
+    write_csv(LEADERBOARD, leaderboard_of(extractor.tagger))
 
     whole = extractor.tagger if seen is train else None
     curve = learning_curve(seen, held_out, attributes.n_rows, params, whole)
