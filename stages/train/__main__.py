@@ -11,11 +11,12 @@ from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.store import read_features
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor, learning_curve
+from stages.train.reviewer import acceptance_leaderboard
 from stages.train.token_automl import leaderboard_of
 
 FEATURES = Path("data/features")
 MODELS = Path("models")
-CURVE, LEADERBOARD = Path("plots/learning_curve.csv"), Path("plots/leaderboard.csv")
+PLOTS = Path("plots")
 
 
 def main() -> int:
@@ -28,11 +29,14 @@ def main() -> int:
     print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
     extractor = learn_extractor(train, seen, held_out, attributes, params)
     extractor.save(MODELS)
-    write_csv(LEADERBOARD, leaderboard_of(extractor.tagger))
+    write_csv(PLOTS / "leaderboard.csv", leaderboard_of(extractor.tagger))
+    accepting = acceptance_leaderboard(extractor.tagger, train.documents, params.acceptance, params.seed)
+    write_csv(PLOTS / "acceptance.csv", accepting)
+    print(accepting.to_string(index=False), flush=True)
 
     whole = extractor.tagger if seen is train else None
     curve = learning_curve(seen, held_out, attributes.n_rows, params, whole)
-    write_csv(CURVE, curve)
+    write_csv(PLOTS / "learning_curve.csv", curve)
     print(curve.to_string(index=False))
     return 0
 
