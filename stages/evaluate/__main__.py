@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stages.common.errors import BeHealthyError
+from stages.common.command import exit_code
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
 from stages.common.params import EvaluateParams, load_params
 from stages.common.tables import PREDICTIONS
@@ -50,15 +50,10 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     return scores
 
 
-def main() -> int:
+def main() -> None:
     """Run the stage."""
-    try:
-        show(evaluate(load_params().evaluate))
-    except BeHealthyError as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    return 0
+    show(evaluate(load_params().evaluate))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("evaluate", main))

@@ -6,6 +6,7 @@ import resource
 import sys
 from pathlib import Path
 
+from stages.common.command import exit_code
 from stages.common.errors import GateError
 from stages.common.files import read_json
 from stages.common.params import load_params
@@ -17,7 +18,7 @@ FEATURES = Path("data/features")
 GATE = Path("metrics/validation.json")
 
 
-def main() -> int:
+def main() -> None:
     """Run the stage."""
     params = load_params().featurize
     if read_json(GATE)["passed"] is not True:
@@ -33,8 +34,7 @@ def main() -> int:
         print(f"featurize: {split}: {tokens} tokens, {path.stat().st_size / 1e6:.1f} MB", flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"featurize: peak memory {peak:.0f} MB")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("featurize", main))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from stages.common.errors import BeHealthyError
+from stages.common.command import exit_code
 from stages.common.files import write_json, write_table
 from stages.common.params import load_params
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
@@ -16,13 +16,9 @@ ANNOTATIONS = Path("data/annotations")
 PREPARED = Path("data/prepared")
 
 
-def main() -> int:
+def main() -> None:
     """Run the stage."""
-    try:
-        tables = prepare(load_batches(ANNOTATIONS), load_params().prepare)
-    except BeHealthyError as error:
-        print(f"prepare: {error}", file=sys.stderr)
-        return 2
+    tables = prepare(load_batches(ANNOTATIONS), load_params().prepare)
     write_table(PREPARED / "documents.parquet", tables.documents, DOCUMENTS)
     write_table(PREPARED / "tokens.parquet", tables.tokens, TOKENS)
     write_table(PREPARED / "mentions.parquet", tables.mentions, MENTIONS)
@@ -30,8 +26,7 @@ def main() -> int:
     splits = tables.documents["split"].value_counts().sort_index()
     print("prepare:", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in tables.report.items()))
     print("prepare:", ", ".join(f"{count} documents in {split}" for split, count in splits.items()))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("prepare", main))

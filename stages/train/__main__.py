@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from stages.common.command import exit_code
 from stages.common.files import write_csv
 from stages.common.params import load_params
 from stages.featurize.attributes import AttributeExtractor
@@ -19,7 +20,7 @@ MODELS = Path("models")
 PLOTS = Path("plots")
 
 
-def main() -> int:
+def main() -> None:
     """Run the stage."""
     params = load_params().train
     attributes = AttributeExtractor.load(FEATURES / "extractor")
@@ -38,8 +39,7 @@ def main() -> int:
     curve = learning_curve(seen, held_out, attributes.n_rows, params, whole)
     write_csv(PLOTS / "learning_curve.csv", curve)
     print(curve.to_string(index=False))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("train", main))

@@ -1,0 +1,41 @@
+"""Repositories that several rooms of the tests share. Copy one before you change anything in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.repository import LIGHT, WIDE, Repository, clone, copy, from_working_tree
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("repositories")
+
+
+@pytest.fixture(scope="session")
+def source(workshop: Path) -> Repository:
+    """The working tree, committed; no data."""
+    target = workshop / "source"
+    target.mkdir()
+    return from_working_tree(target)
+
+
+@pytest.fixture(scope="session")
+def reproduced(source: Repository, workshop: Path) -> Repository:
+    """A clone with the bundled data and the whole graph run in it, as the parameters say; nothing committed."""
+    repository = clone(source, workshop / "reproduced")
+    repository.fetch_seed()
+    repository.settings(**WIDE).dvc("repro", "--force", timeout=600)
+    return repository
+
+
+@pytest.fixture(scope="session")
+def light(reproduced: Repository, workshop: Path) -> Repository:
+    """The same, reproduced with parameters that take little time, and committed."""
+    repository = copy(reproduced, workshop / "light")
+    repository.set_params(*LIGHT)
+    repository.dvc("repro", timeout=600)
+    repository.commit("Parameters that take little time")
+    return repository
