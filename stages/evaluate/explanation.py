@@ -23,7 +23,7 @@ from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.crf import CrfTagger
 from stages.train.evidence import NAMES, find_candidates, gather_evidence
 from stages.train.extractor import Extractor
-from stages.train.stacked import StackedTagger
+from stages.train.stacked import StackedTagger, chain_of
 from stages.train.tagger import Tagger
 
 TAG_ORDER = "order of tags"
@@ -105,13 +105,6 @@ class _Judged(NamedTuple):
 
 _Key = tuple[int, int, int, str]
 _Name = Callable[[int], str]
-
-
-def chain_of(tagger: Tagger) -> CrfTagger | None:
-    """Return the linear chain of a tagger, or None for a family that has none."""
-    if isinstance(tagger, CrfTagger):
-        return tagger
-    return tagger.crf if isinstance(tagger, StackedTagger) else None
 
 
 def explain(extractor: Extractor, text: str) -> list[ExplainedSpan]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stages.evaluate.explanation import chain_of, members_of, readable
+from stages.evaluate.explanation import members_of, readable
 from stages.train.extractor import Extractor
+from stages.train.stacked import chain_of
 
 COLUMNS = ("label", "attribute", "weight")
 

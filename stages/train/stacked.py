@@ -27,7 +27,7 @@ from stages.train.crf import CrfTagger
 from stages.train.evidence import Candidates, find_candidates, gather_evidence
 from stages.train.out_of_fold import cross_scores, fold_of, propose_out_of_fold
 from stages.train.statistics import SpanStatistics, span_table
-from stages.train.tagger import TaggedSpan
+from stages.train.tagger import TaggedSpan, Tagger
 from stages.train.trees import BoostedTrees
 
 _THRESHOLDS = np.arange(0.20, 0.61, 0.02)
@@ -151,6 +151,13 @@ class StackedTagger:
             header["threshold"],
             (slope, intercept),
         )
+
+
+def chain_of(tagger: Tagger) -> CrfTagger | None:
+    """Return the linear chain of a tagger, or None for a family that has none."""
+    if isinstance(tagger, CrfTagger):
+        return tagger
+    return tagger.crf if isinstance(tagger, StackedTagger) else None
 
 
 @dataclass(frozen=True)

@@ -214,24 +214,27 @@ def test_metrics_and_parameters_are_compared_between_commits(light: Repository, 
 def test_plots_of_two_commits_are_drawn_together(compared: Repository, tmp_path: Path) -> None:
     compared.dvc("plots", "diff", "HEAD~1", "HEAD", "--out", str(tmp_path / "plots"))
     page = (tmp_path / "plots" / "index.html").read_text(encoding="utf-8")
-    for title in titles(compared):
+    # Without a span model there is nothing to compare models of acceptance on.
+    drawn = [title for title in titles(compared) if not title.startswith("Would a reviewer")]
+    assert len(drawn) == len(titles(compared)) - 1
+    for title in drawn:
         assert title in page
     assert '"HEAD~1"' in page.replace(" ", "")
     assert '"HEAD"' in page.replace(" ", "")
 
 
-def test_every_declared_plot_is_drawn(light: Repository, tmp_path: Path) -> None:
-    light.dvc("plots", "show", "--out", str(tmp_path / "plots"))
+def test_every_declared_plot_is_drawn(reproduced: Repository, tmp_path: Path) -> None:
+    reproduced.dvc("plots", "show", "--out", str(tmp_path / "plots"))
     page = (tmp_path / "plots" / "index.html").read_text(encoding="utf-8")
-    assert not [title for title in titles(light) if title not in page]
+    assert not [title for title in titles(reproduced) if title not in page]
 
 
-def test_every_plot_has_its_columns_and_rows(light: Repository) -> None:
+def test_every_plot_has_its_columns_and_rows(reproduced: Repository) -> None:
     """DVC leaves a plot out with a warning, and exit code 0, when a column is missing."""
-    for entry in light.yaml("dvc.yaml")["plots"]:
+    for entry in reproduced.yaml("dvc.yaml")["plots"]:
         for name, plot in entry.items():
             for path, columns in plot["y"].items():
-                table = pd.read_csv(light.root / path)
+                table = pd.read_csv(reproduced.root / path)
                 assert len(table) > 0, name
                 assert {plot["x"], *([columns] if isinstance(columns, str) else columns)} <= set(table.columns), name
 

@@ -1,0 +1,1 @@
+"""Accuracy and cost of the tagger, side by side with its peers."""

@@ -1,0 +1,87 @@
+"""The project's attributes as strings, built the slow and plain way, token by token.
+
+An independent reading of what `stages.featurize` computes in compiled loops: the names are those
+of `AttributeExtractor.row_names`. No numba, so that the peers' environment can import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from stages.featurize.abbreviations import AbbreviationReader
+from stages.featurize.casing import quieted
+from stages.featurize.words import OFFSETS, WordForm, analyse
+
+_OPENING, _CLOSING = ("(", "["), (")", "]")
+
+
+class StringAttributes:
+    """Names the attributes of every token; word forms are analysed once.
+
+    Parameters
+    ----------
+    clusters : mapping of str to tuple of str
+        Word clusters by normalised form.
+    """
+
+    def __init__(self, clusters: Mapping[str, tuple[str, ...]]) -> None:
+        self._clusters = clusters
+        self._forms: dict[str, WordForm] = {}
+
+    def of_note(self, sentences: Sequence[Sequence[str]]) -> list[list[list[str]]]:
+        """Return the attributes of each token, by sentence; abbreviations carry over."""
+        reader = AbbreviationReader()
+        return [self._of_sentence(quieted(sentence), reader) for sentence in sentences]
+
+    def _of_sentence(self, tokens: Sequence[str], reader: AbbreviationReader) -> list[list[str]]:
+        forms = [self._form(token) for token in tokens]
+        depth = 0
+        found = []
+        for place, token in enumerate(tokens):
+            depth = depth + 1 if token in _OPENING else max(0, depth - 1) if token in _CLOSING else depth
+            found.append(_of_words(forms, place) + _of_place(tokens, place, depth) + _of_pairs(forms, place))
+        for place, name in reader.attributes(tokens):
+            found[place].append(name)
+        return found
+
+    def _form(self, token: str) -> WordForm:
+        form = self._forms.get(token)
+        if form is None:
+            form = self._forms[token] = analyse(token, self._clusters)
+        return form
+
+
+def _of_words(forms: Sequence[WordForm], place: int) -> list[str]:
+    return [
+        name
+        for column, offset in enumerate(OFFSETS)
+        if 0 <= place + offset < len(forms)
+        for name in forms[place + offset].attributes[column]
+    ]
+
+
+def _of_place(tokens: Sequence[str], place: int, depth: int) -> list[str]:
+    last = len(tokens) - 1
+    alone = 0 < place < last and tokens[place - 1] in _OPENING and tokens[place + 1] in _CLOSING
+    holds = {"bias": True, "first": place == 0, "last": place == last}
+    holds |= {"in_brackets": depth > 0, "alone_in_brackets": alone}
+    return [name for name, true in holds.items() if true]
+
+
+def _of_pairs(forms: Sequence[WordForm], place: int) -> list[str]:
+    found = []
+    form = forms[place]
+    before = forms[place - 1] if place > 0 else None
+    after = forms[place + 1] if place + 1 < len(forms) else None
+    for left, right, where in ((before, form, "[-1,0]"), (form, after, "[0,+1]")):
+        if left and right:
+            found.append(f"stem{where}={left.stem}|{right.stem}")
+            found.append(f"cluster{where}={left.cluster}|{right.cluster}")
+            found.append(f"shape{where}={left.shape}|{right.shape}")
+    if place > 1:
+        found.append(f"stem[-2,-1]={forms[place - 2].stem}|{forms[place - 1].stem}")
+    if place + 2 < len(forms):
+        found.append(f"stem[+1,+2]={forms[place + 1].stem}|{forms[place + 2].stem}")
+    if before and after:
+        found.append(f"stem[-1,0,+1]={before.stem}|{form.stem}|{after.stem}")
+    return found
