@@ -8,12 +8,19 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -85,6 +92,19 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
     table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
     with replacing(path) as file:
         pq.write_table(table.replace_schema_metadata(None), file, compression="zstd")
+
+
+def save_arrays(folder: Path, holder: DataclassInstance) -> None:
+    """Write each array of a dataclass as ``<field>.npy``; no pickle."""
+    for field in fields(holder):
+        with replacing(folder / f"{field.name}.npy") as file:
+            np.save(file, getattr(holder, field.name), allow_pickle=False)
+
+
+def load_arrays(folder: Path, kind: type[T]) -> T:
+    """Read what `save_arrays` wrote of a dataclass of that kind."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return kind(*(np.load(folder / f"{name}.npy", allow_pickle=False) for name in names))
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

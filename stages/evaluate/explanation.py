@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.common.documents import Token
-from stages.featurize.attributes import AttributeExtractor, SparseTokens
+from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.tokens import SparseTokens
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.crf import CrfTagger
 from stages.train.evidence import NAMES, find_candidates, gather_evidence

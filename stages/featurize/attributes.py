@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from stages.featurize.abbreviations import AbbreviationReader
 from stages.featurize.casing import quieted
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import FormTable
+from stages.featurize.tokens import SparseTokens, Surface
 from stages.featurize.words import OFFSETS, analyse, normalised
 
 Sentences = Sequence[Sequence[str]]
@@ -25,79 +25,6 @@ _NAMES = pa.schema([("name", pa.string()), ("row", pa.int32())])
 _PAIRS = pa.schema([("key", pa.uint64()), ("row", pa.int32())])
 _SYMBOLS = pa.schema([("kind", pa.int8()), ("symbol", pa.string())])
 _WORDS = pa.schema([("word", pa.string()), ("clusters", pa.list_(pa.string()))])
-
-
-@dataclass(frozen=True)
-class Surface:
-    """What a model of whole spans needs to know of the tokens: no text, but what can be compared.
-
-    Parameters
-    ----------
-    words, stems : uint64 arrays of shape (tokens,)
-        Hashes of the token as it stands, and of its stem.
-    lengths : int16 array of shape (tokens,)
-        In characters.
-    flags : int8 array of shape (tokens,)
-        Bits as `kernels` names them.
-    long_forms : int16 array of shape (tokens,)
-        For a short form where it is introduced, how many tokens before it its long form starts;
-        0 elsewhere. The long form ends before the opening bracket.
-    contexts : int32 array of shape (sentences,)
-        Sentences with the same number are neighbours.
-    """
-
-    words: NDArray[np.uint64]
-    stems: NDArray[np.uint64]
-    lengths: NDArray[np.int16]
-    flags: NDArray[np.int8]
-    long_forms: NDArray[np.int16]
-    contexts: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class SparseTokens:
-    """Attribute rows of consecutive tokens, in compressed sparse row form.
-
-    Parameters
-    ----------
-    starts : int64 array of shape (tokens + 1,)
-        ``rows[starts[i]:starts[i + 1]]`` are the attributes of token ``i``, each with value 1.
-    rows : int32 array
-    sentence_starts : int64 array of shape (sentences + 1,)
-        First token of each sentence.
-    surface : Surface, optional
-        What models of whole spans look at beside the attributes.
-    """
-
-    starts: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    sentence_starts: NDArray[np.int64]
-    surface: Surface | None = None
-
-    def __len__(self) -> int:
-        """Return the number of tokens."""
-        return len(self.starts) - 1
-
-    @property
-    def sentences(self) -> int:
-        """Number of sentences."""
-        return len(self.sentence_starts) - 1
-
-    def take(self, sentences: NDArray[np.int64]) -> SparseTokens:
-        """Return some of the sentences, in the order given."""
-        first, end = self.sentence_starts[sentences], self.sentence_starts[sentences + 1]
-        chosen = _ranges(first, end)
-        rows = self.rows[_ranges(self.starts[chosen], self.starts[chosen + 1])]
-        counts = (self.starts[1:] - self.starts[:-1])[chosen]
-        surface = self.surface and Surface(
-            self.surface.words[chosen],
-            self.surface.stems[chosen],
-            self.surface.lengths[chosen],
-            self.surface.flags[chosen],
-            self.surface.long_forms[chosen],
-            self.surface.contexts[sentences],
-        )
-        return SparseTokens(_bounds(counts), rows, _bounds(end - first), surface)
 
 
 class AttributeExtractor:
@@ -257,17 +184,6 @@ class AttributeExtractor:
         for sentence, long_start, short in reader.short_forms:
             long_forms[sentence_starts[sentence] + short] = short - long_start
         return starts.astype(np.int64), table[:, 1].astype(np.int32), long_forms
-
-
-def _bounds(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-
-def _ranges(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return first[0], …, end[0] - 1, first[1], …: all ranges, one after the other."""
-    lengths = end - first
-    shifts = np.repeat(first - _bounds(lengths)[:-1], lengths)
-    return np.arange(lengths.sum(), dtype=np.int64) + shifts
 
 
 class _Learner:

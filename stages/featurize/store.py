@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from stages.common.files import replacing
 from stages.common.tables import FEATURES
 from stages.common.tags import TokenSpan, spans_of
-from stages.featurize.attributes import AttributeExtractor, SparseTokens, Surface
+from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.tokens import SparseTokens, Surface
 
 Sentence = tuple[str, int, list[str], list[str]]
 """Document, number in it, token texts, IOB2 tags."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import SparseTokens
+from stages.featurize.tokens import SparseTokens
 
 _BOUNDS = (np.log(0.05), np.log(50.0))
 _FLOOR = 1e-6

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from stages.common.files import read_json, replacing, write_json
 from stages.common.params import CrfParams, TrainParams
 from stages.common.tags import TokenSpan, spans_of, to_bioes
-from stages.featurize.attributes import SparseTokens
-from stages.train import kernels
+from stages.featurize.tokens import SparseTokens
+from stages.train import kernels, learning_kernels
 from stages.train.calibration import fit_temperature
 from stages.train.tagger import TaggedSpan
 
@@ -207,7 +207,7 @@ def _learn_once(
     orders = np.stack([generator.permutation(tokens.sentences) for _ in range(params.iterations)])
     weights = np.zeros((n_rows, len(tag_set.tags)), dtype=np.float32)
     transitions = np.zeros((len(tag_set.tags),) * 2, dtype=np.float32)
-    kernels.learn_passive_aggressive(
+    learning_kernels.learn_passive_aggressive(
         tokens.starts, tokens.rows, tokens.sentence_starts, gold, orders.astype(np.int32),
         weights, transitions, tag_set.illegal(), *tag_set.ends(), params.aggressiveness,
     )  # fmt: skip

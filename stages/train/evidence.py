@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.featurize.abbreviations import LOOK_BACK
-from stages.featurize.attributes import SparseTokens
+from stages.featurize.tokens import SparseTokens
 from stages.train import span_kernels
 from stages.train.crf import CrfTagger
 from stages.train.statistics import LONGEST, SpanStatistics, surface_of

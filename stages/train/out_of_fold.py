@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import SparseTokens
+from stages.featurize.tokens import SparseTokens
 from stages.train.crf import CrfTagger
 from stages.train.evidence import NAMES, Candidates, find_candidates, gather_evidence
 from stages.train.statistics import SpanStatistics

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from stages.common.files import read_json, write_json
 from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import SparseTokens
-from stages.train import span_kernels
+from stages.featurize.tokens import SparseTokens
+from stages.train import tree_kernels
 from stages.train.calibration import fit_scaling
 from stages.train.crf import CrfTagger
 from stages.train.evidence import Candidates, find_candidates, gather_evidence
@@ -188,7 +188,7 @@ def _calibrated(odds: NDArray[np.float64], scaling: tuple[float, float]) -> NDAr
 
 def _choose(candidates: Candidates, odds: NDArray[np.float64], threshold: float, sentences: int) -> NDArray[np.bool_]:
     gains = 1 / (1 + np.exp(-odds)) - threshold
-    return span_kernels.select(candidates.spans, gains, candidates.of_sentence(sentences))
+    return tree_kernels.select(candidates.spans, gains, candidates.of_sentence(sentences))
 
 
 def _is_in(spans: NDArray[np.int32], truth: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -11,10 +11,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.files import replacing
+from stages.common.files import load_arrays, save_arrays
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import SparseTokens, Surface
 from stages.featurize.kernels import build_table
+from stages.featurize.tokens import SparseTokens, Surface
 from stages.train import span_kernels
 
 LONGEST = 14
@@ -85,14 +85,12 @@ class SpanStatistics:
 
     def save(self, folder: Path) -> None:
         """Write one array a file; no pickle."""
-        for field in fields(self):
-            with replacing(folder / f"{field.name}.npy") as file:
-                np.save(file, getattr(self, field.name), allow_pickle=False)
+        save_arrays(folder, self)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        return cls(*(np.load(folder / f"{field.name}.npy", allow_pickle=False) for field in fields(cls)))
+        return load_arrays(folder, cls)
 
 
 def surface_of(tokens: SparseTokens) -> Surface:

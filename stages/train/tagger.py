@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import SparseTokens
+from stages.featurize.tokens import SparseTokens
 
 FAMILIES = {
     "stacked": "stages.train.stacked:StackedTagger",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from stages.common.params import TokenAutomlParams, TrainParams
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import SparseTokens
+from stages.featurize.tokens import SparseTokens
 from stages.train.automl import Comparison, Grid, MetricFunction, compare
 from stages.train.crf import CrfTagger
 from stages.train.token_logistic import sparse_matrix, tag_numbers, tag_set_of, tag_weights, transition_scores

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan, to_bioes
-from stages.featurize.attributes import SparseTokens
+from stages.featurize.tokens import SparseTokens
 from stages.train.crf import CrfTagger, TagSet
 
 if TYPE_CHECKING:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.files import replacing
+from stages.common.files import load_arrays, save_arrays
 from stages.common.params import SpanParams
-from stages.train import span_kernels
+from stages.train import tree_kernels
 
 
 @dataclass(frozen=True)
@@ -75,22 +75,20 @@ class BoostedTrees:
 
     def log_odds(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
         """Score each row."""
-        return span_kernels.tree_scores(table, *self._arrays())
+        return tree_kernels.tree_scores(table, *self._arrays())
 
     def contributions(self, row: NDArray[np.float32]) -> NDArray[np.float64]:
         """Share the log odds of one row among its columns; the last entry is the expectation."""
-        return span_kernels.tree_contributions(row, *self._arrays(), len(row))
+        return tree_kernels.tree_contributions(row, *self._arrays(), len(row))
 
     def save(self, folder: Path) -> None:
-        """Write one array a file."""
-        for field in fields(self):
-            with replacing(folder / f"{field.name}.npy") as file:
-                np.save(file, getattr(self, field.name), allow_pickle=False)
+        """Write one array a file; no pickle."""
+        save_arrays(folder, self)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        return cls(*(np.load(folder / f"{field.name}.npy", allow_pickle=False) for field in fields(cls)))
+        return load_arrays(folder, cls)
 
     def _arrays(self) -> tuple[NDArray[np.generic], ...]:
         return self.features, self.thresholds, self.lefts, self.rights, self.values, self.roots

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stages.featurize.attributes import AttributeExtractor, Sentences, SparseTokens
+from stages.featurize.attributes import AttributeExtractor, Sentences
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import FormTable
+from stages.featurize.tokens import SparseTokens
 from stages.prepare.segmentation import split_sentences, tokenize
 
 NOTES = [

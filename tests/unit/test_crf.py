@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from stages.common.params import TrainParams, load_params
 from stages.common.scoring import Counts, strict_counts
 from stages.common.tags import TokenSpan, spans_of, to_bioes
-from stages.featurize.attributes import SparseTokens
+from stages.featurize.tokens import SparseTokens
 from stages.train import crf
 from stages.train.crf import CrfTagger, TagSet
 from stages.train.tagger import Tagger, family

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from stages.common.params import TrainParams, load_params
 from stages.common.tags import TokenSpan, spans_of, to_bioes
-from stages.featurize.attributes import SparseTokens
+from stages.featurize.tokens import SparseTokens
 from stages.train.crf import CrfTagger, TagSet
 from stages.train.tagger import FAMILIES, family, name_of
 from stages.train.token_automl import COLUMNS, KEPT, TokenAutoml, leaderboard_of

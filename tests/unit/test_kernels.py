@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from benchmarks.plain import score_of, viterbi
 from stages.common.tags import spans_of, to_bioes
-from stages.featurize.attributes import SparseTokens
-from stages.train import kernels
+from stages.featurize.tokens import SparseTokens
+from stages.train import learning_kernels
 from stages.train.crf import CrfTagger, TagSet
 
 QUICK = settings(max_examples=60, deadline=None)
@@ -125,7 +125,7 @@ def test_the_learner_separates_what_can_be_separated() -> None:
     weights = np.zeros((len(tag_set.tags),) * 2, dtype=np.float32)
     transitions = np.zeros_like(weights)
     orders = np.tile(np.arange(3, dtype=np.int32), (10, 1))
-    kernels.learn_passive_aggressive(
+    learning_kernels.learn_passive_aggressive(
         tokens.starts, tokens.rows, tokens.sentence_starts, rows.astype(np.int8), orders,
         weights, transitions, tag_set.illegal(), *tag_set.ends(), 1.0,
     )  # fmt: skip

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from stages.common.params import Params, load_params
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import AttributeExtractor, SparseTokens
-from stages.train import span_kernels
+from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.tokens import SparseTokens
+from stages.train import tree_kernels
 from stages.train.crf import CrfTagger
 from stages.train.evidence import NAMES, find_candidates, gather_evidence
 from stages.train.out_of_fold import fold_of
@@ -188,7 +189,7 @@ def test_selection_is_the_best_of_all(drawn: list[tuple[int, int, int]]) -> None
     rows = sorted({(a, a + n): gain / 10 for a, n, gain in drawn}.items())
     spans = np.array([(0, a, b, 0) for (a, b), _ in rows], dtype=np.int32).reshape(-1, 4)
     gains = np.array([gain for _, gain in rows], dtype=np.float64)
-    chosen = span_kernels.select(spans, gains, np.array([0, len(spans)], dtype=np.int64))
+    chosen = tree_kernels.select(spans, gains, np.array([0, len(spans)], dtype=np.int64))
     best = 0.0
     for size in range(len(rows) + 1):
         for subset in itertools.combinations(rows, size):

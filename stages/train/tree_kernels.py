@@ -1,0 +1,113 @@
+"""Compiled loops that score candidates by boosted trees and choose among them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+
+@njit(cache=True)
+def tree_scores(
+    table: Float32,
+    features: Int32,
+    thresholds: Float64,
+    lefts: Int32,
+    rights: Int32,
+    values: Float64,
+    roots: Int32,
+) -> Float64:
+    """Sum the leaves that each row falls into.
+
+    Parameters
+    ----------
+    table : float32 array of shape (rows, columns)
+    features, thresholds, lefts, rights, values
+        Nodes of all trees; a leaf has feature -1. A row goes left when its value is at most the threshold.
+    roots : int32 array of shape (trees,)
+    """
+    out = np.zeros(len(table), dtype=np.float64)
+    for i in range(len(table)):
+        total = 0.0
+        for root in roots:
+            node = root
+            while features[node] >= 0:
+                node = lefts[node] if table[i, features[node]] <= thresholds[node] else rights[node]
+            total += values[node]
+        out[i] = total
+    return out
+
+
+@njit(cache=True)
+def tree_contributions(
+    row: Float32,
+    features: Int32,
+    thresholds: Float64,
+    lefts: Int32,
+    rights: Int32,
+    values: Float64,
+    roots: Int32,
+    columns: int,
+) -> Float64:
+    """Share the score of one row among its columns, by how each split moved the expected value (Saabas 2014)."""
+    out = np.zeros(columns + 1, dtype=np.float64)
+    for root in roots:
+        node = root
+        out[columns] += values[root]
+        while features[node] >= 0:
+            column = features[node]
+            following = lefts[node] if row[column] <= thresholds[node] else rights[node]
+            out[column] += values[following] - values[node]
+            node = following
+    return out
+
+
+@njit(cache=True)
+def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_]:
+    """Choose the non-overlapping candidates with the largest sum of positive gains (weighted interval scheduling).
+
+    Parameters
+    ----------
+    spans : int32 array of shape (candidates, 4)
+    gains : float64 array of shape (candidates,)
+    of_sentence : int64 array of shape (sentences + 1,)
+
+    Returns
+    -------
+    bool array of shape (candidates,)
+    """
+    chosen = np.zeros(len(spans), dtype=np.bool_)
+    for s in range(len(of_sentence) - 1):
+        low, high = of_sentence[s], of_sentence[s + 1]
+        ids = np.empty(high - low, dtype=np.int64)
+        n = 0
+        for i in range(low, high):
+            if gains[i] > 0:
+                # Insertion by end keeps the few candidates of a sentence sorted; ties keep their order.
+                k = n
+                while k > 0 and spans[ids[k - 1], 2] > spans[i, 2]:
+                    ids[k] = ids[k - 1]
+                    k -= 1
+                ids[k] = i
+                n += 1
+        best = np.zeros(n + 1, dtype=np.float64)
+        previous = np.zeros(n + 1, dtype=np.int64)
+        for k in range(1, n + 1):
+            q = k - 1
+            while q > 0 and spans[ids[q - 1], 2] > spans[ids[k - 1], 1]:
+                q -= 1
+            previous[k] = q
+            best[k] = max(best[k - 1], best[q] + gains[ids[k - 1]])
+        k = n
+        while k > 0:
+            if best[k] > best[k - 1]:
+                chosen[ids[k - 1]] = True
+                k = previous[k]
+            else:
+                k -= 1
+    return chosen
