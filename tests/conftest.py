@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.repository import LIGHT, WIDE, Repository, clone, copy, from_working_tree
+
+# A slow machine is no fault of the code; and CI must say the same of the same commit twice, while a person's run
+# looks for new counter-examples.
+settings.register_profile("machine", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("machine")
 
 
 @pytest.fixture(scope="session")
