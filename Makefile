@@ -87,7 +87,7 @@ lint: $(STAMP) ## style and format
 
 .PHONY: types
 types: $(STAMP) ## static types
-	mypy stages annotation benchmarks production
+	mypy stages annotation delivery benchmarks production
 
 # ---- benchmarks --------------------------------------------------------------------------------
 

@@ -1,0 +1,161 @@
+"""What a commit says of its own graph, read from git alone: parameters, metrics, hashes of the data.
+
+Nothing here needs DVC's cache or a remote, so that it works in a fork without credentials.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from delivery.server import DeliveryError
+
+METRICS = (
+    "metrics/validation.json",
+    "metrics/evaluation.json",
+    "metrics/kpi.json",
+    "metrics/behaviour.json",
+    "metrics/drift.json",
+    "metrics/decision.json",
+)
+DOCUMENT_COUNTS = "metrics/documents.csv"
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A commit, or the workspace where `sha` is None.
+
+    Parameters
+    ----------
+    root : Path
+        Of the repository.
+    sha : str or None
+        Full hash of the commit.
+    name : str
+        As the user called it.
+    """
+
+    root: Path
+    sha: str | None
+    name: str
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file of this revision as git has it, None where there is none."""
+        if self.sha is None:
+            file = self.root / path
+            return file.read_bytes() if file.is_file() else None
+        result = _git(self.root, "cat-file", "blob", f"{self.sha}:{path}")
+        return result.stdout if result.returncode == 0 else None
+
+    def json(self, path: str) -> Any:
+        """Return a JSON file of this revision, None where there is none.
+
+        Raises
+        ------
+        DeliveryError
+            When the file is there and is no JSON.
+        """
+        content = self.read(path)
+        try:
+            return None if content is None else json.loads(content)
+        except ValueError as error:
+            raise DeliveryError(
+                f"{path} at {self.name} is not valid JSON: commit it again as `dvc repro` wrote it"
+            ) from error
+
+    def yaml(self, path: str) -> Any:
+        """Return a YAML file of this revision, None where there is none.
+
+        Raises
+        ------
+        DeliveryError
+            When the file is there and is no YAML, as after a merge with conflicts.
+        """
+        content = self.read(path)
+        try:
+            return None if content is None else yaml.safe_load(content)
+        except yaml.YAMLError as error:
+            raise DeliveryError(f"{path} at {self.name} is not valid YAML: resolve its conflicts") from error
+
+    def params(self) -> dict[str, Any]:
+        """Return the parameters, flat: ``{"train.crf.runs": 5, …}``."""
+        return flat(self.yaml("params.yaml") or {})
+
+    def metrics(self) -> dict[str, Any]:
+        """Return all metrics, flat, under the name of their file: ``{"evaluation.strict.micro.f1": 0.8, …}``.
+
+        Metrics that the revision does not have are absent.
+        """
+        found = {Path(path).stem: self.json(path) for path in METRICS}
+        return flat({name: content for name, content in found.items() if content is not None})
+
+    def document_counts(self) -> pd.DataFrame | None:
+        """Return ``document, label, tp, fp, fn`` of the test documents, None where there are none."""
+        content = self.read(DOCUMENT_COUNTS)
+        return None if content is None else pd.read_csv(BytesIO(content), dtype={"document": str, "label": str})
+
+    def hashes(self) -> dict[str, str]:
+        """Return the MD5 that `dvc.lock` and the `.dvc` files give to every input and output of the graph."""
+        lock = self.yaml("dvc.lock") or {}
+        entries = [
+            entry
+            for stage in lock.get("stages", {}).values()
+            for entry in [*stage.get("deps", []), *stage.get("outs", [])]
+        ]
+        found = {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}
+        for name in ("data/annotations", "data/incoming"):
+            described = self.yaml(f"{name}.dvc")
+            if described:
+                found[name] = described["outs"][0]["md5"]
+        return dict(sorted(found.items()))
+
+
+def workspace(root: Path = Path()) -> Revision:
+    """Return what lies in the working tree, committed or not."""
+    return Revision(root, None, "workspace")
+
+
+def resolve(name: str, root: Path = Path()) -> Revision:
+    """Return the commit of that name (a branch, a tag, a hash, a DVC experiment).
+
+    Raises
+    ------
+    DeliveryError
+        When git knows no such commit.
+    """
+    for candidate in (name, f"origin/{name}"):
+        result = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}")
+        if result.returncode == 0:
+            return Revision(root, result.stdout.decode().strip(), name)
+    raise DeliveryError(
+        f"git knows no commit {name}: fetch it first (git fetch origin {name}; a shallow clone needs --unshallow)"
+    )
+
+
+def flat(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten nested mappings into dotted keys, in order; lists are values.
+
+    >>> flat({"train": {"crf": {"runs": 5}, "seed": 1}})
+    {'train.crf.runs': 5, 'train.seed': 1}
+    """
+    return dict(_pairs(nested, ""))
+
+
+def _pairs(nested: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            yield from _pairs(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)

@@ -1,0 +1,48 @@
+"""The tracking server and model registry: where it is, and one client of it.
+
+`MLFLOW_TRACKING_URI` names a server; without it, it is the SQLite file `mlflow.db` at the root of the
+repository. Nothing else in this room reads that variable.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.common.errors import BeHealthyError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "behealthy"
+MODEL = "behealthy-extractor"
+"""Name of the registered model; its aliases are `challenger` and `champion`."""
+
+
+class DeliveryError(BeHealthyError):
+    """Delivery could not be done; the message says why and what to do."""
+
+
+def tracking_uri(root: Path = Path()) -> str:
+    """Return the address of the tracking server: the environment's, or the file at the root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / 'mlflow.db').resolve()}"
+
+
+def connect(root: Path = Path()) -> MlflowClient:
+    """Point MLflow at the server and return a client of it.
+
+    An absent server fails within seconds, not after minutes of silent retries.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    import mlflow
+
+    for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations on a new file
+        logging.getLogger(name).setLevel(logging.WARNING)
+    uri = tracking_uri(root)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.MlflowClient()
