@@ -88,8 +88,7 @@ def test_what_was_skipped_or_only_predicted_is_no_annotation(tmp_path: Path) -> 
         ({}, None),
         ({"lead_time": 12.5, "parent_prediction": 3}, None),
         ({"lead_time": 12.5, "parent_annotation": 3}, None),
-        ({"lead_time": 12.5, "prediction": {"id": 3}}, None),
-        ({"lead_time": 12.5, "prediction": {}, "parent_prediction": None}, 12.5),
+        ({"lead_time": 12.5, "prediction": {"id": 3}, "parent_prediction": None}, 12.5),
     ],
 )
 def test_lead_time_is_measured_where_the_work_began_from_nothing(

@@ -89,7 +89,8 @@ def _of_task(task: dict[str, Any], place: Place) -> Iterator[Annotated]:
 
 def _seconds(annotation: dict[str, Any], place: Place) -> float | None:
     seconds = seconds_of(annotation.get("lead_time"), place)
-    began_from = (annotation.get(key) for key in ("parent_prediction", "parent_annotation", "prediction"))
+    # `prediction` says nothing: it is a copy of what the task had, whether or not the annotator began from it.
+    began_from = (annotation.get(key) for key in ("parent_prediction", "parent_annotation"))
     return None if any(began_from) else seconds
 
 
