@@ -69,6 +69,28 @@ metrics: $(STAMP) ## the current metrics as a table
 plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
 	dvc plots show
 
+# ---- annotation tools, each in an environment of its own ------------------------------------------
+
+.venv-%/.installed: annotation/requirements/%.txt | $(STAMP)
+	@command -v uv >/dev/null || { echo "needs uv: pip install uv" >&2; exit 1; }
+	uv venv --quiet --allow-existing --python "$$(.ci/find-python)" .venv-$*
+	uv pip install --quiet --python .venv-$*/bin/python --requirement $<
+	@touch $@
+
+.PHONY: label-studio-env doccano-env
+label-studio-env: .venv-label-studio/.installed ## Label Studio in .venv-label-studio
+doccano-env: .venv-doccano/.installed ## doccano in .venv-doccano
+
+.PHONY: label-studio
+label-studio: label-studio-env ## start Label Studio on 127.0.0.1:8080
+	python -m annotation.label_studio
+
+.PHONY: lock-tools
+lock-tools: ## resolve annotation/requirements (needs uv)
+	for tool in label-studio doccano; do \
+	  uv pip compile --quiet --no-emit-index-url --python-version 3.11 annotation/requirements/$$tool.in \
+	    --output-file annotation/requirements/$$tool.txt; done
+
 # ---- checks ------------------------------------------------------------------------------------
 
 .PHONY: test
@@ -79,6 +101,12 @@ test: data ## all tests but the slow ones
 .PHONY: test-slow
 test-slow: data ## the slow tests: graphs on the real corpora of ../shared, where present
 	python -m pytest -q -m slow tests
+
+.PHONY: e2e-label-studio e2e-doccano
+e2e-label-studio: data label-studio-env ## the real Label Studio: pre-annotate, annotate, export, add, reproduce
+	python -m pytest -q tests/e2e/test_label_studio.py
+e2e-doccano: data doccano-env ## the real doccano: import, export, read
+	python -m pytest -q tests/e2e/test_doccano.py
 
 .PHONY: lint
 lint: $(STAMP) ## style and format

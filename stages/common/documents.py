@@ -37,11 +37,15 @@ class Document:
     mentions : tuple of Mention
         In order of their offsets; labels as in the source.
     sentences : tuple of (int, int), optional
-        Start and end of each sentence where the format fixes them.
+        Start and end of each sentence where the format fixes them: formats of tokens, whose text is
+        the tokens joined by single spaces.
     metadata : dict of str to str
         A subset of `METADATA`.
     stream : bool
         True when the format has no documents and this is a whole file of sentences.
+    seconds : float, optional
+        Measured time that a person took to annotate the text from nothing; greater than 0. None where
+        it was not measured, or where the work began from a prediction or another's annotation.
     """
 
     id: str
@@ -50,3 +54,4 @@ class Document:
     sentences: tuple[tuple[int, int], ...] | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     stream: bool = False
+    seconds: float | None = None

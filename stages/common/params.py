@@ -110,9 +110,13 @@ class AcceptanceParams(_Section):
 
 
 class KpiParams(_Section):
-    """What the work by hand costs; assumptions until an organisation puts its own figures in."""
+    """What the work by hand costs; assumptions until an organisation puts its own figures in.
+
+    `entry_minutes` gives way to the measured median where `measured_notes` notes or more were measured.
+    """
 
     entry_minutes: Annotated[float, Field(ge=0)]
+    measured_notes: Positive
     validation_minutes: Annotated[float, Field(ge=0)]
     review_seconds: Annotated[float, Field(ge=0)]
     error_rate: Share

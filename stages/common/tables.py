@@ -21,6 +21,7 @@ DOCUMENTS = pa.schema(
         pa.field("split", pa.string(), nullable=False),  # train, dev, test
         pa.field("text", pa.string(), nullable=False),
         *_metadata,
+        pa.field("seconds", pa.float64()),  # measured time of annotating the text from nothing; null without
     ]
 )
 """One row per document, in order of batch and place in it."""

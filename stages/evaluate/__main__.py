@@ -10,7 +10,7 @@ from stages.common.command import exit_code
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
 from stages.common.params import EvaluateParams, load_params
 from stages.common.tables import PREDICTIONS
-from stages.evaluate.acceptance import accepted, kpi
+from stages.evaluate.acceptance import accepted, entry_minutes, kpi
 from stages.evaluate.behaviour import behaviour
 from stages.evaluate.comparison import compare
 from stages.evaluate.errors import ERRORS, error_table
@@ -36,9 +36,10 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     training = mentions.loc[mentions["document"].isin(train["document"]), "text"]
     temperature = getattr(extractor.tagger, "temperature", None)
     scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, params)
+    minutes = entry_minutes(documents["seconds"].tolist(), params.kpi)
     errors = error_table({"dev": dev, "test": test}, tokens)
     write_json(METRICS / "evaluation.json", scores)
-    write_json(METRICS / "kpi.json", kpi(test, extractor.acceptance, params.kpi))
+    write_json(METRICS / "kpi.json", kpi(test, extractor.acceptance, params.kpi, minutes))
     write_json(METRICS / "behaviour.json", behaviour(extractor, test_part["text"], params.seed))
     write_csv(METRICS / "documents.csv", document_counts(test))
     write_table(PREDICTED / "predictions.parquet", predictions, PREDICTIONS)

@@ -61,7 +61,43 @@ def is_whole(document: ComparedDocument, acceptance: Acceptance) -> bool:
     return bool(document.predicted) and all(map(acceptance.accepts, document.predicted.values()))
 
 
-def kpi(test: Sequence[ComparedDocument], acceptance: Acceptance, params: KpiParams) -> dict[str, Any]:
+@dataclass(frozen=True)
+class EntryMinutes:
+    """What typing the mentions of one note takes a person.
+
+    Parameters
+    ----------
+    minutes : float
+    source : str
+        ``measured`` where the annotators' exports say it, else ``assumed``.
+    notes : int
+        How many notes were measured; fewer than the parameter asks for leave the assumption in place.
+    """
+
+    minutes: float
+    source: str
+    notes: int
+
+
+def entry_minutes(seconds: Sequence[float], params: KpiParams) -> EntryMinutes:
+    """Take the median of the measured times (pauses and open tabs make a mean meaningless), or the assumption.
+
+    Parameters
+    ----------
+    seconds : sequence of float
+        Measured seconds of the annotated documents; NaN where there is none.
+    params : KpiParams
+    """
+    measured = np.asarray(seconds, dtype=np.float64)
+    measured = measured[~np.isnan(measured)]
+    if len(measured) < params.measured_notes:
+        return EntryMinutes(params.entry_minutes, "assumed", len(measured))
+    return EntryMinutes(float(np.median(measured)) / 60, "measured", len(measured))
+
+
+def kpi(
+    test: Sequence[ComparedDocument], acceptance: Acceptance, params: KpiParams, entry: EntryMinutes
+) -> dict[str, Any]:
     """Compare the work by hand with the work that is left.
 
     By hand, every note is typed and validated. With the extractor, a note that is accepted whole is
@@ -75,17 +111,27 @@ def kpi(test: Sequence[ComparedDocument], acceptance: Acceptance, params: KpiPar
     acceptance : Acceptance
     params : KpiParams
         Minutes, seconds and error rate of the work by hand.
+    entry : EntryMinutes
+        From `entry_minutes`.
 
     Returns
     -------
     dict
         ``before`` and ``after`` with hours per 1,000 notes and errors per 1,000 mentions, the
-        shares saved, and what is accepted. None where there are no notes or no mentions.
+        shares saved, and what is accepted. None where there are no notes or no mentions. ``minutes`` says
+        where the time of typing a note comes from.
     """
+    minutes_of_entry = {"entry": entry.minutes, "source": entry.source, "notes": entry.notes}
     notes, mentions = len(test), sum(len(document.gold) for document in test)
     share = accepted(test, acceptance)
     if not notes or not mentions:
-        return {"accepted": {"mentions": 0.0, "notes": 0.0}, "before": None, "after": None, "saved": None}
+        return {
+            "accepted": {"mentions": 0.0, "notes": 0.0},
+            "before": None,
+            "after": None,
+            "saved": None,
+            "minutes": minutes_of_entry,
+        }
     minutes, errors = 0.0, 0.0
     for document in test:
         taken = {span for span, confidence in document.predicted.items() if acceptance.accepts(confidence)}
@@ -97,7 +143,7 @@ def kpi(test: Sequence[ComparedDocument], acceptance: Acceptance, params: KpiPar
             minutes += params.validation_minutes + left * params.review_seconds / 60
             errors += wrong + params.error_rate * len(set(document.gold) - taken)
     before = {
-        "hours_per_1000_notes": 1000 * (params.entry_minutes + params.validation_minutes) / 60,
+        "hours_per_1000_notes": 1000 * (entry.minutes + params.validation_minutes) / 60,
         "errors_per_1000_mentions": 1000 * params.error_rate,
     }
     after = {
@@ -110,4 +156,5 @@ def kpi(test: Sequence[ComparedDocument], acceptance: Acceptance, params: KpiPar
         "before": before,
         "after": after,
         "saved": {name.split("_")[0]: value for name, value in saved.items()},
+        "minutes": minutes_of_entry,
     }

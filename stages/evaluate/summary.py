@@ -52,7 +52,8 @@ def show_all(metrics: Path, console: Console | None = None) -> None:
         hours, errors = "hours_per_1000_notes", "errors_per_1000_mentions"
         console.print(
             f"kpi: {kpi['before'][hours]:.0f} -> {kpi['after'][hours]:.0f} manual hours per 1,000 notes, "
-            f"{kpi['before'][errors]:.0f} -> {kpi['after'][errors]:.0f} errors per 1,000 mentions",
+            f"{kpi['before'][errors]:.0f} -> {kpi['after'][errors]:.0f} errors per 1,000 mentions "
+            f"({kpi['minutes']['source']} {kpi['minutes']['entry']:.1f} minutes to enter a note)",
             soft_wrap=True,
         )
     console.print(f"monitor: {decision['decision']}; {'; '.join(decision['reasons'])}", soft_wrap=True)

@@ -146,6 +146,7 @@ def _add_document(columns: dict[str, list[object]], name: str, item: PlacedDocum
         "split": item.split,
         "text": item.document.text,
         **{key: item.document.metadata.get(key) for key in METADATA},
+        "seconds": item.document.seconds,
     }
     for key, value in row.items():
         columns[key].append(value)

@@ -48,6 +48,9 @@ def parameter(name: str) -> dict[str, str]:
     return {"$PARAMETER": name}
 
 
+_PANDAS_TYPES = {"string": "str", "double": "float64"}
+
+
 def _schema_suite(table: str, schema: pa.Schema) -> Suite:
     protects = "Every later stage reads the tables by stages/common/tables.py"
     rows = Expectation(
@@ -66,7 +69,7 @@ def _schema_suite(table: str, schema: pa.Schema) -> Suite:
             "column_values_to_be_of_type",
             protects,
             PREPARE,
-            {"column": field.name, "type_": "str" if field.type == "string" else str(field.type)},
+            {"column": field.name, "type_": _PANDAS_TYPES.get(str(field.type), str(field.type))},
         )
         for field in schema
     ]
@@ -137,6 +140,14 @@ _DOCUMENTS = (
         "A document without tokens teaches and tests nothing",
         "Look at the document in its batch: its text may be empty",
         {"column": "tokens", "min_value": 1},
+        "warning",
+    ),
+    Expectation(
+        "documents.seconds_are_plausible",
+        "column_values_to_be_between",
+        "The median of the measured times stands for the work by hand: a tab left open overnight measures nothing",
+        "Look at the document's time in its export; a correction is a new batch",
+        {"column": "seconds", "min_value": 1, "max_value": 4 * 3600},
         "warning",
     ),
 )

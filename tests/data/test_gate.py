@@ -40,7 +40,7 @@ def clean_tables() -> Tables:
     for number, split in zip(NUMBERS, splits, strict=True):
         text = f"{number} had {number} cough . {number} took {number}ol and {number} rested ."
         name = f"batch/{number}"
-        row = [name, "batch", name, f"group {number}", split, text, None, None, None, None, None]
+        row = [name, "batch", name, f"group {number}", split, text, None, None, None, None, None, 60.0]
         _append(columns["documents"], row)
         start, place = 0, 0
         labels = {2: "Disease", 7: "Treatment"}
@@ -201,6 +201,7 @@ FAULTS = [
     Fault("documents.text_in_one_split", lambda t: _retext(t, 0, 9, str.upper)),
     Fault("documents.near_duplicates_in_one_split", lambda t: _retext(t, 0, 9, lambda text: text[:-8] + "sleeps .")),
     Fault("documents.has_tokens", _add("documents", 9, document="batch/empty", text="", group="of its own")),
+    Fault("documents.seconds_are_plausible", _set("documents", 0, seconds=20_000.0)),
     Fault("tokens.key_is_unique", _set("tokens", 1, token=0)),
     Fault("tokens.tag_is_known", _set("tokens", 1, tag="o")),
     Fault("tokens.tags_are_iob2", _set("tokens", 1, tag="I-Disease")),

@@ -20,7 +20,7 @@ from stages.common.params import EvaluateParams, KpiParams
 from stages.common.scoring import lenient_counts, strict_counts
 from stages.common.tables import DOCUMENTS, PREDICTIONS, TOKENS
 from stages.common.tags import LABELS
-from stages.evaluate.acceptance import accepted, kpi
+from stages.evaluate.acceptance import EntryMinutes, accepted, entry_minutes, kpi
 from stages.evaluate.comparison import ComparedDocument, compare, judged
 from stages.evaluate.curves import expected_calibration_error, precision_by_coverage, reliability
 from stages.evaluate.errors import ERRORS, KINDS, confusion, error_table, errors_of
@@ -32,7 +32,8 @@ from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
 from stages.train.extractor import Extractor
 from stages.train.tagger import TaggedSpan
 
-KPI = KpiParams(entry_minutes=4.0, validation_minutes=2.0, review_seconds=60.0, error_rate=0.1)
+KPI = KpiParams(entry_minutes=4.0, measured_notes=3, validation_minutes=2.0, review_seconds=60.0, error_rate=0.1)
+ASSUMED = EntryMinutes(4.0, "assumed", 0)
 PARAMS = EvaluateParams(resamples=100, seed=1, kpi=KPI)
 D, T = LABELS
 TEXT = "No acute kidney injury <b>; give aspirin & insulin. Known asthma."
@@ -403,7 +404,7 @@ def test_nothing_is_accepted_without_a_threshold():
 
 
 def test_the_kpi_counts_minutes_and_every_kind_of_error():
-    found = kpi(accepting(), PROMISE, KPI)
+    found = kpi(accepting(), PROMISE, KPI, ASSUMED)
     # Three notes are validated, one with a mention to decide on; the note accepted whole costs nothing.
     assert found["after"]["hours_per_1000_notes"] == pytest.approx(1000 * (3 * 2 + 1) / 4 / 60)
     # One accepted mention is wrong, and the note that nobody reads misses one: two errors in three mentions.
@@ -413,13 +414,28 @@ def test_the_kpi_counts_minutes_and_every_kind_of_error():
 
 
 def test_without_a_threshold_the_kpi_is_that_of_validating_everything():
-    found = kpi([document([AKI, ASPIRIN], {AKI: 1.0})], NOTHING_ACCEPTED, KPI)
+    found = kpi([document([AKI, ASPIRIN], {AKI: 1.0})], NOTHING_ACCEPTED, KPI, ASSUMED)
     assert found["after"]["hours_per_1000_notes"] == pytest.approx(1000 * 3 / 60)
     assert found["after"]["errors_per_1000_mentions"] == pytest.approx(1000 * 2 * 0.1 / 2)
 
 
 def test_the_kpi_of_nothing_is_unknown():
-    assert kpi([], PROMISE, KPI)["after"] is None
+    assert kpi([], PROMISE, KPI, ASSUMED)["after"] is None
+
+
+def test_measured_minutes_take_the_place_of_the_assumed_ones():
+    measured = entry_minutes([60.0, float("nan"), 90.0, 86_400.0], KPI)
+    assert measured == EntryMinutes(1.5, "measured", 3)
+    found = kpi(accepting(), PROMISE, KPI, measured)
+    assert found["before"]["hours_per_1000_notes"] == pytest.approx(1000 * (1.5 + 2) / 60)
+    assert found["minutes"] == {"entry": 1.5, "source": "measured", "notes": 3}
+
+
+@pytest.mark.parametrize("seconds", [[], [float("nan")] * 9, [60.0, 90.0]])
+def test_too_few_measured_minutes_leave_the_assumption_in_place(seconds):
+    few = sum(second == second for second in seconds)  # noqa: PLR0124 (NaN is not itself)
+    assert entry_minutes(seconds, KPI) == EntryMinutes(4.0, "assumed", few)
+    assert kpi(accepting(), PROMISE, KPI, entry_minutes(seconds, KPI))["minutes"]["source"] == "assumed"
 
 
 # Tagging

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from annotation.writers import docbin
 from stages.common.documents import METADATA, Document, Mention
 from stages.common.errors import AnnotationError
 from stages.common.tags import to_bioes, to_iob2
@@ -200,6 +201,31 @@ VALID: dict[str, Files] = {
     "pubtator": {"a.txt": b"1|t|A flu.\n1|a|Or cold.\n1\t2\t5\tflu\tD\tX\n1\tCID\tX\tY\n\n2|t|T\n2|a|\n"},
     "brat": {"a.txt": "A née\r\nflu.".encode(), "a.ann": "T1\tD 2 5;7 10\tnée flu\nN1\tReference T1 X:1\n".encode()},
     "jsonl": {"a.jsonl": b'{"id": "1", "text": "A flu", "mentions": [{"start": 2, "end": 5, "label": "D"}]}\n'},
+    "label-studio": {
+        "a.json": b"""[{"id": 1, "data": {"text": "A flu", "sex": "female"}, "annotations": [{"completed_by": 1,
+        "was_cancelled": false, "lead_time": 2.5, "result": [{"type": "labels", "value": {"start": 2, "end": 5,
+        "text": "flu", "labels": ["D"]}}]}]}]"""
+    },
+    "doccano": {
+        "a.jsonl": '{"id": 1, "text": "💊 flu", "label": [[3, 6, "D"]]}\n{"id": 2, "text": "A flu", "entities":'
+        ' [{"id": 1, "start_offset": 2, "end_offset": 5, "label": "D"}], "relations": []}\n'.encode()
+    },
+    "prodigy": {
+        "a.jsonl": b'{"text": "A flu", "_input_hash": 7, "spans": [{"start": 2, "end": 5, "label": "D"}],'
+        b' "answer": "accept", "_annotator_id": "ann"}\n'
+    },
+    "huggingface": {
+        "a.jsonl": b'{"document": "1", "tokens": ["A", "flu"], "ner_tags": ["O", "B-D"]}\n'
+        b'{"document": "1", "tokens": ["x"], "ner_tags": [1]}\n',
+        "dataset_info.json": b'{"features": {"ner_tags": {"feature": {"names": ["O", "B-D"]}}}}',
+    },
+    "bioc": {
+        "a.xml": b"<collection><document><id>1</id><passage><offset>0</offset><text>A flu</text><annotation id='1'>"
+        b"<infon key='type'>D</infon><location offset='2' length='3'/><text>flu</text></annotation></passage>"
+        b"<passage><offset>6</offset><sentence><offset>6</offset><text>x</text></sentence></passage>"
+        b"</document></collection>"
+    },
+    "spacy": {"a.spacy": docbin.encode([Document("1", "A flu", (Mention(2, 5, "D"),))], False, None)},
 }
 POISON = [
     b"\x00",

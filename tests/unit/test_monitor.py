@@ -308,6 +308,7 @@ def test_a_note_becomes_a_row_without_its_text(tmp_path):
 def documents(rows: int, share_of_train: float = 0.5) -> pd.DataFrame:
     draw = np.random.default_rng(5)
     frame = pd.DataFrame({name: [f"{name}-{row}" for row in range(rows)] for name in DOCUMENTS.names})
+    frame["seconds"] = None
     for name in METADATA:
         frame[name] = draw.choice(["a", "b", None], rows)
     frame["split"] = np.where(np.arange(rows) < rows * share_of_train, "train", "test")

@@ -136,6 +136,11 @@ def test_two_mentions_in_one_token_are_one_tag() -> None:
     assert tables.report["inside_token"] == 2
 
 
+def test_measured_seconds_are_kept() -> None:
+    assert tables_of("Gout.", seconds=61.5).documents["seconds"].tolist() == [61.5]
+    assert tables_of("Gout.").documents["seconds"].tolist() == [None]
+
+
 def test_metadata_is_kept_and_absent_metadata_is_null() -> None:
     tables = tables_of("Gout.", metadata={"sex": "female"})
     assert tables.documents.loc[0, "sex"] == "female"

@@ -11,7 +11,19 @@ from pathlib import Path
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
-from stages.prepare.formats import brat, iob, jsonl, pubtator, token_lines
+from stages.prepare.formats import (
+    bioc,
+    brat,
+    docbin,
+    doccano,
+    huggingface,
+    iob,
+    jsonl,
+    label_studio,
+    prodigy,
+    pubtator,
+    token_lines,
+)
 
 READERS: dict[str, Callable[[Path], list[Document]]] = {
     "token-lines": token_lines.read,
@@ -19,6 +31,18 @@ READERS: dict[str, Callable[[Path], list[Document]]] = {
     "pubtator": pubtator.read,
     "brat": brat.read,
     "jsonl": jsonl.read,
+    "label-studio": label_studio.read,
+    "doccano": doccano.read,
+    "prodigy": prodigy.read,
+    "spacy": docbin.read,
+    "huggingface": huggingface.read,
+    "bioc": bioc.read,
+}
+
+READERS_BY_ANNOTATOR: dict[str, Callable[[Path], dict[str, list[Document]]]] = {
+    "label-studio": label_studio.read_by_annotator,
+    "doccano": doccano.read_by_annotator,
+    "prodigy": prodigy.read_by_annotator,
 }
 
 
@@ -40,8 +64,37 @@ def read(path: Path, format: str) -> list[Document]:
     Raises
     ------
     AnnotationError
-        When any part of the export cannot be read as it stands.
+        When any part of the export cannot be read as it stands; also when a document of it was
+        annotated more than once.
     """
     if format not in READERS:
         raise AnnotationError("the format is unknown", f"Use one of {', '.join(READERS)}", path.name)
     return READERS[format](path)
+
+
+def read_by_annotator(path: Path, format: str) -> dict[str, list[Document]]:
+    """Read an export that says who annotated what.
+
+    Parameters
+    ----------
+    path : Path
+    format : str
+        A key of `READERS_BY_ANNOTATOR`.
+
+    Returns
+    -------
+    dict of str to list of Document
+        The documents of each annotator, identifiers unique for each; a document that several have
+        annotated has the same identifier and text with all of them.
+
+    Raises
+    ------
+    AnnotationError
+        As `read`, but for documents that several have annotated; also when the format does not
+        tell annotators apart.
+    """
+    if format not in READERS_BY_ANNOTATOR:
+        raise AnnotationError(
+            "the format does not say who annotated", f"Use one of {', '.join(READERS_BY_ANNOTATOR)}", path.name
+        )
+    return READERS_BY_ANNOTATOR[format](path)

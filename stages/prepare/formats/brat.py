@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
-from stages.prepare.formats.marks import Mark, make_document, parse_offset
+from stages.prepare.formats.marks import Mark, join_parts, make_document, parse_offset
 from stages.prepare.formats.source import File, data_files, read_lines, read_text
 
 _IGNORED = "NRAEM*#"
-_LONGEST_LINE_END = 100
-_INK = re.compile(r"\S")
 
 
 def read(path: Path) -> list[Document]:
@@ -25,10 +21,8 @@ def read(path: Path) -> list[Document]:
     it stands: its CRLF line ends count two and stay in the text.
 
     A discontinuous mention (``0 5;10 15``) is read as one where only white space lies between its
-    parts: brat writes a mention that runs over a line end this way. Any other is refused. Its
-    covering span would teach the tagger words that the annotator left out on purpose, dropping it
-    would teach that nothing is there, and neither would be noticed later; which of the two
-    flat mentions is meant only the annotator knows.
+    parts: brat writes a mention that runs over a line end this way. Any other is refused; which
+    flat mention is meant only the annotator knows.
 
     Raises
     ------
@@ -103,17 +97,14 @@ def _cover(spans: str, text: str, *, file: str, line: int, document: str) -> tup
                 document=document,
             )
         parts.append((offsets[0], offsets[1]))
-    for (start, end), (following, last) in pairwise(parts):
-        # A long gap is no line end; asking first keeps the search from being quadratic.
-        gap = following - end
-        blank = 0 <= gap <= _LONGEST_LINE_END and not _INK.search(text, end, following)
-        if not blank or start >= end or following >= last:
-            raise AnnotationError(
-                "marks a discontinuous mention",
-                "Mark one unbroken span in brat, or two mentions: mentions are flat",
-                file,
-                line=line,
-                offset=start,
-                document=document,
-            )
-    return parts[0][0], parts[-1][1]
+    whole = join_parts(parts, text)
+    if whole is None:
+        raise AnnotationError(
+            "marks a discontinuous mention",
+            "Mark one unbroken span in brat, or two mentions: mentions are flat",
+            file,
+            line=line,
+            offset=parts[0][0],
+            document=document,
+        )
+    return whole

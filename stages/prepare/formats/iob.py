@@ -13,8 +13,8 @@ from stages.prepare.formats.sequences import Sentence, join_sentences, refuse_sp
 from stages.prepare.formats.source import File, data_files, read_lines
 
 SUFFIXES = (".tsv", ".conll", ".txt")
-_DOCUMENT_START = "-DOCSTART-"
-_TAG = re.compile(r"O|[BIES]-\S+")
+DOCUMENT_START = "-DOCSTART-"
+TAG = re.compile(r"O|[BIES]-\S+")
 
 
 class _Part(NamedTuple):
@@ -55,7 +55,7 @@ def _read_file(file: File) -> list[Document]:
     stem = PurePosixPath(file.name).with_suffix("").as_posix()
     lines = read_lines(file)
     parts = _parts(lines, file.name)
-    if not any(line.startswith(_DOCUMENT_START) for line in lines):
+    if not any(line.startswith(DOCUMENT_START) for line in lines):
         return [join_sentences(parts[0].sentences, id=stem, file=file.name, stream=True)]
     if not parts[0].sentences:  # nothing before the first document start
         parts = parts[1:]
@@ -72,7 +72,7 @@ def _parts(lines: list[str], file: str) -> list[_Part]:
     width = 0
     for number, line in enumerate([*lines, ""], 1):
         columns = _columns(line)
-        if not columns or line.startswith(_DOCUMENT_START):
+        if not columns or line.startswith(DOCUMENT_START):
             if tokens:
                 parts[-1].sentences.append(Sentence(tokens, spans_of(tags)))
                 tokens, tags = [], []
@@ -105,5 +105,5 @@ def _refuse_malformed(columns: list[str], width: int, file: str, line: int) -> N
             line=line,
         )
     refuse_spaces(columns[0], file=file, line=line)
-    if not _TAG.fullmatch(columns[-1]) or not columns[-1].isprintable():
+    if not TAG.fullmatch(columns[-1]) or not columns[-1].isprintable():
         raise AnnotationError("has an unknown tag", "Use O, or B-, I-, E- or S- followed by a label", file, line=line)

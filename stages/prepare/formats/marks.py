@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
 from stages.prepare.formats.source import MAX_CHARACTERS, shown, too_long
+
+_LONGEST_LINE_END = 100
+_INK = re.compile(r"\S")
 
 
 class Mark(NamedTuple):
@@ -31,6 +36,7 @@ def make_document(
     file: str,
     line: int | None = None,
     metadata: dict[str, str] | None = None,
+    seconds: float | None = None,
     marks_file: str | None = None,
 ) -> Document:
     """Check a text and its marks, and make them a document.
@@ -67,7 +73,7 @@ def make_document(
     if len(text) > MAX_CHARACTERS:
         raise too_long("the document", file=file, line=line, document=id)
     mentions = place_mentions(text, marks, file=marks_file or file, document=id)
-    return Document(id, text, mentions, metadata=metadata or {})
+    return Document(id, text, mentions, metadata=metadata or {}, seconds=seconds)
 
 
 def place_mentions(text: str, marks: Iterable[Mark], *, file: str, document: str) -> tuple[Mention, ...]:
@@ -138,6 +144,22 @@ def _fault_of_text(mark: Mark, covered: str) -> tuple[str, str] | None:
 
 def _refusal(mark: Mark, problem: str, remedy: str, *, file: str, document: str) -> AnnotationError:
     return AnnotationError(problem, remedy, file, line=mark.line, offset=mark.start, document=document)
+
+
+def join_parts(parts: Sequence[tuple[int, int]], text: str) -> tuple[int, int] | None:
+    """Return start and end of a mention of several parts, or None where more than white space separates them.
+
+    Tools write a mention that runs over a line end as two parts. Any other gap is a discontinuous
+    mention, which flat mentions cannot express: the covering span would teach the tagger words that
+    the annotator left out on purpose, dropping it would teach that nothing is there.
+    """
+    for (start, end), (following, last) in pairwise(parts):
+        # A long gap is no line end; asking first keeps the search from being quadratic.
+        gap = following - end
+        blank = 0 <= gap <= _LONGEST_LINE_END and not _INK.search(text, end, following)
+        if not blank or start >= end or following >= last:
+            return None
+    return parts[0][0], parts[-1][1]
 
 
 def parse_offset(digits: str) -> int | None:

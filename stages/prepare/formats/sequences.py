@@ -63,7 +63,7 @@ def _offsets(tokens: Sequence[str], at: int) -> tuple[list[int], list[int]]:
     return starts, ends
 
 
-def refuse_spaces(token: str, *, file: str, line: int) -> None:
+def refuse_spaces(token: str, *, file: str, line: int | None) -> None:
     """Refuse a token with white space in it: joined to its sentence it would be two."""
     if len(token.split()) != 1 or token != token.strip():
         raise AnnotationError(

@@ -1,0 +1,1 @@
+"""Label Studio as the project uses it: its labelling configuration, and the server on this machine."""

@@ -1,0 +1,33 @@
+"""Start Label Studio on this machine only: `python -m annotation.label_studio`, or `make label-studio`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from annotation.label_studio.server import DATA, command, environment
+from stages.common.command import exit_code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command: this process becomes the server; 2 when Label Studio is not installed."""
+    parser = argparse.ArgumentParser(prog="python -m annotation.label_studio", description="Start Label Studio.")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of its database; holds the notes")
+    given = parser.parse_args(arguments)
+    return exit_code("label-studio", lambda: _become(given.port, given.data))
+
+
+def _become(port: int, data: Path) -> None:
+    program = command(port)
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)
+    print(f"label-studio: http://127.0.0.1:{port}, data in {data}; the first start takes a minute", flush=True)
+    os.execve(program[0], program, environment(data))  # noqa: S606 (no shell is wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
