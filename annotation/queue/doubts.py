@@ -24,6 +24,8 @@ class Doubts:
     ----------
     sentences : int64 array of shape (spans,)
         Where the span stands.
+    spans : int64 array of shape (spans, 2)
+        First token and token after the last, of the whole text.
     errors : float64 array of shape (spans,)
         Probability that a span which was taken is wrong, or that one which was left is a mention.
     taken : bool array of shape (spans,)
@@ -32,9 +34,17 @@ class Doubts:
     """
 
     sentences: NDArray[np.int64]
+    spans: NDArray[np.int64]
     errors: NDArray[np.float64]
     taken: NDArray[np.bool_]
     phrases: NDArray[np.uint64]
+
+    def part(self, first: int, end: int) -> Doubts:
+        """Return some of the spans, by their place."""
+        inside = slice(first, end)
+        return Doubts(
+            self.sentences[inside], self.spans[inside], self.errors[inside], self.taken[inside], self.phrases[inside]
+        )
 
 
 def find_doubts(tagger: Tagger, tokens: SparseTokens) -> Doubts:
@@ -54,7 +64,7 @@ def find_doubts(tagger: Tagger, tokens: SparseTokens) -> Doubts:
     taken = _taken(tagger, tokens, spans)
     assert tokens.surface is not None
     phrases = phrase_keys(tokens.surface.stems, spans[:, 1].copy(), spans[:, 2].copy())
-    return Doubts(spans[:, 0], np.where(taken, 1 - probability, probability), taken, phrases)
+    return Doubts(spans[:, 0], spans[:, 1:3], np.where(taken, 1 - probability, probability), taken, phrases)
 
 
 def _judged(tagger: Tagger, tokens: SparseTokens) -> tuple[Candidates, NDArray[np.float64]]:

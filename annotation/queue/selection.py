@@ -30,11 +30,12 @@ class Choice(NamedTuple):
 def choose(profiles: Sequence[Profile], count: int) -> list[Choice]:
     """Choose notes one after the other, each the one that teaches most beside those chosen before.
 
-    A phrase in doubt is worth the square root of the errors expected on it, summed over the chosen
-    notes: a second note with the same doubts teaches less than one with others. The sum over
-    phrases is monotone and submodular, so that the greedy choice is within 1 - 1/e of the best
-    (Nemhauser, Wolsey & Fisher 1978; as feature-based diversity: Wei, Iyer & Bilmes 2015), and a
-    gain once computed only falls, so that few are computed anew (Minoux 1978).
+    What is to be large is the number of different phrases that the chosen notes show the model to
+    get wrong: 1 - exp(-x) for a phrase on which x errors are expected in them, were errors to fall
+    as in a Poisson process. A second note with the same doubts then teaches less than one with
+    others. The sum over phrases is monotone and submodular, so that the greedy choice is within
+    1 - 1/e of the best (Nemhauser, Wolsey & Fisher 1978; as feature-based diversity: Wei, Iyer &
+    Bilmes 2015), and a gain once computed only falls, so that few are computed anew (Minoux 1978).
 
     Parameters
     ----------
@@ -66,4 +67,4 @@ def choose(profiles: Sequence[Profile], count: int) -> list[Choice]:
 
 def _gain(profile: Profile, covered: dict[int, float]) -> float:
     before = np.array([covered.get(phrase, 0.0) for phrase in profile.phrases.tolist()])
-    return float((np.sqrt(before + profile.errors) - np.sqrt(before)).sum())
+    return float((np.exp(-before) * -np.expm1(-profile.errors)).sum())
