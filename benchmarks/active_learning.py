@@ -42,8 +42,8 @@ from stages.train.tagger import Tagger
 
 RANDOM, QUEUE = "random", "queue"
 COLUMNS = ["strategy", "seed", "documents", "tokens", "mentions", "f1"]
-SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
-RANDOM_SHARES = (*SHARES, 0.6, 0.7, 0.8, 0.9, 1.0)
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+RANDOM_SHARES = (*SHARES, 0.6, 0.8, 1.0)
 _EPOCHS, _RUNS, _ITERATIONS = 5, 1, 5
 _RELEVANCE = 0.7  # of maximal marginal relevance; the rest is for what the note resembles
 
@@ -228,8 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the simulation."""
     chosen = _parser().parse_args(arguments)
     try:
-        table = run(chosen)
-        write_csv(chosen.csv, table)
+        run(chosen)
     except (BeHealthyError, OSError) as error:
         print(f"benchmarks.active_learning: {error}", file=sys.stderr)
         return 2
@@ -245,20 +244,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--test", required=True, nargs="+", type=Path, help="what the tagger is scored on")
     parser.add_argument("--csv", required=True, type=Path, help="where the curves go")
     parser.add_argument("--labels", type=Path, default=DEFAULT_MAPPING, help="CSV of source_label,label")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="parameters of the stages")
     parser.add_argument("--seeds", type=int, default=5, help="first notes, of random order and the queue")
     parser.add_argument("--other-seeds", type=int, default=2, help="of the other strategies; 0 leaves them out")
     return parser
 
 
-def run(chosen: argparse.Namespace) -> pd.DataFrame:
-    """Simulate every strategy.
-
-    Returns
-    -------
-    DataFrame
-        `COLUMNS`.
-    """
-    params = load_params()
+def run(chosen: argparse.Namespace) -> None:
+    """Simulate every strategy; what is known so far is written after each, the weightiest first."""
+    params = load_params(chosen.params)
     crf = params.train.crf.model_copy(update={"runs": _RUNS, "iterations": _ITERATIONS})
     train = params.train.model_copy(update={"family": "crf", "crf": crf})
     mapping = read_mapping(chosen.labels)
@@ -270,8 +264,8 @@ def run(chosen: argparse.Namespace) -> pd.DataFrame:
     for strategy in (RANDOM, *STRATEGIES):
         for seed in range(chosen.seeds if strategy in (RANDOM, QUEUE) else chosen.other_seeds):
             rows += simulate(pool, strategy, seed, train)
+            write_csv(chosen.csv, pd.DataFrame(rows, columns=COLUMNS))
             say(f"{strategy}, seed {seed}: F1 {rows[-1][-1]:.3f} from {rows[-1][2]} notes")
-    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 if __name__ == "__main__":

@@ -65,16 +65,19 @@ def run(chosen: argparse.Namespace) -> int:
     extractor = load_extractor(chosen.models)
     notes = read_notes(chosen.notes)
     sifted = sift(notes, read_annotated(chosen.annotations, params.sentences_per_document), params.near_duplicate)
-    print(f"queue: {len(notes)} notes, {sifted.annotated} annotated before, {sifted.repeated} repeat another")
+    print(
+        f"queue: {len(notes)} notes, {sifted.annotated} annotated before, {sifted.repeated} repeat another,"
+        f" {sifted.empty} without a word"
+    )
     if not sifted.notes:
         print("queue: nothing is left to annotate", file=sys.stderr)
         return NOTHING_LEFT
     profiles = [profile_of(extractor, note.text) for note in _watched(sifted.notes)]
     picked = choose(profiles, chosen.count)
-    _write(picked, sifted, extractor, chosen)
     table = why(picked, sifted, profiles)
     if chosen.why:
         write_csv(chosen.why, table)
+    _write(picked, sifted, extractor, chosen)
     _show(table, len(sifted.notes), chosen.to)
     return WRITTEN
 

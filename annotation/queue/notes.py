@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare.batches import load_batches, read_batch
-from stages.prepare.duplicates import DuplicateIndex
+from stages.prepare.duplicates import DuplicateIndex, words_of
 from stages.prepare.formats import jsonl
 from stages.prepare.formats.source import data_files, read_text
 from stages.prepare.tables import blocks_of
@@ -18,11 +18,12 @@ _TEXT, _LINES = ".txt", ".jsonl"
 
 
 class Sifted(NamedTuple):
-    """The notes that are new, and how many are not: known to a batch, or repeats of a note before them."""
+    """The notes that are new, and how many are not: known to a batch, repeats of a note before them, without words."""
 
     notes: list[Document]
     annotated: int
     repeated: int
+    empty: int
 
 
 def read_notes(path: Path) -> list[Document]:
@@ -76,8 +77,11 @@ def sift(notes: Iterable[Document], annotated: Sequence[str], threshold: float) 
     index = DuplicateIndex(threshold)
     for text in annotated:
         index.add(text)
-    kept, known, repeated = [], 0, 0
+    kept, known, repeated, empty = [], 0, 0, 0
     for note in sorted(notes, key=lambda note: note.id):
+        if not words_of(note.text):
+            empty += 1
+            continue
         earlier = index.add(note.text)
         if not earlier:
             kept.append(note)
@@ -85,4 +89,4 @@ def sift(notes: Iterable[Document], annotated: Sequence[str], threshold: float) 
             known += 1
         else:
             repeated += 1
-    return Sifted(kept, known, repeated)
+    return Sifted(kept, known, repeated, empty)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from benchmarks import active_learning, savings
 from benchmarks.active_learning import COLUMNS, QUEUE, RANDOM, STRATEGIES
@@ -19,7 +20,11 @@ def curves(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train = write_pubtator(folder / "train", notes_of(60, 1))
     test = write_pubtator(folder / "test", notes_of(20, 2))
     path = folder / "curves.csv"
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    params["featurize"] |= {"clusters": [16], "topic_clusters": []}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
     arguments = ["--format", "pubtator", "--train", str(train), "--test", str(test), "--csv", str(path)]
+    arguments += ["--params", str(folder / "params.yaml")]
     assert active_learning.main([*arguments, "--seeds", "1", "--other-seeds", "1"]) == 0
     return path
 
