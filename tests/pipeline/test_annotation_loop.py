@@ -48,6 +48,7 @@ def agreement(repository: Repository, *more: str, fails: bool = False) -> str:
     return repository.python(*arguments, *more, fails=fails).text
 
 
+@pytest.mark.slow
 def test_the_adjudicated_result_is_a_batch(annotated: Repository) -> None:
     repository = annotated
     tasks = rows(repository.root / "tasks.jsonl")
