@@ -1,0 +1,1 @@
+"""How far annotators of the same notes agree, and what becomes of it: `python -m annotation.agreement`."""

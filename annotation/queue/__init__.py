@@ -1,0 +1,1 @@
+"""Which notes to annotate next: `python -m annotation.queue`."""
