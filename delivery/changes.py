@@ -12,10 +12,11 @@ import pandas as pd
 from delivery.comparison import Difference, Judgement, Metric, paired_difference, unpaired_difference, verdict
 from delivery.directions import Direction, direction_of
 from delivery.intervals import between_intervals, between_shares
-from delivery.revisions import DOCUMENT_COUNTS, METRICS, TRACKED, Revision
+from delivery.revisions import METRICS, TRACKED, Revision
 from delivery.staleness import Graph
 
 HEADLINE = "evaluation.strict.micro.f1"
+_GATE = "metrics/validation.json"
 _DATA = (*TRACKED, "data/mapping/labels.csv", "data/prepared")
 _SCORES: tuple[Metric, ...] = ("f1", "precision", "recall")
 
@@ -63,7 +64,7 @@ class MetricChange:
         """New minus old, None where one of them is no number."""
         if self.difference is not None:
             return self.difference.difference
-        return self.new - self.old if _is_number(self.old) and _is_number(self.new) else None
+        return self.new - self.old if is_number(self.old) and is_number(self.new) else None
 
     @property
     def changed(self) -> bool:
@@ -221,7 +222,7 @@ def _interval(
     name: str, before: Mapping[str, Any], after: Mapping[str, Any], counts: _Counts
 ) -> tuple[Difference | None, Method]:
     """Choose the sharpest interval that the two revisions allow for a metric."""
-    if not (_is_number(before.get(name)) and _is_number(after.get(name))):
+    if not (is_number(before.get(name)) and is_number(after.get(name))):
         return None, "none"
     match name.split("."):
         case ["evaluation", "strict", label, metric] if metric in _SCORES:
@@ -233,7 +234,7 @@ def _interval(
                 return between_shares(*sides), "unpaired cases"
         case ["evaluation", "note_types", *_, "f1"]:
             bounds = [[side.get(f"{name}{end}") for end in ("", "_low", "_high")] for side in (before, after)]
-            if all(_is_number(value) for side in bounds for value in side):
+            if all(is_number(value) for side in bounds for value in side):
                 return between_intervals(*map(tuple, bounds)), "unpaired intervals"  # type: ignore[arg-type]
     return None, "none"
 
@@ -275,16 +276,12 @@ def _net_changes(old: pd.DataFrame | None, new: pd.DataFrame | None) -> Iterator
 
 
 def _stale_files(graph: Graph, stale: Mapping[str, str]) -> set[str]:
-    """Name the metrics files that a stale stage writes; the gate's own word counts even when it stopped the graph."""
+    """Name the metrics, by their file, that do not belong to what lies beside them."""
     makers = graph.makers()
-    files = {Path(path).stem for path in (*METRICS, DOCUMENT_COUNTS) if makers.get(path) in stale}
-    return files - {"validation"} if _gate_was_heard(graph, stale) else files
-
-
-def _gate_was_heard(graph: Graph, stale: Mapping[str, str]) -> bool:
-    # A gate that fails leaves its verdict and no entry in the lock: what it says is newer than the lock.
-    verdict = graph.revision.json("metrics/validation.json") or {}
-    return verdict.get("passed") is False
+    if (graph.revision.json(_GATE) or {}).get("passed") is False:
+        # A gate that fails stops the graph: its own word is newer than the lock, all others are older.
+        return {Path(path).stem for path in METRICS} - {Path(_GATE).stem}
+    return {Path(path).stem for path in METRICS if makers.get(path) in stale}
 
 
 def _data(revision: Revision) -> dict[str, str]:
@@ -296,5 +293,6 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[
     return {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Tell numbers from truth values, which Python counts among them."""
     return isinstance(value, int | float) and not isinstance(value, bool)

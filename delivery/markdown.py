@@ -24,9 +24,24 @@ def code(value: object, longest: int = _LONGEST_VALUE) -> str:
     >>> code("@all see\n<b>#1</b>")
     '`@all see <b>#1</b>`'
     """
-    shown = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in str(value))
+    shown = plain(value, longest)
+    return f"`{shown}`" if shown else "—"
+
+
+def plain(value: object, longest: int = _LONGEST_VALUE) -> str:
+    """Return a value on one line, without backticks, bars and invisible characters, cut to `longest` characters.
+
+    For code spans and blocks only: elsewhere it may still mean something to Markdown.
+    """
+    shown = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in str(value)[: 8 * longest])
     shown = " ".join(shown.translate(_LOOKALIKES).split())
-    return f"`{shown[: longest - 1]}…`" if len(shown) > longest else f"`{shown}`" if shown else "—"
+    return f"{shown[: longest - 1]}…" if len(shown) > longest else shown
+
+
+def listed(values: Sequence[object], most: int = 10) -> str:
+    """Return the first values in one line, and how many more there are."""
+    more = f" and {len(values) - most:,} more" if len(values) > most else ""
+    return (", ".join(map(code, values[:most])) or "none") + more
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:

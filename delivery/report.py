@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from delivery.changes import Changes, changes_between
 from delivery.figures import draw
@@ -25,6 +26,8 @@ from delivery.server import DeliveryError
 from delivery.stored import NotReadableError, Stored
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
+
+_ADDRESS = re.compile(r"https?://[^\s()<>\[\]{}\\\"'`|]+")
 
 
 @dataclass(frozen=True)
@@ -146,14 +149,7 @@ def _run(new: Revision, left_out: list[str]) -> str | None:
 
 def _check_address(address: str | None) -> None:
     """Refuse what would not stay inside a Markdown link."""
-    if address is None:
-        return
-    parts = urlsplit(address)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.netloc
-        or quote(address, safe=":/?#[@]!$&'*+,;=%~") != address
-    ):
+    if address is not None and not _ADDRESS.fullmatch(address):
         raise DeliveryError(
             f"{address!r} is no address: give one that starts with https:// and has no spaces or brackets"
         )

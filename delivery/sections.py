@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from delivery.changes import HEADLINE, Changes, MetricChange, Outcome
-from delivery.comparison import Difference
+from delivery.changes import HEADLINE, Changes, MetricChange, is_number
 from delivery.figures import Bar, bars_as_text
-from delivery.markdown import GITHUB_LIMIT, code, details, joined, shortened, table
+from delivery.markdown import GITHUB_LIMIT, code, details, joined, listed, plain, shortened, table
 from delivery.mentions import KINDS, MentionChanges
+from delivery.metric_tables import NONE, metric_table, number_text
+from delivery.summary import notes, verdict_line
 from stages.common.tags import LABELS
 
 MARKER = "<!-- behealthy-report -->"
@@ -31,19 +32,9 @@ _MAIN = (
     "kpi.after.hours_per_1000_notes",
     "kpi.after.errors_per_1000_mentions",
 )
-_MOST_ROWS = 60
+_MOST_ROWS = 40
+_MOST_FINDINGS = 25
 _MOST_EXAMPLES = 20
-_NONE = "—"
-_ARROWS = {"higher": " ↑", "lower": " ↓"}
-_WORDS: Mapping[Outcome, str] = {
-    "gate failed": "Gate failed",
-    "not judged": "Not judged",
-    "first result": "First result",
-    "no interval": "No verdict",
-    "better": "Better",
-    "worse": "Worse",
-    "within noise": "Within noise",
-}
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ def render(report: Report, limit: int = GITHUB_LIMIT) -> str:
     changes = report.changes
     sections = [
         _summary(report),
-        _notes(changes),
+        notes(changes),
         _gate(changes),
         _main_table(changes),
         _pictures(report),
@@ -108,7 +99,7 @@ def _summary(report: Report) -> str:
         facts.append(f"monitor: {code(decision)}")
     if report.run_url:
         facts.append(f"[MLflow run]({report.run_url})")
-    return f"{MARKER}\n**{_WORDS[changes.outcome]}**{_why(changes)}\n\n{' · '.join(facts)}"
+    return f"{MARKER}\n{verdict_line(changes)}\n\n{' · '.join(facts)}"
 
 
 def _gate(changes: Changes) -> str:
@@ -120,20 +111,20 @@ def _gate(changes: Changes) -> str:
             code(name),
             code(changes.value(f"validation.checks.{name}.severity") or "error"),
             code(changes.value(f"validation.checks.{name}.count")),
-            code(changes.value(f"validation.checks.{name}.message") or "", longest=300),
+            code(changes.value(f"validation.checks.{name}.message") or "", longest=200),
         ]
         for name in sorted(names | set(map(str, listed)))
     ]
     if not rows:
         return ""
-    kept, more = shortened(rows, _MOST_ROWS)
+    kept, more = shortened(rows, _MOST_FINDINGS)
     body = table(["check", "severity", "count", "what and what to do"], kept, right=[2]) + more
     return f"### Gate\n\n{body}" if changes.gate is False else details(f"Gate: {_count(len(rows), 'finding')}", body)
 
 
 def _main_table(changes: Changes) -> str:
-    rows = [_row(change) for change in _main(changes)]
-    return _metric_table(rows) if rows else ""
+    metrics = list(_main(changes))
+    return metric_table(metrics, _MOST_ROWS) if metrics else ""
 
 
 def _main(changes: Changes) -> Iterator[MetricChange]:
@@ -152,14 +143,14 @@ def _pictures(report: Report) -> str:
 def bars_of(changes: Changes) -> list[Bar]:
     """Return the differences of strict F1 that are drawn."""
     return [
-        Bar(change.name.split(".")[2][:24] + " F1", change.difference, change.judgement)
+        Bar(plain(change.name.split(".")[2], 24) + " F1", change.difference, change.judgement)
         for change in [changes.headline, *changes.labels][:12]
         if change.difference and change.judgement
     ]
 
 
 def _params(changes: Changes) -> str:
-    rows = [[code(name), code(_shown(old)), code(_shown(new))] for name, (old, new) in changes.params.items()]
+    rows = [[code(name), _setting(old), _setting(new)] for name, (old, new) in changes.params.items()]
     if not rows:
         return "Parameters: none changed."
     kept, more = shortened(rows, _MOST_ROWS)
@@ -170,14 +161,14 @@ def _data(report: Report) -> str:
     changes = report.changes
     rows = list(_split_rows(changes))
     hashes = [
-        [code(path), code(_NONE if old is None else old[:12]), code(_NONE if new is None else new[:12])]
+        [code(path), _setting(old and old[:12]), _setting(new and new[:12])]
         for path, (old, new) in changes.hashes.items()
     ]
     parts = []
     if report.batches:
         old, new = report.batches
         added, gone = ([name for name in one if name not in other] for one, other in ((new, old), (old, new)))
-        parts.append(f"Batches: {len(new):,}; new: {_names(added)}; gone: {_names(gone)}.")
+        parts.append(f"Batches: {len(new):,}; new: {listed(added)}; gone: {listed(gone)}.")
     if rows:
         columns = ["split", "", "old", "new", "share old", "share new"]
         parts.append(table(columns, rows[:_MOST_ROWS], right=[2, 3, 4, 5]))
@@ -189,15 +180,15 @@ def _data(report: Report) -> str:
 def _split_rows(changes: Changes) -> Iterator[list[str]]:
     documents, mentions = changes.under("validation.documents"), changes.under("validation.mentions")
     for split, count in documents.items():
-        yield [code(split), "documents", _number(count.old), _number(count.new), "", ""]
+        yield [code(split), "documents", number_text(count.old), number_text(count.new), "", ""]
         of_split = {name: change for name, change in mentions.items() if name.startswith(f"{split}.")}
         totals = [sum(getattr(change, side) or 0 for change in of_split.values()) for side in ("old", "new")]
         for name, change in of_split.items():
             shares = [
-                f"{(value or 0) / total:.1%}" if total else _NONE
+                f"{(value or 0) / total:.1%}" if total else NONE
                 for value, total in zip((change.old, change.new), totals, strict=True)
             ]
-            yield [code(split), code(name.split(".", 1)[1]), _number(change.old), _number(change.new), *shares]
+            yield [code(split), code(name.split(".", 1)[1]), number_text(change.old), number_text(change.new), *shares]
 
 
 def _mentions(report: Report) -> str:
@@ -247,6 +238,8 @@ def _rows_below(changes: Changes, prefix: str, ending: str) -> list[MetricChange
 
 
 def _others(changes: Changes) -> list[MetricChange]:
+    if changes.outcome == "first result":
+        return []  # nothing changed: everything is new
     shown = {change.name for change in _main(changes)}
     return [
         change
@@ -256,16 +249,12 @@ def _others(changes: Changes) -> list[MetricChange]:
         and name.split(".")[0] in ("evaluation", "kpi", "validation")
         and not name.startswith(("evaluation.note_types.", "validation.documents.", "validation.mentions."))
         and not name.endswith(("_low", "_high"))
-        and all(isinstance(value, int | float | None) for value in (change.old, change.new))
+        and all(value is None or is_number(value) for value in (change.old, change.new))
     ]
 
 
-def _metric_details(title: str, metrics: Iterable[MetricChange]) -> str:
-    rows = [_row(change) for change in metrics]
-    if not rows:
-        return ""
-    kept, more = shortened(rows, _MOST_ROWS)
-    return details(f"{title}: {len(rows):,}", _metric_table(kept) + more)
+def _metric_details(title: str, metrics: Sequence[MetricChange]) -> str:
+    return details(f"{title}: {len(metrics):,}", metric_table(metrics, _MOST_ROWS)) if metrics else ""
 
 
 def _drift(changes: Changes) -> str:
@@ -273,9 +262,9 @@ def _drift(changes: Changes) -> str:
     if decision is None:
         return ""
     if not decision.fresh:
-        return details("Drift decision: not recomputed", f"Was {code(decision.old or _NONE)}.")
+        return details("Drift decision: not recomputed", f"Was {code(decision.old or NONE)}.")
     reasons = [f"- {code(reason, longest=300)}" for reason in (changes.value("decision.reasons") or [])[:_MOST_ROWS]]
-    moved = f"{code(decision.old or _NONE)} → {code(decision.new or _NONE)}" if decision.changed else code(decision.new)
+    moved = f"{code(decision.old or NONE)} → {code(decision.new or NONE)}" if decision.changed else code(decision.new)
     return details(
         "Drift decision", "\n".join([f"{moved}: what the monitor says of the incoming notes.", "", *reasons])
     )
@@ -288,19 +277,15 @@ def _how_to_read(report: Report) -> str:
         "- Intervals of strict scores: documents drawn with replacement, the same for both revisions.",
         "- With *: wider, since unpaired (types of note: both intervals combined; behaviour: shares of cases).",
         "- *noise unknown*: nothing in git tells the change from noise; it is no finding.",
-        f"- {intervals:,} intervals are computed; one in twenty misses 0 by luck. The verdict rests on strict F1.",
+        f"- {_count(intervals, 'interval')}; of intervals about nothing, one in twenty misses 0 by luck. "
+        "The verdict rests on strict F1.",
         *(f"- Left out: {reason}." for reason in report.left_out),
     ]
     return details("How to read this" + (", and what was left out" if report.left_out else ""), "\n".join(lines))
 
 
-def _shown(value: Any) -> str:
-    return _NONE if value is None else str(value)
-
-
-def _names(names: Sequence[str]) -> str:
-    kept = ", ".join(map(code, names[:_MOST_ROWS])) or "none"
-    return kept + (f" and {len(names) - _MOST_ROWS:,} more" if len(names) > _MOST_ROWS else "")
+def _setting(value: Any) -> str:
+    return NONE if value is None else code(value)
 
 
 def _count(number: int, noun: str) -> str:
