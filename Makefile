@@ -69,6 +69,10 @@ metrics: $(STAMP) ## the current metrics as a table
 plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
 	dvc plots show
 
+.PHONY: report
+report: $(STAMP) ## what this branch changed against main, with its uncertainty
+	@python -m delivery.report --base main --merge-base
+
 # ---- checks ------------------------------------------------------------------------------------
 
 .PHONY: test
