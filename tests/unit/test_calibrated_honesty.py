@@ -1,12 +1,12 @@
 """Runs that differ only by their seed, and a true gain of two points: how often is each called a difference?
 
 `tests/golden/seeds.csv` has the counts of real runs on NCBI-disease (hashed names, no text; made by
-`benchmarks.seeds`, see decision 13): one family, many seeds, 518 test documents.
+`benchmarks.seeds`, see decision 13): a chain learned from 175 documents with several seeds, 518 test documents.
 """
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from tests.repository import ROOT
 
 DEVEL = 100
 """Documents of NCBI's own devel set."""
-SUBSETS = 4
+SUBSETS = 20
 RESAMPLES = 300
 
 
@@ -68,9 +68,14 @@ def test_seeds_alone_are_called_better_or_worse_in_at_most_one_of_twenty(
 
 
 def test_a_true_gain_of_two_points_is_seen_in_four_of_five(runs: dict[int, pd.DataFrame]) -> None:
-    """The better run has another seed too: what the seed wins and loses elsewhere is in the way."""
-    pairs = [(runs[one], improved(runs[other], 0.02, seed=one)) for one, other in combinations(sorted(runs), 2)]
+    pairs = [(run, improved(run, 0.02, seed=seed)) for seed, run in runs.items()]
     assert share_called(pairs, DEVEL, {"better"}) >= 0.8
+
+
+def test_under_another_seed_it_takes_three_hundred_documents(runs: dict[int, pd.DataFrame]) -> None:
+    """What the other seed wins and loses elsewhere is in the way: on `DEVEL` documents such a gain is often missed."""
+    pairs = [(runs[one], improved(runs[other], 0.02, seed=one)) for one, other in permutations(sorted(runs), 2)]
+    assert share_called(pairs, 300, {"better"}) >= 0.8
 
 
 def test_the_gain_is_one_of_two_points(runs: dict[int, pd.DataFrame]) -> None:
