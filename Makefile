@@ -91,6 +91,10 @@ lock-tools: ## resolve annotation/requirements (needs uv)
 	  uv pip compile --quiet --no-emit-index-url --python-version 3.11 annotation/requirements/$$tool.in \
 	    --output-file annotation/requirements/$$tool.txt; done
 
+.PHONY: report
+report: $(STAMP) ## what this branch changed against main, with its uncertainty
+	@python -m delivery.report --base main --merge-base
+
 # ---- checks ------------------------------------------------------------------------------------
 
 .PHONY: test
