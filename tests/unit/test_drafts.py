@@ -18,6 +18,7 @@ from delivery import drafts
 from delivery.drafts import Drafts, Pace, claimant_of, is_complete
 
 QUICK = Pace(beat=0.1, silence=1.5, look=0.05)
+STEADY = Pace(beat=0.5, silence=1.5, look=0.05)  # several looks between two beats
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +34,10 @@ def sha() -> str:
     return uuid4().hex
 
 
-def drafts_of(client: MlflowClient, sha: str, claimant: str = "here") -> Drafts:
+def drafts_of(client: MlflowClient, sha: str, claimant: str = "here", pace: Pace = QUICK) -> Drafts:
     experiment = client.get_experiment_by_name("tests")
     assert experiment is not None
-    return Drafts(client, experiment.experiment_id, sha, claimant, QUICK)
+    return Drafts(client, experiment.experiment_id, sha, claimant, pace)
 
 
 def everything(run: Run) -> bool:
@@ -129,10 +130,10 @@ def test_a_process_of_another_clone_is_waited_for_and_then_taken_for_dead(client
 
 def test_a_slow_process_that_lives_is_not_taken_for_dead(client: MlflowClient, sha: str) -> None:
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(write, drafts_of(client, sha, "slow"), 2 * QUICK.silence)
+        slow = pool.submit(write, drafts_of(client, sha, "slow", STEADY), 2 * STEADY.silence)
         while not runs(client, sha):
             time.sleep(0.05)
-        assert pool.submit(write, drafts_of(client, sha, "other")).result() == slow.result()
+        assert pool.submit(write, drafts_of(client, sha, "other", STEADY)).result() == slow.result()
 
 
 def test_one_who_was_taken_for_dead_cannot_finish(client: MlflowClient, sha: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from delivery.revisions import workspace
 from delivery.server import EXPERIMENT, DeliveryError, connect, sqlite_file
 from delivery.track import main
 from delivery.tracking import MODEL, track
-from tests.repository import Repository, copy
+from tests.repository import ROOT, Repository, copy
 
 GRAPH = """\
 stages:
@@ -191,6 +192,17 @@ def test_an_experiment_keeps_its_name_and_its_baseline(client: MlflowClient, rep
     assert lynx.tags[MODEL] == "models:/m-7"
     assert main([]) == 0
     assert len(everything(client)) == 2
+
+
+@pytest.mark.slow
+def test_two_that_lay_out_the_file_of_the_runs_at_once_leave_one_run(made: Repository, tmp_path: Path) -> None:
+    """From nothing: MLflow's own migrations fail when two processes begin them at once."""
+    repository = copy(made, tmp_path / "repository").settings(PYTHONPATH=str(ROOT))
+    lose_models(repository)  # what is logged as a model needs the whole project
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: repository.python("-m", "delivery.track"), range(2)))
+    assert results[0].out == results[1].out
+    assert len(everything(MlflowClient(f"sqlite:///{repository.root}/mlflow.db"))) == 1
 
 
 def test_a_report_left_from_another_run_is_not_attached(client: MlflowClient, repository: Repository) -> None:
