@@ -16,12 +16,12 @@ from mlflow.entities import Run
 
 from delivery.experiments import Experiment, experiments
 from delivery.server import EXPERIMENT
-from tests.repository import Repository, copy, environment
+from tests.repository import Repository, Result, copy, environment
 from tests.servers import TrackingServer, team_tracking_server
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 300  # seconds
+PATIENCE = 900  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,13 @@ def three(lab: Repository, four: list[Experiment], workshop: Path, server: Track
     other = copy(lab, workshop / "colleague").settings(**server.environment())
     names = [one.revision.name for one in four[:3]]
     with ThreadPoolExecutor(3) as pool:
-        results = list(pool.map(lambda where: where.python("-m", "delivery.track", "--rev", *names), [lab, lab, other]))
+        results = list(pool.map(lambda where: track(where, *names), [lab, lab, other]))
     assert len({result.out for result in results}) == 1  # all of them name the same runs
     return names
+
+
+def track(lab: Repository, *names: str) -> Result:
+    return lab.run("python", "-m", "delivery.track", "--rev", *names, timeout=PATIENCE)
 
 
 def runs(client: MlflowClient) -> list[Run]:
@@ -90,7 +94,7 @@ def test_what_they_hold_lies_on_s3_without_text_of_notes(
 
 def test_a_second_time_adds_nothing(three: list[str], lab: Repository, client: MlflowClient) -> None:
     before = sorted((run.info.run_id, str(run.data.tags)) for run in runs(client))
-    lab.python("-m", "delivery.track", "--rev", *three)
+    track(lab, *three)
     assert sorted((run.info.run_id, str(run.data.tags)) for run in runs(client)) == before
 
 
@@ -125,7 +129,7 @@ def test_a_process_killed_in_the_middle_leaves_what_the_next_one_mends(
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     (left,) = [run for run in runs(client) if run.info.status == "RUNNING"]
-    result = lab.python("-m", "delivery.track", "--rev", name)
+    result = track(lab, name)
     assert f"removing what a broken-off process left of {four[3].revision.sha}"[:60] in result.err
     assert names(client) == sorted([*three, name])
     assert left.info.run_id not in {run.info.run_id for run in runs(client)}
@@ -146,7 +150,7 @@ def test_a_server_that_dies_in_the_middle_is_said_and_mended_when_it_is_back(
     assert refused.status == 2
     assert "does not answer" in refused.err
     server.restart()
-    lab.python("-m", "delivery.track", "--rev", "HEAD")
+    track(lab, "HEAD")
     assert {run.info.status for run in runs(client)} == {"FINISHED"}
     head = lab.git("rev-parse", "HEAD").strip()
     assert sum(run.data.tags["git.sha"] == head for run in runs(client)) == 1

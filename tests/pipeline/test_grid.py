@@ -29,7 +29,11 @@ def tracked(grid: Repository, workshop: Path) -> tuple[Repository, str]:
     assert "Stage 'train' is cached - skipping run" in output
     repository.git("checkout", "--quiet", ".")
     repository.dvc("checkout", "--quiet")
-    return repository, repository.python("-m", "delivery.track").out
+    return repository, track(repository)
+
+
+def track(repository: Repository, *more: str) -> str:
+    return repository.run("python", "-m", "delivery.track", *more, timeout=900).out
 
 
 def shown(repository: Repository) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def test_all_of_them_are_tracked_those_from_the_run_cache_too(tracked: tuple[Rep
 
 def test_tracking_again_adds_nothing(tracked: tuple[Repository, str]) -> None:
     repository, output = tracked
-    assert repository.python("-m", "delivery.track").out == output
+    assert track(repository) == output
     assert len(runs(repository)) == RUNS
 
 
@@ -95,7 +99,7 @@ def test_the_chosen_one_is_applied_or_branched_and_has_one_run(tracked: tuple[Re
     repository.dvc("exp", "branch", name, "chosen")
     assert repository.git("show", "chosen:params.yaml").count("iterations: 3")
     before = len(runs(repository))
-    assert repository.python("-m", "delivery.track", "--rev", "chosen")
+    track(repository, "--rev", "chosen")
     assert len(runs(repository)) == before  # the branch is the experiment's own commit
     repository.dvc("exp", "apply", name)
     assert repository.f1() == f1_of(data)
