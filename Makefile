@@ -41,8 +41,10 @@ $(STAMP): requirements.txt
 	@touch $@
 
 .PHONY: lock
-lock: ## resolve requirements.in into requirements.txt (needs uv)
+lock: ## resolve requirements.in, and those of the annotation tools, into *.txt (needs uv)
 	uv pip compile --quiet --no-emit-index-url --python-version 3.11 requirements.in --output-file requirements.txt
+	for tool in annotation/requirements/*.in; do \
+	  uv pip compile --quiet --no-emit-index-url --python-version 3.11 $$tool --output-file $${tool%.in}.txt; done
 
 # ---- the loop ----------------------------------------------------------------------------------
 
@@ -69,12 +71,12 @@ metrics: $(STAMP) ## the current metrics as a table
 plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
 	dvc plots show
 
-# ---- annotation tools, each in an environment of its own ------------------------------------------
+# ---- annotation tools, each in an environment of its own ---------------------------------------
 
-.venv-%/.installed: annotation/requirements/%.txt | $(STAMP)
-	@command -v uv >/dev/null || { echo "needs uv: pip install uv" >&2; exit 1; }
-	uv venv --quiet --allow-existing --python "$$(.ci/find-python)" .venv-$*
-	uv pip install --quiet --python .venv-$*/bin/python --requirement $<
+.venv-%/.installed: annotation/requirements/%.txt
+	@PYTHON=$$(.ci/find-python) && "$$PYTHON" -m venv $(@D) && \
+	if command -v uv >/dev/null; then uv pip install --quiet --python $(@D)/bin/python --requirement $<; \
+	else $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; fi
 	@touch $@
 
 .PHONY: label-studio-env doccano-env
@@ -85,15 +87,28 @@ doccano-env: .venv-doccano/.installed ## doccano in .venv-doccano
 label-studio: label-studio-env ## start Label Studio on 127.0.0.1:8080
 	python -m annotation.label_studio
 
-.PHONY: lock-tools
-lock-tools: ## resolve annotation/requirements (needs uv)
-	for tool in label-studio doccano; do \
-	  uv pip compile --quiet --no-emit-index-url --python-version 3.11 annotation/requirements/$$tool.in \
-	    --output-file annotation/requirements/$$tool.txt; done
+.PHONY: profile
+profile: data .venv-profile/.installed ## pages about a batch, BATCH=name: its notes, tokens and mentions (reports/profile)
+	@python -m annotation.profile $(or $(BATCH),seed-notes)
+
+# ---- experiments and their delivery ------------------------------------------------------------
 
 .PHONY: report
 report: $(STAMP) ## what this branch changed against main, with its uncertainty
 	@python -m delivery.report --base main --merge-base
+
+.PHONY: compare
+compare: $(STAMP) ## the experiments of this commit, ranked, with what is not distinguishable from the best
+	@python -m delivery.compare
+
+.PHONY: track
+track: $(STAMP) ## every experiment and commit with results that is not in MLflow yet
+	python -m delivery.track
+
+.PHONY: mlflow
+mlflow: $(STAMP) ## MLflow's pages on this machine, http://127.0.0.1:5000 (PORT=… for another)
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 \
+	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlruns
 
 # ---- checks ------------------------------------------------------------------------------------
 
@@ -111,6 +126,11 @@ e2e-label-studio: data label-studio-env ## the real Label Studio: pre-annotate, 
 	python -m pytest -q tests/e2e/test_label_studio.py
 e2e-doccano: data doccano-env ## the real doccano: import, export, read
 	python -m pytest -q tests/e2e/test_doccano.py
+
+.PHONY: e2e-delivery
+e2e-delivery: data ## tracking and the registry on a real MLflow server with Postgres and S3
+	@.ci/find-postgres >/dev/null
+	python -m pytest -q tests/e2e/test_delivery.py $(wildcard tests/e2e/test_registry.py)
 
 .PHONY: lint
 lint: $(STAMP) ## style and format

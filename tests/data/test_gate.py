@@ -454,6 +454,8 @@ def test_a_whole_run_with_data_docs_leaves_the_project_untouched(
     assert tracked(prepared / "great_expectations") == before
     pages = list((prepared / "reports/data_docs").rglob("*.html"))
     assert pages
+    verdict = prepared / "metrics/validation.json"
+    assert (prepared / "reports/data_docs/validation.json").read_bytes() == verdict.read_bytes()
     assert not any("rested" in page.read_text() or "cough" in page.read_text() for page in pages)
 
 

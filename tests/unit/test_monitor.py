@@ -355,6 +355,7 @@ def test_the_stage_writes_the_same_bytes_twice(house):
     assert read_json(paths[1])["notes"] == 120
     assert set(read_json(paths[0])["columns"]) == set(PARAMS.columns)
     assert (house / "reports/drift.html").exists()
+    assert (house / "reports/drift.json").read_bytes() == paths[0].read_bytes()  # whose picture it is
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the patient"), OSError("disk full"), MemoryError()])
