@@ -24,25 +24,38 @@ def card_of(revision: Revision, version: int) -> str:
         When the commit has no card, or not the metrics that belong into one.
     """
     content = revision.read(CARD)
-    metrics = revision.metrics()
     if content is None:
         raise DeliveryError(f"{CARD} is missing at {revision.name}: a model without a card is not registered")
+    body = re.sub(
+        r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", content.decode()
+    )  # links into the repository lead nowhere
+    parameters = (f"- `{key}`: {value}" for key, value in revision.params().items() if key.split(".")[0] in _SHOWN)
+    parts = [
+        f"# Model card: {MODEL}, version {version}",
+        body.split("\n", 1)[1].strip(),
+        *_measured(revision),
+        "## Parameters\n\n" + "\n".join(parameters),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary_of(revision: Revision, version: int) -> str:
+    """Return what of the card fits into a description, of which servers keep 5,000 characters."""
+    pointer = f"The whole card: artifact `model_card/version-{version}.md` of the run. Not a medical device."
+    return "\n\n".join([pointer, *_measured(revision)]) + "\n"
+
+
+def _measured(revision: Revision) -> list[str]:
+    metrics = revision.metrics()
     try:
         figures = [*_scores(metrics), "", *_other_figures(metrics)]
     except KeyError as error:
-        raise DeliveryError(
-            f"no metric {error.args[0]} at {revision.name}: run `dvc repro` and commit metrics/"
-        ) from None
-    body = re.sub(r"\]\((?!https?:|#)[^)]*\)", "]", content.decode())  # links into a repository that is not there
-    body = re.sub(r"\[([^\]\[]*)\]", r"\1", body).split("\n", 1)[1].strip()
-    parts = [
-        f"# Model card: {MODEL}, version {version}",
-        body,
+        missing = error.args[0]
+        raise DeliveryError(f"no {missing} at {revision.name}: run `dvc repro` and commit metrics/") from None
+    return [
         "## Figures of this version\n\n" + "\n".join(figures),
         "## Lineage\n\n" + "\n".join(_lineage(revision, metrics)),
-        "## Parameters\n\n" + "\n".join(_parameters(revision)),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def _scores(metrics: dict[str, Any]) -> Iterator[str]:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from delivery.extractor_model import MD5
 from delivery.registry import SHA, ledger, version_of
 from delivery.revisions import resolve
-from delivery.server import DeliveryError, connect
-from stages.common.command import exit_code
+from delivery.server import DeliveryError, connect, exit_code_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -110,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
         found = lineage(options.version, connect())
         print(json.dumps(found, indent=2) if options.json else _text(found))
 
-    return exit_code("lineage", work)
+    return exit_code_of("lineage", work)
 
 
 if __name__ == "__main__":

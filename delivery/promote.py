@@ -22,8 +22,7 @@ from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, load_b
 from delivery.registry import CHALLENGER, CHAMPION, SHA, Entry, Event, append, crown, download, holder, version_of
 from delivery.rescoring import Rescored, rescore, test_set
 from delivery.revisions import Revision, resolve
-from delivery.server import MODEL, DeliveryError, connect
-from stages.common.command import exit_code
+from delivery.server import MODEL, DeliveryError, connect, exit_code_of
 from stages.common.files import rounded
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
         before = f"champion was version {entry.previous}" if entry.previous else "there was no champion"
         print(f"promote: version {entry.version} of {MODEL} {end}; {before} (ledger {entry.number})")
 
-    return exit_code("promote", work) or (REFUSED if refused else 0)
+    return exit_code_of("promote", work) or (REFUSED if refused else 0)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delivery.card import card_of
+from delivery.card import card_of, summary_of
 from delivery.claims import claimed
 from delivery.commits import export_code, fetch_output
 from delivery.extractor_model import log_extractor
@@ -28,10 +28,9 @@ from delivery.registry import (
     version_of_commit,
 )
 from delivery.revisions import Revision, resolve
-from delivery.server import MODEL, DeliveryError, connect
+from delivery.server import MODEL, DeliveryError, connect, exit_code_of
 from delivery.staleness import Graph
 from delivery.tracking import track
-from stages.common.command import exit_code
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -117,9 +116,9 @@ def _logged(revision: Revision, digest: str, run_id: str, folder: Path, client: 
 
 
 def _describe(client: MlflowClient, revision: Revision, version: ModelVersion) -> None:
-    card = card_of(revision, int(version.version))
-    client.update_model_version(MODEL, version.version, description=card)
-    client.log_text(str(version.run_id), card, f"model_card/version-{version.version}.md")
+    number = int(version.version)
+    client.log_text(str(version.run_id), card_of(revision, number), f"model_card/version-{number}.md")
+    client.update_model_version(MODEL, version.version, description=summary_of(revision, number))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -134,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
         alias = ", ".join(version.aliases) or "no alias"
         print(f"register: version {version.version} of {MODEL} is commit {str(revision.sha)[:12]} ({alias})")
 
-    return exit_code("register", work)
+    return exit_code_of("register", work)
 
 
 if __name__ == "__main__":

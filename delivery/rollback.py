@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from delivery.claims import claimed
 from delivery.registry import CHAMPION, Entry, append, crown, download, holder, ledger, version_of
-from delivery.server import MODEL, DeliveryError, connect
-from stages.common.command import exit_code
+from delivery.server import MODEL, DeliveryError, connect, exit_code_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -81,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         entry = roll_back(connect(), options.to)
         print(f"rollback: version {entry.version} of {MODEL} is champion again, version {entry.previous} no more")
 
-    return exit_code("rollback", work)
+    return exit_code_of("rollback", work)
 
 
 if __name__ == "__main__":
