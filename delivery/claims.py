@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CLAIMS = f"{MODEL}-claims"
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds without a beat after which a claim's owner is taken for dead."""
 
 _BEAT = "beat"

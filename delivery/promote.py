@@ -20,7 +20,7 @@ from delivery.claims import claimed
 from delivery.commits import fetch_output
 from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, load_bounds
 from delivery.registry import CHALLENGER, CHAMPION, SHA, Entry, Event, append, crown, download, holder, version_of
-from delivery.rescoring import Rescored, rescore, test_set
+from delivery.rescoring import Rescored, held_out, rescore
 from delivery.revisions import Revision, resolve
 from delivery.server import MODEL, DeliveryError, connect, exit_code_of
 from stages.common.files import rounded
@@ -109,7 +109,7 @@ def _rescored(
         prepared = folder / "challenger", folder / "champion"
         for revision, target in zip(revisions, prepared, strict=True):
             fetch_output(revision, "data/prepared", target)
-        test = test_set(prepared[1], prepared[0])
+        test = held_out(prepared[1], prepared[0])
         if test.documents.empty:
             nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
             return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))
