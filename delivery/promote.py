@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from delivery.claims import claimed
-from delivery.commits import fetch_output
 from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, load_bounds
+from delivery.outputs import Outputs
 from delivery.registry import CHALLENGER, CHAMPION, SHA, Entry, Event, append, crown, download, holder, version_of
 from delivery.rescoring import Rescored, held_out, rescore
 from delivery.revisions import Revision, resolve
@@ -108,7 +108,7 @@ def _rescored(
         new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
         prepared = folder / "challenger", folder / "champion"
         for revision, target in zip(revisions, prepared, strict=True):
-            fetch_output(revision, "data/prepared", target)
+            Outputs().copy(revision, "data/prepared", target)
         test = held_out(prepared[1], prepared[0])
         if test.documents.empty:
             nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
