@@ -32,6 +32,9 @@ NAME = "extractor"
 MD5 = "models.md5"
 """Tag of a logged model and of a version: what `dvc.lock` says of `models`."""
 
+FILES = "files.md5"
+"""Tag of a logged model: the same of all its files, code and requirements included."""
+
 SCRIPT = Path(__file__).with_name("served_extractor.py")
 ENTRY = "stages.train.extractor"
 EXAMPLE = ["Known COPD, no asthma. Start tiotropium 18 mcg once daily.", "Feels well."]
@@ -77,6 +80,7 @@ def log_extractor(models: Path, *, run_id: str, root: Path = Path()) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
         _save(path, models, root, model)
+        client.set_logged_model_tags(model.model_id, {FILES: folder_md5(path)})
         client.log_model_artifacts(model.model_id, str(path))
     client.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, step=0)])
     # Until here the model is PENDING: what is left of an interrupted call is never taken for a model.

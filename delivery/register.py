@@ -106,13 +106,13 @@ def _stored(revision: Revision, digest: str, run_id: str, folder: Path, client: 
     """Return the address of the run's model, its bytes read back; no version has it yet."""
     source = _address(client, run_id)
     try:
-        download_source(source, digest, folder / "stored", source)
+        download_source(client, source, digest, folder / "stored", source)
     except DeliveryError:
         # What the server lost is not looked at again; the model is sent once more.
         client.delete_logged_model(source.removeprefix("models:/"))
         Content(revision, Outputs(), folder / "content").log_model(client, run_id)
         source = _address(client, run_id)
-        download_source(source, digest, folder / "stored again", source)
+        download_source(client, source, digest, folder / "stored again", source)
     return source
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from delivery.claims import Claim
-from delivery.extractor_model import MD5, folder_md5
+from delivery.extractor_model import FILES, MD5, folder_md5
 from delivery.server import MODEL, DeliveryError
 
 if TYPE_CHECKING:
@@ -119,25 +119,26 @@ def download(client: MlflowClient, version: ModelVersion, target: Path) -> Path:
     DeliveryError
         When a file is missing or the model is not the one that was registered.
     """
-    return download_source(str(version.source), version.tags.get(MD5, ""), target, f"version {version.version}")
+    return download_source(client, str(version.source), version.tags.get(MD5, ""), target, f"version {version.version}")
 
 
-def download_source(source: str, digest: str, target: Path, name: str) -> Path:
-    """Download a logged model and compare its bytes with the MD5 that `dvc.lock` gave them."""
+def download_source(client: MlflowClient, source: str, digest: str, target: Path, name: str) -> Path:
+    """Download a logged model; compare the model's bytes with those of `dvc.lock`, all files with what was sent."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
     target.mkdir(parents=True, exist_ok=True)
+    mend = f"delete {name} there and register its commit again"
     try:
+        sent = client.get_logged_model(source.removeprefix("models:/")).tags.get(FILES)
         folder = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(target)))
     except (MlflowException, OSError) as error:
         reason = type(error).__name__
-        raise DeliveryError(f"the artifacts of {name} cannot be read ({reason}): register its commit again") from error
+        raise DeliveryError(f"the files of {name} cannot be read ({reason}): if the server runs, {mend}") from error
+    (folder / "registered_model_meta").unlink(missing_ok=True)  # MLflow adds it to what it downloads
     models = folder / "artifacts" / "models"
-    if not models.is_dir() or folder_md5(models) != digest:
-        raise DeliveryError(
-            f"the artifacts of {name} are incomplete or others than registered: register its commit again"
-        )
+    if not models.is_dir() or folder_md5(models) != digest or folder_md5(folder) != sent:
+        raise DeliveryError(f"the files of {name} are incomplete, or not those that were sent: {mend}")
     return folder
 
 
