@@ -121,18 +121,19 @@ def _queue_up(client: MlflowClient) -> int:
             return int(client.create_model_version(CLAIMS, _NOWHERE, tags={_BEAT: "0"}, await_creation_for=0).version)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                _found(client)
+                found(client, CLAIMS, "Who writes to the registry now; no models. Leave it alone.")
             elif attempt > 10:
                 raise
             time.sleep(0.05 * attempt)  # two processes asked for the same number
     raise DeliveryError("the registry gives no claim: run it again")
 
 
-def _found(client: MlflowClient) -> None:
+def found(client: MlflowClient, name: str, description: str) -> None:
+    """Make a registered model where it is not there yet."""
     from mlflow.exceptions import MlflowException
 
     try:
-        client.create_registered_model(CLAIMS, description="Who writes to the registry now; no models. Leave it alone.")
+        client.create_registered_model(name, description=description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delivery.card import card_of, summary_of
-from delivery.claims import claimed
+from delivery.claims import claimed, found
 from delivery.outputs import Outputs
 from delivery.registry import (
     CHALLENGER,
@@ -22,7 +22,6 @@ from delivery.registry import (
     SHA,
     download,
     download_source,
-    found,
     holder,
     version_of_commit,
 )
@@ -50,7 +49,7 @@ def register(revision: Revision, client: MlflowClient) -> ModelVersion:
     """
     digest = _checked(revision)
     run_id = track(revision, client=client)
-    found(client)
+    found(client, MODEL, "Marks diseases and treatments in clinical notes.")
     with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
         version = version_of_commit(client, str(revision.sha), digest)
         if version is None:

@@ -55,17 +55,6 @@ class Entry:
     reasons: list[str]
 
 
-def found(client: MlflowClient) -> None:
-    """Make the registered model where it is not there yet."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(MODEL, description="Marks diseases and treatments in clinical notes.")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-
-
 def version_of(client: MlflowClient, number: int | str) -> ModelVersion:
     """Return a version by its number.
 
