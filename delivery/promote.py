@@ -19,7 +19,7 @@ import pandas as pd
 from delivery.claims import claimed
 from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, load_bounds
 from delivery.outputs import Outputs
-from delivery.registry import CHALLENGER, CHAMPION, SHA, Entry, Event, append, crown, download, holder, version_of
+from delivery.registry import CHALLENGER, CHAMPION, Entry, Event, append, commit_of, crown, download, holder, version_of
 from delivery.rescoring import Rescored, held_out, rescore
 from delivery.revisions import Revision, resolve
 from delivery.server import MODEL, DeliveryError, connect, exit_code_of
@@ -82,13 +82,13 @@ def judge(
     version: ModelVersion, champion: ModelVersion | None, root: Path, client: MlflowClient, bounds: Bounds
 ) -> Verdict:
     """Compute every gate of a version against a champion."""
-    revision = resolve(version.tags[SHA], root)
+    revision = resolve(commit_of(version), root)
     metrics, counts = revision.metrics(), revision.document_counts()
     gates = list(absolute_gates(metrics, counts, bounds))
     if champion is None:
         return Verdict(version, None, [*gates, *comparing_gates(metrics, None, None, None, bounds)])
     try:
-        before = resolve(champion.tags[SHA], root)
+        before = resolve(commit_of(champion), root)
         rescored = _rescored(version, champion, (revision, before), client, bounds)
     except DeliveryError as error:
         return Verdict(version, champion, [*gates, Gate("rescoring", "refused", f"cannot be computed: {error}")])

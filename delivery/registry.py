@@ -73,6 +73,20 @@ def version_of(client: MlflowClient, number: int | str) -> ModelVersion:
         raise DeliveryError(f"the registry has no version {number} of {MODEL}: see `mlflow` for those it has") from None
 
 
+def commit_of(version: ModelVersion) -> str:
+    """Return the commit that a version was made from.
+
+    Raises
+    ------
+    DeliveryError
+        When somebody put it into the registry by hand.
+    """
+    sha = version.tags.get(SHA)
+    if sha is None or MD5 not in version.tags:
+        raise DeliveryError(f"version {version.version} is of no known commit: register one with delivery.register")
+    return str(sha)
+
+
 def holder(client: MlflowClient, alias: str) -> ModelVersion | None:
     """Return the version that has an alias, None where none has."""
     from mlflow.exceptions import MlflowException
