@@ -240,11 +240,9 @@ sys.exit(main(["--rev", sys.argv[4]]))
 @pytest.mark.parametrize(
     ("method", "when", "whose"),
     [
-        ("log_model_artifacts", "before", "client"),
         ("finalize_logged_model", "before", "client"),
         ("create_model_version", "after", "client"),
         ("log_model_artifacts", "before", "server"),
-        ("create_model_version", "before", "server"),
         ("set_registered_model_alias", "before", "server"),
     ],
 )
@@ -302,7 +300,7 @@ def test_the_champion_answers_over_http(
     command = f"mlflow models serve --model-uri models:/{MODEL}@{CHAMPION} --env-manager local --host 127.0.0.1"
     settings = {**server.environment(), "HOME": str(tmp_path), "MLFLOW_DISABLE_TELEMETRY": "true"}
     served = Server([*command.split(), "--port", "{port}"], tmp_path / "log", settings)
-    with running(served, patience=240):
+    with running(served, patience=600):
         answer = _ask(served, {"inputs": [NOTE, ""]})
         first, second = answer["predictions"]
         assert [NOTE[m["start"] : m["end"]] for m in first["mentions"]] == ["asthma", "aspirin"]
@@ -322,5 +320,5 @@ def _ask(served: Server, content: Any) -> Any:
         data=json.dumps(content).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=120) as answer:
+    with urllib.request.urlopen(request, timeout=600) as answer:
         return json.loads(answer.read())
