@@ -48,8 +48,8 @@ def exit_code_of(command: str, work: Callable[[], object]) -> int:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             reason = re.sub(r"\?\S+", "?…", reason)  # signed addresses let in whoever reads them
             raise DeliveryError(
-                f"{_without_password(tracking_uri())} did not do it ({reason}): see that the server runs, then run the command again; "
-                "it goes on where it was"
+                f"{_without_password(tracking_uri())} did not do it ({reason}): see that the server runs, then run "
+                "the command again; it goes on where it was"
             ) from error
 
     return exit_code(command, guarded)
