@@ -10,11 +10,13 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delivery.locks import locked
+from stages.common.command import exit_code
 from stages.common.errors import BeHealthyError
 
 if TYPE_CHECKING:
@@ -34,6 +36,25 @@ def tracking_uri(root: Path = Path()) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / 'mlflow.db').resolve()}"
 
 
+def exit_code_of(command: str, work: Callable[[], object]) -> int:
+    """Run a command that talks to the server; return 0, or 2 after printing what is wrong and the remedy."""
+
+    def guarded() -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            work()
+        except (MlflowException, OSError) as error:  # those of requests are OSErrors
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            reason = re.sub(r"\?\S+", "?…", reason)  # signed addresses let in whoever reads them
+            raise DeliveryError(
+                f"{_without_password(tracking_uri())} did not do it ({reason}): see that the server runs, then run "
+                "the command again; it goes on where it was"
+            ) from error
+
+    return exit_code(command, guarded)
+
+
 def connect(root: Path = Path()) -> MlflowClient:
     """Point MLflow at the server and return a client of it.
 
@@ -47,9 +68,10 @@ def connect(root: Path = Path()) -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", str(sys.stderr.isatty()).lower())
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow
 
-    for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations on a new file
+    for name in ("alembic", "mlflow", "mlflow.store.db.utils"):  # a page of migrations on a new file; chatter
         logging.getLogger(name).setLevel(logging.WARNING)
     uri = tracking_uri(root)
     mlflow.set_tracking_uri(uri)
