@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +26,7 @@ METRICS = (
     "metrics/drift.json",
     "metrics/decision.json",
 )
+TRACKED = ("data/annotations", "data/incoming")
 DOCUMENT_COUNTS = "metrics/documents.csv"
 
 
@@ -54,6 +55,30 @@ class Revision:
             return file.read_bytes() if file.is_file() else None
         result = _git(self.root, "cat-file", "blob", f"{self.sha}:{path}")
         return result.stdout if result.returncode == 0 else None
+
+    def files(self, path: str) -> list[str]:
+        """Return the files of this revision that git has, or would commit, under a folder; sorted paths."""
+        if self.sha is None:
+            result = _git(self.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", f"{path}/")
+            listed = [name for name in _names(result.stdout) if (self.root / name).is_file()]
+        else:
+            listed = _names(_git(self.root, "ls-tree", "-r", "-z", "--name-only", self.sha, "--", f"{path}/").stdout)
+        return sorted(listed)
+
+    def contents(self, paths: Sequence[str]) -> list[bytes]:
+        """Return many files of this revision in one go; all of them must be there."""
+        if self.sha is None:
+            return [(self.root / path).read_bytes() for path in paths]
+        asked = "".join(f"{self.sha}:{path}\n" for path in paths).encode()
+        stream = BytesIO(_git(self.root, "cat-file", "--batch", given=asked).stdout)
+        found = []
+        for path in paths:
+            kind, size = stream.readline().split()[-2:]
+            if kind != b"blob":
+                raise DeliveryError(f"{path} at {self.name} is no file")
+            found.append(stream.read(int(size)))
+            stream.read(1)  # the newline after each
+        return found
 
     def json(self, path: str) -> Any:
         """Return a JSON file of this revision, None where there is none.
@@ -111,11 +136,12 @@ class Revision:
             for entry in [*stage.get("deps", []), *stage.get("outs", [])]
         ]
         found = {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}
-        for name in ("data/annotations", "data/incoming"):
-            described = self.yaml(f"{name}.dvc")
-            if described:
-                found[name] = described["outs"][0]["md5"]
-        return dict(sorted(found.items()))
+        return dict(sorted((found | self.described()).items()))
+
+    def described(self) -> dict[str, str]:
+        """Return the MD5 of what the `.dvc` files describe."""
+        read = {name: self.yaml(f"{name}.dvc") for name in TRACKED}
+        return {name: content["outs"][0]["md5"] for name, content in read.items() if content}
 
 
 def workspace(root: Path = Path()) -> Revision:
@@ -157,5 +183,9 @@ def _pairs(nested: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+def _names(output: bytes) -> list[str]:
+    return [name for name in output.decode().split("\0") if name]
+
+
+def _git(root: Path, *arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *arguments], cwd=root, input=given, capture_output=True, check=False)

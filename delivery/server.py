@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.common.command import exit_code
 from stages.common.errors import BeHealthyError
 
 if TYPE_CHECKING:
@@ -30,6 +33,24 @@ def tracking_uri(root: Path = Path()) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / 'mlflow.db').resolve()}"
 
 
+def exit_code_of(command: str, work: Callable[[], object]) -> int:
+    """Run a command that talks to the server; return 0, or 2 after printing what is wrong and the remedy."""
+
+    def guarded() -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            work()
+        except (MlflowException, OSError) as error:  # those of requests are OSErrors
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise DeliveryError(
+                f"{tracking_uri()} did not do it ({reason}): see that the server runs, then run the command again; "
+                "it goes on where it was"
+            ) from error
+
+    return exit_code(command, guarded)
+
+
 def connect(root: Path = Path()) -> MlflowClient:
     """Point MLflow at the server and return a client of it.
 
@@ -38,9 +59,11 @@ def connect(root: Path = Path()) -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", str(sys.stderr.isatty()).lower())
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow
 
-    for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations on a new file
+    for name in ("alembic", "mlflow", "mlflow.store.db.utils"):  # a page of migrations on a new file; chatter
         logging.getLogger(name).setLevel(logging.WARNING)
     uri = tracking_uri(root)
     mlflow.set_tracking_uri(uri)

@@ -39,14 +39,15 @@ class OurTagger:
 def learn(task: Task, folder: Path) -> None:
     """Do what the stages featurize and train do; write the model to `folder`."""
     params = load_params(Path(task.params))
-    attributes = _learn_attributes(Path(task.prepared), folder / FEATURES, params)
+    attributes = learned_attributes(Path(task.prepared), folder / FEATURES, params)
     train, dev = (read_features(folder / FEATURES / f"{split}.parquet") for split in ("train", "dev"))
     seen, held_out = held_out_of(train, dev, params.train.seed)
     _say(f"{params.train.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions")
     learn_extractor(train, seen, held_out, attributes, params.train).save(folder)
 
 
-def _learn_attributes(prepared: Path, features: Path, params: Params) -> AttributeExtractor:
+def learned_attributes(prepared: Path, features: Path, params: Params) -> AttributeExtractor:
+    """Do what the stage featurize does; write the tables to `features`."""
     train = [context.sentences for context in read_contexts(prepared, "train")]
     _say(f"word clusters from {sum(map(len, train))} sentences")
     extractor = learn_attributes(train, params.featurize)

@@ -2,89 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.repository import BIN, SEED, Repository, add_batch, clone, copy, lend_environment, object_faults, write_notes
+from tests.repository import SEED, Repository, add_batch, clone, copy, lend_environment, object_faults, write_notes
+from tests.servers import SECRET, ObjectStore, object_store
 
-KEY, SECRET = "behealthy", "not-a-real-secret"
 PATIENCE = 60  # seconds in which a command against a broken server has to give up
 
 
-@dataclass(frozen=True)
-class Server:
-    """An S3 server on the loopback; `folder` is what it keeps under `url` of `storage` in .dvc/config."""
-
-    url: str
-    folder: Path
-
-    def environment(self) -> dict[str, str]:
-        """What a user sets to reach it: nothing is written into the repository."""
-        return {"AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
-
-    def objects(self) -> set[str]:
-        """Return the MD5 of everything kept; directories as `….dir`."""
-        folder = self.folder / "files" / "md5"
-        return {path.parent.name + path.name for path in folder.rglob("*") if path.is_file()}
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Serve a bucket from an empty folder, and end the server by its own process."""
-    (folder / "behealthy").mkdir(parents=True)
-    address = f"127.0.0.1:{free_port()}"
-    command = [str(BIN / "rclone"), "serve", "s3", str(folder), "--addr", address, "--auth-key", f"{KEY},{SECRET}"]
-    log = folder.parent / f"{folder.name}.log"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), "RCLONE_CONFIG": ""}
-    with log.open("wb") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
-        try:
-            wait_for(process, address, log)
-            yield Server(f"http://{address}", folder / "behealthy" / "dvc")
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    host, port = address.split(":")
-    limit = time.monotonic() + 20
-    while time.monotonic() < limit and process.poll() is None:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"the S3 server did not start: {log.read_text()[-2000:]}")
-
-
 @pytest.fixture(scope="module")
-def server(workshop: Path) -> Iterator[Server]:
-    with serving(workshop / "s3") as started:
+def server(workshop: Path) -> Iterator[ObjectStore]:
+    with object_store(workshop / "s3") as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def publisher(light: Repository, server: Server, workshop: Path) -> Repository:
+def publisher(light: Repository, server: ObjectStore, workshop: Path) -> Repository:
     """A repository with a batch that `bundled` does not have; everything is pushed and committed."""
     repository = copy(light, workshop / "publisher").settings(**server.environment())
     write_notes(workshop / "published.jsonl", 12)
@@ -101,16 +39,16 @@ def pointed_at(repository: Repository) -> set[str]:
     return cached | {repository.yaml(name)["outs"][0]["md5"] for name in SEED}
 
 
-def test_everything_arrives_and_every_object_has_its_hash(publisher: Repository, server: Server) -> None:
+def test_everything_arrives_and_every_object_has_its_hash(publisher: Repository, server: ObjectStore) -> None:
     folders = {name for name in pointed_at(publisher) if name.endswith(".dir")}
     listed = {
         entry["md5"] for name in folders for entry in publisher.json(f".dvc/cache/files/md5/{name[:2]}/{name[2:]}")
     }
     assert server.objects() == pointed_at(publisher) | listed
-    assert not object_faults(server.folder)
+    assert not object_faults(server.storage)
 
 
-def test_a_push_writes_nothing_into_git(publisher: Repository, server: Server) -> None:
+def test_a_push_writes_nothing_into_git(publisher: Repository, server: ObjectStore) -> None:
     bundled = publisher.root / "data" / "bundled"
     before = {path: path.stat().st_mtime_ns for path in bundled.rglob("*")}
     publisher.dvc("push", timeout=PATIENCE)
@@ -119,7 +57,7 @@ def test_a_push_writes_nothing_into_git(publisher: Repository, server: Server) -
 
 
 def test_make_data_takes_from_storage_what_is_not_bundled(
-    publisher: Repository, server: Server, tmp_path: Path
+    publisher: Repository, server: ObjectStore, tmp_path: Path
 ) -> None:
     newcomer = clone(publisher, tmp_path / "newcomer").settings(**server.environment())
     lend_environment(newcomer)
@@ -130,12 +68,12 @@ def test_make_data_takes_from_storage_what_is_not_bundled(
     assert not newcomer.changes()
 
 
-def test_the_bundled_seed_need_not_be_in_storage(publisher: Repository, server: Server, tmp_path: Path) -> None:
+def test_the_bundled_seed_need_not_be_in_storage(publisher: Repository, server: ObjectStore, tmp_path: Path) -> None:
     """A team's bucket holds what the team pushed, perhaps only its own batch."""
-    with serving(tmp_path / "s3") as other:
-        shutil.copytree(server.folder, other.folder)
+    with object_store(tmp_path / "s3") as other:
+        shutil.copytree(server.storage, other.storage)
         incoming = publisher.yaml("data/incoming.dvc")["outs"][0]["md5"]
-        (other.folder / "files" / "md5" / incoming[:2] / incoming[2:]).unlink()
+        (other.storage / "files" / "md5" / incoming[:2] / incoming[2:]).unlink()
         newcomer = clone(publisher, tmp_path / "newcomer").settings(**other.environment())
         lend_environment(newcomer)
         newcomer.run("make", "data", timeout=PATIENCE)
@@ -143,7 +81,7 @@ def test_the_bundled_seed_need_not_be_in_storage(publisher: Repository, server: 
 
 
 def test_pulling_everything_leaves_nothing_to_run(
-    light: Repository, server: Server, publisher: Repository, tmp_path: Path
+    light: Repository, server: ObjectStore, publisher: Repository, tmp_path: Path
 ) -> None:
     """The commit before the new batch: `publisher` pushed its outputs too."""
     newcomer = clone(light, tmp_path / "newcomer").settings(**server.environment())
@@ -162,7 +100,9 @@ def with_something_to_transfer(light: Repository, command: tuple[str, ...], targ
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_wrong_keys_are_refused(light: Repository, server: Server, tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_wrong_keys_are_refused(
+    light: Repository, server: ObjectStore, tmp_path: Path, command: tuple[str, ...]
+) -> None:
     repository = with_something_to_transfer(light, command, tmp_path / "lab")
     wrong = repository.settings(**{**server.environment(), "AWS_SECRET_ACCESS_KEY": "wrong"})
     before = server.objects()
@@ -181,10 +121,12 @@ def test_an_absent_server_is_said_and_not_waited_for(
     assert "Could not connect to the endpoint" in result.text
 
 
-def test_what_was_damaged_in_storage_is_not_checked_out(publisher: Repository, server: Server, tmp_path: Path) -> None:
-    with serving(tmp_path / "s3") as other:
-        shutil.copytree(server.folder, other.folder)
-        damaged = other.folder / "files" / "md5" / damage_target(publisher)
+def test_what_was_damaged_in_storage_is_not_checked_out(
+    publisher: Repository, server: ObjectStore, tmp_path: Path
+) -> None:
+    with object_store(tmp_path / "s3") as other:
+        shutil.copytree(server.storage, other.storage)
+        damaged = other.storage / "files" / "md5" / damage_target(publisher)
         damaged.write_bytes(damaged.read_bytes().replace(b"case", b"CASE", 1))
         newcomer = clone(publisher, tmp_path / "newcomer").settings(**other.environment())
         lend_environment(newcomer)

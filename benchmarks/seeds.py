@@ -1,0 +1,90 @@
+"""How much of a score is luck: train the same families with many seeds, keep the counts of every test document.
+
+`python -m benchmarks.seeds --csv counts.csv --seeds 10` scores the project's own test split; `--format`, `--train`
+and `--test` name other corpora, as in `benchmarks.accuracy`. The counts have hashed names and no text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.contest import say
+from benchmarks.contestants.ours import FEATURES, learned_attributes
+from benchmarks.corpora import Corpus, project_corpus, read_corpus
+from stages.common.errors import BeHealthyError
+from stages.common.files import write_csv
+from stages.common.params import Params, load_params
+from stages.evaluate.comparison import compare
+from stages.evaluate.predictions import predict
+from stages.evaluate.scores import document_counts
+from stages.featurize.store import read_features
+from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
+from stages.prepare.formats import READERS
+from stages.train.held_out import held_out_of
+from stages.train.learning import learn_extractor
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark."""
+    options = _parser().parse_args(arguments)
+    try:
+        params = load_params(options.params)
+        write_csv(options.csv, pd.concat(counts_by_seed(_corpus(options, params), params, options)))
+    except (BeHealthyError, OSError) as error:
+        print(f"benchmarks.seeds: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__)
+    parser.add_argument("--csv", required=True, type=Path, help="family, seed, document, label, tp, fp, fn")
+    parser.add_argument("--seeds", type=int, default=10, help="1 to this; of the clusters, the runs and the trees")
+    parser.add_argument("--families", nargs="+", default=["crf", "stacked"])
+    parser.add_argument("--format", choices=READERS, help="format of the corpora")
+    parser.add_argument("--train", nargs="+", type=Path, help="files or folders to learn from")
+    parser.add_argument("--test", nargs="+", type=Path, help="files or folders to score on")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="parameters of the stages")
+    return parser
+
+
+def _corpus(options: argparse.Namespace, params: Params) -> Corpus:
+    if options.train:
+        return read_corpus(options.train, options.test, options.format, read_mapping(DEFAULT_MAPPING), params.prepare)
+    return project_corpus(Path("data/annotations"), params.prepare)
+
+
+def counts_by_seed(corpus: Corpus, params: Params, options: argparse.Namespace) -> Iterator[pd.DataFrame]:
+    """Yield the counts of the test documents for each seed and family."""
+    with tempfile.TemporaryDirectory(prefix="behealthy-seeds-") as name:
+        prepared = Path(name) / "prepared"
+        corpus.write(prepared)
+        for seed in range(1, options.seeds + 1):
+            features = Path(name) / FEATURES
+            featurize = params.featurize.model_copy(update={"seed": seed})
+            attributes = learned_attributes(prepared, features, params.model_copy(update={"featurize": featurize}))
+            train, dev = (read_features(features / f"{split}.parquet") for split in ("train", "dev"))
+            for family in options.families:
+                settings = params.train.model_copy(update={"seed": seed, "family": family})
+                extractor = learn_extractor(train, *held_out_of(train, dev, seed), attributes, settings)
+                predicted = predict(prepared, ["test"], extractor)
+                counts = _counts(corpus, predicted)
+                totals = counts[["tp", "fp", "fn"]].sum()
+                say(f"{family}, seed {seed}: F1 {2 * totals.tp / (2 * totals.tp + totals.fp + totals.fn):.4f}")
+                yield counts.assign(family=family, seed=seed)[["family", "seed", *counts.columns]]
+
+
+def _counts(corpus: Corpus, predicted: pd.DataFrame) -> pd.DataFrame:
+    documents = corpus.tables.documents
+    test = documents[documents["split"] == "test"]
+    return document_counts(compare(test, corpus.tables.mentions, predicted))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""One writer of the registry at a time, although MLflow has neither locks nor compare-and-set.
+
+What the server does make unique is the number of a version. A *claim* is a version of a registered model of its
+own; the lowest number that is there holds the registry, the others wait in order. Its holder renews it ("beats")
+while it works and deletes it at the end. A claim that does not beat for `patience` seconds *as seen by a waiting
+process, on that process's own clock* belongs to a process that died, and is deleted by who waits: clocks of two
+machines are never compared. A holder that could not renew its claim in time stops writing by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from delivery.server import MODEL, DeliveryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CLAIMS = f"{MODEL}-claims"
+PATIENCE = 60.0
+"""Seconds without a beat after which a claim's owner is taken for dead."""
+
+_BEAT = "beat"
+_NOWHERE = "s3://no-artifacts/claim"
+"""A version must have a source; nobody reads this one."""
+
+
+@dataclass
+class Claim:
+    """A place in the queue; `check` before each write.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    version : int
+    patience : float
+    """
+
+    client: MlflowClient
+    version: int
+    patience: float
+    _beaten: float = field(default_factory=time.monotonic)
+    _done: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Refuse to go on with a claim that others may already take for dead.
+
+        Raises
+        ------
+        DeliveryError
+            When the claim was not renewed for half of `patience`.
+        """
+        if time.monotonic() - self._beaten > self.patience / 2:
+            raise DeliveryError("the registry did not answer in time and another process may write now: run it again")
+
+    def beat(self) -> None:
+        """Renew the claim."""
+        asked = time.monotonic()
+        self.client.set_model_version_tag(CLAIMS, str(self.version), _BEAT, f"{asked}")
+        self._beaten = asked
+
+    def beat_until_done(self) -> None:
+        """Renew the claim, again and again, until it is given up."""
+        from mlflow.exceptions import MlflowException
+
+        while not self._done.wait(self.patience / 10):
+            with suppress(MlflowException):  # `check` tells when it failed for too long
+                self.beat()
+
+    def give_up(self) -> None:
+        """Let the next one in."""
+        from mlflow.exceptions import MlflowException
+
+        self._done.set()
+        with suppress(MlflowException):  # one that cannot be deleted is taken for dead in time
+            self.client.delete_model_version(CLAIMS, str(self.version))
+
+
+@contextmanager
+def claimed(client: MlflowClient, *, patience: float = PATIENCE, limit: float = 600) -> Iterator[Claim]:
+    """Hold the registry for the block.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    patience : float
+        Seconds without a sign of life after which another owner is taken for dead; the same for everybody.
+    limit : float
+        Seconds to wait for one's turn.
+
+    Raises
+    ------
+    DeliveryError
+        When it is not one's turn in time.
+    """
+    claim = Claim(client, _queue_up(client), patience)
+    beats = threading.Thread(target=claim.beat_until_done, daemon=True)
+    beats.start()
+    try:
+        _wait(client, claim, limit)
+        yield claim
+    finally:
+        claim.give_up()
+        beats.join()
+
+
+def _queue_up(client: MlflowClient) -> int:
+    from mlflow.exceptions import MlflowException
+
+    for attempt in range(20):
+        try:
+            return int(client.create_model_version(CLAIMS, _NOWHERE, tags={_BEAT: "0"}, await_creation_for=0).version)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                _found(client)
+            elif attempt > 10:
+                raise
+            time.sleep(0.05 * attempt)  # two processes asked for the same number
+    raise DeliveryError("the registry gives no claim: run it again")
+
+
+def _found(client: MlflowClient) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(CLAIMS, description="Who writes to the registry now; no models. Leave it alone.")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _wait(client: MlflowClient, claim: Claim, limit: float) -> None:
+    """Wait until no lower claim is left; delete those that show no life."""
+    from mlflow.exceptions import MlflowException
+
+    seen: dict[int, tuple[str, float]] = {}
+    started = time.monotonic()
+    while time.monotonic() - started < limit:
+        present = {int(v.version): v.tags.get(_BEAT, "") for v in client.search_model_versions(f"name='{CLAIMS}'")}
+        if claim.version not in present:
+            raise DeliveryError("this process was taken for dead while it waited for the registry: run it again")
+        ahead = {version: beat for version, beat in present.items() if version < claim.version}
+        if not ahead:
+            return
+        now = time.monotonic()
+        for version, beat in ahead.items():
+            if version not in seen or seen[version][0] != beat:
+                seen[version] = beat, now
+            elif now - seen[version][1] > claim.patience:
+                with suppress(MlflowException):  # somebody else was quicker
+                    client.delete_model_version(CLAIMS, str(version))
+        time.sleep(min(0.5, claim.patience / 20))
+    raise DeliveryError(f"another process has held the registry for {limit:.0f} s: see the model {CLAIMS} there")

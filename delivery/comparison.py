@@ -1,0 +1,148 @@
+"""Is one run better than another beyond noise? Paired by test document, with an interval.
+
+The tables are `metrics/documents.csv` of two revisions, or the same columns from anywhere else:
+``document, label, tp, fp, fn``, strict counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from delivery.server import DeliveryError
+
+Metric = Literal["f1", "precision", "recall"]
+Judgement = Literal["better", "worse", "within noise"]
+
+LEVEL = 0.95
+_COUNTS = ["tp", "fp", "fn"]
+_CHUNK = 2**22  # drawn documents held at once: memory stays flat, whatever the number of documents
+
+
+@dataclass(frozen=True)
+class Difference:
+    """New minus old, with its 95% interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def paired_difference(
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    *,
+    label: str | None = None,
+    metric: Metric = "f1",
+    resamples: int = 2000,
+    seed: int = 1,
+) -> Difference:
+    """Compare two runs on the documents that both have scored.
+
+    Documents are drawn with replacement, the same ones for both runs, and the difference of the
+    micro-averaged score is taken each time; its percentiles are the interval. The document is the
+    sampling unit since mentions of one document are not independent (Efron & Tibshirani 1993,
+    ch. 13; for NLP, Berg-Kirkpatrick, Burkett & Klein 2012; Dror et al. 2018).
+
+    Parameters
+    ----------
+    old, new : DataFrame
+        Columns ``document, label, tp, fp, fn``, counts of strict matches.
+    label : str, optional
+        Only mentions of this label; otherwise of all labels that both tables have.
+    metric : {"f1", "precision", "recall"}
+    resamples : int
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    Difference
+        Between -1 and 1.
+
+    Raises
+    ------
+    DeliveryError
+        When the tables have no document or no label in common, or not these columns.
+    """
+    counts = paired_counts(old, new, label=label)
+    before, after = (_score(side.sum(0), metric) for side in counts)
+    differences = _resampled(counts, metric, resamples, np.random.default_rng(seed))
+    low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Difference(float(after - before), float(low), float(high))
+
+
+def verdict(difference: Difference, direction: Literal["higher", "lower"]) -> Judgement:
+    """Say what a difference means for a metric of that direction; an interval that holds 0 is noise.
+
+    >>> verdict(Difference(0.02, 0.01, 0.03), "higher"), verdict(Difference(0.02, 0.0, 0.04), "higher")
+    ('better', 'within noise')
+    """
+    if difference.low <= 0 <= difference.high:
+        return "within noise"
+    return "better" if (difference.difference > 0) == (direction == "higher") else "worse"
+
+
+def paired_counts(
+    old: pd.DataFrame, new: pd.DataFrame, *, label: str | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the counts of the common documents, one row each, in the same order.
+
+    Returns
+    -------
+    old, new : int64 arrays of shape (n_documents, 3)
+        Columns tp, fp, fn, summed over `label`, or over the labels that both tables have.
+
+    Raises
+    ------
+    DeliveryError
+        As `paired_difference`.
+    """
+    for side, table in (("old", old), ("new", new)):
+        missing = {"document", "label", *_COUNTS} - set(table.columns)
+        if missing:
+            raise DeliveryError(
+                f"the {side} table of documents lacks {', '.join(sorted(missing))}: "
+                "it must be metrics/documents.csv as the stage evaluate writes it"
+            )
+    labels = set(old["label"]) & set(new["label"]) & ({label} if label else set(old["label"]))
+    if not labels:
+        raise DeliveryError(
+            f"no {label or 'label'} in both tables of documents, so there is nothing to compare: "
+            "evaluate both models on data with the same labels"
+        )
+    sides = [table[table["label"].isin(labels)].groupby("document", sort=True)[_COUNTS].sum() for table in (old, new)]
+    common = sides[0].index.intersection(sides[1].index)
+    if common.empty:
+        raise DeliveryError(
+            "the two runs have no test document in common, so that their difference has no paired interval: "
+            "score both models on the same documents"
+        )
+    before, after = (side.loc[common].to_numpy(np.int64) for side in sides)
+    return before, after
+
+
+def _resampled(
+    counts: tuple[NDArray[np.int64], NDArray[np.int64]], metric: Metric, resamples: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    table = np.hstack(counts)
+    size = len(table)
+    found = []
+    step = max(1, _CHUNK // size)
+    for start in range(0, resamples, step):
+        # How often each document is drawn, as float: the product is then one call of BLAS, and exact.
+        drawn = generator.multinomial(size, np.full(size, 1 / size), size=min(step, resamples - start))
+        totals = drawn.astype(np.float64) @ table
+        found.append(_score(totals[:, 3:], metric) - _score(totals[:, :3], metric))
+    return np.concatenate(found)
+
+
+def _score(counts: NDArray, metric: Metric) -> NDArray[np.float64]:
+    """Score rows of (tp, fp, fn); 0 where nothing was there to find, as `stages.common.scoring.Counts`."""
+    tp, fp, fn = counts[..., 0], counts[..., 1], counts[..., 2]
+    denominator = {"f1": tp + (fp + fn) / 2, "precision": tp + fp, "recall": tp + fn}[metric]
+    return np.where(denominator > 0, tp / np.maximum(denominator, 0.5), 0.0)

@@ -1,0 +1,116 @@
+"""Which commit, data, parameters and gate made a version: ``python -m delivery.lineage VERSION [--json]``.
+
+It ends with the commands that make the same bytes again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from delivery.extractor_model import MD5
+from delivery.registry import SHA, ledger, version_of
+from delivery.revisions import resolve
+from delivery.server import DeliveryError, connect, exit_code_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_PARAMS = ("prepare.", "validate.", "featurize.", "train.")
+_HASHES = ("annotations", "prepared", "features", "models")
+
+
+def lineage(number: int, client: MlflowClient, root: Path = Path()) -> dict[str, Any]:
+    """Return where a version comes from.
+
+    Returns
+    -------
+    dict
+        ``version, aliases, commit, md5, params, validation, verdicts, commands``; `params` is None where git
+        does not have the commit here.
+
+    Raises
+    ------
+    DeliveryError
+        When the registry has no such version, or it was not registered by `delivery.register`.
+    """
+    version = version_of(client, number)
+    sha = version.tags.get(SHA)
+    if sha is None or MD5 not in version.tags:
+        raise DeliveryError(f"version {number} was not registered by delivery.register: it says of no commit")
+    try:
+        params = {key: value for key, value in resolve(sha, root).params().items() if key.startswith(_PARAMS)}
+    except DeliveryError:
+        params = None
+    return {
+        "version": int(version.version),
+        "aliases": list(version.aliases),
+        "commit": sha,
+        "run": version.run_id,
+        "md5": {name: version.tags.get(f"{name}.md5") for name in _HASHES},
+        "params": params,
+        "validation": version.tags.get("validation"),
+        "verdicts": [asdict(entry) for entry in ledger(client) if entry.version == int(version.version)],
+        "commands": commands(sha),
+    }
+
+
+def commands(sha: str) -> list[str]:
+    """Return the commands that, in a clone of the repository, train the same model and compare its bytes.
+
+    The stages before and the training itself are run, whatever caches have; `dvc.lock` then says the MD5 of what
+    came out, and git whether it is that of the commit.
+    """
+    folder = f"../behealthy-{sha[:12]}"
+    return [
+        f"git worktree add --detach {folder} {sha}",
+        f"cd {folder}",
+        "make data",
+        ". .venv/bin/activate",
+        "dvc repro --force --no-run-cache train",
+        "git diff --exit-code dvc.lock",
+    ]
+
+
+def _text(found: dict[str, Any]) -> str:
+    lines = [f"version {found['version']} ({', '.join(found['aliases']) or 'no alias'})", f"commit  {found['commit']}"]
+    lines += [f"md5     {name}: {value}" for name, value in found["md5"].items()]
+    lines.append(f"gate    validation {found['validation']}")
+    lines += [
+        f"ledger  {entry['number']}: {entry['event']} {entry['at']}, champion before: {entry['previous'] or 'none'}"
+        + (f"; refused by {', '.join(entry['reasons'])}" if entry["reasons"] else "")
+        for entry in found["verdicts"]
+    ]
+    if found["params"] is None:
+        lines.append("params  the commit is not in this clone: git fetch --all")
+    lines += [f"params  {key} = {value}" for key, value in (found["params"] or {}).items()]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "To make it again (the last command ends with 0 when the bytes are the same):",
+            *(f"  {command}" for command in found["commands"]),
+        ]
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="delivery.lineage", description=(__doc__ or "").split(":")[0])
+    parser.add_argument("version", type=int, help="version of the registered model")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    options = parser.parse_args(arguments)
+
+    def work() -> None:
+        found = lineage(options.version, connect())
+        print(json.dumps(found, indent=2) if options.json else _text(found))
+
+    return exit_code_of("lineage", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V]``.
+
+The gates stand in `delivery/gates.py`, their bounds in `delivery/gate.yaml`. Whatever the verdict, it goes with all
+its numbers into the ledger. A gate that cannot be computed refuses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from delivery.claims import claimed
+from delivery.commits import fetch_output
+from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, load_bounds
+from delivery.registry import CHALLENGER, CHAMPION, SHA, Entry, Event, append, crown, download, holder, version_of
+from delivery.rescoring import Rescored, rescore, test_set
+from delivery.revisions import Revision, resolve
+from delivery.server import MODEL, DeliveryError, connect, exit_code_of
+from stages.common.files import rounded
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+BOUNDS = Path("delivery/gate.yaml")
+REFUSED = 1
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What all gates say of a version, and the champion that it was compared with."""
+
+    version: ModelVersion
+    champion: ModelVersion | None
+    gates: list[Gate]
+
+    @property
+    def refusals(self) -> list[Gate]:
+        """The gates that refuse."""
+        return [gate for gate in self.gates if gate.status == "refused"]
+
+
+def promote(number: int | None, root: Path, client: MlflowClient, bounds: Bounds) -> tuple[Verdict, Entry]:
+    """Judge a version and, when no gate refuses, make it champion.
+
+    Judging takes minutes and holds nobody up; the champion may have changed meanwhile, and then the version is
+    judged again, by the new one.
+
+    Raises
+    ------
+    DeliveryError
+        When there is no such version, it is champion already, or the champion changes all the time.
+    """
+    for _ in range(_ATTEMPTS):
+        version = _asked(number, client)
+        judged = judge(version, holder(client, CHAMPION), root, client, bounds)
+        with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
+            champion = holder(client, CHAMPION)
+            if _number(champion) != _number(judged.champion):
+                continue
+            event: Event = "refused" if judged.refusals else "promoted"
+            reasons = [gate.name for gate in judged.refusals]
+            if event == "promoted":
+                download(client, version, Path(folder))
+            evidence = _evidence(judged, bounds)
+            entry = append(client, claim, event, version, previous=champion, reasons=reasons, evidence=evidence)
+            if event == "promoted":
+                crown(client, claim, version)
+            return judged, entry
+    raise DeliveryError("the champion changed each time while the version was judged: run it again")
+
+
+def judge(
+    version: ModelVersion, champion: ModelVersion | None, root: Path, client: MlflowClient, bounds: Bounds
+) -> Verdict:
+    """Compute every gate of a version against a champion."""
+    revision = resolve(version.tags[SHA], root)
+    metrics, counts = revision.metrics(), revision.document_counts()
+    gates = list(absolute_gates(metrics, counts, bounds))
+    if champion is None:
+        return Verdict(version, None, [*gates, *comparing_gates(metrics, None, None, None, bounds)])
+    try:
+        before = resolve(champion.tags[SHA], root)
+        rescored = _rescored(version, champion, (revision, before), client, bounds)
+    except DeliveryError as error:
+        return Verdict(version, champion, [*gates, Gate("rescoring", "refused", f"cannot be computed: {error}")])
+    compared = comparing_gates(metrics, before.metrics(), before.document_counts(), rescored, bounds)
+    return Verdict(version, champion, [*gates, *compared])
+
+
+def _rescored(
+    version: ModelVersion,
+    champion: ModelVersion,
+    revisions: tuple[Revision, Revision],
+    client: MlflowClient,
+    bounds: Bounds,
+) -> Rescored:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
+        prepared = folder / "challenger", folder / "champion"
+        for revision, target in zip(revisions, prepared, strict=True):
+            fetch_output(revision, "data/prepared", target)
+        test = test_set(prepared[1], prepared[0])
+        if test.documents.empty:
+            nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
+            return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))
+        print(f"promote: tagging {len(test.documents)} documents with both models", file=sys.stderr)
+        return rescore(old, new, test, rounds=bounds.rounds, seconds=bounds.round_seconds)
+
+
+def _asked(number: int | None, client: MlflowClient) -> ModelVersion:
+    version = version_of(client, number) if number is not None else holder(client, CHALLENGER)
+    if version is None:
+        raise DeliveryError("there is no challenger: `python -m delivery.register` first, or name a --version")
+    champion = holder(client, CHAMPION)
+    if champion is not None and champion.version == version.version:
+        raise DeliveryError(f"version {version.version} is the champion already")
+    return version
+
+
+def _number(version: ModelVersion | None) -> str | None:
+    return None if version is None else str(version.version)
+
+
+def _evidence(verdict: Verdict, bounds: Bounds) -> dict[str, Any]:
+    content = {
+        "gates": [asdict(gate) for gate in verdict.gates],
+        "bounds": bounds.model_dump(),
+        "machine": {"python": platform.python_version(), "processor": platform.machine()},
+    }
+    evidence: dict[str, Any] = rounded(content, 6)
+    return evidence
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; exit code 1 when a gate refuses, 2 when nothing could be judged."""
+    parser = argparse.ArgumentParser(prog="delivery.promote", description=(__doc__ or "").split(":")[0])
+    parser.add_argument("--version", type=int, help="version to promote (default: the challenger)")
+    options = parser.parse_args(arguments)
+    refused = False
+
+    def work() -> None:
+        nonlocal refused
+        verdict, entry = promote(options.version, Path(), connect(), load_bounds(BOUNDS))
+        refused = bool(verdict.refusals)
+        for gate in verdict.gates:
+            print(f"promote: {gate.status:>15}  {gate.name}: {gate.reason}")
+        end = "stays what it was" if refused else "is champion"
+        before = f"champion was version {entry.previous}" if entry.previous else "there was no champion"
+        print(f"promote: version {entry.version} of {MODEL} {end}; {before} (ledger {entry.number})")
+
+    return exit_code_of("promote", work) or (REFUSED if refused else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

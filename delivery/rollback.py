@@ -1,0 +1,87 @@
+"""Restore the champion before this one, at once: ``python -m delivery.rollback [--to VERSION]``.
+
+No gate is asked: it was champion before. What it goes back to is read from the ledger, and its bytes are read back
+from the server before it gets the alias.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from delivery.claims import claimed
+from delivery.registry import CHAMPION, Entry, append, crown, download, holder, ledger, version_of
+from delivery.server import MODEL, DeliveryError, connect, exit_code_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def roll_back(client: MlflowClient, to: int | None = None) -> Entry:
+    """Make an earlier champion champion again.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    to : int, optional
+        A version that was champion once; otherwise the one that the present champion replaced.
+
+    Raises
+    ------
+    DeliveryError
+        When there is nothing to go back to, or what the server keeps of it is damaged.
+    """
+    with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
+        champion = holder(client, CHAMPION)
+        if champion is None:
+            raise DeliveryError("there is no champion to roll back from: `python -m delivery.promote` makes one")
+        target = version_of(client, earlier(ledger(client), int(champion.version), to))
+        download(client, target, Path(folder))
+        evidence = {"from": int(champion.version)}
+        entry = append(client, claim, "rolled back", target, previous=champion, reasons=[], evidence=evidence)
+        crown(client, claim, target)
+    return entry
+
+
+def earlier(entries: list[Entry], champion: int, to: int | None) -> int:
+    """Return the version to go back to.
+
+    Going back twice goes back two promotions: a rollback itself is nothing to go back to.
+
+    Raises
+    ------
+    DeliveryError
+        When the ledger knows none, or `to` was never champion.
+    """
+    if to is not None:
+        if to == champion:
+            raise DeliveryError(f"version {to} is the champion already")
+        if all(entry.version != to or entry.event != "promoted" for entry in entries):
+            raise DeliveryError(
+                f"version {to} was never champion: `python -m delivery.promote --version {to}` asks the gates"
+            )
+        return to
+    promotions = [entry for entry in entries if entry.event == "promoted" and entry.version == champion]
+    if not promotions or promotions[-1].previous is None:
+        raise DeliveryError(f"version {champion} replaced no champion: name one with --to, or promote another")
+    return promotions[-1].previous
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="delivery.rollback", description=(__doc__ or "").split(":")[0])
+    parser.add_argument("--to", type=int, help="version that was champion once (default: the one before)")
+    options = parser.parse_args(arguments)
+
+    def work() -> None:
+        entry = roll_back(connect(), options.to)
+        print(f"rollback: version {entry.version} of {MODEL} is champion again, version {entry.previous} no more")
+
+    return exit_code_of("rollback", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
