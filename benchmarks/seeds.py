@@ -35,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         params = load_params(options.params)
-        write_csv(options.csv, pd.concat(counts_by_seed(_corpus(options, params), params, options)))
+        found: list[pd.DataFrame] = []
+        for counts in counts_by_seed(_corpus(options, params), params, options):
+            found.append(counts)
+            write_csv(options.csv, pd.concat(found))  # hours of work: what is done is kept
     except (BeHealthyError, OSError) as error:
         print(f"benchmarks.seeds: {error}", file=sys.stderr)
         return 2

@@ -70,10 +70,33 @@ def paired_difference(
         When the tables have no document or no label in common, or not these columns.
     """
     counts = paired_counts(old, new, label=label)
-    before, after = (_score(side.sum(0), metric) for side in counts)
-    differences = _resampled(counts, metric, resamples, np.random.default_rng(seed))
-    low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Difference(float(after - before), float(low), float(high))
+    drawn = _resampled(np.hstack(counts), metric, resamples, np.random.default_rng(seed))
+    return _difference(counts, metric, drawn[:, 1] - drawn[:, 0])
+
+
+def unpaired_difference(
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    *,
+    label: str | None = None,
+    metric: Metric = "f1",
+    resamples: int = 2000,
+    seed: int = 1,
+) -> Difference:
+    """Compare two runs that were scored on different documents: each side is drawn on its own.
+
+    Wider than the paired interval, and the documents themselves may be easier: a change of the data
+    shows here as well as one of the model. Parameters as in `paired_difference`.
+
+    Raises
+    ------
+    DeliveryError
+        When the tables have no label in common, or not these columns.
+    """
+    sides = [_by_document(table, label, old, new).to_numpy(np.int64) for table in (old, new)]
+    generator = np.random.default_rng(seed)
+    before, after = (_resampled(side, metric, resamples, generator)[:, 0] for side in sides)
+    return _difference((sides[0], sides[1]), metric, after - before)
 
 
 def verdict(difference: Difference, direction: Literal["higher", "lower"]) -> Judgement:
@@ -102,20 +125,7 @@ def paired_counts(
     DeliveryError
         As `paired_difference`.
     """
-    for side, table in (("old", old), ("new", new)):
-        missing = {"document", "label", *_COUNTS} - set(table.columns)
-        if missing:
-            raise DeliveryError(
-                f"the {side} table of documents lacks {', '.join(sorted(missing))}: "
-                "it must be metrics/documents.csv as the stage evaluate writes it"
-            )
-    labels = set(old["label"]) & set(new["label"]) & ({label} if label else set(old["label"]))
-    if not labels:
-        raise DeliveryError(
-            f"no {label or 'label'} in both tables of documents, so there is nothing to compare: "
-            "evaluate both models on data with the same labels"
-        )
-    sides = [table[table["label"].isin(labels)].groupby("document", sort=True)[_COUNTS].sum() for table in (old, new)]
+    sides = [_by_document(table, label, old, new) for table in (old, new)]
     common = sides[0].index.intersection(sides[1].index)
     if common.empty:
         raise DeliveryError(
@@ -126,10 +136,25 @@ def paired_counts(
     return before, after
 
 
-def _resampled(
-    counts: tuple[NDArray[np.int64], NDArray[np.int64]], metric: Metric, resamples: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    table = np.hstack(counts)
+def _by_document(table: pd.DataFrame, label: str | None, old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    missing = {"document", "label", *_COUNTS} - (set(old.columns) & set(new.columns))
+    if missing:
+        raise DeliveryError(
+            f"a table of documents lacks {', '.join(sorted(missing))}: "
+            "it must be metrics/documents.csv as the stage evaluate writes it"
+        )
+    labels = set(old["label"]) & set(new["label"])
+    labels = labels if label is None else labels & {label}
+    if not labels:
+        raise DeliveryError(
+            f"no {label or 'label'} in both tables of documents, so there is nothing to compare: "
+            "evaluate both models on data with the same labels"
+        )
+    return table[table["label"].isin(labels)].groupby("document", sort=True)[_COUNTS].sum()
+
+
+def _resampled(table: NDArray[np.int64], metric: Metric, resamples: int, generator: np.random.Generator) -> NDArray:
+    """Score each run (three columns of `table`) on documents drawn with replacement: one row per resample."""
     size = len(table)
     found = []
     step = max(1, _CHUNK // size)
@@ -137,8 +162,14 @@ def _resampled(
         # How often each document is drawn, as float: the product is then one call of BLAS, and exact.
         drawn = generator.multinomial(size, np.full(size, 1 / size), size=min(step, resamples - start))
         totals = drawn.astype(np.float64) @ table
-        found.append(_score(totals[:, 3:], metric) - _score(totals[:, :3], metric))
+        found.append(_score(totals.reshape(len(totals), -1, 3), metric))
     return np.concatenate(found)
+
+
+def _difference(sides: tuple[NDArray, NDArray], metric: Metric, drawn: NDArray) -> Difference:
+    before, after = (_score(side.sum(0), metric) for side in sides)
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Difference(float(after - before), float(low), float(high))
 
 
 def _score(counts: NDArray, metric: Metric) -> NDArray[np.float64]:

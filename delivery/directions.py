@@ -14,7 +14,7 @@ DIRECTIONS: dict[str, Direction] = {
     "validation.passed": "higher",
     "validation.errors": "lower",
     "validation.warnings": "lower",
-    "validation.checks.*": "lower",
+    "validation.checks.*.count": "lower",
     "validation.prepare.inside_token": "lower",
     "validation.prepare.across_sentences": "lower",
     "validation.prepare.left_out": "lower",

@@ -166,6 +166,39 @@ def resolve(name: str, root: Path = Path()) -> Revision:
     )
 
 
+def common_ancestor(one: Revision, other: Revision) -> Revision:
+    """Return the commit from which two revisions went apart.
+
+    Raises
+    ------
+    DeliveryError
+        When git knows none, as in a shallow clone.
+    """
+    result = _git(one.root, "merge-base", one.sha or "HEAD", other.sha or "HEAD")
+    if result.returncode != 0:
+        raise DeliveryError(
+            f"git knows no common ancestor of {one.name} and {other.name}: fetch the whole history "
+            "(git fetch --unshallow; fetch-depth: 0 in a workflow)"
+        )
+    sha = result.stdout.decode().strip()
+    return one if one.sha == sha else Revision(one.root, sha, sha[:7])
+
+
+def commits_missing(old: Revision, new: Revision) -> int:
+    """Count the commits of `old` that `new` does not have; 0 where git cannot say."""
+    result = _git(old.root, "rev-list", "--count", f"{new.sha or 'HEAD'}..{old.sha or 'HEAD'}")
+    return int(result.stdout) if result.returncode == 0 else 0
+
+
+def commit_of(revision: Revision) -> str | None:
+    """Return the commit that a revision is: of a workspace, its HEAD, and None where something was changed."""
+    if revision.sha is not None:
+        return revision.sha
+    if _git(revision.root, "status", "--porcelain").stdout.strip():
+        return None
+    return _git(revision.root, "rev-parse", "HEAD").stdout.decode().strip() or None
+
+
 def flat(nested: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten nested mappings into dotted keys, in order; lists are values.
 

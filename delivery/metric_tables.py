@@ -1,0 +1,68 @@
+"""Metrics of a change as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from delivery.changes import MetricChange
+from delivery.comparison import Difference
+from delivery.markdown import code, shortened, table
+
+NONE = "—"
+_ARROWS = {"higher": " ↑", "lower": " ↓"}
+
+
+def metric_table(metrics: Iterable[MetricChange], most: int) -> str:
+    """Return old, new, difference, interval and verdict of some metrics, at most so many rows."""
+    rows, more = shortened([_row(change) for change in metrics], most)
+    columns = ["metric", "old", "new", "difference", "95% interval", "verdict"]
+    return table(columns, rows, right=[1, 2, 3, 4]) + more
+
+
+def _row(change: MetricChange) -> list[str]:
+    name = change.name.removeprefix("evaluation.")
+    interval = NONE
+    if change.difference:
+        interval = interval_text(change.difference) + ("" if change.method == "paired" else "*")
+    difference = NONE if change.change is None or not change.fresh else _signed(change.change)
+    new = number_text(change.new) if change.fresh else NONE
+    arrow = _ARROWS.get(change.direction or "", "")
+    return [code(name) + arrow, number_text(change.old), new, difference, interval, _word(change)]
+
+
+def _word(change: MetricChange) -> str:
+    if not change.fresh:
+        return "not recomputed"
+    if change.judgement:
+        return change.judgement if change.judgement == "within noise" else f"**{change.judgement}**"
+    if change.old is None or change.new is None:
+        return "new" if change.old is None else "gone"
+    if not change.changed:
+        return "same"
+    if change.direction in (None, "neutral") or change.change is None:
+        return "changed"
+    return f"{'improved' if (change.change > 0) == (change.direction == 'higher') else 'declined'}, noise unknown"
+
+
+def interval_text(difference: Difference) -> str:
+    """Return the bounds with their signs."""
+    return f"{difference.low:+.4f} to {difference.high:+.4f}"
+
+
+def number_text(value: Any) -> str:
+    """Return a metric: counts as they are, the rest with four decimals, what is no number as code."""
+    if value is None:
+        return NONE
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return code(value, longest=40)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,}" if isinstance(value, int) else f"{value:+,.4f}"
+
+
+def values_text(change: MetricChange) -> str:
+    """Return the old and the new value."""
+    return f"{number_text(change.old)} → {number_text(change.new)}"

@@ -1,0 +1,292 @@
+"""A change as Markdown, section by section, the most important first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from delivery.changes import HEADLINE, Changes, MetricChange, is_number
+from delivery.figures import Bar, bars_as_text
+from delivery.markdown import GITHUB_LIMIT, code, details, joined, listed, plain, shortened, table
+from delivery.mentions import KINDS, MentionChanges
+from delivery.metric_tables import NONE, metric_table, number_text
+from delivery.summary import notes, verdict_line
+from stages.common.tags import LABELS
+
+MARKER = "<!-- behealthy-report -->"
+"""First line: by it the one comment of a pull request is found and replaced."""
+
+_MAIN = (
+    HEADLINE,
+    "evaluation.strict.micro.precision",
+    "evaluation.strict.micro.recall",
+    "evaluation.strict.*.f1",
+    "evaluation.lenient.micro.f1",
+    "evaluation.seen.recall",
+    "evaluation.unseen.recall",
+    "evaluation.calibration.ece",
+    "evaluation.acceptance.precision",
+    "evaluation.acceptance.mentions",
+    "evaluation.acceptance.notes",
+    "kpi.after.hours_per_1000_notes",
+    "kpi.after.errors_per_1000_mentions",
+)
+_MOST_ROWS = 40
+_MOST_FINDINGS = 25
+_MOST_EXAMPLES = 20
+
+
+@dataclass(frozen=True)
+class Report:
+    """A change and what could be found out beside it.
+
+    Parameters
+    ----------
+    changes : Changes
+    mentions : MentionChanges or None
+        None where the predictions cannot be read.
+    examples : bool
+        Whether clinical text may be shown.
+    batches : (list of str, list of str) or None
+        Names in the old and the new revision.
+    images : dict of str to str
+        Title by address.
+    run_url : str or None
+        Of the MLflow run.
+    left_out : sequence of str
+        What the report lacks, and why.
+    """
+
+    changes: Changes
+    mentions: MentionChanges | None = None
+    examples: bool = False
+    batches: tuple[list[str], list[str]] | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    run_url: str | None = None
+    left_out: Sequence[str] = ()
+
+
+def render(report: Report, limit: int = GITHUB_LIMIT) -> str:
+    """Return the report, at most `limit` bytes long."""
+    changes = report.changes
+    sections = [
+        _summary(report),
+        notes(changes),
+        _gate(changes),
+        _main_table(changes),
+        _pictures(report),
+        _params(changes),
+        _data(report),
+        _mentions(report),
+        _metric_details("F1 by type of note", _rows_below(changes, "evaluation.note_types", ".f1")),
+        _metric_details("Behaviour: share of cases passed", _rows_below(changes, "behaviour", ".rate")),
+        _metric_details("Other metrics that changed", _others(changes)),
+        _drift(changes),
+        _how_to_read(report),
+    ]
+    return joined(sections, limit)
+
+
+def _summary(report: Report) -> str:
+    changes = report.changes
+    facts = [f"{code(changes.old.name)} → {code(changes.new.name)}"]
+    if changes.documents:
+        facts.append(f"{changes.documents.common:,} common test documents")
+    facts.append({True: "gate passed", False: "gate failed", None: "gate not run"}[changes.gate])
+    decision = changes.value("decision.decision")
+    if decision and changes.metrics["decision.decision"].fresh:
+        facts.append(f"monitor: {code(decision)}")
+    if report.run_url:
+        facts.append(f"[MLflow run]({report.run_url})")
+    return f"{MARKER}\n{verdict_line(changes)}\n\n{' · '.join(facts)}"
+
+
+def _gate(changes: Changes) -> str:
+    checks = changes.under("validation.checks")
+    names = {name.rsplit(".", 1)[0] for name, change in checks.items() if change.new is not None}
+    listed = changes.value("validation.expectations.failed") or []
+    rows = [
+        [
+            code(name),
+            code(changes.value(f"validation.checks.{name}.severity") or "error"),
+            code(changes.value(f"validation.checks.{name}.count")),
+            code(changes.value(f"validation.checks.{name}.message") or "", longest=200),
+        ]
+        for name in sorted(names | set(map(str, listed)))
+    ]
+    if not rows:
+        return ""
+    kept, more = shortened(rows, _MOST_FINDINGS)
+    body = table(["check", "severity", "count", "what and what to do"], kept, right=[2]) + more
+    return f"### Gate\n\n{body}" if changes.gate is False else details(f"Gate: {_count(len(rows), 'finding')}", body)
+
+
+def _main_table(changes: Changes) -> str:
+    metrics = list(_main(changes))
+    return metric_table(metrics, _MOST_ROWS) if metrics else ""
+
+
+def _main(changes: Changes) -> Iterator[MetricChange]:
+    for name in _MAIN:
+        found = changes.labels if "*" in name else [changes.metrics[name]] if name in changes.metrics else []
+        yield from found
+
+
+def _pictures(report: Report) -> str:
+    bars = bars_of(report.changes)
+    if report.images:
+        return "\n\n".join(f"![{title}]({address})" for address, title in report.images.items())
+    return f"```text\n{bars_as_text(bars)}\n```" if bars else ""
+
+
+def bars_of(changes: Changes) -> list[Bar]:
+    """Return the differences of strict F1 that are drawn."""
+    return [
+        Bar(plain(change.name.split(".")[2], 24) + " F1", change.difference, change.judgement)
+        for change in [changes.headline, *changes.labels][:12]
+        if change.difference and change.judgement
+    ]
+
+
+def _params(changes: Changes) -> str:
+    rows = [[code(name), _setting(old), _setting(new)] for name, (old, new) in changes.params.items()]
+    if not rows:
+        return "Parameters: none changed."
+    kept, more = shortened(rows, _MOST_ROWS)
+    return details(f"Parameters changed: {len(rows):,}", table(["parameter", "old", "new"], kept) + more)
+
+
+def _data(report: Report) -> str:
+    changes = report.changes
+    rows = list(_split_rows(changes))
+    hashes = [
+        [code(path), _setting(old and old[:12]), _setting(new and new[:12])]
+        for path, (old, new) in changes.hashes.items()
+    ]
+    parts = []
+    if report.batches:
+        old, new = report.batches
+        added, gone = ([name for name in one if name not in other] for one, other in ((new, old), (old, new)))
+        parts.append(f"Batches: {len(new):,}; new: {listed(added)}; gone: {listed(gone)}.")
+    if rows:
+        columns = ["split", "", "old", "new", "share old", "share new"]
+        parts.append(table(columns, rows[:_MOST_ROWS], right=[2, 3, 4, 5]))
+    parts.append(table(["data", "old", "new"], hashes[:_MOST_ROWS]) if hashes else "No data changed.")
+    annotations = "annotations changed" if "data/annotations" in changes.hashes else "annotations unchanged"
+    return details(f"Data: {annotations}", "\n\n".join(parts))
+
+
+def _split_rows(changes: Changes) -> Iterator[list[str]]:
+    documents, mentions = changes.under("validation.documents"), changes.under("validation.mentions")
+    for split, count in documents.items():
+        yield [code(split), "documents", number_text(count.old), number_text(count.new), "", ""]
+        of_split = {name: change for name, change in mentions.items() if name.startswith(f"{split}.")}
+        totals = [sum(getattr(change, side) or 0 for change in of_split.values()) for side in ("old", "new")]
+        for name, change in of_split.items():
+            shares = [
+                f"{(value or 0) / total:.1%}" if total else NONE
+                for value, total in zip((change.old, change.new), totals, strict=True)
+            ]
+            yield [code(split), code(name.split(".", 1)[1]), number_text(change.old), number_text(change.new), *shares]
+
+
+def _mentions(report: Report) -> str:
+    changes, found = report.changes, report.mentions
+    if changes.outcome in ("gate failed", "not judged"):
+        return ""
+    if found is not None:
+        labels = list(dict.fromkeys([*LABELS, *sorted(set(found.rows["label"]))]))
+        rows = [[code(label), *(f"{found.count(label, kind):,}" for kind in KINDS)] for label in labels]
+        body = "Mention by mention, on the common test documents."
+    elif changes.mentions:
+        rows = [
+            [code(each.label), f"{each.won:,}", f"{each.lost:,}", f"{each.alarms_gone:,}", f"{each.alarms_new:,}"]
+            for each in changes.mentions
+        ]
+        body = "At least: from counts by document, where a mention won and one lost in the same document cancel out."
+    else:
+        return ""
+    body += "\n\n" + table(["label", *KINDS], rows[:_MOST_ROWS], right=[1, 2, 3, 4])
+    if found is not None and report.examples:
+        body += _examples(found)
+    return details("Mentions won and lost", body)
+
+
+def _examples(found: MentionChanges) -> str:
+    parts = []
+    for kind, rows in found.rows.groupby("kind", sort=False):
+        cells = [
+            [
+                code(row.label),
+                code(row.text),
+                code(f"…{row.before}[{row.text}]{row.after}…", longest=160),
+                code(row.document),
+            ]
+            for row in rows.head(_MOST_EXAMPLES).itertuples()
+        ]
+        left = len(rows) - len(cells)
+        more = f"\n\n… and {left:,} more." if left else ""
+        parts.append(
+            f"\n\n**{str(kind).capitalize()}**\n\n{table(['label', 'mention', 'where', 'document'], cells)}{more}"
+        )
+    return "".join(parts)
+
+
+def _rows_below(changes: Changes, prefix: str, ending: str) -> list[MetricChange]:
+    return [change for name, change in changes.under(prefix).items() if name.endswith(ending)]
+
+
+def _others(changes: Changes) -> list[MetricChange]:
+    if changes.outcome == "first result":
+        return []  # nothing changed: everything is new
+    shown = {change.name for change in _main(changes)}
+    return [
+        change
+        for name, change in changes.metrics.items()
+        if change.changed
+        and name not in shown
+        and name.split(".")[0] in ("evaluation", "kpi", "validation")
+        and not name.startswith(("evaluation.note_types.", "validation.documents.", "validation.mentions."))
+        and not name.endswith(("_low", "_high"))
+        and all(value is None or is_number(value) for value in (change.old, change.new))
+    ]
+
+
+def _metric_details(title: str, metrics: Sequence[MetricChange]) -> str:
+    return details(f"{title}: {len(metrics):,}", metric_table(metrics, _MOST_ROWS)) if metrics else ""
+
+
+def _drift(changes: Changes) -> str:
+    decision = changes.metrics.get("decision.decision")
+    if decision is None:
+        return ""
+    if not decision.fresh:
+        return details("Drift decision: not recomputed", f"Was {code(decision.old or NONE)}.")
+    reasons = [f"- {code(reason, longest=300)}" for reason in (changes.value("decision.reasons") or [])[:_MOST_ROWS]]
+    moved = f"{code(decision.old or NONE)} → {code(decision.new or NONE)}" if decision.changed else code(decision.new)
+    return details(
+        "Drift decision", "\n".join([f"{moved}: what the monitor says of the incoming notes.", "", *reasons])
+    )
+
+
+def _how_to_read(report: Report) -> str:
+    intervals = sum(change.difference is not None for change in report.changes.metrics.values())
+    lines = [
+        "- ↑ higher is better, ↓ lower is better. A verdict needs a 95% interval that does not hold 0.",
+        "- Intervals of strict scores: documents drawn with replacement, the same for both revisions.",
+        "- With *: wider, since unpaired (types of note: both intervals combined; behaviour: shares of cases).",
+        "- *noise unknown*: nothing in git tells the change from noise; it is no finding.",
+        f"- {_count(intervals, 'interval')}; of intervals about nothing, one in twenty misses 0 by luck. "
+        "The verdict rests on strict F1.",
+        *(f"- Left out: {reason}." for reason in report.left_out),
+    ]
+    return details("How to read this" + (", and what was left out" if report.left_out else ""), "\n".join(lines))
+
+
+def _setting(value: Any) -> str:
+    return NONE if value is None else code(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,102 @@
+"""The verdict on a change in one line, and what a reader must know before trusting it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from delivery.changes import HEADLINE, Changes, Outcome
+from delivery.markdown import code, listed
+from delivery.metric_tables import interval_text, number_text, values_text
+
+_WORDS: Mapping[Outcome, str] = {
+    "gate failed": "Gate failed",
+    "not judged": "Not judged",
+    "first result": "First result",
+    "no interval": "No verdict",
+    "better": "Better",
+    "worse": "Worse",
+    "within noise": "Within noise",
+}
+
+
+def verdict_line(changes: Changes) -> str:
+    """Say in one line what the change comes to."""
+    return f"**{_WORDS[changes.outcome]}**{_why(changes)}"
+
+
+def _why(changes: Changes) -> str:
+    headline = changes.headline
+    match changes.outcome:
+        case "gate failed":
+            return f": {_errors(changes)}; nothing behind the gate was run."
+        case "not judged" if changes.stale:
+            names = listed(list(changes.stale))
+            return f": the metrics do not belong to this change. Out of date: {names}. Run `dvc repro` and commit."
+        case "not judged":
+            return ": there are no metrics. Run `dvc repro` and commit."
+        case "first result":
+            interval = " to ".join(number_text(changes.value(f"{HEADLINE}_{end}")) for end in ("low", "high"))
+            return f": strict F1 {number_text(headline.new)} (95% {interval}); nothing to compare with."
+        case "no interval":
+            return f": strict F1 {values_text(headline)}, but without counts by document noise cannot be told."
+    return _compared(changes)
+
+
+def _compared(changes: Changes) -> str:
+    headline = changes.headline
+    worse = f" **Worse** for {listed(changes.worse_labels)}." if changes.worse_labels else ""
+    assert headline.difference is not None
+    interval = f"{headline.difference.difference:+.4f}, 95% {interval_text(headline.difference)}"
+    if headline.method == "unpaired documents":
+        return f": strict F1 {values_text(headline)} on other documents ({interval}).{worse}"
+    if _is_over_all(changes):
+        return f": strict F1 {values_text(headline)} ({interval}).{worse}"
+    return f": strict F1 on the common documents and labels {interval}; over all {values_text(headline)}.{worse}"
+
+
+def _is_over_all(changes: Changes) -> bool:
+    """Tell whether both values are over what the difference is over."""
+    documents = changes.documents
+    return bool(documents and not documents.only_old and not documents.only_new and not any(_label_changes(changes)))
+
+
+def notes(changes: Changes) -> str:
+    """Say what keeps the comparison from being plain: stale stages, other documents, other labels."""
+    return "\n".join(f"> {note}" for note in _noteworthy(changes))
+
+
+def _noteworthy(changes: Changes) -> Iterator[str]:
+    if changes.stale:
+        reasons = "; ".join(f"{code(name)}: {code(reason)}" for name, reason in list(changes.stale.items())[:10])
+        yield f"Not recomputed since the change ({reasons}): what these stages report is not compared."
+    if changes.stale_base and not changes.stale:
+        name, reason = next(iter(changes.stale_base.items()))
+        yield f"The base's own metrics are out of date ({code(name)}: {code(reason)}): compare with care."
+    documents = changes.documents
+    if documents and (documents.only_old or documents.only_new):
+        yield (
+            f"Other test documents: {documents.only_new:,} new, {documents.only_old:,} gone. "
+            + (
+                f"Differences are over the {documents.common:,} common ones; "
+                "old and new values each over their own documents."
+                if documents.common
+                else "None in common: intervals are not paired, and the documents may differ in difficulty."
+            )
+        )
+    if documents and documents.annotated_anew:
+        yield f"{documents.annotated_anew:,} common test documents have another number of annotated mentions."
+    for side, labels in zip(("gone", "new"), _label_changes(changes), strict=True):
+        if labels:
+            yield f"Labels {side}: {listed(labels)}. Micro differences are over the labels of both."
+
+
+def _label_changes(changes: Changes) -> tuple[list[str], list[str]]:
+    gone = [change.name.split(".")[2] for change in changes.labels if change.new is None and change.old is not None]
+    new = [change.name.split(".")[2] for change in changes.labels if change.old is None and change.new is not None]
+    compared = changes.headline.old is not None and changes.headline.new is not None
+    return (gone, new) if compared else ([], [])
+
+
+def _errors(changes: Changes) -> str:
+    count = changes.value("validation.errors") or 0
+    return f"{count:,} error{'' if count == 1 else 's'}"
