@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from delivery.locks import locked
 from stages.common.command import exit_code
 from stages.common.errors import BeHealthyError
 
@@ -54,7 +57,10 @@ def exit_code_of(command: str, work: Callable[[], object]) -> int:
 def connect(root: Path = Path()) -> MlflowClient:
     """Point MLflow at the server and return a client of it.
 
-    An absent server fails within seconds, not after minutes of silent retries.
+    Raises
+    ------
+    DeliveryError
+        When the server does not answer: within seconds, not after minutes of silent retries.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
@@ -68,4 +74,28 @@ def connect(root: Path = Path()) -> MlflowClient:
     uri = tracking_uri(root)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    return mlflow.MlflowClient()
+    client = mlflow.MlflowClient()
+    try:
+        with _migrating(uri):
+            client.search_experiments(max_results=1)
+    except Exception as error:  # of MLflow, of the database, of the driver that is not installed
+        raise DeliveryError(
+            f"the tracking server {_without_password(uri)} does not answer ({type(error).__name__}): "
+            "start it, correct MLFLOW_TRACKING_URI, or unset it to use the file mlflow.db"
+        ) from error
+    return client
+
+
+def _migrating(uri: str) -> AbstractContextManager[None]:
+    """Let one process at a time lay out a SQLite file: two at once fail over each other's tables."""
+    file = sqlite_file(uri)
+    return locked(file.parent, "opening the file of the runs") if file else nullcontext()
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a SQLite address, None for any other server."""
+    return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", uri)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from stages.common.files import write_json
 from stages.common.params import load_params
 from stages.monitor.command import guarded, logs, options, save
 from stages.monitor.comparison import compare
@@ -19,8 +20,8 @@ def monitor(chosen: argparse.Namespace) -> Decision:
     drift = compare(profile, window, params)
     decision = decide(drift, params)
     save(decision, drift, chosen.json)
-    if chosen.report:
-        draw(profile, window, drift, chosen.report)
+    if chosen.report and draw(profile, window, drift, chosen.report):
+        write_json(chosen.report.with_suffix(".json"), drift.as_json())  # whose picture it is
     return decision
 
 

@@ -11,7 +11,7 @@ from stages.common.errors import BeHealthyError
 from stages.common.params import load_params
 from stages.validate.gate import Verdict, check, load_prepared
 from stages.validate.incoming import check_incoming, load_incoming
-from stages.validate.report import save, save_failure, summary_of
+from stages.validate.report import BESIDE_DATA_DOCS, save, save_failure, summary_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,6 +32,7 @@ def _stage() -> Verdict:
     save_failure(InterruptedError())  # what stays when this process is killed
     verdict = check(load_prepared(), load_params())
     save(verdict)
+    save(verdict, BESIDE_DATA_DOCS)
     return verdict
 
 

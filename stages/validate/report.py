@@ -9,6 +9,8 @@ from stages.common.files import write_json
 from stages.validate.gate import Verdict
 
 METRICS = Path("metrics/validation.json")
+BESIDE_DATA_DOCS = Path("reports/data_docs/validation.json")
+"""The verdict that the pages show, by which `delivery` tells whose they are."""
 
 
 def metrics_of(verdict: Verdict) -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""DVC's experiments and the commits with results, each as one run of MLflow: `python -m delivery.track`.
+
+Runs that are there are left alone. Exit codes: 0 everything is there, 1 something could not be tracked
+(the rest is), 2 wrong usage or no tracking server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from delivery.experiments import commits, experiments, find, has_results
+from delivery.outputs import Outputs
+from delivery.revisions import Revision
+from delivery.server import connect
+from delivery.tracking import MODEL, numbers, track
+from stages.common.errors import BeHealthyError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    asked = _parse(arguments)
+    try:
+        revisions = chosen(asked.rev, branches=asked.all)
+        return 1 if _track_all(revisions) else 0
+    except BeHealthyError as error:
+        print(f"track: {error}", file=sys.stderr)
+        return 2
+
+
+def chosen(names: Sequence[str], root: Path = Path(), *, branches: bool = False) -> list[Revision]:
+    """Return the revisions to track, oldest first, each once.
+
+    Parameters
+    ----------
+    names : list of str
+        Commits and experiments that were asked for; empty for all experiments and the current branch.
+    root : Path
+    branches : bool
+        The commits of all local branches, where no names are given.
+    """
+    if names:
+        found = [find(name, root) for name in names]
+    else:
+        listed = [*commits(root, branches=branches), *(one.revision for one in experiments(root))]
+        found = [revision for revision in listed if has_results(revision)]
+    return list({str(revision.sha): revision for revision in found}.values())
+
+
+def _track_all(revisions: Sequence[Revision]) -> int:
+    """Track each revision, say how it went, and return how many failed."""
+    client, outputs, failed = connect(), Outputs(), 0
+    from mlflow.exceptions import MlflowException
+
+    for place, revision in enumerate(revisions, start=1):
+        where = f"{place}/{len(revisions)} {revision.name}"
+        try:
+            run = client.get_run(track(revision, client=client, outputs=outputs))
+        except (BeHealthyError, MlflowException) as error:
+            failed += 1
+            print(f"track: {where}: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
+            continue
+        f1 = numbers(revision).get("evaluation.strict.micro.f1", float("nan"))
+        print(f"{where}: strict F1 {f1:.4f}, run {run.info.run_id}, model {run.data.tags[MODEL]}", flush=True)
+    return failed
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m delivery.track", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rev", nargs="+", default=[], help="only these commits or experiments")
+    parser.add_argument("--all", action="store_true", help="the commits of all local branches, not only of this one")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
