@@ -18,7 +18,7 @@ from delivery.dispatch import dispatch
 from delivery.git import attempt, commit, git
 from delivery.github import GitHub, connect, ensure
 from delivery.publish import PATHS
-from delivery.reproduce import is_reproduced
+from delivery.reproduce import check
 from delivery.server import DeliveryError
 
 OFFERED = ("data/annotations.dvc", *PATHS)
@@ -43,8 +43,7 @@ def branch_name(root: Path = Path()) -> str:
     DeliveryError
         When the graph is not reproduced, or everything is as in the last commit.
     """
-    if not is_reproduced(root):
-        raise DeliveryError("the graph is not reproduced: run `dvc repro` first")
+    check(root)
     if not git("status", "--porcelain", "--", *OFFERED, root=root).strip():
         raise DeliveryError(
             "nothing to offer: there is no new batch, and the graph is as in the last commit. Annotate what"

@@ -14,8 +14,10 @@ from pathlib import Path
 from delivery.command import exit_code
 from delivery.dispatch import dispatch
 from delivery.git import EMAIL, NAME, attempt, commit, git, last_lines
-from delivery.reproduce import is_reproduced
+from delivery.reproduce import check
+from delivery.revisions import workspace
 from delivery.server import DeliveryError
+from delivery.staleness import Graph
 
 PATHS = ("dvc.lock", "metrics")
 TRAILER = "Reproduced-From"
@@ -47,8 +49,7 @@ def publish(branch: str, root: Path = Path()) -> bool:
         end); when the branch has meanwhile got other inputs; when the push is refused.
     """
     _fetch(branch, root)
-    if not is_reproduced(root):
-        raise DeliveryError("the graph is not reproduced: only whole results are published; run `dvc repro` first")
+    check(root)
     source = git("rev-parse", "HEAD", root=root).strip()
     origin = git("log", "-1", f"--format=%(trailers:key={TRAILER},valueonly)", root=root).strip()
     fresh = commit(f"Reproduce the graph\n\n{TRAILER}: {source}", PATHS, root)
@@ -92,7 +93,7 @@ def _rebase(branch: str, root: Path) -> None:
     ours = git("rev-parse", "HEAD", root=root).strip()
     who = ("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}")
     result = attempt(*who, "rebase", "--quiet", f"origin/{branch}", root=root)
-    if result.returncode == 0 and is_reproduced(root):
+    if result.returncode == 0 and not Graph.of(workspace(root)).stale():
         return
     attempt("rebase", "--abort", root=root)
     git("reset", "--quiet", "--keep", ours, root=root)

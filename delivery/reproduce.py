@@ -14,7 +14,9 @@ from pathlib import Path
 import yaml
 
 from delivery.command import exit_code
+from delivery.revisions import workspace
 from delivery.server import DeliveryError
+from delivery.staleness import Graph
 from stages.common.files import write_text
 
 SOURCES = ("data/annotations.dvc", "data/incoming.dvc")
@@ -53,21 +55,15 @@ def check(root: Path = Path()) -> None:
     Raises
     ------
     DeliveryError
-        When a stage would run, or that cannot be told.
+        When a stage would run, and why.
     """
-    if not is_reproduced(root):
+    stale = Graph.of(workspace(root)).stale()
+    if stale:
+        stage, reason = next(iter(stale.items()))
         raise DeliveryError(
-            "dvc.lock does not belong to this commit: run `dvc repro` (or let the workflow `reproduce` do it)"
-            " and commit dvc.lock and metrics/"
+            f"dvc.lock does not hold for what lies beside it (stage {stage}: {reason}): run `dvc repro`,"
+            " or let the workflow `reproduce` do it, and commit dvc.lock and metrics/"
         )
-
-
-def is_reproduced(root: Path = Path()) -> bool:
-    """Return whether `dvc repro` would run nothing."""
-    result = subprocess.run(
-        ["dvc", "repro", "--dry", "--allow-missing"], cwd=root, capture_output=True, text=True, check=False
-    )
-    return result.returncode == 0 and "Running stage" not in result.stdout
 
 
 def fetch_bundled(root: Path = Path()) -> None:

@@ -49,7 +49,7 @@ class Machine:
     token : str
         What ``github.token`` is.
     kill : dict
-        From the name of a step to the seconds after which the runner dies in it.
+        From the name of a step to the seconds after which the runner dies in it, or at its end if that is earlier.
     """
 
     actions: Mapping[str, Action]
@@ -197,8 +197,9 @@ class _Job:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
-                raise KilledError(step["name"]) from None
-        assert fatal is None, f"{step['name']} ended within {fatal} s, before it could be killed:\n{said}"
+                raise KilledError(f"in {step['name']}") from None
+        if fatal is not None:
+            raise KilledError(f"after {step['name']}")
         self._read_back(step, process.returncode, said)
 
     def _read_back(self, step: Mapping[str, Any], status: int, said: str) -> None:
