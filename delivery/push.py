@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,27 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from delivery.command import exit_code
+from delivery.faults import explain
 from delivery.server import DeliveryError
 
 PATIENCE = 1800
 """Seconds for the whole push; a server that vanished would be retried for many minutes."""
-
-FAULTS = (
-    ("ExpiredToken|token.{0,40}expired", "the session has expired: get new AWS_… credentials"),
-    ("Unable to locate credentials|NoCredentials", "there are no credentials: set AWS_ACCESS_KEY_ID and its secret"),
-    (
-        "InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|403",
-        "the storage refuses the keys: check AWS_ACCESS_KEY_ID, its secret, and what they may do",
-    ),
-    ("NoSuchBucket|bucket does not exist", "the bucket does not exist: check `url` of storage in .dvc/config"),
-    ("No space left|File too large|Errno 28|Errno 27", "the disk is full: make room"),
-    (
-        "Could not connect|Connect timeout|Read timeout|Connection (was closed|reset|refused)|EndpointConnection"
-        "|Cannot connect to host|Server disconnected|Broken pipe",
-        "the storage does not answer: check AWS_ENDPOINT_URL and that the server is up",
-    ),
-)
-"""What the storage libraries say, and what it means; the first that fits."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,20 +46,13 @@ def push(targets: Sequence[str] = (), timeout: float = PATIENCE, root: Path = Pa
             f"not finished within {timeout:g} s. What arrived is whole: the same command sends the rest"
         )
     if status:
-        raise DeliveryError(f"{explain(output)}. What arrived is whole: then the same command sends the rest")
+        cause = explain(output) or f"dvc push failed ({_last_error(output)}): mend that"
+        raise DeliveryError(f"{cause}. What arrived is whole: then the same command sends the rest")
 
 
-def explain(output: str) -> str:
-    """Return the cause behind what `dvc` printed, and the remedy.
-
-    >>> explain("ERROR: unexpected error - An error occurred (ExpiredToken) when calling the PutObject operation")
-    'the session has expired: get new AWS_… credentials'
-    """
-    for pattern, meaning in FAULTS:
-        if re.search(pattern, output, re.IGNORECASE):
-            return meaning
+def _last_error(output: str) -> str:
     said = [line for line in output.splitlines() if line.startswith("ERROR")]
-    return f"dvc push failed ({said[-1][:300] if said else 'it said nothing'}): mend that"
+    return said[-1][:300] if said else "it said nothing"
 
 
 def _run(command: Sequence[str], timeout: float, root: Path) -> tuple[str, int | None]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from delivery.command import exit_code
+from delivery.faults import explain
 from delivery.revisions import workspace
 from delivery.server import DeliveryError
 from delivery.staleness import Graph
@@ -90,7 +91,8 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
     last = max((number for number, line in enumerate(lines) if line.startswith("Running stage")), default=0)
     told = [line.rstrip() for line in lines[last:] if line.startswith(beginnings)]
     quoted = "\n".join(line.replace("```", "'''")[:1000] for line in told[-20:]) or "no reason given: see the job's log"
-    return f"**The graph could not be reproduced.**\n\n```text\n{quoted}\n```\n"
+    cause = explain("\n".join(told))
+    return "\n\n".join(filter(None, ["**The graph could not be reproduced.**", cause, f"```text\n{quoted}\n```\n"]))
 
 
 def _run(command: Sequence[str], root: Path) -> tuple[int, list[str]]:

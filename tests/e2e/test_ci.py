@@ -14,29 +14,16 @@ from mlflow import MlflowClient
 from delivery.comment import MARKER
 from delivery.server import MODEL
 from tests.hospital import Hospital, hospital
-from tests.repository import LIGHT, Repository, clone, from_working_tree, object_faults
+from tests.repository import Repository, clone, object_faults
 
 pytestmark = pytest.mark.slow
 
 BAD = "The graph could not be reproduced"
 
 
-@pytest.fixture(scope="module")
-def published(workshop: Path) -> Repository:
-    """The working tree with parameters that take little time, its graph run and committed."""
-    target = workshop / "published"
-    target.mkdir()
-    repository = from_working_tree(target)
-    repository.fetch_seed()
-    repository.set_params(*LIGHT)
-    repository.dvc("repro", timeout=1200)
-    repository.commit("Parameters that take little time")
-    return repository
-
-
 @pytest.fixture
-def clinic(published: Repository, tmp_path: Path) -> Iterator[Hospital]:
-    with hospital(tmp_path / "clinic", published) as started:
+def clinic(quick: Repository, tmp_path: Path) -> Iterator[Hospital]:
+    with hospital(tmp_path / "clinic", quick) as started:
         yield started
 
 
