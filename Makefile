@@ -80,6 +80,10 @@ test: data ## all tests but the slow ones
 test-slow: data ## the slow tests: graphs on the real corpora of ../shared, where present
 	python -m pytest -q -m slow tests
 
+.PHONY: e2e-ci
+e2e-ci: data ## the workflows executed against a git remote, S3 and MLflow; storage faults; merging batches (half an hour)
+	python -m pytest -q tests/e2e/test_ci.py tests/e2e/test_faults.py tests/pipeline/test_merge.py
+
 .PHONY: lint
 lint: $(STAMP) ## style and format
 	ruff check .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any
 from stages.prepare.batches import BatchFile, digest, write_description
 from tests.github_server import REPOSITORY, TOKEN, FakeGitHub, github
 from tests.repository import Repository, add_batch, clone, lend_environment, write_notes
-from tests.servers import KEY, SECRET, ObjectStore, TrackingServer, local_tracking_server, object_store
+from tests.servers import KEY, SECRET, ObjectStore, TrackingServer, object_store
 from tests.workflow_runner import Event, Machine, Run, run_job
 
 
@@ -97,6 +96,12 @@ class Hospital:
     def head(self, branch: str) -> str:
         return self.origin.git("rev-parse", branch).strip()
 
+    def put(self, name: str) -> Path:
+        """Return where an object of the bucket lies, to write it there."""
+        path = self.store.folder / "behealthy" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
     # ---- events ---------------------------------------------------------------------------------
 
     def pull_request(self, pull: Mapping[str, Any], fork: Repository | None = None) -> Event:
@@ -145,15 +150,14 @@ class Hospital:
 
 
 @contextmanager
-def hospital(folder: Path, published: Repository) -> Iterator[Hospital]:
-    """Start everything; `published`, whose graph is run and committed, becomes main, its outputs are in the storage."""
+def hospital(folder: Path, published: Repository, tracking: TrackingServer) -> Iterator[Hospital]:
+    """Start the rest; `published`, whose graph is run and committed, becomes main, its outputs are in the storage."""
     folder.mkdir()
     Repository(folder).git("clone", "--quiet", "--bare", "--no-local", str(published.root), str(folder / "origin.git"))
     origin = Repository(folder / "origin.git")
-    tracking = local_tracking_server(folder / "mlflow")
-    with object_store(folder / "s3") as store, tracking as server, github() as fake:
+    with object_store(folder / "s3") as store, github() as fake:
         published.settings(**store.environment()).dvc("push")
-        yield Hospital(folder, origin, store, server, fake)
+        yield Hospital(folder, origin, store, tracking, fake)
 
 
 def write_forced_batch(folder: Path, order: int) -> None:
@@ -179,8 +183,3 @@ def write_forced_batch(folder: Path, order: int) -> None:
         sha256={"notes.jsonl": digest(export)},
     )
     write_description(folder, about)
-
-
-def end(path: Path) -> None:
-    """Remove a folder of a machine that is gone."""
-    shutil.rmtree(path)

@@ -8,22 +8,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
 from delivery.comment import MARKER
 from delivery.server import MODEL
 from tests.hospital import Hospital, hospital
-from tests.repository import Repository, clone, object_faults
+from tests.repository import Repository, clone, object_faults, write_notes
+from tests.servers import TrackingServer, local_tracking_server
+from tests.workflow_runner import KilledError
 
 pytestmark = pytest.mark.slow
 
 BAD = "The graph could not be reproduced"
 
 
+@pytest.fixture(scope="module")
+def tracking(workshop: Path) -> Iterator[TrackingServer]:
+    with local_tracking_server(workshop / "mlflow") as started:
+        yield started
+
+
 @pytest.fixture
-def clinic(quick: Repository, tmp_path: Path) -> Iterator[Hospital]:
-    with hospital(tmp_path / "clinic", quick) as started:
+def clinic(quick: Repository, tracking: TrackingServer, tmp_path: Path) -> Iterator[Hospital]:
+    with hospital(tmp_path / "clinic", quick, tracking) as started:
         yield started
 
 
@@ -82,6 +91,7 @@ def test_from_a_new_batch_to_the_champion(clinic: Hospital) -> None:
 
 
 def test_a_bad_batch_is_stopped_and_the_comment_says_why(clinic: Hospital) -> None:
+    before = versions(clinic)
     pull = clinic.forced_batch("forced")
     pushed = clinic.head("forced")
     run = clinic.run("reproduce.yml", "graph", clinic.pull_request(pull))
@@ -98,7 +108,7 @@ def test_a_bad_batch_is_stopped_and_the_comment_says_why(clinic: Hospital) -> No
     clinic.merge("forced")  # against the check
     refused = clinic.run("register.yml", "register", clinic.push("main"))
     assert refused.failed() == ["Does dvc.lock belong to this commit?"]
-    assert not versions(clinic)
+    assert versions(clinic) == before
 
 
 def test_a_fork_gets_the_report_that_git_allows(clinic: Hospital) -> None:
@@ -114,3 +124,82 @@ def test_a_fork_gets_the_report_that_git_allows(clinic: Hospital) -> None:
     assert set(run.failed()) <= {"Report"}, run.log
     assert MARKER in run.summary
     assert not clinic.github.requests
+
+
+def test_the_monitor_acts_and_says_a_thing_once(clinic: Hospital, quick: Repository) -> None:
+    clinic.variables["SERVING_LOG"] = "s3://behealthy/serving/log.parquet"
+    log = clinic.put("serving/log.parquet")
+    window = pd.read_parquet(quick.root / "data/serving/log.parquet")
+    event = clinic.push("main", "schedule")
+
+    window.to_parquet(log)
+    calm = clinic.run("monitor.yml", "monitor", event)
+    assert calm.success, calm.log
+    assert "Monitor: none" in calm.summary
+    assert not clinic.github.issues
+
+    window.assign(treatments=window["treatments"] + 40).to_parquet(log)
+    for _ in range(2):
+        drifted = clinic.run("monitor.yml", "monitor", event)
+        assert drifted.success, drifted.log
+        assert [issue["title"] for issue in clinic.github.issues] == ["Monitor: redevelop"]
+
+    log.unlink()
+    lost = clinic.run("monitor.yml", "monitor", event)
+    assert lost.failed() == [
+        "Fetch the serving log and the training profile",
+        "Act on the decision, of which none is unknown",
+    ]
+    assert clinic.github.issues[-1]["title"] == "Monitor: unknown"
+    assert not clinic.github.dispatches
+
+
+def test_new_annotations_become_a_pull_request_once(clinic: Hospital) -> None:
+    clinic.variables["ANNOTATION_INBOX"] = "s3://behealthy/inbox"
+    write_notes(clinic.put("inbox/jsonl/ward-4.jsonl"), 24)
+    event = clinic.push("main", "workflow_dispatch", reason="monitor: retrain")
+    first = clinic.run("retrain.yml", "retrain", event)
+    assert first.success, first.log
+    (pull,) = clinic.github.pulls
+    assert "monitor: retrain" in pull["body"]
+    branch = pull["head"]["ref"]
+    changed = clinic.origin.git("diff", "--name-only", "main", branch).split()
+    assert {"data/annotations.dvc", "dvc.lock"} <= set(changed)
+    assert [(run["workflow"], run["ref"]) for run in clinic.github.dispatches] == [
+        ("tests.yml", branch),
+        ("reproduce.yml", branch),
+    ]
+    assert not object_faults(clinic.store.storage)
+    checked = clinic.run("reproduce.yml", "graph", clinic.push(branch, "workflow_dispatch"))
+    assert set(checked.failed()) <= {"Report"}, checked.log
+    assert "nothing new to publish" in checked.log
+    assert [comment["issue"] for comment in reports(clinic)] == [pull["number"]]
+
+
+STEPS = {
+    "Reproduce what changed, fetching what that needs": 25.0,
+    "Push the outputs": 3.0,
+    "Commit dvc.lock and metrics back, once": 1.5,
+    "Report": 3.0,
+    "Comment": 1.0,
+}
+"""Seconds after which the runner dies in a step of reproduce.yml."""
+
+
+def test_a_job_killed_in_any_step_is_finished_by_running_it_again(clinic: Hospital) -> None:
+    pull = clinic.new_batch("ward-5", 24)
+    pushed = clinic.head("ward-5")
+    for step, seconds in STEPS.items():
+        with pytest.raises(KilledError):
+            clinic.run("reproduce.yml", "graph", clinic.pull_request(pull), kill={step: seconds})
+        assert not object_faults(clinic.store.storage)
+    run = clinic.run("reproduce.yml", "graph", clinic.pull_request(pull))
+    assert set(run.failed()) <= {"Report"}, run.log
+    assert len(clinic.origin.git("rev-list", f"{pushed}..ward-5").split()) == 1
+    assert len(reports(clinic)) == 1
+    person = clone(clinic.origin, clinic.folder / "person").settings(**clinic.store.environment())
+    person.git("switch", "--quiet", "ward-5")
+    person.dvc("fetch", "--remote", "bundled", "data/incoming.dvc")
+    person.dvc("pull")
+    assert "Data and pipelines are up to date." in person.dvc("repro").out
+    assert not object_faults(person.root / ".dvc/cache")
