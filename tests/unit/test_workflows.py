@@ -46,7 +46,7 @@ def test_rights_are_given_to_jobs_and_forks_get_none(path: Path) -> None:
     assert "workflow_run" not in events
 
 
-@pytest.mark.parametrize(("where", "job"), jobs(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("where", "job"), list(jobs()), ids=lambda value: value if isinstance(value, str) else "")
 def test_jobs_end_and_their_actions_are_pinned(where: str, job: dict[str, Any]) -> None:
     assert 0 < job["timeout-minutes"] <= 120
     for step in job["steps"]:
