@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 from stages.prepare.batches import BatchFile, digest, write_description
 from tests.github_server import REPOSITORY, TOKEN, FakeGitHub, github
 from tests.repository import Repository, add_batch, clone, lend_environment, write_notes
@@ -96,11 +98,14 @@ class Hospital:
     def head(self, branch: str) -> str:
         return self.origin.git("rev-parse", branch).strip()
 
-    def put(self, name: str) -> Path:
-        """Return where an object of the bucket lies, to write it there."""
-        path = self.store.folder / "behealthy" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+    def put(self, name: str, content: bytes | None) -> None:
+        """Put an object into the bucket, or take it out, as production would: through S3."""
+        keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=self.store.url, **keys)
+        if content is None:
+            client.delete_object(Bucket="behealthy", Key=name)
+        else:
+            client.put_object(Bucket="behealthy", Key=name, Body=content)
 
     # ---- events ---------------------------------------------------------------------------------
 

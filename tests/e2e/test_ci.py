@@ -128,23 +128,22 @@ def test_a_fork_gets_the_report_that_git_allows(clinic: Hospital) -> None:
 
 def test_the_monitor_acts_and_says_a_thing_once(clinic: Hospital, quick: Repository) -> None:
     clinic.variables["SERVING_LOG"] = "s3://behealthy/serving/log.parquet"
-    log = clinic.put("serving/log.parquet")
     window = pd.read_parquet(quick.root / "data/serving/log.parquet")
     event = clinic.push("main", "schedule")
 
-    window.to_parquet(log)
+    clinic.put("serving/log.parquet", window.to_parquet())
     calm = clinic.run("monitor.yml", "monitor", event)
     assert calm.success, calm.log
     assert "Monitor: none" in calm.summary
     assert not clinic.github.issues
 
-    window.assign(treatments=window["treatments"] + 40).to_parquet(log)
+    clinic.put("serving/log.parquet", window.assign(treatments=window["treatments"] + 40).to_parquet())
     for _ in range(2):
         drifted = clinic.run("monitor.yml", "monitor", event)
         assert drifted.success, drifted.log
         assert [issue["title"] for issue in clinic.github.issues] == ["Monitor: redevelop"]
 
-    log.unlink()
+    clinic.put("serving/log.parquet", None)
     lost = clinic.run("monitor.yml", "monitor", event)
     assert lost.failed() == [
         "Fetch the serving log and the training profile",
@@ -156,7 +155,8 @@ def test_the_monitor_acts_and_says_a_thing_once(clinic: Hospital, quick: Reposit
 
 def test_new_annotations_become_a_pull_request_once(clinic: Hospital) -> None:
     clinic.variables["ANNOTATION_INBOX"] = "s3://behealthy/inbox"
-    write_notes(clinic.put("inbox/jsonl/ward-4.jsonl"), 24)
+    write_notes(clinic.folder / "ward-4.jsonl", 24)
+    clinic.put("inbox/jsonl/ward-4.jsonl", (clinic.folder / "ward-4.jsonl").read_bytes())
     event = clinic.push("main", "workflow_dispatch", reason="monitor: retrain")
     first = clinic.run("retrain.yml", "retrain", event)
     assert first.success, first.log
