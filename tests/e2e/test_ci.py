@@ -5,6 +5,7 @@ A git remote, S3 (rclone) and MLflow are real; GitHub's API is a stand-in that k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mlflow import MlflowClient
 from delivery.comment import MARKER
 from delivery.server import MODEL
 from tests.hospital import Hospital, hospital
-from tests.repository import Repository, clone, object_faults, write_notes
+from tests.repository import Repository, clone, copy, object_faults, write_notes
 from tests.servers import TrackingServer, local_tracking_server
 from tests.workflow_runner import KilledError
 
@@ -30,9 +31,21 @@ def tracking(workshop: Path) -> Iterator[TrackingServer]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def published(quick: Repository, workshop: Path) -> Repository:
+    """What becomes main: a model of little time, which the gate of this repository would not make champion."""
+    repository = copy(quick, workshop / "published")
+    bounds = repository.text("delivery/gate.yaml")
+    lowered = re.sub(r"^(minimum_functionality): \S+", r"\1: 0.5", bounds, flags=re.MULTILINE)
+    assert lowered != bounds
+    (repository.root / "delivery/gate.yaml").write_text(lowered, encoding="utf-8")
+    repository.commit("Let a weak model pass")
+    return repository
+
+
 @pytest.fixture
-def clinic(quick: Repository, tracking: TrackingServer, tmp_path: Path) -> Iterator[Hospital]:
-    with hospital(tmp_path / "clinic", quick, tracking) as started:
+def clinic(published: Repository, tracking: TrackingServer, tmp_path: Path) -> Iterator[Hospital]:
+    with hospital(tmp_path / "clinic", published, tracking) as started:
         yield started
 
 
