@@ -8,6 +8,7 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PROFILER := .venv-profile/.installed
 SEED := data/annotations.dvc data/incoming.dvc
 
 # Telemetry of every library is off; heavy libraries write no caches into the repository.
@@ -43,6 +44,8 @@ $(STAMP): requirements.txt
 .PHONY: lock
 lock: ## resolve requirements.in into requirements.txt (needs uv)
 	uv pip compile --quiet --no-emit-index-url --python-version 3.11 requirements.in --output-file requirements.txt
+	uv pip compile --quiet --no-emit-index-url --python-version 3.11 requirements-profile.in \
+	  --output-file requirements-profile.txt
 
 # ---- the loop ----------------------------------------------------------------------------------
 
@@ -69,6 +72,31 @@ metrics: $(STAMP) ## the current metrics as a table
 plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
 	dvc plots show
 
+.PHONY: profile
+profile: data $(PROFILER) ## pages about a batch, BATCH=name: its notes, tokens and mentions (reports/profile)
+	@python -m annotation.profile $(or $(BATCH),seed-notes)
+
+$(PROFILER): requirements-profile.txt
+	@PYTHON=$$(.ci/find-python) && "$$PYTHON" -m venv $(@D) && \
+	if command -v uv >/dev/null; then uv pip install --quiet --python $(@D)/bin/python --requirement $<; \
+	else $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; fi
+	@touch $@
+
+# ---- experiments -------------------------------------------------------------------------------
+
+.PHONY: compare
+compare: $(STAMP) ## the experiments of this commit, ranked, with what is not distinguishable from the best
+	@python -m delivery.compare
+
+.PHONY: track
+track: $(STAMP) ## every experiment and commit with results that is not in MLflow yet
+	python -m delivery.track
+
+.PHONY: mlflow
+mlflow: $(STAMP) ## MLflow's pages on this machine, http://127.0.0.1:5000 (PORT=… for another)
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 \
+	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlruns
+
 # ---- checks ------------------------------------------------------------------------------------
 
 .PHONY: test
@@ -83,6 +111,11 @@ test-slow: data ## the slow tests: graphs on the real corpora of ../shared, wher
 .PHONY: e2e-ci
 e2e-ci: data ## the workflows executed against a git remote, S3 and MLflow; storage faults; merging batches (half an hour)
 	python -m pytest -q tests/e2e/test_ci.py tests/e2e/test_faults.py tests/pipeline/test_merge.py
+
+.PHONY: e2e-delivery
+e2e-delivery: data ## tracking and the registry on a real MLflow server with Postgres and S3
+	@.ci/find-postgres >/dev/null
+	python -m pytest -q tests/e2e/test_delivery.py $(wildcard tests/e2e/test_registry.py)
 
 .PHONY: lint
 lint: $(STAMP) ## style and format

@@ -2,9 +2,10 @@
 
 What the server does make unique is the number of a version. A *claim* is a version of a registered model of its
 own; the lowest number that is there holds the registry, the others wait in order. Its holder renews it ("beats")
-while it works and deletes it at the end. A claim that does not beat for `patience` seconds *as seen by a waiting
-process, on that process's own clock* belongs to a process that died, and is deleted by who waits: clocks of two
-machines are never compared. A holder that could not renew its claim in time stops writing by itself.
+while it works, before each write too, and deletes it at the end. A claim that does not beat for `patience` seconds
+*as seen by a waiting process, on that process's own clock* belongs to a process that died, and is deleted by who
+waits: clocks of two machines are never compared. A claim that was deleted cannot be renewed, so that an owner who
+was only asleep stops.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CLAIMS = f"{MODEL}-claims"
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds without a beat after which a claim's owner is taken for dead."""
 
 _BEAT = "beat"
@@ -44,32 +45,35 @@ class Claim:
     client: MlflowClient
     version: int
     patience: float
-    _beaten: float = field(default_factory=time.monotonic)
     _done: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
-        """Refuse to go on with a claim that others may already take for dead.
+        """Renew the claim, and make sure that nobody has taken its owner for dead.
 
         Raises
         ------
         DeliveryError
-            When the claim was not renewed for half of `patience`.
+            When the claim is gone, or the registry does not answer.
         """
-        if time.monotonic() - self._beaten > self.patience / 2:
-            raise DeliveryError("the registry did not answer in time and another process may write now: run it again")
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.beat()
+        except MlflowException as error:
+            raise DeliveryError(
+                f"the turn at the registry is lost ({error.error_code}), another process may write now: run it again"
+            ) from error
 
     def beat(self) -> None:
-        """Renew the claim."""
-        asked = time.monotonic()
-        self.client.set_model_version_tag(CLAIMS, str(self.version), _BEAT, f"{asked}")
-        self._beaten = asked
+        """Renew the claim; a claim that was deleted cannot be."""
+        self.client.set_model_version_tag(CLAIMS, str(self.version), _BEAT, str(time.monotonic()))
 
     def beat_until_done(self) -> None:
         """Renew the claim, again and again, until it is given up."""
         from mlflow.exceptions import MlflowException
 
         while not self._done.wait(self.patience / 10):
-            with suppress(MlflowException):  # `check` tells when it failed for too long
+            with suppress(MlflowException):  # a beat that is missed is made up by the next one
                 self.beat()
 
     def give_up(self) -> None:
@@ -117,18 +121,19 @@ def _queue_up(client: MlflowClient) -> int:
             return int(client.create_model_version(CLAIMS, _NOWHERE, tags={_BEAT: "0"}, await_creation_for=0).version)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                _found(client)
+                found(client, CLAIMS, "Who writes to the registry now; no models. Leave it alone.")
             elif attempt > 10:
                 raise
             time.sleep(0.05 * attempt)  # two processes asked for the same number
     raise DeliveryError("the registry gives no claim: run it again")
 
 
-def _found(client: MlflowClient) -> None:
+def found(client: MlflowClient, name: str, description: str) -> None:
+    """Make a registered model where it is not there yet."""
     from mlflow.exceptions import MlflowException
 
     try:
-        client.create_registered_model(CLAIMS, description="Who writes to the registry now; no models. Leave it alone.")
+        client.create_registered_model(name, description=description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

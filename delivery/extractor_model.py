@@ -10,7 +10,6 @@ a process that already has one of that name goes on with it instead of the model
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shutil
@@ -19,6 +18,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from delivery.closure import import_closure
 from delivery.server import DeliveryError
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ NAME = "extractor"
 MD5 = "models.md5"
 """Tag of a logged model and of a version: what `dvc.lock` says of `models`."""
 
+FILES = "files.md5"
+"""Tag of a logged model: the same of all its files, code and requirements included."""
+
 SCRIPT = Path(__file__).with_name("served_extractor.py")
 ENTRY = "stages.train.extractor"
 EXAMPLE = ["Known COPD, no asthma. Start tiotropium 18 mcg once daily.", "Feels well."]
@@ -39,8 +42,6 @@ EXAMPLE = ["Known COPD, no asthma. Start tiotropium 18 mcg once daily.", "Feels 
 
 LIBRARIES = ("mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "scipy", "sentencex")
 """What inference imports directly; a test compares it with what a process that extracts has loaded."""
-
-_REFERENCE = re.compile(r"(stages(?:\.\w+)+)(?::\w+)?")
 
 
 def log_extractor(models: Path, *, run_id: str, root: Path = Path()) -> str:
@@ -77,6 +78,7 @@ def log_extractor(models: Path, *, run_id: str, root: Path = Path()) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
         _save(path, models, root, model)
+        client.set_logged_model_tags(model.model_id, {FILES: folder_md5(path)})
         client.log_model_artifacts(model.model_id, str(path))
     client.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, step=0)])
     # Until here the model is PENDING: what is left of an interrupted call is never taken for a model.
@@ -177,39 +179,3 @@ def requirements_of(root: Path) -> list[str]:
     if missing := sorted(set(LIBRARIES) - pinned.keys()):
         raise DeliveryError(f"requirements.txt pins no {', '.join(missing)}: add it to requirements.in and `make lock`")
     return [pinned[name] for name in LIBRARIES]
-
-
-def import_closure(module: str, root: Path) -> set[str]:
-    """Return the files of `stages/`, relative to `root`, that importing a module may import.
-
-    Imports inside functions count, and so do modules named in strings, as ``"stages.train.crf:CrfTagger"``.
-    """
-    found: set[str] = set()
-    waiting = _files_of(module, root)
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            for name in _references(ast.parse((root / path).read_text(encoding="utf-8"))):
-                waiting |= _files_of(name, root) - found
-    return found
-
-
-def _references(tree: ast.AST) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names |= {match[1]} if (match := _REFERENCE.fullmatch(node.value)) else set()
-    return {name for name in names if name.split(".")[0] == "stages"}
-
-
-def _files_of(name: str, root: Path) -> set[str]:
-    """Return the file of a module, or of the module whose attribute it is, and each `__init__.py` around it."""
-    parts = name.split(".")
-    packages = [Path(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
-    modules = [Path(*parts[:i]).with_suffix(".py") for i in (len(parts) - 1, len(parts)) if i > 1]
-    return {str(path) for path in [*packages, *modules] if (root / path).is_file()}

@@ -12,8 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delivery.extractor_model import MD5
-from delivery.registry import SHA, ledger, version_of
+from delivery.registry import commit_of, ledger, version_of
 from delivery.revisions import resolve
 from delivery.server import DeliveryError, connect, exit_code_of
 
@@ -39,9 +38,7 @@ def lineage(number: int, client: MlflowClient, root: Path = Path()) -> dict[str,
         When the registry has no such version, or it was not registered by `delivery.register`.
     """
     version = version_of(client, number)
-    sha = version.tags.get(SHA)
-    if sha is None or MD5 not in version.tags:
-        raise DeliveryError(f"version {number} was not registered by delivery.register: it says of no commit")
+    sha = commit_of(version)
     try:
         params = {key: value for key, value in resolve(sha, root).params().items() if key.startswith(_PARAMS)}
     except DeliveryError:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from delivery.claims import claimed
-from delivery.commits import fetch_output
 from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, load_bounds
-from delivery.registry import CHALLENGER, CHAMPION, SHA, Entry, Event, append, crown, download, holder, version_of
-from delivery.rescoring import Rescored, rescore, test_set
+from delivery.outputs import Outputs
+from delivery.registry import CHALLENGER, CHAMPION, Entry, Event, append, commit_of, crown, download, holder, version_of
+from delivery.rescoring import Rescored, held_out, rescore
 from delivery.revisions import Revision, resolve
 from delivery.server import MODEL, DeliveryError, connect, exit_code_of
 from stages.common.files import rounded
@@ -82,13 +82,13 @@ def judge(
     version: ModelVersion, champion: ModelVersion | None, root: Path, client: MlflowClient, bounds: Bounds
 ) -> Verdict:
     """Compute every gate of a version against a champion."""
-    revision = resolve(version.tags[SHA], root)
+    revision = resolve(commit_of(version), root)
     metrics, counts = revision.metrics(), revision.document_counts()
     gates = list(absolute_gates(metrics, counts, bounds))
     if champion is None:
         return Verdict(version, None, [*gates, *comparing_gates(metrics, None, None, None, bounds)])
     try:
-        before = resolve(champion.tags[SHA], root)
+        before = resolve(commit_of(champion), root)
         rescored = _rescored(version, champion, (revision, before), client, bounds)
     except DeliveryError as error:
         return Verdict(version, champion, [*gates, Gate("rescoring", "refused", f"cannot be computed: {error}")])
@@ -108,8 +108,8 @@ def _rescored(
         new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
         prepared = folder / "challenger", folder / "champion"
         for revision, target in zip(revisions, prepared, strict=True):
-            fetch_output(revision, "data/prepared", target)
-        test = test_set(prepared[1], prepared[0])
+            Outputs().copy(revision, "data/prepared", target)
+        test = held_out(prepared[1], prepared[0])
         if test.documents.empty:
             nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
             return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))

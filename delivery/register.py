@@ -14,23 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delivery.card import card_of, summary_of
-from delivery.claims import claimed
-from delivery.commits import export_code, fetch_output
-from delivery.extractor_model import log_extractor
+from delivery.claims import claimed, found
+from delivery.outputs import Outputs
 from delivery.registry import (
     CHALLENGER,
     CHAMPION,
     SHA,
     download,
     download_source,
-    found,
     holder,
     version_of_commit,
 )
 from delivery.revisions import Revision, resolve
 from delivery.server import MODEL, DeliveryError, connect, exit_code_of
 from delivery.staleness import Graph
-from delivery.tracking import track
+from delivery.tracking import MODEL as LOGGED
+from delivery.tracking import Content, track
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -50,18 +49,21 @@ def register(revision: Revision, client: MlflowClient) -> ModelVersion:
     """
     digest = _checked(revision)
     run_id = track(revision, client=client)
-    with tempfile.TemporaryDirectory() as folder:
-        source = _logged(revision, digest, run_id, Path(folder), client)
-    found(client)
-    with claimed(client) as claim:
+    found(client, MODEL, "Marks diseases and treatments in clinical notes.")
+    with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
         version = version_of_commit(client, str(revision.sha), digest)
         if version is None:
+            source = _stored(revision, digest, run_id, Path(folder), client)
             claim.check()
             version = client.create_model_version(
-                MODEL, source, run_id, tags=lineage_tags(revision), model_id=source.removeprefix("models:/")
+                MODEL,
+                source,
+                run_id,
+                tags=lineage_tags(revision),
+                model_id=source.removeprefix("models:/"),
+                await_creation_for=0,
             )
-        with tempfile.TemporaryDirectory() as folder:
-            download(client, version, Path(folder))
+        download(client, version, Path(folder) / "version")
         _describe(client, revision, version)
         champion = holder(client, CHAMPION)
         if champion is None or champion.version != version.version:
@@ -99,20 +101,25 @@ def _checked(revision: Revision) -> str:
     return digest
 
 
-def _logged(revision: Revision, digest: str, run_id: str, folder: Path, client: MlflowClient) -> str:
-    """Log the model to the run of its commit, read it back, and return its address."""
-    code, models = folder / "code", folder / "models"
-    fetch_output(revision, "models", models)
-    export_code(revision, code)
-    source = log_extractor(models, run_id=run_id, root=code)
+def _stored(revision: Revision, digest: str, run_id: str, folder: Path, client: MlflowClient) -> str:
+    """Return the address of the run's model, its bytes read back; no version has it yet."""
+    source = _address(client, run_id)
     try:
-        download_source(source, digest, folder / "stored", source)
+        download_source(client, source, digest, folder / "stored", source)
     except DeliveryError:
         # What the server lost is not looked at again; the model is sent once more.
         client.delete_logged_model(source.removeprefix("models:/"))
-        source = log_extractor(models, run_id=run_id, root=code)
-        download_source(source, digest, folder / "stored again", source)
+        Content(revision, Outputs(), folder / "content").log_model(client, run_id)
+        source = _address(client, run_id)
+        download_source(client, source, digest, folder / "stored again", source)
     return source
+
+
+def _address(client: MlflowClient, run_id: str) -> str:
+    address = client.get_run(run_id).data.tags.get(LOGGED, "absent")
+    if not address.startswith("models:/"):
+        raise DeliveryError(f"the run of the commit has no model ({address})")
+    return address
 
 
 def _describe(client: MlflowClient, revision: Revision, version: ModelVersion) -> None:

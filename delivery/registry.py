@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from delivery.claims import Claim
-from delivery.extractor_model import MD5, folder_md5
+from delivery.extractor_model import FILES, MD5, folder_md5
 from delivery.server import MODEL, DeliveryError
 
 if TYPE_CHECKING:
@@ -55,17 +55,6 @@ class Entry:
     reasons: list[str]
 
 
-def found(client: MlflowClient) -> None:
-    """Make the registered model where it is not there yet."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(MODEL, description="Marks diseases and treatments in clinical notes.")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-
-
 def version_of(client: MlflowClient, number: int | str) -> ModelVersion:
     """Return a version by its number.
 
@@ -82,6 +71,20 @@ def version_of(client: MlflowClient, number: int | str) -> ModelVersion:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
         raise DeliveryError(f"the registry has no version {number} of {MODEL}: see `mlflow` for those it has") from None
+
+
+def commit_of(version: ModelVersion) -> str:
+    """Return the commit that a version was made from.
+
+    Raises
+    ------
+    DeliveryError
+        When somebody put it into the registry by hand.
+    """
+    sha = version.tags.get(SHA)
+    if sha is None or MD5 not in version.tags:
+        raise DeliveryError(f"version {version.version} is of no known commit: register one with delivery.register")
+    return str(sha)
 
 
 def holder(client: MlflowClient, alias: str) -> ModelVersion | None:
@@ -119,25 +122,26 @@ def download(client: MlflowClient, version: ModelVersion, target: Path) -> Path:
     DeliveryError
         When a file is missing or the model is not the one that was registered.
     """
-    return download_source(str(version.source), version.tags.get(MD5, ""), target, f"version {version.version}")
+    return download_source(client, str(version.source), version.tags.get(MD5, ""), target, f"version {version.version}")
 
 
-def download_source(source: str, digest: str, target: Path, name: str) -> Path:
-    """Download a logged model and compare its bytes with the MD5 that `dvc.lock` gave them."""
+def download_source(client: MlflowClient, source: str, digest: str, target: Path, name: str) -> Path:
+    """Download a logged model; compare the model's bytes with those of `dvc.lock`, all files with what was sent."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
     target.mkdir(parents=True, exist_ok=True)
+    mend = f"delete {name} there and register its commit again"
     try:
+        sent = client.get_logged_model(source.removeprefix("models:/")).tags.get(FILES)
         folder = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(target)))
     except (MlflowException, OSError) as error:
         reason = type(error).__name__
-        raise DeliveryError(f"the artifacts of {name} cannot be read ({reason}): register its commit again") from error
+        raise DeliveryError(f"the files of {name} cannot be read ({reason}): if the server runs, {mend}") from error
+    (folder / "registered_model_meta").unlink(missing_ok=True)  # MLflow adds it to what it downloads
     models = folder / "artifacts" / "models"
-    if not models.is_dir() or folder_md5(models) != digest:
-        raise DeliveryError(
-            f"the artifacts of {name} are incomplete or others than registered: register its commit again"
-        )
+    if not models.is_dir() or folder_md5(models) != digest or folder_md5(folder) != sent:
+        raise DeliveryError(f"the files of {name} are incomplete, or not those that were sent: {mend}")
     return folder
 
 

@@ -30,7 +30,7 @@ _TOKENS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LD_LIBR
 
 
 @dataclass(frozen=True)
-class TestSet:
+class HeldOut:
     """The test documents of a commit with their gold mentions.
 
     Parameters
@@ -71,7 +71,7 @@ class Rescored:
         return statistics.median(old / new for old, new in zip(*self.seconds, strict=True))
 
 
-def test_set(champion: Path, challenger: Path) -> TestSet:
+def held_out(champion: Path, challenger: Path) -> HeldOut:
     """Return the champion's test documents but those whose text the challenger has seen.
 
     Parameters
@@ -84,21 +84,21 @@ def test_set(champion: Path, challenger: Path) -> TestSet:
     others = read_table(challenger / "documents.parquet", ["split", "text"])
     learned = set(map(_plain, others.loc[others["split"] != "test", "text"]))
     seen = documents["text"].map(_plain).isin(learned)
-    return TestSet(documents[~seen], read_table(champion / "mentions.parquet"), int(seen.sum()))
+    return HeldOut(documents[~seen], read_table(champion / "mentions.parquet"), int(seen.sum()))
 
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def rescore(champion: Path, challenger: Path, test: TestSet, *, rounds: int, seconds: float) -> Rescored:
+def rescore(champion: Path, challenger: Path, test: HeldOut, *, rounds: int, seconds: float) -> Rescored:
     """Tag and time the test documents with both models, in turns.
 
     Parameters
     ----------
     champion, challenger : Path
         Downloaded models.
-    test : TestSet
+    test : HeldOut
     rounds : int
         How often each is timed.
     seconds : float
@@ -123,7 +123,7 @@ def rescore(champion: Path, challenger: Path, test: TestSet, *, rounds: int, sec
     return Rescored(tables[0], tables[1], len(texts), test.left_out, times)
 
 
-def _counts(notes: Sequence[Sequence[Any]], test: TestSet) -> pd.DataFrame:
+def _counts(notes: Sequence[Sequence[Any]], test: HeldOut) -> pd.DataFrame:
     names = test.documents["document"]
     rows = [(name, *mention[:4]) for name, mentions in zip(names, notes, strict=True) for mention in mentions]
     return document_counts(compare(test.documents, test.mentions, pd.DataFrame(rows, columns=_PREDICTED)))

@@ -46,9 +46,10 @@ def exit_code_of(command: str, work: Callable[[], object]) -> int:
             work()
         except (MlflowException, OSError) as error:  # those of requests are OSErrors
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            reason = re.sub(r"\?\S+", "?…", reason)  # signed addresses let in whoever reads them
             raise DeliveryError(
-                f"{tracking_uri()} did not do it ({reason}): see that the server runs, then run the command again; "
-                "it goes on where it was"
+                f"{_without_password(tracking_uri())} did not do it ({reason}): see that the server runs, then run "
+                "the command again; it goes on where it was"
             ) from error
 
     return exit_code(command, guarded)
@@ -60,7 +61,8 @@ def connect(root: Path = Path()) -> MlflowClient:
     Raises
     ------
     DeliveryError
-        When the server does not answer: within seconds, not after minutes of silent retries.
+        When the server does not answer: within seconds, not after minutes of silent retries. (A
+        database that is named directly, without a server, is tried for a minute and a half.)
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
@@ -74,9 +76,9 @@ def connect(root: Path = Path()) -> MlflowClient:
     uri = tracking_uri(root)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    client = mlflow.MlflowClient()
     try:
         with _migrating(uri):
+            client = mlflow.MlflowClient()
             client.search_experiments(max_results=1)
     except Exception as error:  # of MLflow, of the database, of the driver that is not installed
         raise DeliveryError(

@@ -57,3 +57,22 @@ def light(reproduced: Repository, workshop: Path) -> Repository:
     repository.dvc("repro", timeout=600)
     repository.commit("Parameters that take little time")
     return repository
+
+
+GRID = ("train.crf.iterations=1,3", "train.crf.aggressiveness=0.5,1.0")
+
+
+@pytest.fixture(scope="session")
+def grid(light: Repository, workshop: Path) -> Repository:
+    """Four experiments, queued by one command and run by two workers, as the guide says; none of them applied."""
+    repository = copy(light, workshop / "grid")
+    repository.dvc("exp", "run", "--queue", *[word for setting in GRID for word in ("-S", setting)])
+    try:
+        repository.dvc("queue", "start", "--jobs", "2")
+        states = repository.wait_for_queue(900)
+    finally:
+        repository.dvc("queue", "stop", "--kill")
+    failed = [name for name, state in states.items() if state != "Success"]
+    assert len(states) == 4
+    assert not failed, "\n".join(repository.dvc("queue", "logs", name).text for name in failed)
+    return repository

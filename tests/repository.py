@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,8 @@ LIGHT = (
 )
 """Parameters with which the graph takes little more than its imports; as `-S` takes them."""
 
+
+_STATES = ("Queued", "Running", "Success", "Failed")
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -150,6 +153,18 @@ class Repository:
         """Return the bytes of dvc.lock and of everything under metrics/, by path."""
         paths = [self.root / "dvc.lock", *sorted((self.root / "metrics").rglob("*"))]
         return {str(path.relative_to(self.root)): path.read_bytes() for path in paths if path.is_file()}
+
+    def wait_for_queue(self, limit: float) -> dict[str, str]:
+        """Return the state of each queued experiment by name, when none is waiting or running any more."""
+        end = time.monotonic() + limit
+        states: dict[str, str] = {}
+        while time.monotonic() < end:
+            rows = [line.split() for line in self.dvc("queue", "status").out.splitlines()]
+            states = {row[1]: row[-1] for row in rows if len(row) > 2 and row[-1] in _STATES}
+            if states and not set(states.values()) & {"Queued", "Running"}:
+                return states
+            time.sleep(1)
+        raise AssertionError(f"the queue did not end in {limit} s: {states}")
 
     def _result(self, command: tuple[str, ...], timeout: float) -> Result:
         # Its own process group, so that what outlives the time limit is ended with all its children.

@@ -141,7 +141,7 @@ def test_queued_experiments_run_their_own_code_and_parameters(lab: Repository) -
     stage.write_text("raise SystemExit('the code of the workspace')\n", encoding="utf-8")
     try:
         lab.dvc("queue", "start", "--jobs", "2")
-        states = wait_for_queue(lab)
+        states = lab.wait_for_queue(QUEUE_LIMIT)
     finally:
         lab.dvc("queue", "stop", "--kill")
     failed = [name for name, state in states.items() if state != "Success"]
@@ -151,22 +151,6 @@ def test_queued_experiments_run_their_own_code_and_parameters(lab: Repository) -
     assert {name: params_of(shown[name])["train"]["crf"]["iterations"] for name in wanted} == wanted
     scores = {name: f1_of(shown[name]) for name in wanted}
     assert len(set(scores.values())) == len(wanted), scores
-
-
-def wait_for_queue(repository: Repository) -> dict[str, str]:
-    """Return the state of each queued experiment by name, when none is waiting or running any more."""
-    limit = time.monotonic() + QUEUE_LIMIT
-    states: dict[str, str] = {}
-    while time.monotonic() < limit:
-        rows = [line.split() for line in repository.dvc("queue", "status").out.splitlines()]
-        states = {row[1]: row[-1] for row in rows if len(row) > 2 and row[-1] in _STATES}
-        if states and not set(states.values()) & {"Queued", "Running"}:
-            return states
-        time.sleep(1)
-    pytest.fail(f"the queue did not end in {QUEUE_LIMIT} s: {states}")
-
-
-_STATES = ("Queued", "Running", "Success", "Failed")
 
 
 def experiments(repository: Repository) -> dict[str, Any]:

@@ -15,17 +15,16 @@ import pytest
 import yaml
 from mlflow.exceptions import MlflowException
 
+from delivery.closure import import_closure
 from delivery.extractor_model import (
     ENTRY,
     EXAMPLE,
     LIBRARIES,
     folder_md5,
-    import_closure,
     log_extractor,
     requirements_of,
 )
 from delivery.server import DeliveryError, connect
-from tests import closure
 from tests.repository import ROOT
 
 UV = shutil.which("uv")
@@ -97,10 +96,6 @@ def test_the_model_has_its_bytes_its_code_and_no_pickle(downloaded: Path, models
     kinds = {path.suffix for path in downloaded.rglob("*") if path.is_file()}
     assert kinds <= {".parquet", ".npy", ".json", ".py", ".txt", ".yaml", ""}
     assert str(ROOT) not in (downloaded / "MLmodel").read_text()
-
-
-def test_the_closure_agrees_with_that_of_the_graph() -> None:
-    assert import_closure(ENTRY, ROOT) == closure.import_closure(ENTRY, ROOT)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""Tables to pages, in the profiler's own environment: `python profile_pages.py TABLES TARGET BATCH`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+
+def main(tables: Path, target: Path, batch: str) -> None:
+    """Write one page for each Parquet table; a page that was there is replaced when the new one is whole."""
+    from data_profiling import ProfileReport
+
+    for table in sorted(tables.glob("*.parquet")):
+        report = ProfileReport(
+            pd.read_parquet(table),
+            title=f"{batch}: {table.stem}",
+            minimal=True,
+            progress_bar=False,
+            samples=None,  # no rows: what is counted may be seen, not who wrote what
+            duplicates=None,
+            html={"inline": True, "use_local_assets": True, "navbar_show": True},
+        )
+        page = target / f".{table.stem}.html"
+        report.to_file(page, silent=True)
+        page.replace(target / f"{table.stem}.html")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, load_bounds
+from delivery.registry import Entry
+from delivery.rescoring import Rescored, held_out
+from delivery.rollback import earlier
+from delivery.server import DeliveryError
+from tests.repository import ROOT
+
+BOUNDS = load_bounds(ROOT / "delivery/gate.yaml")
+METRICS: dict[str, Any] = {
+    "validation.passed": True,
+    "validation.errors": 0,
+    "validation.warnings": 0,
+    "evaluation.calibration.ece": 0.03,
+    "evaluation.acceptance.promised": 0.95,
+    "evaluation.acceptance.mentions": 0.5,
+    "evaluation.acceptance.precision": 0.96,
+    "behaviour.common_diseases.kind": "minimum functionality",
+    "behaviour.common_diseases.cases": 40,
+    "behaviour.common_diseases.passed": 40,
+    "behaviour.common_diseases.rate": 1.0,
+    "behaviour.upper_case.kind": "invariance",
+    "behaviour.upper_case.cases": 100,
+    "behaviour.upper_case.passed": 60,
+    "behaviour.upper_case.rate": 0.6,
+}
+
+
+def counts(*, missed: int = 1, documents: int = 60) -> pd.DataFrame:
+    """Return per document and label four found mentions, one wrong one, and `missed` in every second document."""
+    rows = [
+        (f"{document:04}", label, 4 - missed * (document % 2), 1, 1 + missed * (document % 2))
+        for document in range(documents)
+        for label in ("Disease", "Treatment")
+    ]
+    return pd.DataFrame(rows, columns=["document", "label", "tp", "fp", "fn"])
+
+
+ALIKE = Rescored(counts(), counts(), 60, 0, ([1.0, 1.0, 1.0], [1.0, 1.1, 0.9]))
+
+
+def by_name(gates: Iterator[Gate]) -> dict[str, Gate]:
+    return {gate.name: gate for gate in gates}
+
+
+def alone(**changes: Any) -> dict[str, Gate]:
+    metrics = METRICS | {key.replace("__", "."): value for key, value in changes.items()}
+    return by_name(absolute_gates({k: v for k, v in metrics.items() if v is not None}, counts(), BOUNDS))
+
+
+def compared(rescored: Rescored = ALIKE, recorded: pd.DataFrame | None = None, **changes: Any) -> dict[str, Gate]:
+    metrics = METRICS | {key.replace("__", "."): value for key, value in changes.items()}
+    challenger = {key: value for key, value in metrics.items() if value is not None}
+    return by_name(comparing_gates(challenger, METRICS, counts() if recorded is None else recorded, rescored, BOUNDS))
+
+
+def refused(gates: dict[str, Gate]) -> set[str]:
+    return {name for name, gate in gates.items() if gate.status == "refused"}
+
+
+def test_a_good_model_passes() -> None:
+    assert not refused(alone())
+    assert not refused(compared())
+    assert {gate.status for gate in compared().values()} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("change", "gate"),
+    [
+        ({"validation__passed": False}, "validation"),
+        ({"validation__passed": "true"}, "validation"),
+        ({"evaluation__calibration__ece": 0.09}, "calibration"),
+        ({"evaluation__calibration__ece": float("nan")}, "calibration"),
+        ({"evaluation__acceptance__precision": 0.90}, "acceptance promise"),
+        ({"behaviour__common_diseases__rate": 0.89}, "minimum functionality"),
+    ],
+    ids=str,
+)
+def test_each_absolute_gate_refuses(change: dict[str, Any], gate: str) -> None:
+    assert refused(alone(**change)) == {gate}
+
+
+@pytest.mark.parametrize(
+    ("missing", "gate"),
+    [
+        ("validation.passed", "validation"),
+        ("evaluation.calibration.ece", "calibration"),
+        ("evaluation.acceptance.promised", "acceptance promise"),
+        ("evaluation.acceptance.mentions", "acceptance promise"),
+        ("behaviour.common_diseases.rate", "minimum functionality"),
+    ],
+)
+def test_what_cannot_be_computed_refuses_and_says_what_to_do(missing: str, gate: str) -> None:
+    metrics = METRICS | {missing: None}
+    gates = by_name(absolute_gates(metrics, counts(), BOUNDS))
+    assert refused(gates) == {gate}
+    assert "dvc repro" in gates[gate].reason
+
+
+def test_no_metrics_at_all_refuse_everything() -> None:
+    gates = by_name(absolute_gates({}, None, BOUNDS))
+    assert refused(gates) == set(gates)
+
+
+def test_a_promise_is_not_broken_by_noise_or_by_accepting_nothing() -> None:
+    assert alone(evaluation__acceptance__precision=0.945)["acceptance promise"].status == "passed"
+    assert alone(evaluation__acceptance__mentions=0.0)["acceptance promise"].status == "passed"
+
+
+def test_without_a_champion_nothing_is_compared() -> None:
+    gates = by_name(comparing_gates(METRICS, None, None, None, BOUNDS))
+    assert {gate.status for gate in gates.values()} == {"no champion yet"}
+
+
+def test_a_worse_model_is_refused_overall_and_by_label() -> None:
+    worse = replace(ALIKE, challenger=counts(missed=3))
+    assert refused(compared(worse)) == {
+        "strict F1, all labels",
+        "strict F1, Disease",
+        "strict F1, Treatment",
+    }
+
+
+def test_one_worse_label_is_enough() -> None:
+    mixed = counts()
+    mixed[mixed["label"] == "Disease"] = counts(missed=3)[counts()["label"] == "Disease"]
+    assert "strict F1, Disease" in refused(compared(replace(ALIKE, challenger=mixed)))
+
+
+def test_a_better_model_passes() -> None:
+    assert not refused(compared(replace(ALIKE, challenger=counts(missed=0))))
+
+
+def test_a_slow_model_is_refused() -> None:
+    assert refused(compared(replace(ALIKE, seconds=([1.0, 1.0, 1.0], [1.3, 1.3, 0.5])))) == {"throughput"}
+
+
+def test_too_few_documents_are_no_comparison() -> None:
+    assert refused(compared(replace(ALIKE, documents=29))) == {"test documents"}
+
+
+def test_a_champion_that_broke_in_this_environment_lowers_no_bar() -> None:
+    assert "champion as recorded" in refused(compared(replace(ALIKE, champion=counts(missed=3))))
+    assert "champion as recorded" in refused(
+        by_name(comparing_gates(METRICS, METRICS, None, ALIKE, BOUNDS)),
+    )
+
+
+def test_a_behaviour_that_is_worse_beyond_noise_refuses() -> None:
+    assert refused(compared(behaviour__upper_case__passed=30, behaviour__upper_case__rate=0.3)) == {"behaviour"}
+    assert not refused(compared(behaviour__upper_case__passed=55, behaviour__upper_case__rate=0.55))
+
+
+def test_a_behaviour_that_is_no_longer_tested_refuses() -> None:
+    gates = compared(behaviour__upper_case__cases=0, behaviour__upper_case__rate=None)
+    assert "upper_case" in gates["behaviour"].reason
+    assert gates["behaviour"].status == "refused"
+
+
+@given(st.integers(min_value=0, max_value=2**32 - 1))
+def test_a_model_is_never_worse_than_itself(seed: int) -> None:
+    table = counts()
+    table[["tp", "fp", "fn"]] = np.random.default_rng(seed).integers(0, 6, size=(len(table), 3))
+    same = replace(ALIKE, champion=table, challenger=table)
+    assert not refused(compared(same, recorded=table))
+
+
+def test_bounds_with_a_misspelt_or_missing_key_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text((ROOT / "delivery/gate.yaml").read_text().replace("throughput:", "throughptu:"))
+    with pytest.raises(DeliveryError, match="throughput: Field required; throughptu: Extra inputs"):
+        load_bounds(path)
+    with pytest.raises(DeliveryError, match="cannot be read"):
+        load_bounds(tmp_path / "absent.yaml")
+    assert isinstance(BOUNDS, Bounds)
+
+
+def test_documents_that_the_challenger_learned_from_are_left_out(tmp_path: Path) -> None:
+    for name, splits in (("champion", ["test", "test", "train"]), ("challenger", ["train", "test", "test"])):
+        (tmp_path / name).mkdir()
+        texts = ["Gout.", "Asthma. ", "Iritis."] if name == "champion" else ["gout. ", "Asthma.", "Iritis."]
+        frame = pd.DataFrame({"document": ["a", "b", "c"], "split": splits, "text": texts, "note_type": None})
+        frame.to_parquet(tmp_path / name / "documents.parquet")
+        pd.DataFrame({"document": [], "start": [], "end": [], "label": []}).to_parquet(
+            tmp_path / name / "mentions.parquet"
+        )
+    found = held_out(tmp_path / "champion", tmp_path / "challenger")
+    assert found.documents["document"].tolist() == ["b"]
+    assert found.left_out == 1
+
+
+def story(*events: tuple[str, int, int | None]) -> list[Entry]:
+    return [Entry(i, event, version, before, "", []) for i, (event, version, before) in enumerate(events, 1)]  # type: ignore[arg-type]
+
+
+def test_a_rollback_goes_to_the_champion_before() -> None:
+    entries = story(("promoted", 1, None), ("promoted", 2, 1), ("refused", 3, 2), ("promoted", 4, 2))
+    assert earlier(entries, 4, None) == 2
+
+
+def test_two_rollbacks_go_back_two_promotions() -> None:
+    entries = story(("promoted", 1, None), ("promoted", 2, 1), ("promoted", 3, 2), ("rolled back", 2, 3))
+    assert earlier(entries, 2, None) == 1
+
+
+def test_a_promotion_that_was_interrupted_is_nothing_to_go_back_to() -> None:
+    entries = story(("promoted", 1, None), ("promoted", 2, 1), ("promoted", 3, 1))  # 2 never got its alias
+    assert earlier(entries, 3, None) == 1
+
+
+@pytest.mark.parametrize(
+    ("champion", "to", "message"),
+    [(1, None, "replaced no champion"), (1, 3, "never champion"), (1, 1, "champion already"), (7, None, "replaced no")],
+)
+def test_a_rollback_to_nothing_is_refused(champion: int, to: int | None, message: str) -> None:
+    entries = story(("promoted", 1, None), ("promoted", 2, 1), ("refused", 3, 2), ("rolled back", 1, 2))
+    with pytest.raises(DeliveryError, match=message):
+        earlier(entries, champion, to)
+    assert earlier(entries, champion, 2) == 2
