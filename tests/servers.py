@@ -144,7 +144,7 @@ class ObjectStore:
     def objects(self) -> set[str]:
         """Return the MD5 of everything DVC keeps there; directories as `….dir`."""
         folder = self.storage / "files" / "md5"
-        return {path.parent.name + path.name for path in folder.rglob("*") if path.is_file()}
+        return {path.parent.name + path.name for path in folder.rglob("[!.]*") if path.is_file()}
 
 
 @contextmanager

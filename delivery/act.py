@@ -1,0 +1,123 @@
+"""Do what the monitor decided: `python -m delivery.act DECISION.json [--retrain retrain.yml]`.
+
+none, watch: a line in the summary. retrain: a run. retrain_and_alert: a run and an issue. redevelop: an issue.
+unknown, or no readable decision: an issue, and exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delivery.command import exit_code, summarise
+from delivery.dispatch import dispatch
+from delivery.github import GitHub, connect, ensure
+from stages.common.files import read_json
+
+LABEL = "behealthy-drift"
+RUNS = frozenset({"retrain", "retrain_and_alert"})
+ALERTS = frozenset({"retrain_and_alert", "redevelop", "unknown"})
+QUIET = frozenset({"none", "watch"})
+TODO = {
+    "retrain_and_alert": "A retraining was started. Look at what drifted, and at the pull request that it opens.",
+    "redevelop": "Retraining is not enough: look at the data and go back to experiments. Nothing was started.",
+    "unknown": "Whether the data drifted could not be told: this is not `none`. Mend the log or the monitor.",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the monitor decided, and why."""
+
+    decision: str
+    reasons: tuple[str, ...]
+
+    def markdown(self) -> str:
+        """Return it for people."""
+        return "\n".join([f"**Monitor: {self.decision}**", "", *(f"- {reason}" for reason in self.reasons)])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command: 0 done, 1 when nothing is known or it could not be done."""
+    parser = argparse.ArgumentParser(
+        prog="python -m delivery.act",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("decision", type=Path, help="decision.json of stages.monitor")
+    parser.add_argument("--retrain", default="retrain.yml", help="workflow that retrains (default: %(default)s)")
+    parser.add_argument("--ref", default=os.environ.get("GITHUB_REF_NAME", "main"), help="branch that it runs on")
+    chosen = parser.parse_args(arguments)
+    return exit_code("act", lambda: _act(chosen))
+
+
+def read_verdict(path: Path) -> Verdict:
+    """Return the decision; whatever cannot be read as one is `unknown`."""
+    try:
+        content = read_json(path)
+        decision, reasons = content["decision"], tuple(str(reason) for reason in content["reasons"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Verdict("unknown", (f"there is no readable decision ({type(error).__name__}): see the job's log",))
+    if decision not in RUNS | ALERTS | QUIET:
+        return Verdict("unknown", ("the monitor wrote a decision that is not known here",))
+    return Verdict(decision, reasons)
+
+
+def act(verdict: Verdict, github: GitHub, retrain: str, ref: str) -> list[str]:
+    """Do it; return what was done, a line each."""
+    done = []
+    if verdict.decision in RUNS:
+        reason = "; ".join([f"monitor: {verdict.decision}", *verdict.reasons])[:1000]
+        dispatch(retrain, ref, {"reason": reason}, github)
+        done.append(f"dispatched {retrain} on {ref}")
+    if verdict.decision in ALERTS:
+        done.append(f"issue {alert(verdict, github)}")
+    return done
+
+
+def alert(verdict: Verdict, github: GitHub) -> str:
+    """Open an issue for this kind of decision, or update the open one; return its address."""
+    marker = f"<!-- {LABEL}: {verdict.decision} -->"
+    body = "\n\n".join([marker, verdict.markdown(), TODO[verdict.decision], f"Last seen: {_run_address()}"]) + "\n"
+
+    def find() -> dict[str, Any] | None:
+        issues = github.pages("issues", state="open", labels=LABEL)
+        return next(
+            (issue for issue in issues if (issue["body"] or "").startswith(marker) and "pull_request" not in issue),
+            None,
+        )
+
+    new = {"title": f"Monitor: {verdict.decision}", "body": body, "labels": [LABEL]}
+    issue = ensure(
+        find,
+        lambda: github.post("issues", new),
+        lambda found: github.patch(f"issues/{found['number']}", {"body": body}),
+        github,
+    )
+    return str(issue["html_url"])
+
+
+def _act(chosen: argparse.Namespace) -> int:
+    verdict = read_verdict(chosen.decision)
+    summarise(verdict.markdown())
+    print(verdict.markdown())
+    if verdict.decision not in QUIET:
+        for line in act(verdict, connect(), chosen.retrain, chosen.ref):
+            print(line)
+            summarise(line)
+    return 1 if verdict.decision == "unknown" else 0
+
+
+def _run_address() -> str:
+    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+    server, repository, run = (os.environ.get(name, "") for name in names)
+    return f"{server}/{repository}/actions/runs/{run}" if run else "by hand"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

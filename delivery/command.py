@@ -1,0 +1,27 @@
+"""How a command of this room ends when something could not be done: one sentence, exit code 1, no traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.common.errors import BeHealthyError
+
+
+def exit_code(name: str, work: Callable[[], int | None]) -> int:
+    """Run a command; return what it returns (None is 0), or 1 after printing what is wrong and the remedy."""
+    try:
+        return work() or 0
+    except BeHealthyError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+
+
+def summarise(markdown: str) -> None:
+    """Append to the job's summary, where there is a job."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown.rstrip("\n") + "\n\n")

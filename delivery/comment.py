@@ -1,0 +1,110 @@
+"""Say the report where the reviewer reads: one comment on the pull request, kept up to date, and the job's summary.
+
+`python -m delivery.comment --file reports/report.md [--failure reports/failure.md] [--summary-only]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from delivery.command import exit_code, summarise
+from delivery.github import GitHub, connect, ensure
+from delivery.server import DeliveryError
+
+MARKER = "<!-- behealthy-report -->"
+"""First line of the report; by it the comment is found again."""
+LONGEST = 65_000
+"""Characters; GitHub takes 65,536."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command: 0 said, 1 not said, or there was no report to say."""
+    parser = argparse.ArgumentParser(prog="python -m delivery.comment", description=__doc__)
+    parser.add_argument("--file", type=Path, required=True, help="the report, as Markdown")
+    parser.add_argument("--failure", type=Path, help="what failed, as Markdown; goes first, if the file is there")
+    parser.add_argument("--number", type=int, help="of the pull request; default: from the job's event or branch")
+    parser.add_argument("--summary-only", action="store_true", help="no comment: a fork's token cannot write one")
+    return exit_code("comment", lambda: _say(parser.parse_args(arguments)))
+
+
+def compose(report: str | None, failure: str | None) -> str:
+    """Return the comment: the marker, what failed, the report; cut at a line where GitHub would refuse it.
+
+    Parameters
+    ----------
+    report : str or None
+        None when there is none, which the comment says.
+    failure : str or None
+        What failed before it.
+    """
+    text = "**There is no report**: it could not be made. The job's log says why." if report is None else report
+    parts = [MARKER, (failure or "").strip(), text.removeprefix(MARKER).strip()]
+    body = "\n\n".join(filter(None, parts)) + "\n"
+    if len(body) <= LONGEST:
+        return body
+    return body[: body.rindex("\n", 0, LONGEST)] + "\n\n*Cut here: the job's summary has the rest.*\n"
+
+
+def post(github: GitHub, number: int, body: str) -> str:
+    """Create the comment or update it; return its address. Should there be two, keep the first."""
+    path = f"issues/{number}/comments"
+    login = github.login()
+
+    def find() -> dict[str, Any] | None:
+        found = [comment for comment in github.pages(path) if _is_own(comment, login)]
+        for superfluous in found[1:]:
+            github.delete(f"issues/comments/{superfluous['id']}")
+        return found[0] if found else None
+
+    comment = ensure(
+        find,
+        lambda: github.post(path, {"body": body}),
+        lambda found: github.patch(f"issues/comments/{found['id']}", {"body": body}),
+        github,
+    )
+    return str(comment["html_url"])
+
+
+def pull_request(github: GitHub) -> int | None:
+    """Return the number of the job's pull request: of its event, else the open one of its branch, else None."""
+    event = os.environ.get("GITHUB_EVENT_PATH")
+    if event and Path(event).is_file():
+        number = json.loads(Path(event).read_text(encoding="utf-8")).get("pull_request", {}).get("number")
+        if number is not None:
+            return int(number)
+    branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
+    if not branch:
+        raise DeliveryError("neither an event nor a branch says which pull request it is: give --number")
+    found = github.pages("pulls", state="open", head=f"{github.owner}:{branch}")
+    return next((int(pull["number"]) for pull in found), None)
+
+
+def _say(chosen: argparse.Namespace) -> int:
+    report = chosen.file.read_text(encoding="utf-8") if chosen.file.is_file() else None
+    failure = chosen.failure.read_text(encoding="utf-8") if chosen.failure and chosen.failure.is_file() else None
+    body = compose(report, failure)
+    summarise(body)
+    if not chosen.summary_only:
+        github = connect()
+        number = chosen.number or pull_request(github)
+        print(post(github, number, body) if number else "no open pull request: the report is in the summary only")
+    if report is None:
+        raise DeliveryError(f"{chosen.file} is not there: python -m delivery.report makes it")
+    return 0
+
+
+def _is_own(comment: dict[str, Any], login: str | None) -> bool:
+    """Tell our comment from one that quotes it: the marker comes first, and the author is us."""
+    user = comment.get("user") or {}
+    ours = user.get("login") == login if login else user.get("type") == "Bot"
+    return ours and str(comment.get("body", "")).startswith(MARKER)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

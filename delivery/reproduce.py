@@ -1,0 +1,116 @@
+"""Run the graph where only git is at hand, fetching no more than the changed stages need.
+
+`python -m delivery.reproduce [--failure FILE] [--check]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from delivery.command import exit_code
+from delivery.faults import explain
+from delivery.revisions import workspace
+from delivery.server import DeliveryError
+from delivery.staleness import Graph
+from stages.common.files import write_text
+
+SOURCES = ("data/annotations.dvc", "data/incoming.dvc")
+REPRODUCE = ("dvc", "repro", "--pull", "--allow-missing")
+"""`--allow-missing`: a stage whose inputs have not changed needs none of them; `--pull`: one that runs gets them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command: 0 when the graph is as `dvc.lock` says, 1 when it is not or a stage failed."""
+    parser = argparse.ArgumentParser(prog="python -m delivery.reproduce", description=__doc__)
+    parser.add_argument("--failure", type=Path, default=Path("reports/failure.md"), help="says what failed, if it does")
+    parser.add_argument("--check", action="store_true", help="run nothing: does dvc.lock hold for this commit?")
+    chosen = parser.parse_args(arguments)
+    return exit_code("reproduce", check if chosen.check else lambda: reproduce(chosen.failure))
+
+
+def reproduce(failure: Path, root: Path = Path()) -> None:
+    """Run what has changed.
+
+    Raises
+    ------
+    DeliveryError
+        When a stage fails; `failure` says then which one and why, without any note text.
+    """
+    failure.unlink(missing_ok=True)
+    fetch_bundled(root)
+    status, lines = _run(REPRODUCE, root)
+    if status:
+        write_text(failure, describe(lines, _stages(root)))
+        raise DeliveryError(f"the graph could not be reproduced ({failure} says why): mend that, and run it again")
+
+
+def check(root: Path = Path()) -> None:
+    """Compare `dvc.lock` with code, parameters and `.dvc` files; needs no data and no remote.
+
+    Raises
+    ------
+    DeliveryError
+        When a stage would run, and why.
+    """
+    stale = Graph.of(workspace(root)).stale()
+    if stale:
+        stage, reason = next(iter(stale.items()))
+        raise DeliveryError(
+            f"dvc.lock does not hold for what lies beside it (stage {stage}: {reason}): run `dvc repro`,"
+            " or let the workflow `reproduce` do it, and commit dvc.lock and metrics/"
+        )
+
+
+def fetch_bundled(root: Path = Path()) -> None:
+    """Put into the cache what git itself brings; what it lacks comes from `storage` when a stage asks for it."""
+    command = ["dvc", "fetch", "--quiet", "--remote", "bundled", *SOURCES]
+    subprocess.run(command, cwd=root, capture_output=True, check=False)
+
+
+def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
+    """Return what failed, as Markdown.
+
+    Only what stages say of themselves and what DVC says is quoted: a traceback may hold data.
+
+    >>> print(describe(["validate: failed (2 checks)", "ERROR: failed to reproduce 'validate'"], ["validate"]))
+    **The graph could not be reproduced.**
+    <BLANKLINE>
+    ```text
+    validate: failed (2 checks)
+    ERROR: failed to reproduce 'validate'
+    ```
+    <BLANKLINE>
+    """
+    beginnings = ("ERROR: ", *(f"{stage}: " for stage in stages))
+    last = max((number for number, line in enumerate(lines) if line.startswith("Running stage")), default=0)
+    told = [line.rstrip() for line in lines[last:] if line.startswith(beginnings)]
+    quoted = "\n".join(line.replace("```", "'''")[:1000] for line in told[-20:]) or "no reason given: see the job's log"
+    cause = explain("\n".join(told))
+    return "\n\n".join(filter(None, ["**The graph could not be reproduced.**", cause, f"```text\n{quoted}\n```\n"]))
+
+
+def _run(command: Sequence[str], root: Path) -> tuple[int, list[str]]:
+    """Run a command, show what it prints while it does, and return that too."""
+    lines = []
+    with subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    return process.returncode, lines
+
+
+def _stages(root: Path) -> list[str]:
+    return list(yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Batches that wait in an inbox: each added once, the refused named, nothing half-done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from annotation.inbox import main
+from stages.prepare.batches import load_batches
+from tests.repository import write_notes
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    for format in ("jsonl", "brat"):
+        (tmp_path / "inbox" / format).mkdir(parents=True)
+    return tmp_path / "inbox"
+
+
+def collect(inbox: Path) -> tuple[int, list[str]]:
+    to = inbox.parent / "annotations"
+    status = main([str(inbox), "--to", str(to)])
+    return status, [f"{batch.order} {batch.name} {batch.about.format}" for batch in load_batches(to)]
+
+
+def write_brat(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "note.txt").write_text("Gout, on allopurinol.\n", encoding="utf-8")
+    (folder / "note.ann").write_text("T1\tDisease 0 4\tGout\nT2\tTreatment 9 20\tallopurinol\n", encoding="utf-8")
+
+
+def test_files_and_folders_are_added_once(inbox: Path) -> None:
+    write_notes(inbox / "jsonl/Ward-3.export.jsonl", 4)
+    write_brat(inbox / "brat/ward-4")
+    expected = ["1 ward-4 brat", "2 ward-3 jsonl"]
+    assert collect(inbox) == (0, expected)
+    assert collect(inbox) == (0, expected)
+
+
+def test_a_refused_batch_is_named_and_the_others_come_in(inbox: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_notes(inbox / "jsonl/good.jsonl", 4)
+    (inbox / "jsonl/bad.jsonl").write_text('{"id": "x"}\n', encoding="utf-8")
+    assert collect(inbox) == (2, ["1 good jsonl"])
+    assert "refused: batch bad" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["word", "notes.jsonl"])
+def test_what_names_no_format_is_said(inbox: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (inbox / name).mkdir()
+    assert main([str(inbox), "--to", str(inbox.parent / "annotations")]) == 1
+    assert f"{name} in the inbox is not a folder named after a format" in capsys.readouterr().err
+
+
+def test_an_inbox_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none"), "--to", str(tmp_path / "annotations")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "annotations").exists()

@@ -1,0 +1,222 @@
+"""Results go back to their branch once, whole, and only where they belong; in real repositories, without DVC."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+import yaml
+
+from delivery import propose
+from delivery.git import attempt, credentials, git
+from delivery.publish import TRAILER, publish
+from delivery.server import DeliveryError
+from tests.github_server import FakeGitHub, github
+
+GRAPH = {
+    "stages": {
+        "score": {"cmd": "./score", "deps": ["code.py"], "metrics": [{"metrics/score.json": {"cache": False}}]},
+    }
+}
+
+
+def hashed(path: Path) -> str:
+    return md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def run_graph(root: Path, luck: str = "") -> None:
+    """What `dvc repro` would leave: a metric made of the code, and a lock with the hashes of both."""
+    (root / "metrics").mkdir(exist_ok=True)
+    code, metric = root / "code.py", root / "metrics/score.json"
+    metric.write_text(f'{{"score": "{hashed(code)}{luck}"}}\n', encoding="utf-8")
+    lock = {
+        "cmd": "./score",
+        "deps": [{"path": "code.py", "hash": "md5", "md5": hashed(code)}],
+        "outs": [{"path": "metrics/score.json", "hash": "md5", "md5": hashed(metric)}],
+    }
+    (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"score": lock}}), encoding="utf-8")
+
+
+def commit_all(root: Path, message: str) -> str:
+    git("add", "--all", root=root)
+    git("-c", "user.name=a", "-c", "user.email=a", "commit", "--quiet", "--message", message, root=root)
+    return git("rev-parse", "HEAD", root=root).strip()
+
+
+def clone(tmp_path: Path, name: str) -> Path:
+    git("clone", "--quiet", "--branch", "work", str(tmp_path / "origin.git"), str(tmp_path / name), root=tmp_path)
+    return tmp_path / name
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone of a branch whose code changed and whose graph has been run again, as in a job."""
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    git("init", "--quiet", "--bare", "--initial-branch", "work", str(tmp_path / "origin.git"), root=tmp_path)
+    desk = tmp_path / "desk"
+    git("clone", "--quiet", str(tmp_path / "origin.git"), str(desk), root=tmp_path)
+    (desk / "dvc.yaml").write_text(yaml.safe_dump(GRAPH), encoding="utf-8")
+    (desk / "params.yaml").write_text("{}\n", encoding="utf-8")
+    (desk / "code.py").write_text("1\n", encoding="utf-8")
+    run_graph(desk)
+    commit_all(desk, "Begin")
+    (desk / "code.py").write_text("2\n", encoding="utf-8")
+    commit_all(desk, "Change the code")
+    git("push", "--quiet", "origin", "HEAD:work", root=desk)
+    run = clone(tmp_path, "job")
+    run_graph(run)
+    return run
+
+
+def pushed(job: Path) -> list[str]:
+    git("fetch", "--quiet", "origin", "work", root=job)
+    return git("log", "--format=%s", "origin/work", root=job).splitlines()
+
+
+def test_results_are_committed_once(job: Path, tmp_path: Path) -> None:
+    source = git("rev-parse", "HEAD", root=job).strip()
+    (job / "scribble.txt").write_text("not a result", encoding="utf-8")
+    (job / "params.yaml").write_text("{other: 1}\n", encoding="utf-8")
+    assert publish("work", job)
+    assert pushed(job) == ["Reproduce the graph", "Change the code", "Begin"]
+    assert git("show", "--format=", "--name-only", "HEAD", root=job).split() == ["dvc.lock", "metrics/score.json"]
+    assert git("log", "-1", f"--format=%(trailers:key={TRAILER},valueonly)", root=job).strip() == source
+    assert not publish("work", job)
+    later = clone(tmp_path, "later")
+    run_graph(later)
+    assert not publish("work", later)
+    assert len(pushed(job)) == 3
+
+
+def test_what_is_not_reproduced_is_not_published(job: Path) -> None:
+    (job / "code.py").write_text("3\n", encoding="utf-8")
+    with pytest.raises(DeliveryError, match=r"stage score: code.py changed"):
+        publish("work", job)
+    assert pushed(job)[0] == "Change the code"
+
+
+def test_a_graph_that_never_settles_is_not_committed_for_ever(job: Path, tmp_path: Path) -> None:
+    publish("work", job)
+    later = clone(tmp_path, "later")
+    run_graph(later, luck=" and luck")
+    with pytest.raises(DeliveryError, match="depends on the machine"):
+        publish("work", later)
+    assert len(pushed(job)) == 3
+    assert git("rev-parse", "HEAD", root=later) == git("rev-parse", "HEAD", root=job)
+
+
+def test_a_job_killed_between_commit_and_push_is_finished_by_the_same_command(job: Path, tmp_path: Path) -> None:
+    origin = (tmp_path / "origin.git").rename(tmp_path / "away.git")
+    with pytest.raises(DeliveryError):
+        publish("work", job)
+    origin.rename(tmp_path / "origin.git")
+    git("add", "dvc.lock", "metrics", root=job)
+    git("-c", "user.name=a", "-c", "user.email=a", "commit", "--quiet", "--message", "Reproduce the graph", root=job)
+    assert publish("work", job)
+    assert pushed(job) == ["Reproduce the graph", "Change the code", "Begin"]
+    assert not publish("work", job)
+
+
+def others_push(tmp_path: Path, name: str) -> None:
+    other = clone(tmp_path, "other")
+    (other / name).write_text("theirs\n", encoding="utf-8")
+    commit_all(other, f"Change {name}")
+    git("push", "--quiet", "origin", "HEAD:work", root=other)
+
+
+def test_a_push_that_came_first_and_does_not_matter_stays_below(job: Path, tmp_path: Path) -> None:
+    others_push(tmp_path, "README.md")
+    assert publish("work", job)
+    assert pushed(job) == ["Reproduce the graph", "Change README.md", "Change the code", "Begin"]
+
+
+@pytest.mark.parametrize("name", ["code.py", "dvc.lock"])
+def test_results_of_older_inputs_are_not_put_on_newer_ones(job: Path, tmp_path: Path, name: str) -> None:
+    others_push(tmp_path, name)
+    with pytest.raises(DeliveryError, match="other inputs meanwhile"):
+        publish("work", job)
+    assert pushed(job)[0] == f"Change {name}"
+    assert git("log", "-1", "--format=%s", root=job).strip() == "Reproduce the graph"
+    assert not (job / ".git/rebase-merge").exists()
+
+
+def test_a_protected_branch_is_said(job: Path, tmp_path: Path) -> None:
+    hook = tmp_path / "origin.git/hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho 'this branch is protected' >&2\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    with pytest.raises(DeliveryError, match=r"does not take the push to work.*this branch is protected"):
+        publish("work", job)
+
+
+def test_a_branch_that_is_gone_is_not_brought_back(job: Path, tmp_path: Path) -> None:
+    git("update-ref", "-d", "refs/heads/work", root=tmp_path / "origin.git")
+    with pytest.raises(DeliveryError, match="work"):
+        publish("work", job)
+    assert not git("ls-remote", "--heads", "origin", root=job)
+
+
+# ---- a pull request for new results ---------------------------------------------------------------
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
+    with github() as started:
+        for name, value in started.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+        yield started
+
+
+def offer(job: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.chdir(job)
+    (job / "report.md").write_text("# What moved\n", encoding="utf-8")
+    return propose.main(["--report", "report.md", "--reason", "a test", "--base", "work", "--then", "tests.yml"])
+
+
+def test_the_same_results_are_offered_once(
+    job: Path, tmp_path: Path, server: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert offer(job, monkeypatch) == 0
+    later = clone(tmp_path, "later")
+    run_graph(later)
+    assert offer(later, monkeypatch) == 0
+    (pull,) = server.pulls
+    assert pull["head"]["ref"].startswith("retrain/")
+    assert pull["base"]["ref"] == "work"
+    assert "What moved" in pull["body"]
+    assert [(run["workflow"], run["ref"]) for run in server.dispatches] == [("tests.yml", pull["head"]["ref"])]
+    assert pushed(job)[0] == "Change the code"
+
+
+def test_nothing_new_is_said_and_red(
+    job: Path, server: FakeGitHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish("work", job)
+    assert offer(job, monkeypatch) == 1
+    assert "nothing to offer" in capsys.readouterr().err
+    assert not server.pulls
+
+
+# ---- credentials ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["https://github.example/a/b", "https://github.example:8443/a/b.git"])
+def test_the_token_goes_to_the_server_of_origin_alone(job: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "ghs_secret")
+    git("remote", "set-url", "origin", url, root=job)
+    settings = credentials(job)
+    assert settings["GIT_CONFIG_KEY_0"] == f"http.{url.split('/a/', maxsplit=1)[0]}/.extraheader"
+    assert base64.b64decode(settings["GIT_CONFIG_VALUE_0"].split()[-1]) == b"x-access-token:ghs_secret"
+    assert git("config", "--get-urlmatch", "http.extraheader", url, root=job)
+    assert attempt("config", "--get-urlmatch", "http.extraheader", "https://other.example/x", root=job).stdout == ""
+
+
+@pytest.mark.parametrize("url", ["/srv/git/b.git", "git@github.example:a/b.git", "http://github.example/a/b"])
+def test_without_https_no_token_is_sent(job: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "ghs_secret")
+    git("remote", "set-url", "origin", url, root=job)
+    assert credentials(job) == {}

@@ -1,0 +1,55 @@
+"""What a failed job says: stage and cause, and nothing of the data."""
+
+from __future__ import annotations
+
+import pytest
+
+from delivery.faults import explain
+from delivery.reproduce import describe
+
+STAGES = ["prepare", "validate"]
+
+
+def test_stage_and_cause_are_told_and_no_traceback() -> None:
+    lines = [
+        "Running stage 'prepare':\n",
+        "prepare: 448 documents\n",
+        "Running stage 'validate':\n",
+        "Traceback (most recent call last):\n",
+        "ValueError: could not convert 'Mrs Example has gout'\n",
+        "validate: failed (2 checks)\n",
+        "ERROR: failed to reproduce 'validate': failed to run: python -m stages.validate, exited with 1\n",
+    ]
+    told = describe(lines, STAGES)
+    assert "validate: failed (2 checks)" in told
+    assert "ERROR: failed to reproduce 'validate'" in told
+    assert "448" not in told
+    assert "gout" not in told
+
+
+def test_a_message_cannot_leave_its_block() -> None:
+    assert describe(["validate: ```\n"], STAGES).count("```") == 2
+
+
+def test_silence_is_said() -> None:
+    assert "no reason given" in describe(["> python -m stages.train\n"], STAGES)
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("ERROR: failed to pull data from the cloud - Unable to locate credentials", "no credentials"),
+        ("ERROR: Forbidden: An error occurred (403) when calling the HeadObject", "refuses the keys"),
+        ('ERROR: Could not connect to the endpoint URL: "http://x/"', "does not answer"),
+        ("ERROR: [Errno 22] Bad Request: An error occurred (400) when calling the HeadObject operation", "session"),
+        ("ERROR: [Errno 28] No space left on device", "disk is full"),
+    ],
+)
+def test_what_the_storage_says_is_explained(said: str, meaning: str) -> None:
+    assert meaning in (explain(said) or "")
+    assert meaning in describe([f"{said}\n"], STAGES)
+
+
+@pytest.mark.parametrize("said", ["evaluate: F1 0.8403", "validate: failed (403 documents)", ""])
+def test_figures_are_no_fault_of_the_storage(said: str) -> None:
+    assert explain(said) is None
