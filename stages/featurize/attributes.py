@@ -21,6 +21,8 @@ from stages.featurize.words import OFFSETS, analyse, normalised
 
 Sentences = Sequence[Sequence[str]]
 
+_KEYS = 1 << 18  # pairs collected before those that are known already are dropped
+
 _NAMES = pa.schema([("name", pa.string()), ("row", pa.int32())])
 _PAIRS = pa.schema([("key", pa.uint64()), ("row", pa.int32())])
 _SYMBOLS = pa.schema([("kind", pa.int8()), ("symbol", pa.string())])
@@ -189,12 +191,17 @@ class _Learner:
         self.vocabulary: set[str] = set()
 
     def learn(self, contexts: Iterable[Sentences]) -> AttributeExtractor:
+        distinct = np.empty(0, dtype=np.uint64)
         keys: list[NDArray[np.uint64]] = []
+        pending = 0
         for loud in contexts:
             sentences = [quieted(sentence) for sentence in loud]
             self._collect_names(sentences)
             keys.append(self._pair_keys(sentences))
-        distinct = np.unique(np.concatenate(keys)) if keys else np.empty(0, dtype=np.uint64)
+            pending += len(keys[-1])
+            if pending > max(_KEYS, len(distinct)):
+                distinct, keys, pending = np.unique(np.concatenate([distinct, *keys])), [], 0
+        distinct = np.unique(np.concatenate([distinct, *keys]))
         rows = np.arange(len(self.names), len(self.names) + len(distinct), dtype=np.int32)
         return AttributeExtractor(
             names=self.names,
