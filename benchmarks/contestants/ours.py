@@ -11,7 +11,7 @@ from stages.common.params import Params, load_params
 from stages.evaluate.predictions import predict
 from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.learning import learn_attributes
-from stages.featurize.store import read_contexts, read_features, write_features
+from stages.featurize.store import SplitSentences, read_contexts, read_features, write_features
 from stages.train.extractor import Extractor
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor
@@ -47,10 +47,8 @@ def learn(task: Task, folder: Path) -> None:
 
 
 def learned_attributes(prepared: Path, features: Path, params: Params) -> AttributeExtractor:
-    """Do what the stage featurize does; write the tables to `features`."""
-    train = [context.sentences for context in read_contexts(prepared, "train")]
-    _say(f"word clusters from {sum(map(len, train))} sentences")
-    extractor = learn_attributes(train, params.featurize)
+    _say("word clusters and attributes")
+    extractor = learn_attributes(SplitSentences(prepared, "train"), params.featurize)
     _say(f"{extractor.n_rows} attributes")
     for split in ("train", "dev"):
         write_features(features / f"{split}.parquet", read_contexts(prepared, split), extractor)

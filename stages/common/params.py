@@ -78,7 +78,7 @@ class SpanParams(_Section):
 
     folds: Annotated[int, Field(ge=2)]
     trees: Positive
-    leaves: Annotated[int, Field(ge=2)]
+    leaves: Annotated[int, Field(ge=2, le=64)]
     learning_rate: Annotated[float, Field(gt=0)]
 
 

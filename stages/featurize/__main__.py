@@ -11,7 +11,7 @@ from stages.common.errors import GateError
 from stages.common.files import read_json
 from stages.common.params import load_params
 from stages.featurize.learning import learn_attributes
-from stages.featurize.store import read_contexts, write_features
+from stages.featurize.store import SplitSentences, read_contexts, write_features
 
 PREPARED = Path("data/prepared")
 FEATURES = Path("data/features")
@@ -23,9 +23,8 @@ def main() -> None:
     params = load_params().featurize
     if read_json(GATE)["passed"] is not True:
         raise GateError(f"{GATE} says that the data did not pass; nothing is learned from it")
-    train = [context.sentences for context in read_contexts(PREPARED, "train")]
-    print(f"featurize: learning word clusters from {sum(map(len, train))} sentences", flush=True)
-    extractor = learn_attributes(train, params)
+    print("featurize: learning word clusters and attributes from the training split", flush=True)
+    extractor = learn_attributes(SplitSentences(PREPARED, "train"), params)
     extractor.save(FEATURES / "extractor")
     print(f"featurize: {extractor.n_rows} attributes, {len(extractor.clusters)} clustered words", flush=True)
     for split in ("train", "dev", "test"):

@@ -76,6 +76,7 @@ class AbbreviationReader:
     def __init__(self) -> None:
         self._sentence = 0
         self._long_forms: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self._recalled: set[str] = set()
         self.short_forms: list[tuple[int, int, int]] = []
         """(sentence, first word of the long form, short form) of each definition read so far."""
 
@@ -85,7 +86,7 @@ class AbbreviationReader:
         if "(" in words:
             for definition in definitions(words):
                 found += self._read(words, definition)
-        if self._long_forms:
+        if not self._recalled.isdisjoint(words):
             for position, word in enumerate(words):
                 found += [(position, name) for name in self._recall(word)]
         self._sentence += 1
@@ -94,8 +95,9 @@ class AbbreviationReader:
     def _read(self, words: Sequence[str], definition: Definition) -> list[tuple[int, str]]:
         first, last = definition.long_start, definition.long_end - 1
         if definition.short_end - definition.short_start == 1:
-            long_form = tuple(words[first : last + 1])
-            self._long_forms[words[definition.short_start]] = (self._sentence, _short_form_attributes(long_form))
+            short, long_form = words[definition.short_start], tuple(words[first : last + 1])
+            self._long_forms[short] = (self._sentence, _short_form_attributes(long_form))
+            self._recalled.update((short, short + "s"))
             self.short_forms.append((self._sentence, first, definition.short_start))
         long_parts = [(i, "LF=B" if i == first else "LF=E" if i == last else "LF=I") for i in range(first, last + 1)]
         return long_parts + [(i, "SFdef") for i in range(definition.short_start, definition.short_end)]

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from stages.common.files import read_table, write_table
 from stages.featurize import kernels
 from stages.featurize.abbreviations import AbbreviationReader
-from stages.featurize.casing import quieted
+from stages.featurize.casing import LEAST_SHOUTS, quieted
 from stages.featurize.clusters import Clusters
-from stages.featurize.forms import FormTable
+from stages.featurize.forms import AttributeIndex, FormTable, Lexicon
 from stages.featurize.tokens import SparseTokens, Surface
 from stages.featurize.words import OFFSETS, analyse, normalised
 
 Sentences = Sequence[Sequence[str]]
+
+_KEYS = 1 << 18  # pairs collected before those that are known already are dropped
 
 _NAMES = pa.schema([("name", pa.string()), ("row", pa.int32())])
 _PAIRS = pa.schema([("key", pa.uint64()), ("row", pa.int32())])
@@ -31,7 +33,7 @@ class AttributeExtractor:
     """Turns the sentences of a context into attribute rows.
 
     Build one with `learn` (from training text) or `load`. Word forms are analysed once and
-    cached; the cache holds at most `cache_size` forms.
+    cached; the cache is emptied when it holds more than `cache_size` forms.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class AttributeExtractor:
         self._cache_size = cache_size
         self._table = kernels.build_table(*pairs)
         self._positions = np.array([names.get(name, -1) for name in kernels.POSITIONS], dtype=np.int32)
-        self._forms = FormTable()
+        self._lexicon = Lexicon(AttributeIndex(names), symbols, clusters, vocabulary)
+        self._forms = FormTable(self._lexicon)
 
     @classmethod
     def learn(cls, contexts: Iterable[Sentences], clusters: Clusters) -> AttributeExtractor:
@@ -70,25 +73,24 @@ class AttributeExtractor:
 
         Attributes that training never saw have no row and are left out.
         """
-        if len(self._forms) > self._cache_size:
-            self._forms = FormTable()
-        forms, sentence_starts = self._number(sentences)
-        if (self._forms.flags(forms) & kernels.SHOUTS).any():
-            sentences = [quieted(sentence) for sentence in sentences]
-            forms, sentence_starts = self._number(sentences)
+        table, forms, sentence_starts = self._number(sentences)
+        loud = _loud(table.flags(forms), sentence_starts)
+        if len(loud):
+            sentences = list(sentences)
+            for number in loud.tolist():
+                sentences[number] = quieted(sentences[number])
+            table, forms, sentence_starts = self._number(sentences)
         extra_starts, extra_rows, long_forms = self._abbreviations(sentences, sentence_starts)
-        table = self._forms.arrays()
         starts, rows = kernels.rows_of_tokens(
-            forms, sentence_starts, *table, self._positions, *self._table, extra_starts, extra_rows
+            forms, sentence_starts, *table.arrays(), self._positions, *self._table, extra_starts, extra_rows
         )
         contexts = np.zeros(len(sentences), dtype=np.int32)
-        surface = Surface(*self._forms.surface(forms), long_forms, contexts)
-        return SparseTokens(starts, rows, sentence_starts, surface)
+        return SparseTokens(starts, rows, sentence_starts, Surface(*table.surface(forms), long_forms, contexts))
 
     def unknown_share(self, sentences: Sentences) -> float:
         """Share of the tokens whose normalised form training never saw; 0 without tokens."""
-        tokens = [normalised(token) for sentence in sentences for token in sentence]
-        return sum(token not in self.vocabulary for token in tokens) / len(tokens) if tokens else 0.0
+        table, forms, _ = self._number(sentences)
+        return int(table.unknown(forms).sum()) / len(forms) if len(forms) else 0.0
 
     def counts(self, contexts: Iterable[Sentences]) -> NDArray[np.int64]:
         """Count how often each attribute occurs."""
@@ -150,22 +152,14 @@ class AttributeExtractor:
             vocabulary=frozenset(words["word"]),
         )
 
-    def _number(self, sentences: Sentences) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        numbers, known = [], self._forms.numbers
-        for sentence in sentences:
-            for token in sentence:
-                number = known.get(token)
-                numbers.append(self._analyse(token) if number is None else number)
-        lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
-        return np.array(numbers, dtype=np.int32), np.concatenate([[0], np.cumsum(lengths)])
-
-    def _analyse(self, token: str) -> int:
-        form = analyse(token, self.clusters)
-        row_of = self.names.get
-        rows = [[row for row in map(row_of, names) if row is not None] for names in form.attributes]
-        parts = (form.stem, form.cluster, form.shape)
-        symbols = [known.get(part, 0) for known, part in zip(self.symbols, parts, strict=True)]
-        return self._forms.add(token, rows, symbols)
+    def _number(self, sentences: Sentences) -> tuple[FormTable, NDArray[np.int32], NDArray[np.int64]]:
+        """Return the numbers of the tokens, the table that knows them, and where sentences start."""
+        table = self._forms
+        if len(table) > self._cache_size:
+            table = self._forms = FormTable(self._lexicon)
+        starts = np.zeros(len(sentences) + 1, dtype=np.int64)
+        np.cumsum([len(sentence) for sentence in sentences], out=starts[1:])
+        return table, table.number(sentences, int(starts[-1])), starts
 
     def _abbreviations(
         self, sentences: Sentences, sentence_starts: NDArray[np.int64]
@@ -197,12 +191,17 @@ class _Learner:
         self.vocabulary: set[str] = set()
 
     def learn(self, contexts: Iterable[Sentences]) -> AttributeExtractor:
+        distinct = np.empty(0, dtype=np.uint64)
         keys: list[NDArray[np.uint64]] = []
+        pending = 0
         for loud in contexts:
             sentences = [quieted(sentence) for sentence in loud]
             self._collect_names(sentences)
             keys.append(self._pair_keys(sentences))
-        distinct = np.unique(np.concatenate(keys)) if keys else np.empty(0, dtype=np.uint64)
+            pending += len(keys[-1])
+            if pending > max(_KEYS, len(distinct)):
+                distinct, keys, pending = np.unique(np.concatenate([distinct, *keys])), [], 0
+        distinct = np.unique(np.concatenate([distinct, *keys]))
         rows = np.arange(len(self.names), len(self.names) + len(distinct), dtype=np.int32)
         return AttributeExtractor(
             names=self.names,
@@ -240,6 +239,13 @@ class _Learner:
         keys = np.empty(len(kernels.KINDS) * len(tokens), dtype=np.uint64)
         count = kernels.pair_keys(symbols, starts, keys)
         return np.unique(keys[:count])
+
+
+def _loud(flags: NDArray[np.int8], sentence_starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sentences with so many shouting words that `quieted` may lower them."""
+    shouts = np.flatnonzero(flags & kernels.SHOUTS)
+    counts = np.diff(np.searchsorted(shouts, sentence_starts))
+    return np.flatnonzero(counts >= LEAST_SHOUTS)
 
 
 def _numbered(symbols: Iterable[str]) -> dict[str, int]:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 _SHARE = 0.8
 _WORDS = 3
 
+LEAST_SHOUTS = 3
+"""A sentence with fewer long words in capitals stays as it is."""
+
 
 def is_long(word: str) -> bool:
     """Tell whether a word is long enough not to be an abbreviation."""

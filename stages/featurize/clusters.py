@@ -7,12 +7,13 @@ wide one for topic). One thread, fixed seeds and sorted input make them the same
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.common.params import FeaturizeParams
+from stages.featurize.spool import SpooledText
 from stages.featurize.words import normalised
 
 Clusters = dict[str, tuple[str, ...]]
@@ -20,13 +21,13 @@ Clusters = dict[str, tuple[str, ...]]
 _MINIMUM_COUNT = 3
 
 
-def learn_clusters(sentences: Sequence[Sequence[str]], params: FeaturizeParams) -> Clusters:
+def learn_clusters(sentences: Iterable[Sequence[str]], params: FeaturizeParams) -> Clusters:
     """Cluster the words of the training text.
 
     Parameters
     ----------
-    sentences : sequence of sequences of str
-        Tokens of the training split.
+    sentences : iterable of sequences of str
+        Tokens of the training split; walked through once. Memory grows with the vocabulary only.
     params : FeaturizeParams
 
     Returns
@@ -37,13 +38,14 @@ def learn_clusters(sentences: Sequence[Sequence[str]], params: FeaturizeParams) 
     """
     from threadpoolctl import threadpool_limits
 
-    text = [[normalised(token) for token in sentence] for sentence in sentences]
+    normal = ([normalised(token) for token in sentence] for sentence in sentences)
     # Sums of floats depend on how many threads share them: one thread, the same bytes everywhere.
-    with threadpool_limits(limits=1):
+    with SpooledText(normal) as text, threadpool_limits(limits=1):
         kinds = _vectors(text, params, size=100, window=2, skip_gram=True, epochs=params.epochs)
         if not kinds:
             return {}
         topics = _vectors(text, params, size=60, window=8, skip_gram=False, epochs=max(1, params.epochs * 3 // 4))
+    with threadpool_limits(limits=1):
         words = sorted(kinds)
         columns = [_kmeans("c", k, words, kinds, params.seed) for k in params.clusters]
         columns += [_kmeans("t", k, words, topics, params.seed) for k in params.topic_clusters]
@@ -51,7 +53,7 @@ def learn_clusters(sentences: Sequence[Sequence[str]], params: FeaturizeParams) 
 
 
 def _vectors(
-    text: list[list[str]], params: FeaturizeParams, *, size: int, window: int, skip_gram: bool, epochs: int
+    text: SpooledText, params: FeaturizeParams, *, size: int, window: int, skip_gram: bool, epochs: int
 ) -> dict[str, NDArray[np.float32]]:
     from gensim.models import Word2Vec
 
@@ -68,7 +70,7 @@ def _vectors(
     model.build_vocab(text)
     if not len(model.wv):
         return {}
-    model.train(text, total_examples=len(text), epochs=epochs)
+    model.train(text, total_examples=model.corpus_count, epochs=epochs)
     return {word: model.wv.get_vector(word, norm=True) for word in model.wv.index_to_key}
 
 

@@ -2,72 +2,162 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import accumulate
+from itertools import chain, repeat
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.featurize import kernels
 from stages.featurize.casing import is_long
-from stages.featurize.words import stem_of
+from stages.featurize.words import OFFSETS, analyse, split_offset
 
 _FORMS = 1 << 10  # word forms that a new table has room for
+
+
+class AttributeIndex:
+    """Rows of the attributes of words: one look-up finds an attribute's rows at every offset.
+
+    Parameters
+    ----------
+    names : mapping of str to int
+        Row of each attribute by its name, as `WordForm.attributes` has it.
+    """
+
+    def __init__(self, names: Mapping[str, int]) -> None:
+        self._numbers: dict[str, int] = {}
+        number_of = self._numbers.setdefault
+        places = [(column, number_of(name, len(self._numbers))) for column, name in map(split_offset, names)]
+        self.rows = np.full((len(OFFSETS), len(self._numbers) + 1), -1, dtype=np.int32)
+        """Row at each of `OFFSETS`, or -1; the last column is that of attributes without any row."""
+        columns, numbers = np.array(places, dtype=np.int64).reshape(-1, 2).T
+        self.rows[columns, numbers] = np.fromiter(names.values(), dtype=np.int32, count=len(names))
+
+    def find(self, attributes: Iterable[str]) -> list[int]:
+        """Return the column of each attribute in `rows`; names are without offset."""
+        return list(map(self._numbers.get, attributes, repeat(len(self._numbers))))
+
+
+class _Numbers(dict[str, int]):
+    """Numbers word forms in order of first appearance, and remembers which are new."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.new: list[str] = []
+
+    def __missing__(self, form: str) -> int:
+        number = self[form] = len(self)
+        self.new.append(form)
+        return number
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """What training knows of words.
+
+    Parameters
+    ----------
+    index : AttributeIndex
+    symbols : 3 mappings of str to int
+        Numbers of stems, clusters and shapes, from 1.
+    clusters : mapping of str to tuple of str
+        Distributional clusters by normalised form.
+    vocabulary : frozenset of str
+        Normalised forms.
+    """
+
+    index: AttributeIndex
+    symbols: Sequence[Mapping[str, int]]
+    clusters: Mapping[str, tuple[str, ...]]
+    vocabulary: frozenset[str]
 
 
 class FormTable:
     """Growing buffers with the rows, symbols and flags of the word forms seen so far.
 
     Buffers double when they are full, so that a form costs the same whether notes come one by one
-    or all at once.
+    or all at once. Threads may share a table.
+
+    Parameters
+    ----------
+    lexicon : Lexicon
     """
 
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self._starts = np.zeros(7 * _FORMS + 1, dtype=np.int64)
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        self._lock = Lock()
+        self._numbers = _Numbers()
+        self._starts = np.zeros(len(OFFSETS) * _FORMS + 1, dtype=np.int64)
         self._rows = np.empty(64 * _FORMS, dtype=np.int32)
-        self._symbols = np.empty((3, _FORMS), dtype=np.int32)
+        self._symbols = np.empty((_FORMS, 3), dtype=np.int32)
         self._flags = np.empty(_FORMS, dtype=np.int8)
-        self._surface = np.empty((3, _FORMS), dtype=np.uint64)
+        self._hashes = np.empty((_FORMS, 2), dtype=np.uint64)
+        self._lengths = np.empty(_FORMS, dtype=np.int16)
+        self._unknown = np.empty(_FORMS, dtype=np.bool_)
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self._numbers)
 
-    def add(self, token: str, rows: list[list[int]], symbols: list[int]) -> int:
-        """Add a form and return its number.
+    def number(self, sentences: Iterable[Iterable[str]], count: int) -> NDArray[np.int32]:
+        """Return the number of each of the `count` tokens; forms that are new are analysed first."""
+        with self._lock:
+            new = self._numbers.new
+            try:
+                tokens = map(self._numbers.__getitem__, chain.from_iterable(sentences))
+                numbers = np.fromiter(tokens, dtype=np.int32, count=count)
+                if new:
+                    self._add(new)
+            except BaseException:
+                for form in new:
+                    del self._numbers[form]
+                raise
+            finally:
+                self._numbers.new = []
+        return numbers
 
-        Parameters
-        ----------
-        token : str
-            The form; not in `numbers` yet.
-        rows : list of 7 lists of int
-            Attribute rows at each of `words.OFFSETS`.
-        symbols : list of 3 ints
-            Stem, cluster and shape.
-        """
-        number = len(self.numbers)
-        if number == len(self._flags):
-            self._starts = np.append(self._starts, np.zeros(7 * number, dtype=np.int64))
-            self._symbols = np.hstack([self._symbols, np.empty_like(self._symbols)])
-            self._flags = np.append(self._flags, np.empty_like(self._flags))
-            self._surface = np.hstack([self._surface, np.empty_like(self._surface)])
-        flat = [row for part in rows for row in part]
-        ends = list(accumulate(map(len, rows), initial=int(self._starts[7 * number])))
-        while ends[-1] > len(self._rows):
+    def _add(self, forms: Sequence[str]) -> None:
+        """Fill in what is known of the forms with the highest numbers."""
+        new = slice(len(self) - len(forms), len(self))
+        while new.stop > len(self._flags):
+            self._grow()
+        attributes, counts = self._analyse(forms, new)
+        most = int(self._starts[len(OFFSETS) * new.start]) + 2 * len(attributes)
+        while most > len(self._rows):
             self._rows = np.append(self._rows, np.empty_like(self._rows))
-        self._rows[ends[0] : ends[-1]] = flat
-        self._starts[7 * number : 7 * number + 8] = ends
-        self._symbols[:, number] = symbols
-        self._flags[number] = flag_bits(token)
-        self._surface[:, number] = hash_of(token), hash_of(stem_of(token)), min(len(token), 999)
-        self.numbers[token] = number
-        return number
+        kernels.add_forms(attributes, counts, self._lexicon.index.rows, new.start, self._starts, self._rows)
+        self._flags[new] = list(map(flag_bits, forms))
+        self._lengths[new] = [min(len(form), 999) for form in forms]
+
+    def _analyse(self, forms: Sequence[str], new: slice) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return the attributes of the forms, and how many each has at every distance."""
+        known = self._lexicon
+        stems, clusters, shapes = known.symbols
+        attributes: list[str] = []
+        counts, symbols, unknown, hashes = [], [], [], []
+        for form in forms:
+            seen = analyse(form, known.clusters)
+            for names in seen.by_distance:
+                attributes += names
+                counts.append(len(names))
+            symbols.append((stems.get(seen.stem, 0), clusters.get(seen.cluster, 0), shapes.get(seen.shape, 0)))
+            hashes.append((hash_of(form), hash_of(seen.stem)))
+            unknown.append(seen.word not in known.vocabulary)
+        self._symbols[new], self._hashes[new], self._unknown[new] = symbols, np.array(hashes, np.uint64), unknown
+        return np.array(known.index.find(attributes), dtype=np.int32), np.array(counts, dtype=np.int64)
+
+    def _grow(self) -> None:
+        self._starts = np.append(self._starts, np.zeros_like(self._starts[1:]))
+        for name in ("_symbols", "_flags", "_hashes", "_lengths", "_unknown"):
+            array = getattr(self, name)
+            setattr(self, name, np.concatenate([array, np.empty_like(array)]))
 
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
         """Return starts, rows, symbols and flags as `kernels.rows_of_tokens` takes them.
 
-        They are the buffers themselves, valid until the next `add`; what lies behind the last form
-        is undefined.
+        They are the buffers themselves; what lies behind the last form is undefined.
         """
         return self._starts, self._rows, self._symbols, self._flags
 
@@ -75,12 +165,15 @@ class FormTable:
         """Return the flags of tokens given by their form numbers."""
         return self._flags[forms]
 
+    def unknown(self, forms: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Tell which tokens, given by their form numbers, training never saw."""
+        return self._unknown[forms]
+
     def surface(
         self, forms: NDArray[np.int32]
     ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int16], NDArray[np.int8]]:
         """Return word hashes, stem hashes, lengths and flags of tokens given by their form numbers."""
-        words, stems, lengths = self._surface[:, forms]
-        return words, stems, lengths.astype(np.int16), self._flags[forms]
+        return self._hashes[forms, 0], self._hashes[forms, 1], self._lengths[forms], self._flags[forms]
 
 
 def hash_of(text: str) -> int:

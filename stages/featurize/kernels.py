@@ -149,6 +149,48 @@ def _offset(column: int) -> int:
 
 
 @njit(cache=True)
+def add_forms(
+    attributes: NDArray[np.int32],
+    counts: NDArray[np.int64],
+    rows_at: NDArray[np.int32],
+    first: int,
+    form_starts: NDArray[np.int64],
+    form_rows: NDArray[np.int32],
+) -> None:
+    """Write the rows of new word forms behind those of the forms before them.
+
+    Parameters
+    ----------
+    attributes : int32 array
+        Attributes of each form at distance 0, 1, 2 and 3, by their column in `rows_at`.
+    counts : int64 array of shape (4 * new forms,)
+        How many there are of each form and distance.
+    rows_at : int32 array of shape (7, known attributes + 1)
+        Row of each attribute at each offset; -1 for none.
+    first : int
+        Number of the first new form.
+    form_starts, form_rows
+        As `rows_of_tokens` takes them; filled.
+    """
+    place = 0
+    count = form_starts[7 * first]
+    for f in range(len(counts) // 4):
+        for column in range(7):
+            distance = (column + 1) // 2
+            start = place
+            for d in range(distance):
+                start += counts[4 * f + d]
+            for k in range(start, start + counts[4 * f + distance]):
+                row = rows_at[column, attributes[k]]
+                if row >= 0:
+                    form_rows[count] = row
+                    count += 1
+            form_starts[7 * (first + f) + column + 1] = count
+        for d in range(4):
+            place += counts[4 * f + d]
+
+
+@njit(cache=True)
 def rows_of_tokens(
     forms: NDArray[np.int32],
     sentence_starts: NDArray[np.int64],
@@ -171,7 +213,7 @@ def rows_of_tokens(
     form_starts : int64 array of shape (7 * forms + 1,)
         Where the rows of form ``f`` at offset column ``o`` start: ``form_starts[7 * f + o]``.
     form_rows : int32 array
-    form_symbols : int32 array of shape (3, forms)
+    form_symbols : int32 array of shape (forms, 3)
     form_flags : int8 array of shape (forms,)
     position_rows : int32 array of shape (5,)
         Rows of `POSITIONS`; -1 where the row was pruned.
@@ -189,7 +231,7 @@ def rows_of_tokens(
     symbols = np.empty((3, tokens), dtype=np.int32)
     for i in range(tokens):
         for k in range(3):
-            symbols[k, i] = form_symbols[k, forms[i]]
+            symbols[k, i] = form_symbols[forms[i], k]
     starts = np.zeros(tokens + 1, dtype=np.int64)
     bound = 14 * tokens + len(extra_rows)
     for s in range(len(sentence_starts) - 1):

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from stages.common.params import FeaturizeParams
 from stages.featurize.attributes import AttributeExtractor, Sentences
 from stages.featurize.clusters import learn_clusters
 
 
-def learn_attributes(contexts: Sequence[Sentences], params: FeaturizeParams) -> AttributeExtractor:
+def learn_attributes(contexts: Iterable[Sentences], params: FeaturizeParams) -> AttributeExtractor:
     """Learn word clusters, then collect the attributes of the training text.
 
     Parameters
     ----------
-    contexts : sequence of sequences of sequences of str
-        Tokens by sentence and context, of the training split only.
+    contexts : iterable of sequences of sequences of str
+        Tokens by sentence and context, of the training split only. Walked through up to three
+        times, so not a generator; `stages.featurize.store.SplitSentences` holds none of it in memory.
     params : FeaturizeParams
     """
-    clusters = learn_clusters([sentence for sentences in contexts for sentence in sentences], params)
+    clusters = learn_clusters((sentence for sentences in contexts for sentence in sentences), params)
     extractor = AttributeExtractor.learn(contexts, clusters)
     if params.minimum_count > 1:
         extractor = extractor.pruned(extractor.counts(contexts) >= params.minimum_count)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from stages.common.files import replacing
 from stages.common.tables import FEATURES
@@ -23,6 +24,7 @@ Sentence = tuple[str, int, list[str], list[str]]
 """Document, number in it, token texts, IOB2 tags."""
 
 _BATCH = 50_000  # tokens in hand at a time
+_BUFFER = 1 << 20  # bytes of each column; without a buffer, row groups are read as a whole
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,18 @@ class FeatureTable:
         return FeatureTable(tokens, [self.spans[s] for s in kept], [self.documents[s] for s in kept])
 
 
+@dataclass(frozen=True)
+class SplitSentences:
+    """The sentences of each context of a split, read anew from the disk whenever one walks through them."""
+
+    prepared: Path
+    split: str
+
+    def __iter__(self) -> Iterator[list[list[str]]]:
+        """Walk through the contexts as `read_contexts` does."""
+        return (context.sentences for context in read_contexts(self.prepared, self.split))
+
+
 def read_contexts(prepared: Path, split: str) -> Iterator[Context]:
     """Walk through the contexts of a split, in order; memory grows with the context, not with the split."""
     documents = pq.read_table(
@@ -88,7 +102,8 @@ def _sentences(path: Path, documents: Collection[str]) -> Iterator[Sentence]:
     """Read sentences batch by batch; the last of each batch may go on in the next."""
     wanted = pa.array(documents, pa.string())
     open_: Sentence | None = None
-    for batch in pq.ParquetFile(path).iter_batches(_BATCH, columns=["document", "sentence", "text", "tag"]):
+    file = pq.ParquetFile(path, buffer_size=_BUFFER)
+    for batch in file.iter_batches(_BATCH, columns=["document", "sentence", "text", "tag"]):
         for sentence in _sentences_of(batch.filter(pc.is_in(batch["document"], value_set=wanted))):
             if open_ is not None and open_[:2] == sentence[:2]:
                 open_ = (*open_[:2], open_[2] + sentence[2], open_[3] + sentence[3])
@@ -156,12 +171,11 @@ def _to_table(number: int, context: Context, extractor: AttributeExtractor) -> p
 
 def read_features(path: Path) -> FeatureTable:
     """Read what `write_features` wrote."""
-    table = pq.read_table(path, use_threads=False).combine_chunks()
-    documents = table["document"].to_numpy(zero_copy_only=False)
+    starts, rows = _read_attributes(path)
+    table = pq.read_table(path, use_threads=False, columns=[name for name in FEATURES.names if name != "attributes"])
+    encoded = pc.dictionary_encode(table["document"]).combine_chunks()
+    documents, names = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
     numbers = table["sentence"].to_numpy()
-    lists = table["attributes"].combine_chunks() if len(table) else pa.array([], pa.list_(pa.int32()))
-    rows = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int32)
-    starts = np.concatenate([[0], np.cumsum(np.asarray(lists.value_lengths()), dtype=np.int64)]).astype(np.int64)
     changes = np.flatnonzero((documents[1:] != documents[:-1]) | (numbers[1:] != numbers[:-1])) + 1
     bounds = np.array([0, *changes, len(table)] if len(table) else [0], dtype=np.int64)
     tags = table["tag"].to_pylist()
@@ -171,4 +185,17 @@ def read_features(path: Path) -> FeatureTable:
     )
     surface = Surface(words, stems, lengths, flags, long_forms, contexts[bounds[:-1]])
     tokens = SparseTokens(starts, rows, bounds, surface)
-    return FeatureTable(tokens, spans, [str(documents[first]) for first in bounds[:-1]])
+    return FeatureTable(tokens, spans, [names[documents[first]] for first in bounds[:-1]])
+
+
+def _read_attributes(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Read starts and rows, one row group after the other: they are most of the table."""
+    file = pq.ParquetFile(path)
+    starts = np.zeros(file.metadata.num_rows + 1, dtype=np.int64)
+    parts, place = [np.empty(0, dtype=np.int32)], 0
+    for group in range(file.num_row_groups):
+        for chunk in file.read_row_group(group, columns=["attributes"], use_threads=False)["attributes"].chunks:
+            starts[place + 1 : place + 1 + len(chunk)] = chunk.value_lengths()
+            parts.append(chunk.flatten().to_numpy())
+            place += len(chunk)
+    return np.cumsum(starts), np.concatenate(parts)

@@ -68,7 +68,9 @@ class SparseTokens:
         """Return some of the sentences, in the order given."""
         first, end = self.sentence_starts[sentences], self.sentence_starts[sentences + 1]
         chosen = _ranges(first, end)
-        rows = self.rows[_ranges(self.starts[chosen], self.starts[chosen + 1])]
+        # Sentence by sentence: numbers of all single rows would take several times the memory of the rows.
+        bounds = zip(self.starts[first].tolist(), self.starts[end].tolist(), strict=True)
+        rows = np.concatenate([self.rows[:0], *(self.rows[a:b] for a, b in bounds)])
         counts = (self.starts[1:] - self.starts[:-1])[chosen]
         surface = self.surface and Surface(
             self.surface.words[chosen],

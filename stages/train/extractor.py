@@ -81,7 +81,7 @@ class Extractor:
 
     def extract_tokens(self, text: str, sentences: list[list[Token]]) -> Extraction:
         """Find the mentions of a note whose sentences and tokens are known."""
-        words = [[text[token.start : token.end] for token in sentence] for sentence in sentences]
+        words = [[text[start:end] for start, end in sentence] for sentence in sentences]
         if not words:
             return Extraction((), 0, 0, 0.0)
         tagged = self.tagger.tag(self.attributes.transform(words))

@@ -12,33 +12,58 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 
+MOST_LEAVES = 64
+"""Of one tree: a bit each."""
+
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)  # its 64 shifts differ in their top six bits
+_TOP = np.uint64(58)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_PLACES = np.zeros(64, dtype=np.uint8)
+_PLACES[[(int(_DE_BRUIJN) << bit & int(_ALL)) >> 58 for bit in range(64)]] = range(64)
+
+
 @njit(cache=True)
 def tree_scores(
     table: Float32,
-    features: Int32,
+    starts: Int64,
     thresholds: Float64,
-    lefts: Int32,
-    rights: Int32,
-    values: Float64,
-    roots: Int32,
+    trees: Int32,
+    masks: NDArray[np.uint64],
+    leaves: Float64,
 ) -> Float64:
-    """Sum the leaves that each row falls into.
+    """Sum the leaves that each row falls into, tree by tree (QuickScorer: Lucchese et al. 2015, SIGIR).
+
+    A row goes left where its value is at most the threshold. Where it does not, the leaves on the
+    left are out; the first leaf that is left over is the row's. Thresholds of one column are
+    sorted, so that there is one jump a column which the processor cannot foresee, not one a node.
 
     Parameters
     ----------
     table : float32 array of shape (rows, columns)
-    features, thresholds, lefts, rights, values
-        Nodes of all trees; a leaf has feature -1. A row goes left when its value is at most the threshold.
-    roots : int32 array of shape (trees,)
+    starts : int64 array of shape (columns + 1,)
+        First condition of each column.
+    thresholds : float64 array of shape (conditions,)
+        Ascending within a column.
+    trees : int32 array of shape (conditions,)
+    masks : uint64 array of shape (conditions,)
+        Leaves of the tree, a bit each from the left, that stay when a row exceeds the threshold.
+    leaves : float64 array of shape (trees, leaves)
+        Their values.
     """
     out = np.zeros(len(table), dtype=np.float64)
+    alive = np.empty(len(leaves), dtype=np.uint64)
     for i in range(len(table)):
+        alive[:] = _ALL
+        for column in range(len(starts) - 1):
+            value = table[i, column]
+            k = starts[column]
+            while k < starts[column + 1] and not value <= thresholds[k]:
+                alive[trees[k]] &= masks[k]
+                k += 1
         total = 0.0
-        for root in roots:
-            node = root
-            while features[node] >= 0:
-                node = lefts[node] if table[i, features[node]] <= thresholds[node] else rights[node]
-            total += values[node]
+        for tree in range(len(leaves)):
+            lowest = alive[tree] & (~alive[tree] + np.uint64(1))
+            total += leaves[tree, _PLACES[(lowest * _DE_BRUIJN) >> _TOP]]
         out[i] = total
     return out
 
@@ -54,7 +79,15 @@ def tree_contributions(
     roots: Int32,
     columns: int,
 ) -> Float64:
-    """Share the score of one row among its columns, by how each split moved the expected value (Saabas 2014)."""
+    """Share the score of one row among its columns, by how each split moved the expected value (Saabas 2014).
+
+    Parameters
+    ----------
+    row : float32 array of shape (columns,)
+    features, thresholds, lefts, rights, values
+        Nodes of all trees; a leaf has feature -1. A row goes left when its value is at most the threshold.
+    roots : int32 array of shape (trees,)
+    """
     out = np.zeros(columns + 1, dtype=np.float64)
     for root in roots:
         node = root

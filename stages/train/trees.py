@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,7 +76,7 @@ class BoostedTrees:
 
     def log_odds(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
         """Score each row."""
-        return tree_kernels.tree_scores(table, *self._arrays())
+        return tree_kernels.tree_scores(table, *self._conditions)
 
     def contributions(self, row: NDArray[np.float32]) -> NDArray[np.float64]:
         """Share the log odds of one row among its columns; the last entry is the expectation."""
@@ -92,6 +93,21 @@ class BoostedTrees:
 
     def _arrays(self) -> tuple[NDArray[np.generic], ...]:
         return self.features, self.thresholds, self.lefts, self.rights, self.values, self.roots
+
+    @cached_property
+    def _conditions(self) -> tuple[NDArray[np.generic], ...]:
+        """The same trees, laid out by column as `tree_kernels.tree_scores` takes them."""
+        found: list[tuple[int, float, int, int]] = []
+        values = np.zeros((len(self.roots), tree_kernels.MOST_LEAVES), dtype=np.float64)
+        nodes = [array.tolist() for array in (self.features, self.thresholds, self.lefts, self.rights, self.values)]
+        for tree, root in enumerate(self.roots.tolist()):
+            _lay_out(root, tree, 0, nodes, found, values)
+        found.sort()
+        table = np.array([(column, tree) for column, _, tree, _ in found], dtype=np.int64).reshape(-1, 2)
+        starts = np.searchsorted(table[:, 0], np.arange(table[:, 0].max(initial=-1) + 2))
+        thresholds = np.array([threshold for _, threshold, _, _ in found], dtype=np.float64)
+        masks = np.array([mask for *_, mask in found], dtype=np.uint64)
+        return starts.astype(np.int64), thresholds, table[:, 1].astype(np.int32), masks, values
 
 
 def _add(node: dict[str, Any], nodes: list[tuple[int, float, int, int, float]]) -> int:
@@ -110,3 +126,22 @@ def _add(node: dict[str, Any], nodes: list[tuple[int, float, int, int, float]]) 
         float(node["internal_value"]),
     )
     return number
+
+
+def _lay_out(
+    node: int,
+    tree: int,
+    leaf: int,
+    nodes: list[list[Any]],
+    found: list[tuple[int, float, int, int]],
+    values: NDArray[np.float64],
+) -> int:
+    """Collect the conditions and leaves below a node whose first leaf is `leaf`; return the leaf behind the last."""
+    feature, threshold, left, right, value = (column[node] for column in nodes)
+    if feature < 0:
+        values[tree, leaf] = value
+        return leaf + 1
+    behind = _lay_out(left, tree, leaf, nodes, found, values)
+    out = (1 << behind) - (1 << leaf)
+    found.append((feature, threshold, tree, ~out & (1 << tree_kernels.MOST_LEAVES) - 1))
+    return _lay_out(right, tree, behind, nodes, found, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from stages.featurize import attributes as module
 from stages.featurize.attributes import AttributeExtractor, Sentences
+from stages.featurize.casing import quieted
 from stages.featurize.clusters import Clusters
-from stages.featurize.forms import FormTable
+from stages.featurize.forms import flag_bits
 from stages.featurize.tokens import SparseTokens
+from stages.featurize.words import analyse, normalised
 from stages.prepare.segmentation import split_sentences, tokenize
 
 NOTES = [
@@ -301,21 +305,67 @@ def test_the_table_of_forms_grows(extractor: AttributeExtractor) -> None:
                 np.testing.assert_array_equal(attributes, expected)
 
 
-def test_a_form_table_returns_what_was_put_in() -> None:
-    table = FormTable()
-    generator = np.random.default_rng(1)
-    given_rows = []
-    for number in range(2500):
-        rows = [generator.integers(0, 1000, size=generator.integers(0, 30)).tolist() for _ in range(7)]
-        assert table.add(f"w{number}", rows, [number, number + 1, number + 2]) == number
-        given_rows.append(rows)
-    starts, flat, symbols, flags = table.arrays()
-    assert len(table) == 2500
-    for number, rows in enumerate(given_rows):
-        bounds = starts[7 * number : 7 * number + 8]
-        assert [flat[a:b].tolist() for a, b in pairwise(bounds.tolist())] == rows
-        assert symbols[:, number].tolist() == [number, number + 1, number + 2]
-    assert not flags[:2500].any()
+def names_in(extractor: AttributeExtractor, form: str) -> list[list[int]]:
+    """Return the rows of a form at each offset, looked up name by name."""
+    attributes = analyse(form, extractor.clusters).attributes
+    return [[extractor.names[name] for name in names if name in extractor.names] for names in attributes]
+
+
+@given(st.lists(tokens, min_size=1, max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_a_form_table_knows_what_the_names_say(extractor: AttributeExtractor, forms: list[str]) -> None:
+    table = extractor.pruned(np.ones(extractor.n_rows, dtype=np.bool_))._forms
+    half = len(forms) // 2
+    numbers = [*table.number([forms[:half]], half), *table.number([forms[half:], []], len(forms) - half)]
+    starts, rows, symbols, flags = table.arrays()
+    assert len(table) == len(set(forms))
+    for form, number in zip(forms, numbers, strict=True):
+        bounds = starts[7 * number : 7 * number + 8].tolist()
+        assert [rows[a:b].tolist() for a, b in pairwise(bounds)] == names_in(extractor, form)
+        known = analyse(form, extractor.clusters)
+        parts = zip(extractor.symbols, (known.stem, known.cluster, known.shape), strict=True)
+        assert symbols[number].tolist() == [symbol.get(part, 0) for symbol, part in parts]
+        assert flags[number] == flag_bits(form)
+    unknown = [normalised(form) not in extractor.vocabulary for form in forms]
+    assert table.unknown(np.array(numbers)).tolist() == unknown
+
+
+def test_a_form_that_cannot_be_analysed_leaves_no_trace(extractor: AttributeExtractor) -> None:
+    fresh = extractor.pruned(np.ones(extractor.n_rows, dtype=np.bool_))
+    with pytest.raises(AttributeError):
+        fresh.transform([["gout", "never", None, "seen"]])  # type: ignore[list-item]
+    for sentences in [[["never", "seen"]], *CONTEXTS]:
+        assert_same(fresh.transform(sentences), extractor.transform(sentences))
+
+
+def test_threads_may_share_an_extractor(extractor: AttributeExtractor) -> None:
+    shared = extractor.pruned(np.ones(extractor.n_rows, dtype=np.bool_))
+    notes = [[[f"word{number}itis", "gout", f"{number}mg"] * 5] * 4 for number in range(300)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(shared.transform, notes * 2))
+    for note, table in zip(notes * 2, found, strict=True):
+        assert_same(table, extractor.transform(note))
+
+
+loud = st.lists(
+    st.lists(st.sampled_from(["ASTHMA", "asthma", "COPD", "GOUTY", "TSC", "(", ")"]), max_size=6), max_size=5
+)
+
+
+@given(loud)
+@settings(max_examples=100, deadline=None)
+def test_each_sentence_is_read_as_if_it_did_not_shout(extractor: AttributeExtractor, sentences: Sentences) -> None:
+    assert_same(extractor.transform(sentences), extractor.transform([quieted(sentence) for sentence in sentences]))
+
+
+def test_many_contexts_give_the_pairs_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = AttributeExtractor.learn(CONTEXTS * 3, CLUSTERS)
+    monkeypatch.setattr(module, "_KEYS", 4)
+    parts = AttributeExtractor.learn(CONTEXTS * 3, CLUSTERS)
+    for one, other in zip(whole.pairs, parts.pairs, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+    assert whole.names == parts.names
 
 
 # --- names ----------------------------------------------------------------------------------------
