@@ -67,8 +67,8 @@ class SparseTokens:
     def take(self, sentences: NDArray[np.int64]) -> SparseTokens:
         """Return some of the sentences, in the order given."""
         first, end = self.sentence_starts[sentences], self.sentence_starts[sentences + 1]
-        chosen = _ranges(first, end)
-        rows = self.rows[_ranges(self.starts[chosen], self.starts[chosen + 1])]
+        chosen = ranges(first, end)
+        rows = self.rows[ranges(self.starts[chosen], self.starts[chosen + 1])]
         counts = (self.starts[1:] - self.starts[:-1])[chosen]
         surface = self.surface and Surface(
             self.surface.words[chosen],
@@ -85,7 +85,7 @@ def _bounds(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
-def _ranges(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
+def ranges(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return first[0], …, end[0] - 1, first[1], …: all ranges, one after the other."""
     lengths = end - first
     shifts = np.repeat(first - _bounds(lengths)[:-1], lengths)
