@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stages.common.files import read_table, write_table
 from stages.featurize import kernels
 from stages.featurize.abbreviations import AbbreviationReader
-from stages.featurize.casing import quieted
+from stages.featurize.casing import Casing, usual_forms
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import FormTable
 from stages.featurize.tokens import SparseTokens, Surface
@@ -24,6 +24,7 @@ Sentences = Sequence[Sequence[str]]
 _NAMES = pa.schema([("name", pa.string()), ("row", pa.int32())])
 _PAIRS = pa.schema([("key", pa.uint64()), ("row", pa.int32())])
 _SYMBOLS = pa.schema([("kind", pa.int8()), ("symbol", pa.string())])
+_CASING = pa.schema([("word", pa.string()), ("usual", pa.string())])
 _WORDS = pa.schema([("word", pa.string()), ("clusters", pa.list_(pa.string()))])
 
 
@@ -42,10 +43,12 @@ class AttributeExtractor:
         symbols: tuple[dict[str, int], dict[str, int], dict[str, int]],
         clusters: Clusters,
         vocabulary: frozenset[str],
+        usual: dict[str, str],
         cache_size: int = 1 << 19,
     ) -> None:
         self.names, self.pairs, self.symbols = names, pairs, symbols
         self.clusters, self.vocabulary = clusters, vocabulary
+        self.casing = Casing(usual, vocabulary)
         self.n_rows = 1 + max([max(names.values(), default=-1), int(pairs[1].max(initial=-1))])
         self._cache_size = cache_size
         self._table = kernels.build_table(*pairs)
@@ -63,7 +66,8 @@ class AttributeExtractor:
         clusters : dict of str to tuple of str
             From `stages.featurize.clusters.learn_clusters`.
         """
-        return _Learner(clusters).learn(contexts)
+        contexts = list(contexts)
+        return _Learner(clusters, usual_forms(contexts)).learn(contexts)
 
     def transform(self, sentences: Sentences) -> SparseTokens:
         """Return the attribute rows of the sentences of one context.
@@ -73,8 +77,9 @@ class AttributeExtractor:
         if len(self._forms) > self._cache_size:
             self._forms = FormTable()
         forms, sentence_starts = self._number(sentences)
-        if (self._forms.flags(forms) & kernels.SHOUTS).any():
-            sentences = [quieted(sentence) for sentence in sentences]
+        flags = self._forms.flags(forms)
+        if (flags & kernels.SHOUTS).any() or not (flags & kernels.CAPITALISED).any():
+            sentences = self.casing.recased(sentences)
             forms, sentence_starts = self._number(sentences)
         extra_starts, extra_rows, long_forms = self._abbreviations(sentences, sentence_starts)
         table = self._forms.arrays()
@@ -107,6 +112,7 @@ class AttributeExtractor:
             symbols=self.symbols,
             clusters=self.clusters,
             vocabulary=self.vocabulary,
+            usual=dict(self.casing.usual),
         )
 
     def row_names(self) -> list[str]:
@@ -123,7 +129,7 @@ class AttributeExtractor:
         return names
 
     def save(self, folder: Path) -> None:
-        """Write the extractor as four Parquet tables."""
+        """Write the extractor as five Parquet tables."""
         folder.mkdir(parents=True, exist_ok=True)
         names = pd.DataFrame({"name": list(self.names), "row": list(self.names.values())})
         write_table(folder / "names.parquet", names, _NAMES)
@@ -133,6 +139,8 @@ class AttributeExtractor:
         words = sorted(self.vocabulary | self.clusters.keys())
         table = pd.DataFrame({"word": words, "clusters": [list(self.clusters.get(word, ())) for word in words]})
         write_table(folder / "words.parquet", table, _WORDS)
+        usual = pd.DataFrame(list(self.casing.usual.items()), columns=_CASING.names)
+        write_table(folder / "casing.parquet", usual, _CASING)
 
     @classmethod
     def load(cls, folder: Path) -> AttributeExtractor:
@@ -141,6 +149,7 @@ class AttributeExtractor:
         pairs = read_table(folder / "pairs.parquet")
         symbols = read_table(folder / "symbols.parquet")
         words = read_table(folder / "words.parquet")
+        casing = read_table(folder / "casing.parquet")
         known = [symbols.loc[symbols["kind"] == kind, "symbol"] for kind in range(3)]
         return cls(
             names=dict(zip(names["name"], names["row"].tolist(), strict=True)),
@@ -148,6 +157,7 @@ class AttributeExtractor:
             symbols=(_numbered(known[0]), _numbered(known[1]), _numbered(known[2])),
             clusters={w: tuple(c) for w, c in zip(words["word"], words["clusters"], strict=True) if len(c)},
             vocabulary=frozenset(words["word"]),
+            usual=dict(zip(casing["word"], casing["usual"], strict=True)),
         )
 
     def _number(self, sentences: Sentences) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -189,17 +199,18 @@ class AttributeExtractor:
 class _Learner:
     """Numbers attributes and symbols in order of first appearance."""
 
-    def __init__(self, clusters: Clusters) -> None:
-        self.clusters = clusters
+    def __init__(self, clusters: Clusters, usual: dict[str, str]) -> None:
+        self.clusters, self.usual = clusters, usual
         self.names: dict[str, int] = {name: row for row, name in enumerate(kernels.POSITIONS)}
         self.symbols: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
         self.form_symbols: dict[str, tuple[int, ...]] = {}
-        self.vocabulary: set[str] = set()
 
-    def learn(self, contexts: Iterable[Sentences]) -> AttributeExtractor:
+    def learn(self, contexts: Sequence[Sentences]) -> AttributeExtractor:
         keys: list[NDArray[np.uint64]] = []
-        for loud in contexts:
-            sentences = [quieted(sentence) for sentence in loud]
+        known = frozenset(normalised(word) for sentences in contexts for sentence in sentences for word in sentence)
+        casing = Casing(self.usual, known)
+        for written in contexts:
+            sentences = casing.recased(written)
             self._collect_names(sentences)
             keys.append(self._pair_keys(sentences))
         distinct = np.unique(np.concatenate(keys)) if keys else np.empty(0, dtype=np.uint64)
@@ -209,7 +220,8 @@ class _Learner:
             pairs=(distinct, rows),
             symbols=self.symbols,
             clusters=self.clusters,
-            vocabulary=frozenset(self.vocabulary),
+            vocabulary=known,
+            usual=self.usual,
         )
 
     def _collect_names(self, sentences: Sentences) -> None:
@@ -231,7 +243,6 @@ class _Learner:
         if max(numbers) > kernels.MOST_SYMBOLS:
             raise OverflowError(f"more than {kernels.MOST_SYMBOLS} distinct word stems in the training text")
         self.form_symbols[token] = numbers
-        self.vocabulary.add(normalised(token))
 
     def _pair_keys(self, sentences: Sentences) -> NDArray[np.uint64]:
         tokens = [self.form_symbols[token] for sentence in sentences for token in sentence]
