@@ -128,9 +128,9 @@ def _stem_counts(stems: NDArray[np.int64], table: NDArray[np.int64], bounds: NDA
 def _label_counts(stems: NDArray[np.int64], table: NDArray[np.int64], labels: int) -> NDArray[np.int32]:
     _, first, end, label = table.T
     counts = np.zeros((int(stems.max(initial=-1)) + 1, labels, 3), dtype=np.int32)
-    np.add.at(counts, (stems[first], label, 0), 1)
-    np.add.at(counts, (stems[end - 1], label, 1), 1)
-    np.add.at(counts, (stems[ranges(first, end)], np.repeat(label, end - first), 2), 1)
+    np.add.at(counts[:, :, 0], (stems[first], label), 1)
+    np.add.at(counts[:, :, 1], (stems[end - 1], label), 1)
+    np.add.at(counts[:, :, 2], (stems[ranges(first, end)], np.repeat(label, end - first)), 1)
     return counts
 
 
