@@ -90,7 +90,7 @@ class PlainDecoder:
         start, end = tagger.tag_set.ends()
         transitions = tagger.transitions + tagger.tag_set.illegal()
         self._around = transitions.astype(np.float64), start.astype(np.float64), end.astype(np.float64)
-        self._names = StringAttributes(attributes.clusters)
+        self._names = StringAttributes(attributes.clusters, attributes.casing)
 
     def tag(self, sentences: Sentences) -> list[Spans]:
         """Return the mentions of each sentence of a note."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stages.featurize.abbreviations import AbbreviationReader
-from stages.featurize.casing import quieted
+from stages.featurize.casing import Casing
 from stages.featurize.words import OFFSETS, WordForm, analyse
 
 _OPENING, _CLOSING = ("(", "["), (")", "]")
@@ -22,16 +22,18 @@ class StringAttributes:
     ----------
     clusters : mapping of str to tuple of str
         Word clusters by normalised form.
+    casing : Casing, optional
+        How the training text writes its words.
     """
 
-    def __init__(self, clusters: Mapping[str, tuple[str, ...]]) -> None:
-        self._clusters = clusters
+    def __init__(self, clusters: Mapping[str, tuple[str, ...]], casing: Casing | None = None) -> None:
+        self._clusters, self._casing = clusters, casing or Casing()
         self._forms: dict[str, WordForm] = {}
 
     def of_note(self, sentences: Sequence[Sequence[str]]) -> list[list[list[str]]]:
         """Return the attributes of each token, by sentence; abbreviations carry over."""
         reader = AbbreviationReader()
-        return [self._of_sentence(quieted(sentence), reader) for sentence in sentences]
+        return [self._of_sentence(sentence, reader) for sentence in self._casing.recased(sentences)]
 
     def _of_sentence(self, tokens: Sequence[str], reader: AbbreviationReader) -> list[list[str]]:
         forms = [self._form(token) for token in tokens]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stages.common.files import read_table, write_table
 from stages.featurize import kernels
 from stages.featurize.abbreviations import AbbreviationReader
-from stages.featurize.casing import LEAST_SHOUTS, quieted
+from stages.featurize.casing import LEAST_SHOUTS, Casing, usual_forms
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import AttributeIndex, FormTable, Lexicon
 from stages.featurize.tokens import SparseTokens, Surface
@@ -26,6 +26,7 @@ _KEYS = 1 << 18  # pairs collected before those that are known already are dropp
 _NAMES = pa.schema([("name", pa.string()), ("row", pa.int32())])
 _PAIRS = pa.schema([("key", pa.uint64()), ("row", pa.int32())])
 _SYMBOLS = pa.schema([("kind", pa.int8()), ("symbol", pa.string())])
+_CASING = pa.schema([("word", pa.string()), ("usual", pa.string())])
 _WORDS = pa.schema([("word", pa.string()), ("clusters", pa.list_(pa.string()))])
 
 
@@ -44,10 +45,12 @@ class AttributeExtractor:
         symbols: tuple[dict[str, int], dict[str, int], dict[str, int]],
         clusters: Clusters,
         vocabulary: frozenset[str],
+        usual: dict[str, str],
         cache_size: int = 1 << 19,
     ) -> None:
         self.names, self.pairs, self.symbols = names, pairs, symbols
         self.clusters, self.vocabulary = clusters, vocabulary
+        self.casing = Casing(usual, vocabulary)
         self.n_rows = 1 + max([max(names.values(), default=-1), int(pairs[1].max(initial=-1))])
         self._cache_size = cache_size
         self._table = kernels.build_table(*pairs)
@@ -62,11 +65,12 @@ class AttributeExtractor:
         Parameters
         ----------
         contexts : iterable of sequences of sequences of str
-            Tokens by sentence; abbreviations carry over within a context.
+            Tokens by sentence; abbreviations carry over within a context. Walked through three times,
+            so not a generator.
         clusters : dict of str to tuple of str
             From `stages.featurize.clusters.learn_clusters`.
         """
-        return _Learner(clusters).learn(contexts)
+        return _Learner(clusters, usual_forms(contexts)).learn(contexts)
 
     def transform(self, sentences: Sentences) -> SparseTokens:
         """Return the attribute rows of the sentences of one context.
@@ -74,11 +78,8 @@ class AttributeExtractor:
         Attributes that training never saw have no row and are left out.
         """
         table, forms, sentence_starts = self._number(sentences)
-        loud = _loud(table.flags(forms), sentence_starts)
-        if len(loud):
-            sentences = list(sentences)
-            for number in loud.tolist():
-                sentences[number] = quieted(sentences[number])
+        if _says_nothing_by_capitals(table.flags(forms)):
+            sentences = self.casing.recased(sentences)
             table, forms, sentence_starts = self._number(sentences)
         extra_starts, extra_rows, long_forms = self._abbreviations(sentences, sentence_starts)
         starts, rows = kernels.rows_of_tokens(
@@ -109,6 +110,7 @@ class AttributeExtractor:
             symbols=self.symbols,
             clusters=self.clusters,
             vocabulary=self.vocabulary,
+            usual=dict(self.casing.usual),
         )
 
     def row_names(self) -> list[str]:
@@ -125,7 +127,7 @@ class AttributeExtractor:
         return names
 
     def save(self, folder: Path) -> None:
-        """Write the extractor as four Parquet tables."""
+        """Write the extractor as five Parquet tables."""
         folder.mkdir(parents=True, exist_ok=True)
         names = pd.DataFrame({"name": list(self.names), "row": list(self.names.values())})
         write_table(folder / "names.parquet", names, _NAMES)
@@ -135,6 +137,8 @@ class AttributeExtractor:
         words = sorted(self.vocabulary | self.clusters.keys())
         table = pd.DataFrame({"word": words, "clusters": [list(self.clusters.get(word, ())) for word in words]})
         write_table(folder / "words.parquet", table, _WORDS)
+        usual = pd.DataFrame(list(self.casing.usual.items()), columns=_CASING.names)
+        write_table(folder / "casing.parquet", usual, _CASING)
 
     @classmethod
     def load(cls, folder: Path) -> AttributeExtractor:
@@ -143,6 +147,7 @@ class AttributeExtractor:
         pairs = read_table(folder / "pairs.parquet")
         symbols = read_table(folder / "symbols.parquet")
         words = read_table(folder / "words.parquet")
+        casing = read_table(folder / "casing.parquet")
         known = [symbols.loc[symbols["kind"] == kind, "symbol"] for kind in range(3)]
         return cls(
             names=dict(zip(names["name"], names["row"].tolist(), strict=True)),
@@ -150,6 +155,7 @@ class AttributeExtractor:
             symbols=(_numbered(known[0]), _numbered(known[1]), _numbered(known[2])),
             clusters={w: tuple(c) for w, c in zip(words["word"], words["clusters"], strict=True) if len(c)},
             vocabulary=frozenset(words["word"]),
+            usual=dict(zip(casing["word"], casing["usual"], strict=True)),
         )
 
     def _number(self, sentences: Sentences) -> tuple[FormTable, NDArray[np.int32], NDArray[np.int64]]:
@@ -183,19 +189,20 @@ class AttributeExtractor:
 class _Learner:
     """Numbers attributes and symbols in order of first appearance."""
 
-    def __init__(self, clusters: Clusters) -> None:
-        self.clusters = clusters
+    def __init__(self, clusters: Clusters, usual: dict[str, str]) -> None:
+        self.clusters, self.usual = clusters, usual
         self.names: dict[str, int] = {name: row for row, name in enumerate(kernels.POSITIONS)}
         self.symbols: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
         self.form_symbols: dict[str, tuple[int, ...]] = {}
-        self.vocabulary: set[str] = set()
 
     def learn(self, contexts: Iterable[Sentences]) -> AttributeExtractor:
+        known = frozenset(normalised(word) for sentences in contexts for sentence in sentences for word in sentence)
+        casing = Casing(self.usual, known)
         distinct = np.empty(0, dtype=np.uint64)
         keys: list[NDArray[np.uint64]] = []
         pending = 0
-        for loud in contexts:
-            sentences = [quieted(sentence) for sentence in loud]
+        for written in contexts:
+            sentences = casing.recased(written)
             self._collect_names(sentences)
             keys.append(self._pair_keys(sentences))
             pending += len(keys[-1])
@@ -208,7 +215,8 @@ class _Learner:
             pairs=(distinct, rows),
             symbols=self.symbols,
             clusters=self.clusters,
-            vocabulary=frozenset(self.vocabulary),
+            vocabulary=known,
+            usual=self.usual,
         )
 
     def _collect_names(self, sentences: Sentences) -> None:
@@ -230,7 +238,6 @@ class _Learner:
         if max(numbers) > kernels.MOST_SYMBOLS:
             raise OverflowError(f"more than {kernels.MOST_SYMBOLS} distinct word stems in the training text")
         self.form_symbols[token] = numbers
-        self.vocabulary.add(normalised(token))
 
     def _pair_keys(self, sentences: Sentences) -> NDArray[np.uint64]:
         tokens = [self.form_symbols[token] for sentence in sentences for token in sentence]
@@ -241,11 +248,9 @@ class _Learner:
         return np.unique(keys[:count])
 
 
-def _loud(flags: NDArray[np.int8], sentence_starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the sentences with so many shouting words that `quieted` may lower them."""
-    shouts = np.flatnonzero(flags & kernels.SHOUTS)
-    counts = np.diff(np.searchsorted(shouts, sentence_starts))
-    return np.flatnonzero(counts >= LEAST_SHOUTS)
+def _says_nothing_by_capitals(flags: NDArray[np.int8]) -> bool:
+    """Tell whether a context has so many shouting words, or so few capitals, that `Casing` has to look at it."""
+    return np.count_nonzero(flags & kernels.SHOUTS) >= LEAST_SHOUTS or not (flags & kernels.CAPITALISED).any()
 
 
 def _numbered(symbols: Iterable[str]) -> dict[str, int]:

@@ -15,7 +15,7 @@ def learn_attributes(contexts: Iterable[Sentences], params: FeaturizeParams) -> 
     Parameters
     ----------
     contexts : iterable of sequences of sequences of str
-        Tokens by sentence and context, of the training split only. Walked through up to three
+        Tokens by sentence and context, of the training split only. Walked through up to five
         times, so not a generator; `stages.featurize.store.SplitSentences` holds none of it in memory.
     params : FeaturizeParams
     """

@@ -67,7 +67,7 @@ class SparseTokens:
     def take(self, sentences: NDArray[np.int64]) -> SparseTokens:
         """Return some of the sentences, in the order given."""
         first, end = self.sentence_starts[sentences], self.sentence_starts[sentences + 1]
-        chosen = _ranges(first, end)
+        chosen = ranges(first, end)
         # Sentence by sentence: numbers of all single rows would take several times the memory of the rows.
         bounds = zip(self.starts[first].tolist(), self.starts[end].tolist(), strict=True)
         rows = np.concatenate([self.rows[:0], *(self.rows[a:b] for a, b in bounds)])
@@ -87,7 +87,7 @@ def _bounds(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
-def _ranges(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
+def ranges(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return first[0], …, end[0] - 1, first[1], …: all ranges, one after the other."""
     lengths = end - first
     shifts = np.repeat(first - _bounds(lengths)[:-1], lengths)

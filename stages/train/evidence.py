@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from stages.featurize.abbreviations import LOOK_BACK
 from stages.featurize.tokens import SparseTokens
-from stages.train import span_kernels
+from stages.train import edge_kernels, span_kernels
 from stages.train.crf import CrfTagger
 from stages.train.statistics import LONGEST, SpanStatistics, surface_of
 
 LEAST = 0.03
 """Posterior from which a span is a candidate."""
 
-NAMES = (
+SPAN_NAMES = (
     "log odds of the tagger",
     "best rival of the same label",
     "sum of rivals of the same label",
@@ -65,6 +65,39 @@ NAMES = (
     "starts where the long form starts",
 )
 
+EDGE_NAMES = (
+    "mention starts between the words at the left edge",
+    "words at the left edge, count",
+    "mention ends between the words at the right edge",
+    "words at the right edge, count",
+    "words at the left edge in one mention",
+    "words at the right edge in one mention",
+    "last two words end mentions of this label",
+    "last two words, mentions of this label",
+    "last two words, count",
+    "neighbouring words in one mention, mean",
+    "neighbouring words in one mention, least",
+    "word before inside of this label",
+    "word after inside of this label",
+    "first word starts this label",
+    "last word ends this label",
+    "last word, mentions of this label",
+    "last word, this label among mentions",
+    "words inside of this label, least",
+    "words inside of this label, mean",
+    "words inside of this label, most",
+    "words inside, this label among mentions",
+    "unknown words",
+    "without the first word a mention",
+    "without the first word, times with this label",
+    "without the last word a mention",
+    "without the last word, times with this label",
+    "with the word before, times with this label",
+    "with the word after, times with this label",
+)
+
+NAMES = (*SPAN_NAMES, *EDGE_NAMES)
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -108,7 +141,7 @@ def gather_evidence(candidates: Candidates, tokens: SparseTokens, statistics: Sp
 
     Returns
     -------
-    float32 array of shape (candidates, 46)
+    float32 array of shape (candidates, 74)
     """
     surface = surface_of(tokens)
     spans = candidates.spans
@@ -135,5 +168,13 @@ def gather_evidence(candidates: Candidates, tokens: SparseTokens, statistics: Sp
         *statistics.tables,
         LOOK_BACK,
         out,
+    )
+    edge_kernels.edge_evidence(
+        spans,
+        surface.stems,
+        tokens.sentence_starts,
+        edge_kernels.pair_keys(surface.stems, tokens.sentence_starts),
+        *statistics.edge_tables,
+        out[:, len(SPAN_NAMES) :],
     )
     return out

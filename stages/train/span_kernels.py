@@ -28,15 +28,21 @@ def extend_key(key: np.uint64, stem: np.uint64) -> np.uint64:
     return mixed ^ (mixed >> _SHIFT)
 
 
+@njit(cache=True, inline="always")
+def phrase_key(stems: UInt64, first: int, end: int) -> np.uint64:
+    """Hash the stems of the phrase ``stems[first:end]``."""
+    key = _SEED
+    for t in range(first, end):
+        key = extend_key(key, stems[t])
+    return key
+
+
 @njit(cache=True)
 def phrase_keys(stems: UInt64, first: Int64, end: Int64) -> UInt64:
     """Hash the stems of each phrase ``stems[first:end]``."""
     keys = np.empty(len(first), dtype=np.uint64)
     for i in range(len(first)):
-        key = _SEED
-        for t in range(first[i], end[i]):
-            key = extend_key(key, stems[t])
-        keys[i] = key
+        keys[i] = phrase_key(stems, first[i], end[i])
     return keys
 
 
@@ -161,7 +167,7 @@ def evidence(
     window: int,
     out: Float32,
 ) -> None:
-    """Fill one row of evidence per candidate; the columns are named by `evidence.NAMES`.
+    """Fill one row of evidence per candidate; the first columns are named by `evidence.SPAN_NAMES`.
 
     Parameters
     ----------
@@ -183,7 +189,7 @@ def evidence(
         How often a phrase is a mention of each label, and how often it stands in the text.
     window : int
         How many sentences away other occurrences count.
-    out : float32 array of shape (candidates, 46)
+    out : float32 array of shape (candidates, at least 46)
     """
     none = np.zeros(6, dtype=np.int32)
     labels = phrase_counts.shape[1] - 1

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from stages.common.files import load_arrays, save_arrays
 from stages.common.tags import TokenSpan
 from stages.featurize.kernels import build_table
-from stages.featurize.tokens import SparseTokens, Surface
-from stages.train import span_kernels
+from stages.featurize.tokens import SparseTokens, Surface, ranges
+from stages.train import edge_kernels, span_kernels
 
 LONGEST = 14
 """Longest span that is considered, in tokens."""
 
 FIRST, LAST, BEFORE, AFTER, INSIDE, ANYWHERE = range(6)
+STARTS, ENDS, JOINED, TOGETHER = range(4)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,13 @@ class SpanStatistics:
     stem_counts : int32 array of shape (stems, 6)
         How often the stem is the first or last of a mention, stands before or after one, inside of
         one, and anywhere.
+    label_counts : int32 array of shape (stems, labels, 3)
+        How often the stem is the first or last of a mention of each label, or inside of one.
+    pair_keys : uint64 array of shape (pairs,)
+        Hashes of neighbouring stems, and of those at the border of a sentence, ascending.
+    pair_counts : int32 array of shape (pairs, 4 + labels)
+        How often a mention starts or ends between the two, how often both are in one mention, how
+        often they stand together at all, and how often they are the last two of a mention of each label.
     phrase_keys : uint64 array of shape (phrases,)
         Hashes of the mentions' stems, ascending.
     phrase_counts : int32 array of shape (phrases, labels + 1)
@@ -42,46 +50,54 @@ class SpanStatistics:
 
     stem_keys: NDArray[np.uint64]
     stem_counts: NDArray[np.int32]
+    label_counts: NDArray[np.int32]
+    pair_keys: NDArray[np.uint64]
+    pair_counts: NDArray[np.int32]
     phrase_keys: NDArray[np.uint64]
     phrase_counts: NDArray[np.int32]
 
     @classmethod
     def learn(cls, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], labels: Sequence[str]) -> Self:
         """Count over sentences and their gold mentions."""
-        surface = surface_of(tokens)
+        surface, bounds = surface_of(tokens), tokens.sentence_starts
         table = span_table(tokens, spans, labels)
-        sentence, first, end, label = table.T
         stem_keys, stems = np.unique(surface.stems, return_inverse=True)
-        counts = np.zeros((len(stem_keys), 6), dtype=np.int32)
-        bounds = tokens.sentence_starts
-        inside = np.concatenate([np.arange(a, b) for a, b in zip(first, end, strict=True)] or [first])
-        places = {
-            FIRST: first,
-            LAST: end - 1,
-            BEFORE: (first - 1)[first > bounds[sentence]],
-            AFTER: end[end < bounds[sentence + 1]],
-            INSIDE: inside,
-            ANYWHERE: np.arange(len(tokens)),
-        }
-        for column, where in places.items():
-            np.add.at(counts[:, column], stems[where], 1)
-
-        keys = span_kernels.phrase_keys(surface.stems, first, end)
-        phrase_keys, phrases = np.unique(keys, return_inverse=True)
+        pairs = edge_kernels.pair_keys(surface.stems, bounds)
+        pair_keys, pairs = np.unique(pairs, return_inverse=True)
+        phrases = span_kernels.phrase_keys(surface.stems, table[:, 1], table[:, 2])
+        phrase_keys, phrases = np.unique(phrases, return_inverse=True)
         phrase_counts = np.zeros((len(phrase_keys), len(labels) + 1), dtype=np.int32)
-        np.add.at(phrase_counts, (phrases, label), 1)
+        np.add.at(phrase_counts, (phrases, table[:, 3]), 1)
         occurrences = np.zeros(len(phrase_keys), dtype=np.int32)
-        table_ = build_table(phrase_keys, np.arange(len(phrase_keys), dtype=np.int32))
-        span_kernels.count_occurrences(surface.stems, bounds, *table_, occurrences, LONGEST)
+        span_kernels.count_occurrences(surface.stems, bounds, *_hashed(phrase_keys), occurrences, LONGEST)
         phrase_counts[:, -1] = occurrences
-        return cls(stem_keys, counts, phrase_keys, phrase_counts)
+        return cls(
+            stem_keys,
+            _stem_counts(stems, table, bounds),
+            _label_counts(stems, table, len(labels)),
+            pair_keys,
+            _pair_counts(pairs, table, len(labels)),
+            phrase_keys,
+            phrase_counts,
+        )
 
     @cached_property
     def tables(self) -> tuple[NDArray[np.generic], ...]:
         """Hash tables and counts as `span_kernels.evidence` takes them."""
-        stems = build_table(self.stem_keys, np.arange(len(self.stem_keys), dtype=np.int32))
-        phrases = build_table(self.phrase_keys, np.arange(len(self.phrase_keys), dtype=np.int32))
-        return *stems, self.stem_counts, *phrases, self.phrase_counts
+        return *_hashed(self.stem_keys), self.stem_counts, *_hashed(self.phrase_keys), self.phrase_counts
+
+    @cached_property
+    def edge_tables(self) -> tuple[object, ...]:
+        """Hash tables and counts as `edge_kernels.edge_evidence` takes them."""
+        return (
+            _hashed(self.stem_keys),
+            self.stem_counts,
+            _with_zeros(self.label_counts),
+            _hashed(self.pair_keys),
+            _with_zeros(self.pair_counts),
+            _hashed(self.phrase_keys),
+            _with_zeros(self.phrase_counts),
+        )
 
     def save(self, folder: Path) -> None:
         """Write one array a file; no pickle."""
@@ -91,6 +107,53 @@ class SpanStatistics:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         return load_arrays(folder, cls)
+
+
+def _stem_counts(stems: NDArray[np.int64], table: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int32]:
+    sentence, first, end, _ = table.T
+    counts = np.zeros((int(stems.max(initial=-1)) + 1, 6), dtype=np.int32)
+    places = {
+        FIRST: first,
+        LAST: end - 1,
+        BEFORE: (first - 1)[first > bounds[sentence]],
+        AFTER: end[end < bounds[sentence + 1]],
+        INSIDE: ranges(first, end),
+        ANYWHERE: np.arange(len(stems)),
+    }
+    for column, where in places.items():
+        np.add.at(counts[:, column], stems[where], 1)
+    return counts
+
+
+def _label_counts(stems: NDArray[np.int64], table: NDArray[np.int64], labels: int) -> NDArray[np.int32]:
+    _, first, end, label = table.T
+    counts = np.zeros((int(stems.max(initial=-1)) + 1, labels, 3), dtype=np.int32)
+    np.add.at(counts[:, :, 0], (stems[first], label), 1)
+    np.add.at(counts[:, :, 1], (stems[end - 1], label), 1)
+    np.add.at(counts[:, :, 2], (stems[ranges(first, end)], np.repeat(label, end - first)), 1)
+    return counts
+
+
+def _pair_counts(pairs: NDArray[np.int64], table: NDArray[np.int64], labels: int) -> NDArray[np.int32]:
+    """Count pairs; the one to the left of token t of sentence s is number t + s."""
+    sentence, first, end, label = table.T
+    counts = np.zeros((int(pairs.max(initial=-1)) + 1, 4 + labels), dtype=np.int32)
+    inner = ranges(first + sentence + 1, end + sentence)
+    for column, where in {STARTS: first + sentence, ENDS: end + sentence, JOINED: inner}.items():
+        np.add.at(counts[:, column], pairs[where], 1)
+    np.add.at(counts[:, TOGETHER], pairs, 1)
+    long = end - first > 1
+    np.add.at(counts, (pairs[(end + sentence - 1)[long]], 4 + label[long]), 1)
+    return counts
+
+
+def _hashed(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+    return build_table(keys, np.arange(len(keys), dtype=np.int32))
+
+
+def _with_zeros(counts: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Append a row of zeros, which is what row -1 of an unknown key then finds."""
+    return np.concatenate([counts, np.zeros_like(counts, shape=(1, *counts.shape[1:]))])
 
 
 def surface_of(tokens: SparseTokens) -> Surface:

@@ -283,6 +283,7 @@ def test_a_full_cache_changes_no_row(extractor: AttributeExtractor, size: int) -
         symbols=extractor.symbols,
         clusters=extractor.clusters,
         vocabulary=extractor.vocabulary,
+        usual=dict(extractor.casing.usual),
         cache_size=size,
     )
     for sentences in [*CONTEXTS, *CONTEXTS]:

@@ -14,9 +14,9 @@ from stages.common.params import Params, load_params
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.tokens import SparseTokens
-from stages.train import tree_kernels
+from stages.train import edge_kernels, tree_kernels
 from stages.train.crf import CrfTagger
-from stages.train.evidence import NAMES, find_candidates, gather_evidence
+from stages.train.evidence import NAMES, Candidates, find_candidates, gather_evidence
 from stages.train.out_of_fold import fold_of
 from stages.train.stacked import StackedTagger
 from stages.train.statistics import SpanStatistics
@@ -233,3 +233,41 @@ def test_a_chain_does_not_need_the_documents() -> None:
             *(getattr(attributes.transform(sentences), n) for n in ("starts", "rows", "sentence_starts"))
         )
         SpanStatistics.learn(bare, spans, tagger.tag_set.labels)
+
+
+def test_pairs_and_labels_are_counted_by_hand() -> None:
+    attributes = AttributeExtractor.learn([[["a", "b", "c"]]], {})
+    tokens = attributes.transform([["a", "b", "c"], ["b", "c"]])
+    spans: list[list[TokenSpan]] = [[(1, 3, "Disease")], [(0, 1, "Treatment")]]
+    found = SpanStatistics.learn(tokens, spans, ["Disease", "Treatment"])
+    surface = tokens.surface
+    assert surface is not None
+    pairs = edge_kernels.pair_keys(surface.stems, tokens.sentence_starts)
+    counts = found.pair_counts[np.searchsorted(found.pair_keys, pairs)]
+    # Starts, ends, both in one mention, together at all, last two of a Disease, of a Treatment.
+    border_a, a_b, b_c, c_border = ([0, 0, 0, 1, 0, 0], [1, 0, 0, 1, 0, 0], [0, 1, 1, 2, 1, 0], [0, 1, 0, 2, 0, 0])
+    border_b = [1, 0, 0, 1, 0, 0]
+    assert counts.tolist() == [border_a, a_b, b_c, c_border, border_b, b_c, c_border]
+    b, c = (np.searchsorted(found.stem_keys, surface.stems[i]) for i in (1, 2))
+    assert found.label_counts[b].tolist() == [[1, 0, 1], [1, 1, 1]]
+    assert found.label_counts[c].tolist() == [[0, 1, 1], [0, 0, 0]]
+
+
+def test_evidence_of_the_edges(learned) -> None:
+    attributes, _, _, tagger = learned
+    tokens = attributes.transform(["Known acute gout , now on unheard insulin .".split()])
+    labels = tagger.crf.tag_set.labels
+    disease, treatment = labels.index("Disease"), labels.index("Treatment")
+    every = [(0, 1, 3, disease), (0, 2, 3, disease), (0, 6, 8, treatment), (0, 7, 8, treatment)]
+    candidates = Candidates(np.array(every, dtype=np.int32), np.full(4, 0.5), np.full(len(tokens), 0.5))
+    found = gather_evidence(candidates, tokens, tagger.statistics)
+    sentences, marked, _ = corpus(1)
+    phrases = [words[a:b] for words, own in zip(sentences, marked, strict=True) for a, b, _ in own]
+    acute, alone = phrases.count(["acute", "gout"]), phrases.count(["gout"])
+    assert column(found, "last two words, mentions of this label").tolist() == [acute, -1, 0, -1]
+    assert column(found, "without the first word, times with this label").tolist()[:2] == [alone, 0]
+    assert column(found, "with the word before, times with this label").tolist()[:2] == [0, acute]
+    assert column(found, "last word, mentions of this label").tolist()[:2] == [acute + alone] * 2
+    assert column(found, "unknown words").tolist() == [0, 0, 1, 0]
+    within = column(found, "words at the left edge in one mention")
+    assert within[1] > 0.9 and within[0] == 0
