@@ -47,6 +47,7 @@ def learn(task: Task, folder: Path) -> None:
 
 
 def learned_attributes(prepared: Path, features: Path, params: Params) -> AttributeExtractor:
+    """Do what the stage featurize does; write the tables to `features`."""
     _say("word clusters and attributes")
     extractor = learn_attributes(SplitSentences(prepared, "train"), params.featurize)
     _say(f"{extractor.n_rows} attributes")

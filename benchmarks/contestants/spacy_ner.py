@@ -49,7 +49,7 @@ def learn(task: Task, folder: Path) -> None:
     nlp = spacy.blank("en")
     ner = nlp.add_pipe("ner")
     for label in sorted({label for note in task.train for spans in note.spans for _, _, label in spans}):
-        ner.add_label(label)
+        ner.add_label(label)  # type: ignore[attr-defined]
     examples = _examples(nlp, train)
     optimizer = nlp.initialize(lambda: examples)
     best, waited = -1.0, 0

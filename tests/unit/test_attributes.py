@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from stages.featurize import attributes as module
 from stages.featurize.attributes import AttributeExtractor, Sentences
-from stages.featurize.casing import quieted
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import flag_bits
 from stages.featurize.tokens import SparseTokens
@@ -355,8 +354,9 @@ loud = st.lists(
 
 @given(loud)
 @settings(max_examples=100, deadline=None)
-def test_each_sentence_is_read_as_if_it_did_not_shout(extractor: AttributeExtractor, sentences: Sentences) -> None:
-    assert_same(extractor.transform(sentences), extractor.transform([quieted(sentence) for sentence in sentences]))
+def test_every_note_is_read_as_recased(extractor: AttributeExtractor, sentences: Sentences) -> None:
+    """Notes that by their flags need no look at their capitals are those that stay as they are."""
+    assert_same(extractor.transform(sentences), extractor.transform(extractor.casing.recased(sentences)))
 
 
 def test_many_contexts_give_the_pairs_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
