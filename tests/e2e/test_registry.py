@@ -186,7 +186,7 @@ def in_parallel(repository: Repository, commands: Sequence[Sequence[str]]) -> li
     """Run commands at once as processes of their own; return their exit codes."""
 
     def run(command: Sequence[str]) -> int:
-        return repository._result(("python", *command), 600).status
+        return repository._result(("python", *command), 1800).status
 
     with ThreadPoolExecutor(len(commands)) as pool:
         return list(pool.map(run, commands))

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from delivery import promote as promotion
+from delivery import rollback
+from delivery.claims import found
+from delivery.gates import Gate, load_bounds
+from delivery.promote import Verdict, promote
+from delivery.registry import CHAMPION, holder, ledger
+from delivery.server import MODEL, DeliveryError, connect
+from tests.repository import ROOT
+
+BOUNDS = load_bounds(ROOT / "delivery/gate.yaml")
+PASSED, REFUSED = Gate("strict F1", "passed", "the same"), Gate("strict F1", "refused", "worse")
+
+
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty file of MLflow's: laying one out takes seconds."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{file}")
+        connect()
+    return file
+
+
+@pytest.fixture
+def client(laid_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """A registry of three versions, the first of them champion; nothing is downloaded."""
+    shutil.copyfile(laid_out, tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    for module in (promotion, rollback):
+        monkeypatch.setattr(module, "download", lambda *_: None)
+    client = connect()
+    found(client, MODEL, "")
+    run = client.create_run(client.create_experiment("x", (tmp_path / "artifacts").as_uri())).info.run_id
+    for _ in range(3):
+        client.create_model_version(MODEL, "s3://nowhere", run, await_creation_for=0)
+    client.set_registered_model_alias(MODEL, CHAMPION, "1")
+    return client
+
+
+def judging(*gates: Gate, meanwhile: Callable[[], Any] = lambda: None) -> Callable[..., Verdict]:
+    def judge(version: Any, champion: Any, *_: Any) -> Verdict:
+        meanwhile()
+        return Verdict(version, champion, list(gates))
+
+    return judge
+
+
+def champion(client: MlflowClient) -> int:
+    version = holder(client, CHAMPION)
+    assert version is not None
+    return int(version.version)
+
+
+def test_no_refusal_makes_a_champion(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "judge", judging(PASSED))
+    promote(3, ROOT, client, BOUNDS)
+    assert champion(client) == 3
+    assert [(entry.event, entry.version, entry.previous) for entry in ledger(client)] == [("promoted", 3, 1)]
+
+
+def test_one_refusal_is_enough_and_kept(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "judge", judging(PASSED, REFUSED))
+    verdict, entry = promote(3, ROOT, client, BOUNDS)
+    assert champion(client) == 1
+    assert verdict.refusals == [REFUSED]
+    assert (entry.event, entry.reasons) == ("refused", ["strict F1"])
+
+
+def test_who_was_judged_by_a_former_champion_is_judged_again(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judges = []
+
+    def another() -> None:
+        judges.append(champion(client))
+        client.set_registered_model_alias(MODEL, CHAMPION, "2")
+
+    monkeypatch.setattr(promotion, "judge", judging(PASSED, meanwhile=another))
+    _, entry = promote(3, ROOT, client, BOUNDS)
+    assert judges == [1, 2]
+    assert (entry.version, entry.previous, champion(client)) == (3, 2, 3)
+
+
+def test_a_champion_that_changes_all_the_time_ends_it(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def another() -> None:
+        client.set_registered_model_alias(MODEL, CHAMPION, str(3 - champion(client)))
+
+    monkeypatch.setattr(promotion, "judge", judging(PASSED, meanwhile=another))
+    with pytest.raises(DeliveryError, match="changed each time"):
+        promote(3, ROOT, client, BOUNDS)
+    assert ledger(client) == []
+
+
+def test_the_champion_is_not_promoted_again_and_what_is_not_there_never(client: MlflowClient) -> None:
+    with pytest.raises(DeliveryError, match="champion already"):
+        promote(1, ROOT, client, BOUNDS)
+    with pytest.raises(DeliveryError, match="no version 9"):
+        promote(9, ROOT, client, BOUNDS)
+    with pytest.raises(DeliveryError, match="no challenger"):
+        promote(None, ROOT, client, BOUNDS)
+
+
+def test_a_version_that_cannot_be_traced_is_not_judged(client: MlflowClient) -> None:
+    with pytest.raises(DeliveryError, match="of no known commit"):
+        promote(2, ROOT, client, BOUNDS)
+
+
+def test_a_promotion_that_cannot_be_written_down_does_not_happen(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(promotion, "judge", judging(PASSED))
+    monkeypatch.setattr(MlflowClient, "log_artifact", broken)
+    with pytest.raises(OSError, match="no space"):
+        promote(3, ROOT, client, BOUNDS)
+    assert champion(client) == 1
+
+
+def test_promote_and_roll_back_and_forth(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "judge", judging(PASSED))
+    promote(2, ROOT, client, BOUNDS)
+    promote(3, ROOT, client, BOUNDS)
+    assert rollback.roll_back(client).version == 2
+    assert rollback.roll_back(client).version == 1
+    assert rollback.roll_back(client, to=3).previous == 1
+    assert champion(client) == 3
+    assert [entry.number for entry in ledger(client)] == [1, 2, 3, 4, 5]
