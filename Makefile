@@ -97,6 +97,10 @@ mlflow: $(STAMP) ## MLflow's pages on this machine, http://127.0.0.1:5000 (PORT=
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 \
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlruns
 
+.PHONY: report
+report: $(STAMP) ## what this branch changed against main, with its uncertainty
+	@python -m delivery.report --base main --merge-base
+
 # ---- checks ------------------------------------------------------------------------------------
 
 .PHONY: test

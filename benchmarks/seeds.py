@@ -1,6 +1,6 @@
 """How much of a score is luck: train the same families with many seeds, keep the counts of every test document.
 
-`python -m benchmarks.seeds --csv counts.csv --seeds 10` scores the project's own test split; `--format`, `--train`
+`python -m benchmarks.seeds --csv counts.csv` scores the project's own test split; `--format`, `--train`
 and `--test` name other corpora, as in `benchmarks.accuracy`. The counts have hashed names and no text.
 """
 
@@ -32,7 +32,10 @@ from stages.train.learning import learn_extractor
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if len({option is None for option in (options.format, options.train, options.test)}) > 1:
+        parser.error("--format, --train and --test go together")
     try:
         params = load_params(options.params)
         found: list[pd.DataFrame] = []
@@ -48,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__)
     parser.add_argument("--csv", required=True, type=Path, help="family, seed, document, label, tp, fp, fn")
-    parser.add_argument("--seeds", type=int, default=10, help="1 to this; of the clusters, the runs and the trees")
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, default=list(range(1, 11)), help="train.seed: of the runs and the trees"
+    )
     parser.add_argument("--families", nargs="+", default=["crf", "stacked"])
     parser.add_argument("--format", choices=READERS, help="format of the corpora")
     parser.add_argument("--train", nargs="+", type=Path, help="files or folders to learn from")
@@ -68,11 +73,10 @@ def counts_by_seed(corpus: Corpus, params: Params, options: argparse.Namespace) 
     with tempfile.TemporaryDirectory(prefix="behealthy-seeds-") as name:
         prepared = Path(name) / "prepared"
         corpus.write(prepared)
-        for seed in range(1, options.seeds + 1):
-            features = Path(name) / FEATURES
-            featurize = params.featurize.model_copy(update={"seed": seed})
-            attributes = learned_attributes(prepared, features, params.model_copy(update={"featurize": featurize}))
-            train, dev = (read_features(features / f"{split}.parquet") for split in ("train", "dev"))
+        features = Path(name) / FEATURES
+        attributes = learned_attributes(prepared, features, params)
+        train, dev = (read_features(features / f"{split}.parquet") for split in ("train", "dev"))
+        for seed in options.seeds:
             for family in options.families:
                 settings = params.train.model_copy(update={"seed": seed, "family": family})
                 extractor = learn_extractor(train, *held_out_of(train, dev, seed), attributes, settings)

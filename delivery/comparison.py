@@ -48,6 +48,11 @@ def paired_difference(
     sampling unit since mentions of one document are not independent (Efron & Tibshirani 1993,
     ch. 13; for NLP, Berg-Kirkpatrick, Burkett & Klein 2012; Dror et al. 2018).
 
+    With few documents these percentiles are too narrow: they leave out 0 for luck alone in up to 8.5%
+    of cases. So the interval is drawn out to 0 unless a second test agrees: exchanging the two runs in
+    random documents must bring about so large a difference in less than 5% of cases (approximate
+    randomization, Noreen 1989; Yeh 2000), which is exact whatever the number of documents.
+
     Parameters
     ----------
     old, new : DataFrame
@@ -70,8 +75,13 @@ def paired_difference(
         When the tables have no document or no label in common, or not these columns.
     """
     counts = paired_counts(old, new, label=label)
-    drawn = _resampled(np.hstack(counts), metric, resamples, np.random.default_rng(seed))
-    return _difference(counts, metric, drawn[:, 1] - drawn[:, 0])
+    generator = np.random.default_rng(seed)
+    drawn = _resampled(np.hstack(counts), metric, resamples, generator)
+    found = _difference(counts, metric, drawn[:, 1] - drawn[:, 0])
+    reach = np.quantile(np.abs(_exchanged(counts, metric, resamples, generator)), LEVEL, method="higher")
+    if abs(found.difference) > reach:
+        return found
+    return Difference(found.difference, min(found.low, 0.0), max(found.high, 0.0))
 
 
 def unpaired_difference(
@@ -163,6 +173,20 @@ def _resampled(table: NDArray[np.int64], metric: Metric, resamples: int, generat
         drawn = generator.multinomial(size, np.full(size, 1 / size), size=min(step, resamples - start))
         totals = drawn.astype(np.float64) @ table
         found.append(_score(totals.reshape(len(totals), -1, 3), metric))
+    return np.concatenate(found)
+
+
+def _exchanged(
+    counts: tuple[NDArray[np.int64], NDArray[np.int64]], metric: Metric, resamples: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return the differences when each document is given to either run by the toss of a coin."""
+    gain = counts[1] - counts[0]
+    found = []
+    step = max(1, _CHUNK // len(gain))
+    for start in range(0, resamples, step):
+        coins = generator.integers(2, size=(min(step, resamples - start), len(gain))).astype(np.float64)
+        moved = coins @ gain
+        found.append(_score(counts[1].sum(0) - moved, metric) - _score(counts[0].sum(0) + moved, metric))
     return np.concatenate(found)
 
 

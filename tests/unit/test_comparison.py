@@ -69,6 +69,31 @@ def test_pairing_sees_a_gain_that_two_separate_intervals_do_not() -> None:
     assert found.high - found.low < 0.03
 
 
+@pytest.mark.parametrize(("changed", "expected"), [(4, "within noise"), (12, "better")])
+def test_a_handful_of_documents_that_all_gain_may_be_luck(changed: int, expected: str) -> None:
+    # The sign test of 4 of 4 has p = 0.125, though only one resample in 55 holds none of them.
+    old = table(*[(f"{place:03}", "Disease", 3, 0, 1) for place in range(100)])
+    new = old.assign(tp=3 + (old.index < changed), fn=1 - (old.index < changed))
+    assert verdict(paired_difference(old, new), "higher") == expected
+
+
+def test_luck_is_called_a_difference_in_at_most_one_of_twenty() -> None:
+    """Two runs that find each mention with the same chance; mentions of few documents, the hardest case."""
+    generator = np.random.default_rng(1)
+    calls = []
+    for _ in range(400):
+        document = generator.integers(40, size=320)
+        chance = np.where(generator.random(320) < 0.2, generator.random(320), generator.random(320) < 0.85)
+        sides = []
+        for _ in range(2):
+            tp = np.bincount(document, generator.random(320) < chance, minlength=40).astype(int)
+            gold = np.bincount(document, minlength=40)
+            columns = {"document": range(40), "label": "Disease", "tp": tp, "fp": 0, "fn": gold - tp}
+            sides.append(pd.DataFrame(columns))
+        calls.append(verdict(paired_difference(*sides, resamples=300), "higher") != "within noise")
+    assert np.mean(calls) <= 0.05
+
+
 def test_the_same_run_twice_is_noise_of_no_width() -> None:
     old = random_table(30, 0.7, seed=1)
     assert paired_difference(old, old.sample(frac=1, random_state=3)) == Difference(0.0, 0.0, 0.0)
