@@ -150,7 +150,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> None:
         nonlocal refused
-        verdict, entry = promote(options.version, Path(), connect(), load_bounds(BOUNDS))
+        client = connect()
+        champion = holder(client, CHAMPION)
+        if options.version is None and champion is not None and holder(client, CHALLENGER) is None:
+            print(f"promote: nothing to do: version {champion.version} of {MODEL} is champion, there is no challenger")
+            return
+        verdict, entry = promote(options.version, Path(), client, load_bounds(BOUNDS))
         refused = bool(verdict.refusals)
         for gate in verdict.gates:
             print(f"promote: {gate.status:>15}  {gate.name}: {gate.reason}")

@@ -23,6 +23,8 @@ import pytest
 from tests.repository import DEAD, ROOT, Repository, Result, environment, introduce, object_faults
 from tests.servers import SECRET, ObjectStore, object_store
 
+pytestmark = pytest.mark.slow
+
 FILES, SIZE = 120, 40_000
 PUSH = ("python", "-m", "delivery.push", "--timeout", "60")
 
