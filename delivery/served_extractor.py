@@ -29,6 +29,7 @@ import stages.common  # noqa: F401  (chooses the kernels of OpenBLAS; before num
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from stages.train.extractor import Extraction, load_extractor
@@ -37,6 +38,23 @@ TEXT = "text"
 """Name of the column of notes."""
 
 _UNNAMED = (None, 0, "0")
+
+
+class NoteError(MlflowException):
+    """An input that is no notes; its message is fixed, for MLflow's server would put the notes in front of it."""
+
+    def __init__(self, problem: str) -> None:
+        self._problem = f"{problem}: send a list of strings, or a table whose first column is named {TEXT}"
+        super().__init__(self._problem, INVALID_PARAMETER_VALUE)
+
+    @property
+    def message(self) -> str:
+        """What is wrong, without the notes."""
+        return self._problem
+
+    @message.setter
+    def message(self, _: str) -> None:
+        pass
 
 
 class ServedExtractor(PythonModel):
@@ -51,7 +69,7 @@ class ServedExtractor(PythonModel):
 
         Raises
         ------
-        MlflowException
+        NoteError
             Names the row at fault, never its text; over HTTP it is status 400.
         """
         notes = _notes(model_input)
@@ -62,23 +80,17 @@ class ServedExtractor(PythonModel):
 def _notes(model_input: Any) -> pd.Series:
     if isinstance(model_input, pd.DataFrame):
         if not len(model_input.columns):
-            raise _refused(f"there is no column {TEXT}")
+            raise NoteError(f"there is no column {TEXT}")
         notes = model_input.iloc[:, 0]
         if notes.name not in (TEXT, *_UNNAMED):
-            raise _refused(f"the first column is not named {TEXT}")
+            raise NoteError(f"the first column is not named {TEXT}")
     else:
         notes = pd.Series([model_input] if isinstance(model_input, str) else model_input, dtype=object)
     for place, note in enumerate(notes):
         if not isinstance(note, str):
             kind = f"of type {type(note).__name__}" if pd.notna(note) is True else "missing"
-            raise _refused(f"note {place}, counted from 0, is {kind} (where there is no text, it is an empty string)")
+            raise NoteError(f"note {place}, counted from 0, is {kind} (where there is no text, it is an empty string)")
     return notes
-
-
-def _refused(problem: str) -> MlflowException:
-    return MlflowException.invalid_parameter_value(
-        f"{problem}: send a list of strings, or a table whose first column is named {TEXT}"
-    )
 
 
 def _row(extraction: Extraction) -> tuple:

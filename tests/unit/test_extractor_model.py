@@ -135,7 +135,9 @@ def test_rows_keep_the_index_of_the_input(model: Any) -> None:
 def test_what_is_no_note_is_refused_without_quoting_any(model: Any, notes: Any, message: str) -> None:
     with pytest.raises(MlflowException, match=message) as refused:
         model.predict(notes)
-    assert "1961" not in str(refused.value)
+    refused.value.message = f"Failed to predict data '{notes}'"  # as MLflow's server does
+    assert "1961" not in str(refused.value) + refused.value.serialize_as_json()
+    assert refused.value.get_http_status_code() == 400
 
 
 def test_an_ill_typed_input_is_not_quoted(model: Any) -> None:
