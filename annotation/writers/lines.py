@@ -7,6 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def json_lines(entries: Iterable[Mapping[str, Any]]) -> bytes:
-    """Encode an object a line, in UTF-8; other scripts and emoji stay readable."""
-    return "".join(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n" for entry in entries).encode("utf-8")
+def json_lines(entries: Iterable[Mapping[str, Any]], *, ascii: bool = False) -> bytes:
+    """Encode an object a line, in UTF-8; other scripts and emoji stay readable unless `ascii` escapes them."""
+    return "".join(json.dumps(entry, ensure_ascii=ascii, allow_nan=False) + "\n" for entry in entries).encode("utf-8")

@@ -58,7 +58,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     worker = [str(VENV / "bin/celery"), f"--workdir={BACKEND}", "--app=config", "worker", "--pool=solo"]
     logs = folder / "server.log", folder / "worker.log"
     with running(server, environment, logs[0], folder), running(worker, environment, logs[1], folder):
-        wait_for(Client(f"http://{address}"), "/v1/health/?format=json", 300, logs[0])
+        wait_for(Client(f"http://{address}"), "/", 300, logs[0])
         yield f"http://{address}"
 
 

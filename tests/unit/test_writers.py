@@ -193,6 +193,10 @@ def test_prodigy_takes_predictions_that_nobody_has_answered(tmp_path: Path) -> N
         read(tmp_path / "out.jsonl", "prodigy")
 
 
+def test_doccano_gets_ascii_since_it_guesses_the_encoding(tmp_path: Path) -> None:
+    assert written(tmp_path, "doccano").isascii()
+
+
 def test_doccano_counts_units(tmp_path: Path) -> None:
     assert json.loads(written(tmp_path, "doccano"))["label"] == [[3, 7, "Disease"], [11, 21, "Treatment"]]
 
