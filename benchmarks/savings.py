@@ -70,7 +70,7 @@ def spread(table: pd.DataFrame, other: pd.DataFrame, level: float, cost: str) ->
     NaN where with any seed that F1 was not reached.
     """
     ours, theirs = (dict(list(side.groupby("seed"))) for side in (table, other))
-    found = [saving(ours[seed], theirs[seed], level, cost) for seed in sorted(ours.keys() & theirs.keys())]
+    found = [saving(ours[seed], theirs[seed], level, cost) for seed in ours if seed in theirs]
     return (min(found), max(found)) if not np.isnan(found).any() else (float("nan"), float("nan"))
 
 
