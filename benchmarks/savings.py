@@ -23,6 +23,7 @@ LEVELS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 COSTS = ("documents", "tokens", "mentions")
 _NOT_REACHED = "not reached"
+_OTHERS = ["tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:gray"]
 
 
 def curve_of(table: pd.DataFrame, cost: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -103,9 +104,14 @@ def draw(tables: dict[str, pd.DataFrame], path: Path) -> None:
     figure, axes = plt.subplots(len(tables), 2, figsize=(9, 3.3 * len(tables)), squeeze=False, constrained_layout=True)
     for row, (corpus, table) in zip(axes, tables.items(), strict=True):
         for axis, cost in zip(row, ("documents", "tokens"), strict=True):
+            axis.set_prop_cycle(color=_OTHERS)
             for name, part in table.groupby("strategy", sort=False):
                 _curve(axis, str(name), part, cost)
-            axis.set(xlabel=f"annotated {cost}", ylabel="strict F1", title=corpus)
+            axis.set(
+                xlabel=f"annotated {cost}" + (", thousands" if cost == "tokens" else ""),
+                ylabel="strict F1",
+                title=corpus,
+            )
             axis.grid(alpha=0.3)
             axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].legend(frameon=False, fontsize=8, loc="lower right")
@@ -115,13 +121,13 @@ def draw(tables: dict[str, pd.DataFrame], path: Path) -> None:
 
 
 def _curve(axis, name: str, table: pd.DataFrame, cost: str) -> None:  # type: ignore[no-untyped-def]
-    spread = table.groupby("documents", sort=True).agg({"tokens": "mean", "f1": ["mean", "min", "max"]})
-    x = spread.index if cost == "documents" else spread[("tokens", "mean")]
+    sizes = table.groupby("documents", sort=True).agg({"tokens": "mean", "f1": ["mean", "min", "max"]})
+    x = sizes.index if cost == "documents" else sizes[("tokens", "mean")] / 1000
     main = {QUEUE: "tab:red", RANDOM: "black"}.get(name)
     style = {"color": main, "linewidth": 1.8} if main else {"linewidth": 0.8, "linestyle": "--"}
-    axis.plot(x, spread[("f1", "mean")], label=name, **style)
+    axis.plot(x, sizes[("f1", "mean")], label=name, **style)
     if main:
-        axis.fill_between(x, spread[("f1", "min")], spread[("f1", "max")], color=main, alpha=0.15, linewidth=0)
+        axis.fill_between(x, sizes[("f1", "min")], sizes[("f1", "max")], color=main, alpha=0.15, linewidth=0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
