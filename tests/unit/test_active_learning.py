@@ -67,11 +67,11 @@ def test_an_order_that_learns_twice_as_fast_saves_half() -> None:
     assert savings.saving(other, base, 0.6, "documents") != savings.saving(other, base, 0.6, "documents")  # never there
 
 
-def test_an_interval_holds_the_saving() -> None:
-    base = pd.concat([made_up(RANDOM, speed, seed) for seed, speed in enumerate((0.4, 0.5, 0.6))])
+def test_the_spread_is_over_seeds_that_begin_alike() -> None:
+    base = pd.concat([made_up(RANDOM, speed, seed) for seed, speed in enumerate((0.4, 0.5, 0.8))])
     other = pd.concat([made_up(QUEUE, 1.0, seed) for seed in range(3)])
-    low, high = savings.interval(base, other, 0.5, "documents")
-    assert low < savings.saving(base, other, 0.5, "documents") < high
+    assert savings.spread(base, other, 0.5, "documents") == pytest.approx((0.2, 0.6))
+    assert np.isnan(savings.spread(other, base, 0.8, "documents")).all()
 
 
 @pytest.mark.parametrize("content", ["a,b\n1,2\n", ",".join(COLUMNS) + "\n"])
