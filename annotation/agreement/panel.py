@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -12,8 +12,6 @@ from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare import formats
 from stages.prepare.tables import blocks_of
-
-_Reader = Callable[[Path], dict[str, list[Document]]]
 
 
 @dataclass(frozen=True)
@@ -106,10 +104,8 @@ def panel_of(documents: Mapping[str, Mapping[str, Document]]) -> Panel:
 
 
 def _read(path: Path, format: str) -> dict[str, list[Document]]:
-    # Formats that name the annotators have a reader of their own for it.
-    by_annotator: Mapping[str, _Reader] = getattr(formats, "READERS_BY_ANNOTATOR", {})
-    if format in by_annotator:
-        return by_annotator[format](path)
+    if format in formats.READERS_BY_ANNOTATOR:
+        return formats.read_by_annotator(path, format)
     return {path.stem: formats.read(path, format)}
 
 
