@@ -1,6 +1,20 @@
 """What happens to a finished graph: tracked, reported, registered, promoted, rolled back.
 
-Everything with side effects on servers lives here; stages stay pure.
+Everything with side effects on servers lives here; stages stay pure. Commands (`python -m delivery.<command>`) and what
+stands behind them:
+
+==================================  ===============================================================================
+ground floor                        `revisions` and `staleness` (a commit, from git alone), `outputs` and `stored` (what
+                                    DVC keeps of it), `git`, `server` (MLflow), `github`, `command`, `faults`
+`track`, `compare`                  `tracking`, `drafts`, `locks`, `experiments`, `pictures`, `runs`
+`report`, `comment`                 `comparison`, `intervals`, `directions`; `changes`, `mentions` (compute);
+                                    `summary`, `sections`, `metric_tables`, `figures`, `markdown` (render)
+`register`, `promote`, `rollback`,  `registry`, `claims`, `gates` (bounds in `gate.yaml`), `rescoring`, `card`;
+`lineage`                           `extractor_model`, `served_extractor`, `closure` (what a version holds)
+`reproduce`, `push`, `publish`,     one step of a workflow each
+`propose`, `dispatch`, `act`
+`merge`                             two branches that both added batches
+==================================  ===============================================================================
 """
 
 import os
