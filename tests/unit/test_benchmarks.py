@@ -175,7 +175,7 @@ def test_attributes_and_decoder_agree_with_the_plain_ones(tmp_path: Path, params
 def test_forms_seen_one_by_one_or_at_once_give_the_same_attributes(tmp_path: Path, params_file: Path) -> None:
     """More forms than a new table has room for, so that its buffers grow under way."""
     _, _, model = model_of(tmp_path, params_file)
-    sentences = [[f"{stem}{number}x", "takes", "aspirin"] for number in range(1500) for stem in ("hyper", "a")]
+    sentences = [[f"{stem}{number}x", "takes", "aspirin"] for number in range(1500) for stem in ("Hyper", "A")]
     at_once, one_by_one = (Extractor.load(model).attributes for _ in range(2))
     together = at_once.transform(sentences)
     rows = np.concatenate([one_by_one.transform([sentence]).rows for sentence in sentences])
