@@ -115,11 +115,11 @@ mlflow: $(STAMP) ## MLflow's pages on this machine, http://127.0.0.1:5000 (PORT=
 .PHONY: test
 test: data ## all tests but the slow ones
 	python -m pytest -q -m "not slow" -n 2 --dist loadfile tests/unit tests/data tests/model
-	python -m pytest -q -m "not slow" tests/pipeline tests/e2e
+	python -m pytest -q -m "not slow" -n 2 --dist loadfile tests/pipeline tests/e2e
 
 .PHONY: test-slow
-test-slow: data ## the slow tests: graphs on the real corpora of ../shared, where present
-	python -m pytest -q -m slow tests
+test-slow: data ## the slow tests but the end-to-end ones: graphs on the corpora of ../shared (where present), queues, merges
+	python -m pytest -q -m slow tests/unit tests/data tests/model tests/pipeline
 
 .PHONY: e2e-label-studio e2e-doccano
 e2e-label-studio: data label-studio-env ## the real Label Studio: pre-annotate, annotate, export, add, reproduce
@@ -134,7 +134,7 @@ e2e-ci: data ## the workflows executed against a git remote, S3 and MLflow; stor
 .PHONY: e2e-delivery
 e2e-delivery: data ## tracking and the registry on a real MLflow server with Postgres and S3
 	@.ci/find-postgres >/dev/null
-	python -m pytest -q tests/e2e/test_delivery.py $(wildcard tests/e2e/test_registry.py)
+	python -m pytest -q tests/e2e/test_delivery.py tests/e2e/test_registry.py
 
 .PHONY: lint
 lint: $(STAMP) ## style and format

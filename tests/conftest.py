@@ -39,22 +39,12 @@ def reproduced(source: Repository, workshop: Path) -> Repository:
 
 
 @pytest.fixture(scope="session")
-def quick(source: Repository, workshop: Path) -> Repository:
-    """The graph run with parameters that take little time, and committed; nothing was run before it."""
-    repository = clone(source, workshop / "quick")
+def light(source: Repository, workshop: Path) -> Repository:
+    """A clone with the graph run with parameters that take little time, and committed."""
+    repository = clone(source, workshop / "light")
     repository.fetch_seed()
     repository.set_params(*LIGHT)
     repository.dvc("repro", timeout=1200)
-    repository.commit("Parameters that take little time")
-    return repository
-
-
-@pytest.fixture(scope="session")
-def light(reproduced: Repository, workshop: Path) -> Repository:
-    """The same, reproduced with parameters that take little time, and committed."""
-    repository = copy(reproduced, workshop / "light")
-    repository.set_params(*LIGHT)
-    repository.dvc("repro", timeout=600)
     repository.commit("Parameters that take little time")
     return repository
 

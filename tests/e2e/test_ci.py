@@ -32,9 +32,9 @@ def tracking(workshop: Path) -> Iterator[TrackingServer]:
 
 
 @pytest.fixture(scope="module")
-def published(quick: Repository, workshop: Path) -> Repository:
+def published(light: Repository, workshop: Path) -> Repository:
     """What becomes main: a model of little time, which the gate of this repository would not make champion."""
-    repository = copy(quick, workshop / "published")
+    repository = copy(light, workshop / "published")
     bounds = repository.text("delivery/gate.yaml")
     lowered = re.sub(r"^(minimum_functionality): \S+", r"\1: 0.5", bounds, flags=re.MULTILINE)
     assert lowered != bounds
@@ -139,9 +139,9 @@ def test_a_fork_gets_the_report_that_git_allows(clinic: Hospital) -> None:
     assert not clinic.github.requests
 
 
-def test_the_monitor_acts_and_says_a_thing_once(clinic: Hospital, quick: Repository) -> None:
+def test_the_monitor_acts_and_says_a_thing_once(clinic: Hospital, light: Repository) -> None:
     clinic.variables["SERVING_LOG"] = "s3://behealthy/serving/log.parquet"
-    window = pd.read_parquet(quick.root / "data/serving/log.parquet")
+    window = pd.read_parquet(light.root / "data/serving/log.parquet")
     event = clinic.push("main", "schedule")
 
     clinic.put("serving/log.parquet", window.to_parquet())

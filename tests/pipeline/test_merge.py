@@ -18,9 +18,9 @@ MERGE = ("-m", "delivery.merge")
 
 
 @pytest.fixture(scope="module")
-def two(quick: Repository, workshop: Path) -> Repository:
+def two(light: Repository, workshop: Path) -> Repository:
     """`main`, and from it `alpha` and `beta`: a new batch each, both number 2, the graph begun in both."""
-    repository = copy(quick, workshop / "two")
+    repository = copy(light, workshop / "two")
     for name, count in (("alpha", 9), ("beta", 14)):
         repository.git("switch", "--quiet", "--create", name, "main")
         repository.dvc("checkout", "--quiet")
