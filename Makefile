@@ -79,8 +79,10 @@ plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
 	else $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; fi
 	@touch $@
 
-.PHONY: label-studio-env doccano-env
+.PHONY: label-studio-env
 label-studio-env: .venv-label-studio/.installed ## Label Studio in .venv-label-studio
+
+.PHONY: doccano-env
 doccano-env: .venv-doccano/.installed ## doccano in .venv-doccano
 
 .PHONY: label-studio
@@ -121,9 +123,11 @@ test: data ## all tests but the slow ones
 test-slow: data ## the slow tests but the end-to-end ones: graphs on the corpora of ../shared (where present), queues, merges
 	python -m pytest -q -m slow tests/unit tests/data tests/model tests/pipeline
 
-.PHONY: e2e-label-studio e2e-doccano
+.PHONY: e2e-label-studio
 e2e-label-studio: data label-studio-env ## the real Label Studio: pre-annotate, annotate, export, add, reproduce
 	python -m pytest -q tests/e2e/test_label_studio.py
+
+.PHONY: e2e-doccano
 e2e-doccano: data doccano-env ## the real doccano: import, export, read
 	python -m pytest -q tests/e2e/test_doccano.py
 
