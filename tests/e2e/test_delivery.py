@@ -90,9 +90,7 @@ def test_what_they_hold_lies_on_s3_without_text_of_notes(
     shown = {path.name for path in kept}
     assert {"params.yaml", "evaluation.json", "learning_curve.png", "leaderboard.csv", "MLmodel"} <= shown
     assert sum(path.name == "MLmodel" for path in kept) == 3
-    data = {
-        name for name in shown if not name.endswith(".py")
-    }  # the model brings its code, stages/common/errors.py too
+    data = {name for name in shown if not name.endswith(".py")}  # the model brings its code along
     assert not {name for name in data if name.startswith(("predictions", "errors", "attributes."))}
 
 
