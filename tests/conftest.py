@@ -58,7 +58,7 @@ def grid(light: Repository, workshop: Path) -> Repository:
     repository = copy(light, workshop / "grid")
     repository.dvc("exp", "run", "--queue", *[word for setting in GRID for word in ("-S", setting)])
     try:
-        repository.dvc("queue", "start", "--jobs", "2")
+        repository.dvc("queue", "start", "--jobs", "2", timeout=900)  # ends when its workers do
         states = repository.wait_for_queue(900)
     finally:
         repository.dvc("queue", "stop", "--kill")
