@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from delivery.git import local
 from delivery.revisions import Revision, resolve
 from delivery.server import DeliveryError
 
@@ -75,7 +75,7 @@ def has_results(revision: Revision) -> bool:
 
 def archive(revision: Revision) -> bytes:
     """Return what git has of a commit, as a tar archive."""
-    return _git(revision.root, "archive", "--format=tar", str(revision.sha))
+    return _run(revision.root, "archive", "--format=tar", str(revision.sha))
 
 
 def subject(revision: Revision) -> str:
@@ -94,11 +94,11 @@ def common_folder(root: Path = Path()) -> Path:
 
 
 def _lines(root: Path, *arguments: str) -> list[str]:
-    return _git(root, *arguments).decode().splitlines()
+    return _run(root, *arguments).decode().splitlines()
 
 
-def _git(root: Path, *arguments: str) -> bytes:
-    result = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+def _run(root: Path, *arguments: str) -> bytes:
+    result = local(root, *arguments)
     if result.returncode:
         raise DeliveryError(f"git {arguments[0]} failed in {root.resolve()}: {result.stderr.decode().strip()}")
     return result.stdout

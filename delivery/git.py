@@ -36,6 +36,11 @@ def attempt(*arguments: str, root: Path = Path()) -> subprocess.CompletedProcess
     )
 
 
+def local(root: Path, *arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run git on what is here already: bytes in and out, no credentials; a failure is for the caller to judge."""
+    return subprocess.run(["git", *arguments], cwd=root, input=given, capture_output=True, check=False)
+
+
 def last_lines(stderr: str, count: int = 5) -> str:
     """Return the end of what git said, as one line."""
     return " ".join(stderr.strip().split("\n")[-count:])
@@ -61,9 +66,7 @@ def credentials(root: Path = Path()) -> dict[str, str]:
     token = os.environ.get("GITHUB_TOKEN")
     if not token:
         return {}
-    url = subprocess.run(
-        ["git", "config", "--get", "remote.origin.url"], cwd=root, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    url = local(root, "config", "--get", "remote.origin.url").stdout.decode(errors="replace").strip()
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         return {}

@@ -6,7 +6,6 @@ Nothing here needs DVC's cache or a remote, so that it works in a fork without c
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,6 +15,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from delivery.git import local
 from delivery.server import DeliveryError
 
 METRICS = (
@@ -53,16 +53,16 @@ class Revision:
         if self.sha is None:
             file = self.root / path
             return file.read_bytes() if file.is_file() else None
-        result = _git(self.root, "cat-file", "blob", f"{self.sha}:{path}")
+        result = local(self.root, "cat-file", "blob", f"{self.sha}:{path}")
         return result.stdout if result.returncode == 0 else None
 
     def files(self, path: str) -> list[str]:
         """Return the files of this revision that git has, or would commit, under a folder; sorted paths."""
         if self.sha is None:
-            result = _git(self.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", f"{path}/")
+            result = local(self.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", f"{path}/")
             listed = [name for name in _names(result.stdout) if (self.root / name).is_file()]
         else:
-            listed = _names(_git(self.root, "ls-tree", "-r", "-z", "--name-only", self.sha, "--", f"{path}/").stdout)
+            listed = _names(local(self.root, "ls-tree", "-r", "-z", "--name-only", self.sha, "--", f"{path}/").stdout)
         return sorted(listed)
 
     def contents(self, paths: Sequence[str]) -> list[bytes]:
@@ -70,7 +70,7 @@ class Revision:
         if self.sha is None:
             return [(self.root / path).read_bytes() for path in paths]
         asked = "".join(f"{self.sha}:{path}\n" for path in paths).encode()
-        stream = BytesIO(_git(self.root, "cat-file", "--batch", given=asked).stdout)
+        stream = BytesIO(local(self.root, "cat-file", "--batch", given=asked).stdout)
         found = []
         for path in paths:
             kind, size = stream.readline().split()[-2:]
@@ -158,7 +158,7 @@ def resolve(name: str, root: Path = Path()) -> Revision:
         When git knows no such commit.
     """
     for candidate in (name, f"origin/{name}"):
-        result = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}")
+        result = local(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}")
         if result.returncode == 0:
             return Revision(root, result.stdout.decode().strip(), name)
     raise DeliveryError(
@@ -174,7 +174,7 @@ def common_ancestor(one: Revision, other: Revision) -> Revision:
     DeliveryError
         When git knows none, as in a shallow clone.
     """
-    result = _git(one.root, "merge-base", one.sha or "HEAD", other.sha or "HEAD")
+    result = local(one.root, "merge-base", one.sha or "HEAD", other.sha or "HEAD")
     if result.returncode != 0:
         raise DeliveryError(
             f"git knows no common ancestor of {one.name} and {other.name}: fetch the whole history "
@@ -186,7 +186,7 @@ def common_ancestor(one: Revision, other: Revision) -> Revision:
 
 def commits_missing(old: Revision, new: Revision) -> int:
     """Count the commits of `old` that `new` does not have; 0 where git cannot say."""
-    result = _git(old.root, "rev-list", "--count", f"{new.sha or 'HEAD'}..{old.sha or 'HEAD'}")
+    result = local(old.root, "rev-list", "--count", f"{new.sha or 'HEAD'}..{old.sha or 'HEAD'}")
     return int(result.stdout) if result.returncode == 0 else 0
 
 
@@ -194,9 +194,9 @@ def commit_of(revision: Revision) -> str | None:
     """Return the commit that a revision is: of a workspace, its HEAD, and None where something was changed."""
     if revision.sha is not None:
         return revision.sha
-    if _git(revision.root, "status", "--porcelain").stdout.strip():
+    if local(revision.root, "status", "--porcelain").stdout.strip():
         return None
-    return _git(revision.root, "rev-parse", "HEAD").stdout.decode().strip() or None
+    return local(revision.root, "rev-parse", "HEAD").stdout.decode().strip() or None
 
 
 def flat(nested: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,7 +218,3 @@ def _pairs(nested: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _names(output: bytes) -> list[str]:
     return [name for name in output.decode().split("\0") if name]
-
-
-def _git(root: Path, *arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", *arguments], cwd=root, input=given, capture_output=True, check=False)
