@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from annotation.command import refuse
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare import batches
@@ -23,7 +24,7 @@ from stages.prepare.batches import Batch, BatchFile
 from stages.prepare.formats import READERS, read
 from stages.prepare.formats.source import list_files, shown
 
-SUCCESS, REFUSED = 0, 2
+SUCCESS = 0
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         batch, documents, warnings = add(request)
     except AnnotationError as error:
-        named = error if error.batch else error.within(request.name)
-        print(f"refused: {named}", file=sys.stderr)
-        return REFUSED
+        return refuse(error, request.name)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(_summary(batch, documents, len(warnings), request.to))

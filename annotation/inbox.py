@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotation.add import REFUSED, SUCCESS, Request, add
+from annotation.add import SUCCESS, Request, add
+from annotation.command import refuse
 from stages.common.errors import AnnotationError, BeHealthyError
 from stages.prepare.formats import READERS
 
@@ -102,9 +103,7 @@ def _add(item: Waiting, local: Path, inbox: str, to: Path) -> int:
     try:
         batch, documents, warnings = add(request)
     except AnnotationError as error:
-        named = error if error.batch else error.within(item.name)
-        print(f"refused: {named}", file=sys.stderr)
-        return REFUSED
+        return refuse(error, item.name)
     print(f"added batch {batch.name}, number {batch.order}: {len(documents)} documents, {len(warnings)} warnings")
     return SUCCESS
 

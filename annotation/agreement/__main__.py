@@ -21,6 +21,7 @@ from annotation.agreement.disputes import Stretch, is_open, stretches_of
 from annotation.agreement.panel import Panel, read_panel
 from annotation.agreement.report import as_json, lines_of
 from annotation.agreement.scores import ALL, agreement
+from annotation.command import exit_code
 from annotation.writers import WRITERS, write
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv, write_json
@@ -28,7 +29,7 @@ from stages.common.params import load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS, read
 
-DONE, BELOW, WRONG = 0, 1, 2
+DONE, BELOW = 0, 1
 _OWNER_ONLY = 0o600
 
 
@@ -61,11 +62,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     chosen = options(arguments)
-    try:
-        return run(chosen)
-    except (BeHealthyError, OSError) as error:
-        print(f"agreement: {error}", file=sys.stderr)
-        return WRONG
+    return exit_code("agreement", lambda: run(chosen))
 
 
 def run(chosen: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
+from annotation.command import exit_code
 from annotation.queue.notes import Sifted, read_annotated, read_notes, sift
 from annotation.queue.profiles import Profile, profile_of
 from annotation.queue.selection import Choice, choose
@@ -26,7 +27,7 @@ from stages.common.files import write_csv
 from stages.common.params import load_params
 from stages.train.extractor import Extractor, load_extractor
 
-WRITTEN, NOTHING_LEFT, WRONG = 0, 1, 2
+WRITTEN, NOTHING_LEFT = 0, 1
 _SHOWN = 20
 _EVERY = 1000
 
@@ -50,11 +51,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     chosen = options(arguments)
-    try:
-        return run(chosen)
-    except (BeHealthyError, OSError) as error:
-        print(f"queue: {error}", file=sys.stderr)
-        return WRONG
+    return exit_code("queue", lambda: run(chosen))
 
 
 def run(chosen: argparse.Namespace) -> int:

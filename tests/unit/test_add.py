@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from annotation import add
-from annotation.add import REFUSED, SUCCESS, main
+from annotation.add import SUCCESS, main
+from annotation.command import REFUSED
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare.batches import digest, load_batch, load_batches, read_batch, read_mapping

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from annotation.agreement.__main__ import BELOW, DONE, WRONG, main
+from annotation.agreement.__main__ import BELOW, DONE, main
 from annotation.agreement.adjudication import DISPUTED, disagreements, resolve, tasks_of
 from annotation.agreement.disputes import is_open, settled, stretches_of
 from annotation.agreement.panel import Panel, panel_of, read_panel
 from annotation.agreement.scores import ALL, agreement, kappa_of, token_labels
+from annotation.command import REFUSED
 from annotation.writers import write
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
@@ -381,7 +382,7 @@ def test_agreement_that_cannot_be_computed_is_below_any_least(labels: Path, tmp_
 def test_adjudicated_tasks_become_one_export(exports: list[Path], labels: Path, tmp_path: Path) -> None:
     tasks, to = tmp_path / "tasks.jsonl", tmp_path / "batch.jsonl"
     assert run(exports, labels, "--adjudicate", str(tasks)) == DONE
-    assert run(exports, labels, "--resolve", str(tasks), "--to", str(to)) == WRONG
+    assert run(exports, labels, "--resolve", str(tasks), "--to", str(to)) == REFUSED
     assert not to.exists()
     tasks.write_text(tasks.read_text().replace(DISPUTED + '"', '"'))
     assert run(exports, labels, "--resolve", str(tasks), "--to", str(to)) == DONE
@@ -390,7 +391,7 @@ def test_adjudicated_tasks_become_one_export(exports: list[Path], labels: Path, 
 
 def test_the_majority_alone_writes_the_result(exports: list[Path], labels: Path, tmp_path: Path) -> None:
     to = tmp_path / "batch.jsonl"
-    assert run(exports, labels, "--to", str(to)) == WRONG
+    assert run(exports, labels, "--to", str(to)) == REFUSED
     assert run(exports, labels, "--majority", "--to", str(to)) == DONE
     assert jsonl.read(to) == [document(GOUT, SALBUTAMOL)]
 
@@ -398,7 +399,7 @@ def test_the_majority_alone_writes_the_result(exports: list[Path], labels: Path,
 def test_tasks_that_exist_are_not_overwritten(exports: list[Path], labels: Path, tmp_path: Path) -> None:
     tasks = tmp_path / "tasks.jsonl"
     tasks.write_text("someone's work")
-    assert run(exports, labels, "--adjudicate", str(tasks)) == WRONG
+    assert run(exports, labels, "--adjudicate", str(tasks)) == REFUSED
     assert tasks.read_text() == "someone's work"
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.queue.__main__ import NOTHING_LEFT, WRITTEN, WRONG, main
+from annotation.command import REFUSED
+from annotation.queue.__main__ import NOTHING_LEFT, WRITTEN, main
 from annotation.queue.doubts import Doubts, find_doubts
 from annotation.queue.notes import read_annotated, read_notes, sift
 from annotation.queue.profiles import Profile, profile_of, summed
@@ -235,7 +236,7 @@ def test_annotated_notes_are_left_out(
 def test_tasks_that_exist_are_not_overwritten(notes: Path, models: Path, tmp_path: Path) -> None:
     to = tmp_path / "tasks.jsonl"
     to.write_text("someone's work")
-    assert run(notes, models, to) == WRONG
+    assert run(notes, models, to) == REFUSED
     assert to.read_text() == "someone's work"
 
 
@@ -247,7 +248,7 @@ def test_a_failure_while_writing_leaves_nothing(
 
     monkeypatch.setattr("os.fsync", fail)
     before = sorted(tmp_path.iterdir())
-    assert run(notes, models, tmp_path / "tasks.jsonl", "--why", str(tmp_path / "why.csv")) == WRONG
+    assert run(notes, models, tmp_path / "tasks.jsonl", "--why", str(tmp_path / "why.csv")) == REFUSED
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -261,6 +262,6 @@ def test_a_count_below_one_is_wrong_usage(notes: Path, models: Path, tmp_path: P
 def test_missing_notes_and_models_are_named(
     notes: Path, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path / "none.jsonl", models, tmp_path / "tasks.jsonl") == WRONG
-    assert run(notes, tmp_path / "none", tmp_path / "tasks.jsonl") == WRONG
+    assert run(tmp_path / "none.jsonl", models, tmp_path / "tasks.jsonl") == REFUSED
+    assert run(notes, tmp_path / "none", tmp_path / "tasks.jsonl") == REFUSED
     assert capsys.readouterr().err.count("queue: ") == 2
