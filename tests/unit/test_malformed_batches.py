@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from annotation.add import REFUSED, SUCCESS, main
+from annotation.add import SUCCESS, main
+from annotation.command import REFUSED
 from stages.prepare.batches import load_batch, read_batch
 
 Files = dict[str, bytes]
