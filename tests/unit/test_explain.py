@@ -22,8 +22,8 @@ from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain, 
 from stages.evaluate.importance import COLUMNS, top_attributes
 from stages.featurize.attributes import AttributeExtractor
 from stages.prepare.segmentation import split_sentences, tokenize
+from stages.train.candidates import LEAST
 from stages.train.crf import CrfTagger
-from stages.train.evidence import LEAST, find_candidates
 from stages.train.extractor import Extractor
 from stages.train.stacked import StackedTagger
 from stages.train.tagger import TaggedSpan
@@ -123,7 +123,7 @@ def test_near_misses_are_the_candidates_that_were_not_chosen(extractor: Extracto
     text = "Known kidney asthma on aspirin insulin"
     spans = explain(extractor, text)
     words = [[text[s:e] for s, e in tokenize(text)]]
-    candidates = find_candidates(chain(extractor), extractor.attributes.transform(words))
+    candidates = chain(extractor).candidates(extractor.attributes.transform(words))
     near = [span for span in spans if span.verdict]
     assert len(near) == len(candidates.spans) - sum(not span.verdict for span in spans)
     assert near, f"no candidate above {LEAST}: the example shows nothing"
