@@ -96,17 +96,17 @@ def collect(options: Options) -> Report:
         _check_address(address)
     new = workspace() if options.head is None else resolve(options.head)
     old = resolve(options.base)
-    left_out = []
+    left_out: list[str] = []
     if options.merge_base:
         old = common_ancestor(old, new)
-    elif missing := commits_missing(old, new):
-        left_out.append(f"nothing, but {old.name} has {missing} commits that are not in {new.name}: see --merge-base")
+    lacking = commits_missing(old, new)
     changes = changes_between(old, new)
     stores = Stored(old, git_only=options.git_only), Stored(new, git_only=options.git_only)
     mentions, batches = _mentions(stores, left_out), _batches(stores, left_out)
     images = _images(options, changes, stores, left_out)
     address = options.run_url or _run(new, left_out)
-    return Report(changes, mentions, options.with_examples, batches, images, address, tuple(dict.fromkeys(left_out)))
+    reasons = tuple(dict.fromkeys(left_out))
+    return Report(changes, mentions, options.with_examples, batches, images, address, lacking, reasons)
 
 
 _Stores = tuple[Stored, Stored]

@@ -54,6 +54,8 @@ class Report:
         Title by address.
     run_url : str or None
         Of the MLflow run.
+    lacking : int
+        Commits of the old revision that the new one does not have.
     left_out : sequence of str
         What the report lacks, and why.
     """
@@ -64,6 +66,7 @@ class Report:
     batches: tuple[list[str], list[str]] | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     run_url: str | None = None
+    lacking: int = 0
     left_out: Sequence[str] = ()
 
 
@@ -72,16 +75,16 @@ def render(report: Report, limit: int = GITHUB_LIMIT) -> str:
     changes = report.changes
     sections = [
         _summary(report),
-        notes(changes),
+        notes(changes, report.lacking),
         _gate(changes),
         _main_table(changes),
         _pictures(report),
         _params(changes),
         _data(report),
         _mentions(report),
-        _metric_details("F1 by type of note", _rows_below(changes, "evaluation.note_types", ".f1")),
-        _metric_details("Behaviour: share of cases passed", _rows_below(changes, "behaviour", ".rate")),
-        _metric_details("Other metrics that changed", _others(changes)),
+        _below(changes, "F1 by type of note", "evaluation.note_types", ".f1"),
+        _below(changes, "Behaviour, share of cases passed", "behaviour", ".rate"),
+        _others(changes),
         _drift(changes),
         _how_to_read(report),
     ]
@@ -135,6 +138,8 @@ def _main(changes: Changes) -> Iterator[MetricChange]:
 
 def _pictures(report: Report) -> str:
     bars = bars_of(report.changes)
+    if report.changes.outcome == "unchanged":
+        return ""
     if report.images:
         return "\n\n".join(f"![{title}]({address})" for address, title in report.images.items())
     return f"```text\n{bars_as_text(bars)}\n```" if bars else ""
@@ -193,7 +198,7 @@ def _split_rows(changes: Changes) -> Iterator[list[str]]:
 
 def _mentions(report: Report) -> str:
     changes, found = report.changes, report.mentions
-    if changes.outcome in ("gate failed", "not judged"):
+    if changes.outcome in ("gate failed", "not judged", "unchanged"):
         return ""
     if found is not None:
         labels = list(dict.fromkeys([*LABELS, *sorted(set(found.rows["label"]))]))
@@ -233,15 +238,11 @@ def _examples(found: MentionChanges) -> str:
     return "".join(parts)
 
 
-def _rows_below(changes: Changes, prefix: str, ending: str) -> list[MetricChange]:
-    return [change for name, change in changes.under(prefix).items() if name.endswith(ending)]
-
-
-def _others(changes: Changes) -> list[MetricChange]:
+def _others(changes: Changes) -> str:
     if changes.outcome == "first result":
-        return []  # nothing changed: everything is new
+        return ""  # nothing changed: everything is new
     shown = {change.name for change in _main(changes)}
-    return [
+    rows = [
         change
         for name, change in changes.metrics.items()
         if change.changed
@@ -251,10 +252,16 @@ def _others(changes: Changes) -> list[MetricChange]:
         and not name.endswith(("_low", "_high"))
         and all(value is None or is_number(value) for value in (change.old, change.new))
     ]
+    return details(f"Other metrics that changed: {len(rows):,}", metric_table(rows, _MOST_ROWS)) if rows else ""
 
 
-def _metric_details(title: str, metrics: Sequence[MetricChange]) -> str:
-    return details(f"{title}: {len(metrics):,}", metric_table(metrics, _MOST_ROWS)) if metrics else ""
+def _below(changes: Changes, title: str, prefix: str, ending: str) -> str:
+    metrics = [change for name, change in changes.under(prefix).items() if name.endswith(ending)]
+    fresh = [change for change in metrics if change.fresh]
+    changed = [change for change in fresh if change.changed]
+    if not changed:
+        return f"{title}: none of {len(fresh):,} changed." if fresh else ""
+    return details(f"{title}: {len(changed):,} of {len(fresh):,} changed", metric_table(changed, _MOST_ROWS))
 
 
 def _drift(changes: Changes) -> str:
