@@ -235,6 +235,15 @@ def test_the_base_moved_on_and_merge_base_goes_back_to_where_the_branch_left(
     assert "`workspace` lacks" not in out
 
 
+def test_experiments_of_dvc_are_compared_by_their_names(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    write_metrics(repository.root, NEW)
+    repository.git("update-ref", f"refs/exps/12/{'3' * 38}/shy-lynx", repository.commit("An experiment"))
+    assert run(repository, monkeypatch, "--head", "shy-lynx") == 0
+    assert "`main` → `shy-lynx`" in capsys.readouterr().out
+
+
 def test_images_are_written_and_referred_to(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     write_metrics(repository.root, NEW)
     run(repository, monkeypatch, "--out", "reports/report.md", "--images", "reports/my images")
