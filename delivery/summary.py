@@ -45,7 +45,7 @@ def _why(changes: Changes) -> str:
 
 def _compared(changes: Changes) -> str:
     headline = changes.headline
-    worse = f" **Worse** for {listed(changes.worse_labels)}." if changes.worse_labels else ""
+    worse = _traded(changes) + (f" **Worse** for {listed(changes.worse_labels)}." if changes.worse_labels else "")
     assert headline.difference is not None
     interval = f"{headline.difference.difference:+.4f}, 95% {interval_text(headline.difference)}"
     if headline.method == "unpaired documents":
@@ -53,6 +53,18 @@ def _compared(changes: Changes) -> str:
     if _is_over_all(changes):
         return f": strict F1 {values_text(headline)} ({interval}).{worse}"
     return f": strict F1 on the common documents and labels {interval}; over all {values_text(headline)}.{worse}"
+
+
+def _traded(changes: Changes) -> str:
+    """Say what an F1 within noise hides: precision and recall that moved beyond it."""
+    if changes.outcome != "within noise":
+        return ""
+    moved = []
+    for name in ("precision", "recall"):
+        change = changes.metrics.get(f"evaluation.strict.micro.{name}")
+        if change and change.difference and change.judgement not in (None, "within noise"):
+            moved.append(f"{name} **{change.judgement}** ({change.difference.difference:+.4f})")
+    return f" But {' and '.join(moved)}." if moved else ""
 
 
 def _is_over_all(changes: Changes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,22 @@ def test_the_same_score_with_other_counts_is_not_unchanged(repository: Repositor
     write_metrics(repository.root, moved)
     assert changes(repository).headline.new == changes(repository).headline.old
     assert changes(repository).outcome == "within noise"
+
+
+def test_precision_that_was_traded_for_recall_is_said_beside_an_f1_within_noise(repository: Repository) -> None:
+    traded = {
+        "Disease": documents(40, missed=range(0, 8), alarms=range(20, 36)),
+        "Treatment": documents(40, missed=range(20, 24), alarms=range(0, 14)),
+    }
+    write_metrics(repository.root, traded)
+    assert changes(repository).outcome == "within noise"
+    line = report_of(repository).splitlines()[1]
+    assert re.search(r"But precision \*\*worse\*\* \(-0\.\d+\) and recall \*\*better\*\* \(\+0\.\d+\)\.$", line)
+
+
+def test_a_decision_that_changed_is_said_at_the_top(repository: Repository) -> None:
+    write_metrics(repository.root, NEW, decision={"decision": "redevelop", "reasons": ["columns moved"]})
+    assert "monitor: `none` → `redevelop`" in report_of(repository).split("|")[0]
 
 
 @pytest.mark.parametrize("name", ["evaluation", "validation"])
