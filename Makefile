@@ -61,6 +61,9 @@ data: $(STAMP) ## fetch the data: the bundled seed offline, the rest from S3; ha
 .PHONY: repro
 repro: data ## environment, data, the whole graph, and its metrics as a table
 	dvc repro
+	@# A stage whose results came with git or DVC has not run here: its page is written now.
+	@for page in validate:data_docs/index evaluate:errors monitor:drift; do \
+	  test -e reports/$${page#*:}.html || dvc repro --single-item --force $${page%%:*}; done
 	@$(MAKE) --no-print-directory metrics
 
 .PHONY: metrics
@@ -98,6 +101,13 @@ profile: data .venv-profile/.installed ## pages about a batch, BATCH=name: its n
 .PHONY: report
 report: $(STAMP) ## what this branch changed against main, with its uncertainty
 	@python -m delivery.report --base main --merge-base
+
+# The few metrics that one chooses by, and whatever parameters differ; `dvc exp show` has all.
+EXPERIMENTS := Experiment|State|(prepare|validate|featurize|train|evaluate|monitor)\.|strict\.\w+\.f1$$|calibration\.ece|acceptance\.mentions
+
+.PHONY: experiments
+experiments: $(STAMP) ## the experiments of this commit side by side: parameters that differ, main metrics
+	@dvc exp show --only-changed --hide-workspace --sort-by strict.micro.f1 --sort-order desc --drop '(?!$(EXPERIMENTS))'
 
 .PHONY: compare
 compare: $(STAMP) ## the experiments of this commit, ranked, with what is not distinguishable from the best

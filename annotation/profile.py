@@ -94,6 +94,7 @@ def profile(name: str, annotations: Path = ANNOTATIONS, reports: Path = REPORTS)
     tables = prepare(batches, load_params().prepare.model_copy(update={"batches": []}))
     target = reports / name
     target.mkdir(parents=True, exist_ok=True)
+    print(f"profile: drawing the pages of {name}, which takes up to a minute", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for page, frame in profile_tables(tables).items():
             frame.to_parquet(Path(folder) / f"{page}.parquet")

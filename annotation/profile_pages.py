@@ -13,8 +13,11 @@ def main(tables: Path, target: Path, batch: str) -> None:
     from data_profiling import ProfileReport
 
     for table in sorted(tables.glob("*.parquet")):
+        frame = pd.read_parquet(table)
         report = ProfileReport(
-            pd.read_parquet(table),
+            frame,
+            # Left to itself it takes labels for prose and draws clouds of words, where counts of values are asked for.
+            type_schema=dict.fromkeys(frame.select_dtypes("object"), "categorical"),
             title=f"{batch}: {table.stem}",
             minimal=True,
             progress_bar=False,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from delivery.comparison import Difference, Judgement, Metric, paired_difference, unpaired_difference, verdict
 from delivery.directions import Direction, direction_of
+from delivery.document_changes import NetChange, ScoredDocuments, net_changes, scored_documents
 from delivery.intervals import between_intervals, between_shares
 from delivery.revisions import METRICS, TRACKED, Revision
 from delivery.staleness import Graph
@@ -20,7 +21,9 @@ _GATE = "metrics/validation.json"
 _DATA = (*TRACKED, "data/mapping/labels.csv", "data/prepared")
 _SCORES: tuple[Metric, ...] = ("f1", "precision", "recall")
 
-Outcome = Literal["gate failed", "not judged", "first result", "no interval", "better", "worse", "within noise"]
+Outcome = Literal[
+    "gate failed", "not judged", "first result", "no interval", "unchanged", "better", "worse", "within noise"
+]
 Method = Literal["paired", "unpaired documents", "unpaired intervals", "unpaired cases", "none"]
 
 
@@ -70,28 +73,6 @@ class MetricChange:
     def changed(self) -> bool:
         """True when the two revisions say something else."""
         return bool(self.old != self.new)
-
-
-@dataclass(frozen=True)
-class ScoredDocuments:
-    """The documents that both, or only one, of the revisions were scored on."""
-
-    common: int
-    only_old: int
-    only_new: int
-    annotated_anew: int
-    """Common documents with another number of gold mentions."""
-
-
-@dataclass(frozen=True)
-class NetChange:
-    """Mentions of a label that documents gained and lost on balance; inside one document they cancel out."""
-
-    label: str
-    won: int
-    lost: int
-    alarms_gone: int
-    alarms_new: int
 
 
 @dataclass(frozen=True)
@@ -154,6 +135,8 @@ class Changes:
             return "not judged"
         if headline.old is None:
             return "first result"
+        if self.documents and self.documents.same:
+            return "unchanged"
         return headline.judgement or "no interval"
 
     @property
@@ -198,8 +181,8 @@ def changes_between(old: Revision, new: Revision) -> Changes:
         _changed(_data(old), _data(new)),
         stale,
         Graph.of(old).stale(),
-        _scored_documents(*counts),
-        tuple(_net_changes(*counts)),
+        scored_documents(*counts),
+        tuple(net_changes(*counts)),
     )
 
 
@@ -249,30 +232,6 @@ def _of_documents(counts: _Counts, label: str | None, metric: Metric) -> tuple[D
     if set(old["document"]) & set(new["document"]):
         return paired_difference(old, new, label=label, metric=metric), "paired"
     return unpaired_difference(old, new, label=label, metric=metric), "unpaired documents"
-
-
-def _scored_documents(old: pd.DataFrame | None, new: pd.DataFrame | None) -> ScoredDocuments | None:
-    if old is None or new is None:
-        return None
-    gold = [
-        table.assign(gold=table["tp"] + table["fn"]).set_index(["document", "label"])["gold"] for table in (old, new)
-    ]
-    names = [set(table["document"]) for table in (old, new)]
-    common = names[0] & names[1]
-    both = pd.concat(gold, axis=1, join="inner")
-    anew = set(both.index.get_level_values("document")[both.iloc[:, 0] != both.iloc[:, 1]])
-    return ScoredDocuments(len(common), len(names[0] - common), len(names[1] - common), len(anew))
-
-
-def _net_changes(old: pd.DataFrame | None, new: pd.DataFrame | None) -> Iterator[NetChange]:
-    if old is None or new is None:
-        return
-    both = old.merge(new, on=["document", "label"], suffixes=("_old", "_new"))
-    for label, rows in both.groupby("label", sort=True):
-        found = rows["tp_new"] - rows["tp_old"]
-        alarms = rows["fp_new"] - rows["fp_old"]
-        sums = [int(side.clip(lower=0).sum()) for side in (found, -found, -alarms, alarms)]
-        yield NetChange(str(label), *sums)
 
 
 def _stale_files(graph: Graph, stale: Mapping[str, str]) -> set[str]:

@@ -168,7 +168,10 @@ def compare(names: Sequence[str], base: str, *, everything: bool = False, root: 
         asked = [one.revision for one in listed if everything or one.baseline == baseline.sha]
     found = [one for one in asked if names or has_results(one)]
     if not found:
-        raise DeliveryError(f"{base} has no experiments: `dvc exp run` makes one; --all shows those of other commits")
+        raise DeliveryError(
+            f"{base} has no experiments: `dvc exp run` makes one; "
+            "`python -m delivery.compare --all` shows those of other commits"
+        )
     unique = {one.sha: one for one in [*found, baseline]}
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
     places = rank(list(unique.values()), baseline)

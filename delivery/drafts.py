@@ -58,12 +58,15 @@ class Drafts:
     claimant : str
         The same for all processes of a clone, of which only one at a time may be here (`locks.locked`):
         an unfinished claim of it is one whose process died.
+    time : int
+        Of the commit, in milliseconds since 1970: a run bears it, whenever it is written.
     """
 
     client: MlflowClient
     experiment: str
     sha: str
     claimant: str
+    time: int
     pace: Pace = field(default_factory=Pace)
 
     @contextmanager
@@ -93,10 +96,14 @@ class Drafts:
         finally:
             stop.set()
             beating.join()
+        with suppress(_errors()):  # of no use to who looks at the run, and no harm where they stay
+            if is_complete(self.client.get_run(own)):
+                for tag in (_CLAIMANT, _BEAT):
+                    self.client.delete_tag(own, tag)
 
-    def finish(self, run_id: str, end: int) -> None:
+    def finish(self, run_id: str) -> None:
         """Say that a run is complete; fails when somebody took this process for dead."""
-        self.client.set_terminated(run_id, "FINISHED", end)
+        self.client.set_terminated(run_id, "FINISHED", self.time)
         self.client.set_tag(run_id, TRACKED, "complete")
 
     def withdraw(self, run_id: str) -> None:
@@ -134,7 +141,7 @@ class Drafts:
 
     def _create(self) -> str:
         tags = {SHA: self.sha, _CLAIMANT: self.claimant, _BEAT: "0"}
-        return str(self.client.create_run(self.experiment, tags=tags).info.run_id)
+        return str(self.client.create_run(self.experiment, start_time=self.time, tags=tags).info.run_id)
 
     def _bury(self, run: Run) -> None:
         """Delete a dead claim, unless its owner came back and finished between the look and the deletion."""

@@ -97,7 +97,7 @@ def _text(found: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="delivery.lineage", description=(__doc__ or "").split(":")[0])
+    parser = argparse.ArgumentParser(prog="python -m delivery.lineage", description=(__doc__ or "").split(":")[0])
     parser.add_argument("version", type=int, help="version of the registered model")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)

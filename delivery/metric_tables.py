@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from delivery.changes import MetricChange
+from delivery.changes import Changes, MetricChange
 from delivery.comparison import Difference
 from delivery.markdown import code, shortened, table
 
@@ -66,3 +66,18 @@ def _signed(value: float) -> str:
 def values_text(change: MetricChange) -> str:
     """Return the old and the new value."""
     return f"{number_text(change.old)} → {number_text(change.new)}"
+
+
+def split_rows(changes: Changes) -> Iterator[list[str]]:
+    """Yield a row per split and label: documents and mentions, before and after, with the labels' shares."""
+    documents, mentions = changes.under("validation.documents"), changes.under("validation.mentions")
+    for split, count in documents.items():
+        yield [code(split), "documents", number_text(count.old), number_text(count.new), "", ""]
+        of_split = {name: change for name, change in mentions.items() if name.startswith(f"{split}.")}
+        totals = [sum(getattr(change, side) or 0 for change in of_split.values()) for side in ("old", "new")]
+        for name, change in of_split.items():
+            shares = [
+                f"{(value or 0) / total:.1%}" if total else NONE
+                for value, total in zip((change.old, change.new), totals, strict=True)
+            ]
+            yield [code(split), code(name.split(".", 1)[1]), number_text(change.old), number_text(change.new), *shares]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from delivery.faults import explain
 from delivery.revisions import Revision
 from delivery.server import DeliveryError
 
@@ -28,6 +29,7 @@ class Outputs:
     """
 
     fault: str | None = field(default=None, init=False)
+    """Why a remote could not be read; has no address and no secret."""
 
     def copy(self, revision: Revision, path: str, target: Path) -> None:
         """Copy an output (file or folder) of a revision to `target`, which is not there yet.
@@ -55,11 +57,12 @@ class Outputs:
         try:
             files.get(path, str(target), recursive=True)
         except Exception as error:  # of DVC, of the remote's library, of the network: there is no common class
+            reason = explain(f"{type(error).__name__}: {error}") or type(error).__name__
             if not cached:
-                self.fault = type(error).__name__
+                self.fault = reason
             raise OutputError(
-                f"{path} ({md5}) is neither in the cache nor can it be fetched ({type(error).__name__}): "
-                "`dvc fetch` it with credentials of the remote, or reproduce the revision"
+                f"{path} ({md5}) is neither in the cache nor can it be fetched ({reason}); "
+                "`dvc fetch` it, or reproduce the revision"
             ) from error
         damaged = _damaged(files, path, target)
         if damaged:

@@ -143,7 +143,7 @@ def _evidence(verdict: Verdict, bounds: Bounds) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; exit code 1 when a gate refuses, 2 when nothing could be judged."""
-    parser = argparse.ArgumentParser(prog="delivery.promote", description=(__doc__ or "").split(":")[0])
+    parser = argparse.ArgumentParser(prog="python -m delivery.promote", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--version", type=int, help="version to promote (default: the challenger)")
     options = parser.parse_args(arguments)
     refused = False

@@ -130,8 +130,8 @@ def _describe(client: MlflowClient, revision: Revision, version: ModelVersion) -
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="delivery.register", description=__doc__.split("\n")[0].split(":")[0])
-    parser.add_argument("--rev", default="HEAD", help="commit whose model is registered")
+    parser = argparse.ArgumentParser(prog="python -m delivery.register", description=__doc__.split(":")[0])
+    parser.add_argument("--rev", default="HEAD", help="commit whose model is registered (default: HEAD)")
     options = parser.parse_args(arguments)
 
     def work() -> None:

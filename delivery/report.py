@@ -17,9 +17,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from delivery.changes import Changes, changes_between
+from delivery.experiments import find
 from delivery.figures import draw
 from delivery.mentions import MentionChanges, mention_changes
-from delivery.revisions import Revision, commits_missing, common_ancestor, resolve, workspace
+from delivery.revisions import Revision, commits_missing, common_ancestor, workspace
 from delivery.runs import run_url
 from delivery.sections import Report, bars_of, render
 from delivery.server import DeliveryError
@@ -66,10 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m delivery.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--base", default="main", help="branch, tag, hash or DVC experiment to compare with")
-    parser.add_argument("--head", help="what is compared; without it, the workspace")
+    parser.add_argument("--base", default="main", help="commit or DVC experiment to compare with (default: main)")
+    parser.add_argument("--head", help="what is compared (default: the workspace)")
     parser.add_argument("--merge-base", action="store_true", help="compare with where the head left the base")
-    parser.add_argument("--out", type=Path, help="file of the report; without it, standard output")
+    parser.add_argument("--out", type=Path, help="file of the report (default: standard output)")
     parser.add_argument("--with-examples", action="store_true", help="show the mentions: CLINICAL TEXT")
     parser.add_argument("--git-only", action="store_true", help="ask neither DVC's cache nor its remote")
     parser.add_argument("--images", type=Path, help="folder for plots as PNG; without it, they are drawn in text")
@@ -94,19 +95,19 @@ def collect(options: Options) -> Report:
     """
     for address in (options.run_url, options.images_url):
         _check_address(address)
-    new = workspace() if options.head is None else resolve(options.head)
-    old = resolve(options.base)
-    left_out = []
+    new = workspace() if options.head is None else find(options.head)
+    old = find(options.base)
+    left_out: list[str] = []
     if options.merge_base:
         old = common_ancestor(old, new)
-    elif missing := commits_missing(old, new):
-        left_out.append(f"nothing, but {old.name} has {missing} commits that are not in {new.name}: see --merge-base")
+    lacking = commits_missing(old, new)
     changes = changes_between(old, new)
     stores = Stored(old, git_only=options.git_only), Stored(new, git_only=options.git_only)
     mentions, batches = _mentions(stores, left_out), _batches(stores, left_out)
     images = _images(options, changes, stores, left_out)
     address = options.run_url or _run(new, left_out)
-    return Report(changes, mentions, options.with_examples, batches, images, address, tuple(dict.fromkeys(left_out)))
+    reasons = tuple(dict.fromkeys(left_out))
+    return Report(changes, mentions, options.with_examples, batches, images, address, lacking, reasons)
 
 
 _Stores = tuple[Stored, Stored]

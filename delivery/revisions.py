@@ -150,7 +150,7 @@ def workspace(root: Path = Path()) -> Revision:
 
 
 def resolve(name: str, root: Path = Path()) -> Revision:
-    """Return the commit of that name (a branch, a tag, a hash, a DVC experiment).
+    """Return the commit of that name (a branch, a tag, a hash).
 
     Raises
     ------

@@ -72,7 +72,7 @@ def earlier(entries: list[Entry], champion: int, to: int | None) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="delivery.rollback", description=(__doc__ or "").split(":")[0])
+    parser = argparse.ArgumentParser(prog="python -m delivery.rollback", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--to", type=int, help="version that was champion once (default: the one before)")
     options = parser.parse_args(arguments)
 

@@ -10,7 +10,7 @@ from delivery.changes import HEADLINE, Changes, MetricChange, is_number
 from delivery.figures import Bar, bars_as_text
 from delivery.markdown import GITHUB_LIMIT, code, details, joined, listed, plain, shortened, table
 from delivery.mentions import KINDS, MentionChanges
-from delivery.metric_tables import NONE, metric_table, number_text
+from delivery.metric_tables import NONE, metric_table, split_rows
 from delivery.summary import notes, verdict_line
 from stages.common.tags import LABELS
 
@@ -32,6 +32,8 @@ _MAIN = (
     "kpi.after.hours_per_1000_notes",
     "kpi.after.errors_per_1000_mentions",
 )
+_SHOWN_ELSEWHERE = ("evaluation.note_types.", "validation.documents.", "validation.mentions.", "kpi.accepted.")
+_FEW = 3
 _MOST_ROWS = 40
 _MOST_FINDINGS = 25
 _MOST_EXAMPLES = 20
@@ -54,6 +56,8 @@ class Report:
         Title by address.
     run_url : str or None
         Of the MLflow run.
+    lacking : int
+        Commits of the old revision that the new one does not have.
     left_out : sequence of str
         What the report lacks, and why.
     """
@@ -64,6 +68,7 @@ class Report:
     batches: tuple[list[str], list[str]] | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     run_url: str | None = None
+    lacking: int = 0
     left_out: Sequence[str] = ()
 
 
@@ -72,16 +77,16 @@ def render(report: Report, limit: int = GITHUB_LIMIT) -> str:
     changes = report.changes
     sections = [
         _summary(report),
-        notes(changes),
+        notes(changes, report.lacking),
         _gate(changes),
         _main_table(changes),
         _pictures(report),
         _params(changes),
         _data(report),
         _mentions(report),
-        _metric_details("F1 by type of note", _rows_below(changes, "evaluation.note_types", ".f1")),
-        _metric_details("Behaviour: share of cases passed", _rows_below(changes, "behaviour", ".rate")),
-        _metric_details("Other metrics that changed", _others(changes)),
+        _below(changes, "F1 by type of note", "evaluation.note_types", ".f1"),
+        _below(changes, "Behaviour, share of cases passed", "behaviour", ".rate"),
+        _others(changes),
         _drift(changes),
         _how_to_read(report),
     ]
@@ -94,9 +99,9 @@ def _summary(report: Report) -> str:
     if changes.documents:
         facts.append(f"{changes.documents.common:,} common test documents")
     facts.append({True: "gate passed", False: "gate failed", None: "gate not run"}[changes.gate])
-    decision = changes.value("decision.decision")
-    if decision and changes.metrics["decision.decision"].fresh:
-        facts.append(f"monitor: {code(decision)}")
+    decision = changes.metrics.get("decision.decision")
+    if decision and decision.new and decision.fresh:
+        facts.append(f"monitor: {_decisions(decision)}")
     if report.run_url:
         facts.append(f"[MLflow run]({report.run_url})")
     return f"{MARKER}\n{verdict_line(changes)}\n\n{' · '.join(facts)}"
@@ -135,8 +140,10 @@ def _main(changes: Changes) -> Iterator[MetricChange]:
 
 def _pictures(report: Report) -> str:
     bars = bars_of(report.changes)
+    if report.changes.outcome == "unchanged":
+        return ""
     if report.images:
-        return "\n\n".join(f"![{title}]({address})" for address, title in report.images.items())
+        return "\n".join(f"![{title}]({address})" for address, title in report.images.items())
     return f"```text\n{bars_as_text(bars)}\n```" if bars else ""
 
 
@@ -153,13 +160,15 @@ def _params(changes: Changes) -> str:
     rows = [[code(name), _setting(old), _setting(new)] for name, (old, new) in changes.params.items()]
     if not rows:
         return "Parameters: none changed."
+    if len(rows) <= _FEW:
+        return "Parameters: " + "; ".join(f"{name} {old} → {new}" for name, old, new in rows) + "."
     kept, more = shortened(rows, _MOST_ROWS)
     return details(f"Parameters changed: {len(rows):,}", table(["parameter", "old", "new"], kept) + more)
 
 
 def _data(report: Report) -> str:
     changes = report.changes
-    rows = list(_split_rows(changes))
+    rows = list(split_rows(changes))
     hashes = [
         [code(path), _setting(old and old[:12]), _setting(new and new[:12])]
         for path, (old, new) in changes.hashes.items()
@@ -177,23 +186,9 @@ def _data(report: Report) -> str:
     return details(f"Data: {annotations}", "\n\n".join(parts))
 
 
-def _split_rows(changes: Changes) -> Iterator[list[str]]:
-    documents, mentions = changes.under("validation.documents"), changes.under("validation.mentions")
-    for split, count in documents.items():
-        yield [code(split), "documents", number_text(count.old), number_text(count.new), "", ""]
-        of_split = {name: change for name, change in mentions.items() if name.startswith(f"{split}.")}
-        totals = [sum(getattr(change, side) or 0 for change in of_split.values()) for side in ("old", "new")]
-        for name, change in of_split.items():
-            shares = [
-                f"{(value or 0) / total:.1%}" if total else NONE
-                for value, total in zip((change.old, change.new), totals, strict=True)
-            ]
-            yield [code(split), code(name.split(".", 1)[1]), number_text(change.old), number_text(change.new), *shares]
-
-
 def _mentions(report: Report) -> str:
     changes, found = report.changes, report.mentions
-    if changes.outcome in ("gate failed", "not judged"):
+    if changes.outcome in ("gate failed", "not judged", "unchanged"):
         return ""
     if found is not None:
         labels = list(dict.fromkeys([*LABELS, *sorted(set(found.rows["label"]))]))
@@ -233,28 +228,30 @@ def _examples(found: MentionChanges) -> str:
     return "".join(parts)
 
 
-def _rows_below(changes: Changes, prefix: str, ending: str) -> list[MetricChange]:
-    return [change for name, change in changes.under(prefix).items() if name.endswith(ending)]
-
-
-def _others(changes: Changes) -> list[MetricChange]:
+def _others(changes: Changes) -> str:
     if changes.outcome == "first result":
-        return []  # nothing changed: everything is new
+        return ""  # nothing changed: everything is new
     shown = {change.name for change in _main(changes)}
-    return [
+    rows = [
         change
         for name, change in changes.metrics.items()
         if change.changed
         and name not in shown
         and name.split(".")[0] in ("evaluation", "kpi", "validation")
-        and not name.startswith(("evaluation.note_types.", "validation.documents.", "validation.mentions."))
+        and not name.startswith(_SHOWN_ELSEWHERE)
         and not name.endswith(("_low", "_high"))
         and all(value is None or is_number(value) for value in (change.old, change.new))
     ]
+    return details(f"Other metrics that changed: {len(rows):,}", metric_table(rows, _MOST_ROWS)) if rows else ""
 
 
-def _metric_details(title: str, metrics: Sequence[MetricChange]) -> str:
-    return details(f"{title}: {len(metrics):,}", metric_table(metrics, _MOST_ROWS)) if metrics else ""
+def _below(changes: Changes, title: str, prefix: str, ending: str) -> str:
+    metrics = [change for name, change in changes.under(prefix).items() if name.endswith(ending)]
+    fresh = [change for change in metrics if change.fresh]
+    changed = [change for change in fresh if change.changed]
+    if not changed:
+        return f"{title}: none of {len(fresh):,} changed." if fresh else ""
+    return details(f"{title}: {len(changed):,} of {len(fresh):,} changed", metric_table(changed, _MOST_ROWS))
 
 
 def _drift(changes: Changes) -> str:
@@ -264,10 +261,13 @@ def _drift(changes: Changes) -> str:
     if not decision.fresh:
         return details("Drift decision: not recomputed", f"Was {code(decision.old or NONE)}.")
     reasons = [f"- {code(reason, longest=300)}" for reason in (changes.value("decision.reasons") or [])[:_MOST_ROWS]]
-    moved = f"{code(decision.old or NONE)} → {code(decision.new or NONE)}" if decision.changed else code(decision.new)
-    return details(
-        "Drift decision", "\n".join([f"{moved}: what the monitor says of the incoming notes.", "", *reasons])
-    )
+    said = f"{_decisions(decision)}: what the monitor says of the incoming notes."
+    return details("Drift decision", "\n".join([said, "", *reasons]))
+
+
+def _decisions(decision: MetricChange) -> str:
+    old, new = decision.old or NONE, decision.new or NONE
+    return f"{code(old)} → {code(new)}" if decision.changed and decision.old else code(new)
 
 
 def _how_to_read(report: Report) -> str:

@@ -48,7 +48,7 @@ def exit_code_of(command: str, work: Callable[[], object]) -> int:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             reason = re.sub(r"\?\S+", "?…", reason)  # signed addresses let in whoever reads them
             raise DeliveryError(
-                f"{_without_password(tracking_uri())} did not do it ({reason}): see that the server runs, then run "
+                f"{shown(tracking_uri())} did not do it ({reason}): see that the server runs, then run "
                 "the command again; it goes on where it was"
             ) from error
 
@@ -73,6 +73,8 @@ def connect(root: Path = Path()) -> MlflowClient:
 
     for name in ("alembic", "mlflow", "mlflow.store.db.utils"):  # a page of migrations on a new file; chatter
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns that an environment made by uv has no pip, whose version is nothing to the model.
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     uri = tracking_uri(root)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
@@ -82,7 +84,7 @@ def connect(root: Path = Path()) -> MlflowClient:
             client.search_experiments(max_results=1)
     except Exception as error:  # of MLflow, of the database, of the driver that is not installed
         raise DeliveryError(
-            f"the tracking server {_without_password(uri)} does not answer ({type(error).__name__}): "
+            f"the tracking server {shown(uri)} does not answer ({type(error).__name__}): "
             "start it, correct MLFLOW_TRACKING_URI, or unset it to use the file mlflow.db"
         ) from error
     return client
@@ -99,5 +101,6 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
 
 
-def _without_password(uri: str) -> str:
+def shown(uri: str) -> str:
+    """Return an address without its password."""
     return re.sub(r"//[^/@]*@", "//", uri)

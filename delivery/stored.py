@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from delivery.faults import explain
 from delivery.revisions import Revision
 
 if TYPE_CHECKING:
@@ -108,5 +109,6 @@ class Stored:
         while error is not None and error.__cause__ is not None:
             error = error.__cause__
         kind = type(error).__name__
-        why = "it is in no cache and no remote" if isinstance(error, FileNotFoundError) else kind
+        absent = isinstance(error, FileNotFoundError)
+        why = "it is in no cache and no remote" if absent else explain(f"{kind}: {error}") or kind
         return f"{path} of {self._revision.name} cannot be read here ({why})"

@@ -13,6 +13,7 @@ _WORDS: Mapping[Outcome, str] = {
     "not judged": "Not judged",
     "first result": "First result",
     "no interval": "No verdict",
+    "unchanged": "Unchanged",
     "better": "Better",
     "worse": "Worse",
     "within noise": "Within noise",
@@ -29,22 +30,22 @@ def _why(changes: Changes) -> str:
     match changes.outcome:
         case "gate failed":
             return f": {_errors(changes)}; nothing behind the gate was run."
-        case "not judged" if changes.stale:
-            names = listed(list(changes.stale))
-            return f": the metrics do not belong to this change. Out of date: {names}. Run `dvc repro` and commit."
         case "not judged":
-            return ": there are no metrics. Run `dvc repro` and commit."
+            foreign = f"the metrics do not belong to this change. Out of date: {listed(list(changes.stale))}"
+            return f": {foreign if changes.stale else 'there are no metrics'}. Run `dvc repro` and commit."
         case "first result":
             interval = " to ".join(number_text(changes.value(f"{HEADLINE}_{end}")) for end in ("low", "high"))
             return f": strict F1 {number_text(headline.new)} (95% {interval}); nothing to compare with."
         case "no interval":
             return f": strict F1 {values_text(headline)}, but without counts by document noise cannot be told."
+        case "unchanged":
+            return f": strict F1 {number_text(headline.new)}, with the same counts in each test document."
     return _compared(changes)
 
 
 def _compared(changes: Changes) -> str:
     headline = changes.headline
-    worse = f" **Worse** for {listed(changes.worse_labels)}." if changes.worse_labels else ""
+    worse = _traded(changes) + (f" **Worse** for {listed(changes.worse_labels)}." if changes.worse_labels else "")
     assert headline.difference is not None
     interval = f"{headline.difference.difference:+.4f}, 95% {interval_text(headline.difference)}"
     if headline.method == "unpaired documents":
@@ -54,15 +55,36 @@ def _compared(changes: Changes) -> str:
     return f": strict F1 on the common documents and labels {interval}; over all {values_text(headline)}.{worse}"
 
 
+def _traded(changes: Changes) -> str:
+    """Say what an F1 within noise hides: precision and recall that moved beyond it."""
+    if changes.outcome != "within noise":
+        return ""
+    moved = []
+    for name in ("precision", "recall"):
+        change = changes.metrics.get(f"evaluation.strict.micro.{name}")
+        if change and change.difference and change.judgement not in (None, "within noise"):
+            moved.append(f"{name} **{change.judgement}** ({change.difference.difference:+.4f})")
+    return f" But {' and '.join(moved)}." if moved else ""
+
+
 def _is_over_all(changes: Changes) -> bool:
     """Tell whether both values are over what the difference is over."""
     documents = changes.documents
     return bool(documents and not documents.only_old and not documents.only_new and not any(_label_changes(changes)))
 
 
-def notes(changes: Changes) -> str:
-    """Say what keeps the comparison from being plain: stale stages, other documents, other labels."""
-    return "\n".join(f"> {note}" for note in _noteworthy(changes))
+def notes(changes: Changes, lacking: int = 0) -> str:
+    """Say what keeps the comparison from being plain: stale stages, other documents or labels, a base that moved on."""
+    return "\n>\n".join(f"> {note}" for note in [*_noteworthy(changes), *_moved_on(changes, lacking)])
+
+
+def _moved_on(changes: Changes, lacking: int) -> Iterator[str]:
+    if lacking:
+        commits = f"{lacking:,} commit{'' if lacking == 1 else 's'}"
+        yield (
+            f"{code(changes.old.name)} has {commits} that {code(changes.new.name)} lacks: what they changed looks "
+            "undone here. `--merge-base` compares with where the branch left."
+        )
 
 
 def _noteworthy(changes: Changes) -> Iterator[str]:

@@ -10,13 +10,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from delivery.drafts import TRACKED
 from delivery.experiments import commits, experiments, find, has_results
 from delivery.outputs import Outputs
 from delivery.revisions import Revision
-from delivery.server import connect
-from delivery.tracking import MODEL, numbers, track
+from delivery.server import connect, shown, tracking_uri
+from delivery.tracking import MODEL, experiment_of, is_absent, numbers, track
 from stages.common.errors import BeHealthyError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +59,8 @@ def _track_all(revisions: Sequence[Revision]) -> int:
     client, outputs, failed = connect(), Outputs(), 0
     from mlflow.exceptions import MlflowException
 
+    before = _runs(client)
+    runs = []
     for place, revision in enumerate(revisions, start=1):
         where = f"{place}/{len(revisions)} {revision.name}"
         try:
@@ -63,8 +70,26 @@ def _track_all(revisions: Sequence[Revision]) -> int:
             print(f"track: {where}: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
             continue
         f1 = numbers(revision).get("evaluation.strict.micro.f1", float("nan"))
-        print(f"{where}: strict F1 {f1:.4f}, run {run.info.run_id}, model {run.data.tags[MODEL]}", flush=True)
+        model = "no model" if is_absent(run) else f"model {run.data.tags[MODEL]}"
+        print(f"{where}: strict F1 {f1:.4f}, run {run.info.run_id}, {model}", flush=True)
+        runs.append(run)
+    new = sum(run.info.run_id not in before for run in runs)
+    print(f"track: {len(runs)} runs in {shown(tracking_uri())}, {new or 'none'} of them new", file=sys.stderr)
+    if without := sum(map(is_absent, runs)):
+        why = f"DVC's remote cannot be read ({outputs.fault})" if outputs.fault else f"their tag `{MODEL}` says why"
+        print(f"track: {without} without a model: {why}; added when it can be had", file=sys.stderr)
     return failed
+
+
+def _runs(client: MlflowClient) -> set[str]:
+    experiment, page = experiment_of(client), None
+    found: set[str] = set()
+    while True:
+        some = client.search_runs([experiment], f"tags.{TRACKED} = 'complete'", page_token=page)
+        found.update(run.info.run_id for run in some)
+        page = some.token
+        if not page:
+            return found
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

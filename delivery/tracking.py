@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else its pages offer traces and prompts
 MODEL = "model"
 """Tag with the address of the logged model, or why there is none."""
 
 _ABSENT = "absent: "
 _MD5 = {"annotations.md5": "data/annotations", "features.md5": "data/features", "models.md5": "models"}
-_TEXTS = {"gate": "validation.passed", "decision": "decision.decision"}
 _WITH_WORDS = {"plots/attributes.csv"}  # words of notes; the server may be readable by more people than the notes are
 _REPORTS = {
     "reports/data_docs": ("reports/data_docs/validation.json", "metrics/validation.json"),
@@ -80,7 +80,8 @@ def track(revision: Revision, *, client: MlflowClient, outputs: Outputs | None =
     folder = common_folder(revision.root)
     with locked(folder, "tracking runs of this clone"), TemporaryDirectory() as scratch:
         experiment = experiment_of(client, revision.root)
-        drafts = Drafts(client, experiment, revision.sha, claimant_of(folder), pace or Pace())
+        time = committed_at(revision)
+        drafts = Drafts(client, experiment, revision.sha, claimant_of(folder), time, pace or Pace())
         content = Content(revision, outputs or Outputs(), Path(scratch))
         with drafts.obtained(content.adds_nothing_to) as (finished, draft):
             if draft is None:
@@ -91,7 +92,7 @@ def track(revision: Revision, *, client: MlflowClient, outputs: Outputs | None =
                 drafts.withdraw(draft)
                 return str(finished.info.run_id)
             content.log(client, draft)
-            drafts.finish(draft, committed_at(revision))
+            drafts.finish(draft)
             return draft
 
 
@@ -110,7 +111,7 @@ def experiment_of(client: MlflowClient, root: Path = Path()) -> str:
         file = sqlite_file(tracking_uri(root))  # beside it, not in whatever folder this process was started
         place = (file.parent / "mlruns").as_uri() if file else None
         with suppress(MlflowException):  # somebody else was quicker
-            return str(client.create_experiment(EXPERIMENT, place))
+            return str(client.create_experiment(EXPERIMENT, place, tags=_KIND))
         found = client.get_experiment_by_name(EXPERIMENT)
     if found is None or found.lifecycle_stage != "active":
         raise DeliveryError(f"the experiment {EXPERIMENT} was deleted on the tracking server: restore it there")
@@ -136,7 +137,7 @@ class Content:
 
     def adds_nothing_to(self, run: Run) -> bool:
         """Tell whether a finished run has its model, or the model cannot be had here either."""
-        return not run.data.tags.get(MODEL, _ABSENT).startswith(_ABSENT) or self.model is None
+        return not is_absent(run) or self.model is None
 
     @cached_property
     def model(self) -> Path | None:
@@ -184,7 +185,8 @@ class Content:
             "mlflow.note.content": subject(revision),
             **({"dvc.experiment": name, "dvc.baseline": named.baseline} if named else {}),
             **{tag: hashes[path] for tag, path in _MD5.items() if path in hashes},
-            **{tag: str(metrics[key]) for tag, key in _TEXTS.items() if key in metrics},
+            "gate": {"True": "passed", "False": "failed"}.get(str(metrics.get("validation.passed")), "not run"),
+            "decision": str(metrics.get("decision.decision", "not run")),
         }
         return dict(sorted(tags.items()))
 
@@ -213,6 +215,11 @@ class Content:
             if (folder / plot.path).is_file():
                 table = pd.read_csv(folder / plot.path, keep_default_na=False)
                 draw(plot, table, (folder / plot.path).with_suffix(".png"))
+
+
+def is_absent(run: Run) -> bool:
+    """Tell whether a run has no model."""
+    return bool(run.data.tags.get(MODEL, _ABSENT).startswith(_ABSENT))
 
 
 def numbers(revision: Revision) -> dict[str, float]:

@@ -211,6 +211,8 @@ def test_every_declared_plot_is_drawn(reproduced: Repository, tmp_path: Path) ->
     reproduced.dvc("plots", "show", "--out", str(tmp_path / "plots"))
     page = (tmp_path / "plots" / "index.html").read_text(encoding="utf-8")
     assert not [title for title in titles(reproduced) if title not in page]
+    assert '<meta charset="utf-8">' in page  # attributes are named with more than ASCII
+    assert "Nothing can be drawn" in page  # said where Vega's address cannot be reached
 
 
 def test_every_plot_has_its_columns_and_rows(reproduced: Repository) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.repository import Repository, copy
+from tests.repository import Repository, Result, copy
 
 pytestmark = pytest.mark.slow
 
@@ -29,11 +29,13 @@ def tracked(grid: Repository, workshop: Path) -> tuple[Repository, str]:
     assert "Stage 'train' is cached - skipping run" in output
     repository.git("checkout", "--quiet", ".")
     repository.dvc("checkout", "--quiet")
-    return repository, track(repository)
+    result = track(repository)
+    assert f"{RUNS} of them new" in result.err
+    return repository, result.out
 
 
-def track(repository: Repository, *more: str) -> str:
-    return repository.run("python", "-m", "delivery.track", *more, timeout=900).out
+def track(repository: Repository, *more: str) -> Result:
+    return repository.run("python", "-m", "delivery.track", *more, timeout=900)
 
 
 def shown(repository: Repository) -> dict[str, Any]:
@@ -76,12 +78,14 @@ def test_all_of_them_are_tracked_those_from_the_run_cache_too(tracked: tuple[Rep
     repository, output = tracked
     assert all(f" {name}: strict F1" in output for name in [*shown(repository), "again"])
     assert output.count("model models:/m-") == RUNS
-    assert "absent" not in output
+    assert "no model" not in output
 
 
 def test_tracking_again_adds_nothing(tracked: tuple[Repository, str]) -> None:
     repository, output = tracked
-    assert track(repository) == output
+    again = track(repository)
+    assert again.out == output
+    assert "none of them new" in again.err
     assert len(runs(repository)) == RUNS
 
 

@@ -37,7 +37,7 @@ def sha() -> str:
 def drafts_of(client: MlflowClient, sha: str, claimant: str = "here", pace: Pace = QUICK) -> Drafts:
     experiment = client.get_experiment_by_name("tests")
     assert experiment is not None
-    return Drafts(client, experiment.experiment_id, sha, claimant, pace)
+    return Drafts(client, experiment.experiment_id, sha, claimant, 2000, pace)
 
 
 def everything(run: Run) -> bool:
@@ -50,7 +50,7 @@ def write(one: Drafts, seconds: float = 0.0) -> str:
             assert finished is not None
             return str(finished.info.run_id)
         time.sleep(seconds)
-        one.finish(own, 2000)
+        one.finish(own)
         return own
 
 
@@ -62,7 +62,9 @@ def test_the_first_writes_and_the_second_finds_it(client: MlflowClient, sha: str
     first = write(drafts_of(client, sha))
     assert write(drafts_of(client, sha)) == first
     (run,) = runs(client, sha)
-    assert (run.info.run_id, run.info.status, run.info.end_time) == (first, "FINISHED", 2000)
+    assert (run.info.run_id, run.info.status) == (first, "FINISHED")
+    assert (run.info.start_time, run.info.end_time) == (2000, 2000)  # a duration of 0, not a negative one
+    assert set(run.data.tags) & {"claimant", "beat"} == set()
 
 
 def test_commits_do_not_wait_for_one_another(client: MlflowClient, sha: str) -> None:
@@ -145,7 +147,7 @@ def test_one_who_was_taken_for_dead_cannot_finish(client: MlflowClient, sha: str
         assert own is not None
         client.delete_run(own)  # what another does after `silence`
         made = write(drafts_of(client, sha, "other"))
-        sleeper.finish(own, 1000)
+        sleeper.finish(own)
     assert [run.info.run_id for run in runs(client, sha)] == [made]
 
 
@@ -154,7 +156,7 @@ def test_one_who_finished_just_before_he_was_buried_is_dug_out(client: MlflowCli
     with late.obtained(everything) as (_, own):
         assert own is not None
         seen = client.get_run(own)
-        late.finish(own, 1000)
+        late.finish(own)
         other._bury(seen)
     assert [(run.info.run_id, is_complete(run)) for run in runs(client, sha)] == [(own, True)]
 

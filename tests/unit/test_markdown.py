@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from delivery.changes import HEADLINE, Changes, MetricChange, NetChange, ScoredDocuments
+from delivery.changes import HEADLINE, Changes, MetricChange
 from delivery.comparison import Difference
+from delivery.document_changes import NetChange, ScoredDocuments
 from delivery.markdown import GITHUB_LIMIT, code, joined, table
 from delivery.mentions import SPAN, MentionChanges
 from delivery.revisions import Revision
@@ -110,7 +111,7 @@ def changes(name: str, number: int) -> Changes:
     pairs = {f"{n}{name}": (name, [name] * 9) for n in range(number)}
     return Changes(
         here, here, metrics, pairs, {f"data/{n}{name}": (name, name) for n in range(number)},
-        {}, {name: name}, ScoredDocuments(9, 1, 1, 1),
+        {}, {name: name}, ScoredDocuments(9, 1, 1, 1, 1),
         tuple(NetChange(f"{n}{name}", 1, 1, 1, 1) for n in range(number)),
     )  # fmt: skip
 

@@ -87,5 +87,7 @@ def test_the_pages_are_whole_and_load_nothing(annotations: Path, tmp_path: Path)
     pages = {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
     assert set(pages) == {"mentions.html", "notes.html", "tokens.html"}
     assert "scurvy" in pages["mentions.html"]
+    assert "Categorical" in pages["mentions.html"]
+    assert not [name for name, page in pages.items() if ">Text<" in page]
     loaded = re.compile(r"""<(script|link|img|iframe)[^>]*(src|href)=["']?https?://|url\(["']?https?://|@import""")
     assert not [name for name, page in pages.items() if loaded.search(page)]

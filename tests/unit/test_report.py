@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,38 @@ def test_a_label_can_be_worse_while_the_whole_is_noise(repository: Repository) -
     assert is_bad(found)
 
 
+def test_a_change_that_leaves_every_count_as_it_was_is_told_in_one_line(repository: Repository) -> None:
+    write(repository.root, "stages/train/readme.md", "words")
+    text = report_of(repository)
+    assert "**Unchanged**: strict F1 0.9292, with the same counts in each test document." in text
+    assert "F1 by type of note: none of 1 changed." in text
+    assert "├" not in text
+    assert not is_bad(changes(repository))
+
+
+def test_the_same_score_with_other_counts_is_not_unchanged(repository: Repository) -> None:
+    moved = {**OLD, "Disease": documents(40, missed=range(1, 17))}
+    write_metrics(repository.root, moved)
+    assert changes(repository).headline.new == changes(repository).headline.old
+    assert changes(repository).outcome == "within noise"
+
+
+def test_precision_that_was_traded_for_recall_is_said_beside_an_f1_within_noise(repository: Repository) -> None:
+    traded = {
+        "Disease": documents(40, missed=range(0, 8), alarms=range(20, 36)),
+        "Treatment": documents(40, missed=range(20, 24), alarms=range(0, 14)),
+    }
+    write_metrics(repository.root, traded)
+    assert changes(repository).outcome == "within noise"
+    line = report_of(repository).splitlines()[1]
+    assert re.search(r"But precision \*\*worse\*\* \(-0\.\d+\) and recall \*\*better\*\* \(\+0\.\d+\)\.$", line)
+
+
+def test_a_decision_that_changed_is_said_at_the_top(repository: Repository) -> None:
+    write_metrics(repository.root, NEW, decision={"decision": "redevelop", "reasons": ["columns moved"]})
+    assert "monitor: `none` → `redevelop`" in report_of(repository).split("|")[0]
+
+
 @pytest.mark.parametrize("name", ["evaluation", "validation"])
 def test_metrics_that_are_missing_are_no_good_news(repository: Repository, name: str) -> None:
     (repository.root / f"metrics/{name}.json").unlink()
@@ -212,11 +245,20 @@ def test_the_base_moved_on_and_merge_base_goes_back_to_where_the_branch_left(
     run(repository, monkeypatch)
     out = capsys.readouterr().out
     assert "moved-on" in out
-    assert "main has 1 commits that are not in workspace" in out
+    assert "`main` has 1 commit that `workspace` lacks" in out
     run(repository, monkeypatch, "--merge-base")
     out = capsys.readouterr().out
     assert "moved-on" not in out
-    assert "not in workspace" not in out
+    assert "`workspace` lacks" not in out
+
+
+def test_experiments_of_dvc_are_compared_by_their_names(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    write_metrics(repository.root, NEW)
+    repository.git("update-ref", f"refs/exps/12/{'3' * 38}/shy-lynx", repository.commit("An experiment"))
+    assert run(repository, monkeypatch, "--head", "shy-lynx") == 0
+    assert "`main` → `shy-lynx`" in capsys.readouterr().out
 
 
 def test_images_are_written_and_referred_to(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ def test_a_run_says_what_it_was_made_of_and_what_came_out(client: MlflowClient, 
         "git.sha": sha,
         "mlflow.source.git.commit": sha,
         "models.md5": next(out["md5"] for out in lock if out["path"] == "models"),
-        "gate": "True",
+        "gate": "passed",
         MODEL: "models:/m-1",
     }
     assert expected.items() <= run.data.tags.items()
