@@ -50,6 +50,7 @@ lock: ## resolve requirements.in, and those of the annotation tools, into *.txt 
 
 .PHONY: data
 data: $(STAMP) ## fetch the data: the bundled seed offline, the rest from S3; hashes are checked
+	@python -m delivery.leftovers
 	@echo "data: fetching"
 	@dvc fetch --quiet --remote bundled $(SEED) 2>/dev/null || true
 	@dvc checkout --quiet $(SEED) 2>/dev/null \

@@ -16,7 +16,7 @@ FAULTS = (
         "the storage refuses the keys: check AWS_ACCESS_KEY_ID, its secret, and what they may do",
     ),
     ("NoSuchBucket|bucket does not exist", "the bucket does not exist: check `url` of storage in .dvc/config"),
-    ("No space left|File too large|Errno 28|Errno 27", "the disk is full: make room"),
+    ("No space left|disk is full|File too large|Errno 28|Errno 27", "the disk is full: make room"),
     (
         "Could not connect|Connect timeout|Read timeout|Connection (was closed|reset|refused)|EndpointConnection"
         "|Cannot connect to host|Server disconnected|Broken pipe",

@@ -1,0 +1,172 @@
+"""`dvc repro` in place, killed, cancelled or out of disk in every stage: run again, it gives the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults import processes_in, resize, small_disk, started, used
+from tests.repository import LIGHT, Repository, clone, copy, object_faults
+
+pytestmark = pytest.mark.slow
+
+STAGES = ("prepare", "validate", "featurize", "train", "evaluate", "monitor")
+FOLDERS = ("data/prepared", "data/features", "models", "predictions", "plots", "data/serving")
+GRACE = 7.5
+"""Seconds from a job's SIGINT to its end, when somebody presses "Cancel" on GitHub."""
+
+
+@pytest.fixture(scope="module")
+def before(source: Repository, workshop: Path) -> Repository:
+    """A clone in which no stage has ever run, so that none is skipped."""
+    repository = clone(source, workshop / "before")
+    repository.fetch_seed()
+    repository.set_params(*LIGHT, "train.acceptance.models=[]")
+    repository.git("rm", "--quiet", "dvc.lock", "metrics/*")
+    repository.commit("Nothing was ever run")
+    return repository
+
+
+@pytest.fixture(scope="module")
+def unharmed(before: Repository, workshop: Path) -> Repository:
+    repository = copy(before, workshop / "unharmed")
+    repository.dvc("repro", timeout=900)
+    return repository
+
+
+def objects(repository: Repository) -> set[str]:
+    """Name what the cache holds, unfinished copies included."""
+    folder = repository.root / ".dvc/cache/files/md5"
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def whole(repository: Repository) -> set[str]:
+    return {name for name in objects(repository) if not Path(name).name.startswith(".")}
+
+
+def outputs(repository: Repository) -> dict[str, bytes]:
+    paths = [path for folder in FOLDERS for path in (repository.root / folder).rglob("*") if path.is_file()]
+    return {str(path.relative_to(repository.root)): path.read_bytes() for path in paths}
+
+
+def assert_same(repository: Repository, unharmed: Repository) -> None:
+    assert repository.results() == unharmed.results()
+    assert outputs(repository) == outputs(unharmed)
+    assert whole(repository) == whole(unharmed)
+    assert not object_faults(repository.root / ".dvc/cache")
+    assert "Data and pipelines are up to date." in repository.dvc("repro").out
+
+
+# ---- the moments of a stage -----------------------------------------------------------------------
+
+
+class Reproduction:
+    """A running `dvc repro`, and how far it is."""
+
+    def __init__(self, repository: Repository, log: Path) -> None:
+        self.repository, self.log = repository, log
+        self.saved = self._saved()
+        self.process = started(repository, "dvc", "repro", log=log)
+
+    def wait(self, stage: str, moment: Callable[[Reproduction, str], bool]) -> None:
+        limit = time.monotonic() + 300
+        while f"> python -m stages.{stage}" not in self.said() or not moment(self, stage):
+            assert self.process.poll() is None, f"it ended before: {self.said()}"
+            assert time.monotonic() < limit, f"never came: {self.said()}"
+            time.sleep(0.001)
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def signal(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+
+    def _saved(self) -> object:
+        lock = self.repository.root / "dvc.lock"
+        return objects(self.repository), lock.stat().st_mtime_ns if lock.exists() else None
+
+
+def computing(run: Reproduction, stage: str) -> bool:
+    time.sleep(1.5)  # most of a stage is imports and arithmetic
+    return True
+
+
+def writing(run: Reproduction, stage: str) -> bool:
+    about = run.repository.yaml("dvc.yaml")["stages"][stage]
+    outs = [
+        next(iter(out)) if isinstance(out, dict) else out for out in about.get("outs", []) + about.get("metrics", [])
+    ]
+    found = [run.repository.root / out for out in outs]
+    return any(path.is_file() or (path.is_dir() and any(path.iterdir())) for path in found)
+
+
+def saving(run: Reproduction, stage: str) -> bool:
+    return run._saved() != run.saved
+
+
+# ---- a process that dies --------------------------------------------------------------------------
+
+
+def test_killed_in_every_stage(before: Repository, unharmed: Repository, workshop: Path, tmp_path: Path) -> None:
+    repository = copy(before, workshop / "killed")
+    for stage in STAGES:
+        for moment in (computing, writing, saving):
+            run = Reproduction(repository, tmp_path / "log")
+            run.wait(stage, moment)
+            run.signal(signal.SIGKILL)
+            run.process.wait(30)
+            assert not object_faults(repository.root / ".dvc/cache"), (stage, moment)
+    repository.dvc("repro", timeout=900)
+    assert_same(repository, unharmed)
+
+
+def test_cancelled_in_every_stage(before: Repository, unharmed: Repository, workshop: Path, tmp_path: Path) -> None:
+    repository = copy(before, workshop / "cancelled")
+    for stage in STAGES:
+        run = Reproduction(repository, tmp_path / "log")
+        run.wait(stage, computing)
+        run.signal(signal.SIGINT)
+        try:
+            run.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            run.signal(signal.SIGKILL)
+            run.process.wait(30)
+        assert run.process.returncode
+        assert f"failed to reproduce '{stage}'" in run.said()
+        assert not processes_in(repository.root)
+        assert not object_faults(repository.root / ".dvc/cache")
+    repository.dvc("repro", timeout=900)
+    assert_same(repository, unharmed)
+
+
+# ---- a full disk ----------------------------------------------------------------------------------
+
+
+def test_the_disk_is_full_in_every_stage(before: Repository, unharmed: Repository, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with small_disk(disk, 200_000_000):
+        repository = copy(before, disk / "repository").settings(TMPDIR=str(disk), HOME=str(disk))
+        for stage in STAGES:
+            written = size(unharmed, stage)
+            for left in (written // 2, written + written // 2):
+                resize(disk, used(disk) + 20_000 + left)
+                result = repository.dvc("repro", fails=True)
+                assert f"failed to reproduce '{stage}'" in result.text
+                assert "No space left on device" in result.text or "disk is full" in result.text
+                assert not object_faults(repository.root / ".dvc/cache")
+            resize(disk, 200_000_000)
+            repository.dvc("repro", stage, timeout=900)
+        repository.dvc("repro")
+        assert_same(repository, unharmed)
+
+
+def size(repository: Repository, stage: str) -> int:
+    """Return the bytes that a stage writes, once."""
+    outs = repository.yaml("dvc.lock")["stages"][stage]["outs"]
+    return sum(int(out["size"]) for out in outs)
