@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.faults import processes_in, resize, small_disk, started, used
-from tests.repository import LIGHT, Repository, clone, copy, object_faults
+from tests.repository import LIGHT, Repository, clone, copy, lend_environment, object_faults
 
 pytestmark = pytest.mark.slow
 
 STAGES = ("prepare", "validate", "featurize", "train", "evaluate", "monitor")
 FOLDERS = ("data/prepared", "data/features", "models", "predictions", "plots", "data/serving")
+LARGE, ROOM = 200_000_000, 100_000
+"""Bytes of a disk on which everything has room, and of what DVC and the libraries write beside the outputs."""
+
 GRACE = 7.5
 """Seconds from a job's SIGINT to its end, when somebody presses "Cancel" on GitHub."""
 
@@ -150,23 +153,42 @@ def test_cancelled_in_every_stage(before: Repository, unharmed: Repository, work
 
 def test_the_disk_is_full_in_every_stage(before: Repository, unharmed: Repository, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
-    with small_disk(disk, 200_000_000):
+    with small_disk(disk, LARGE):
         repository = copy(before, disk / "repository").settings(TMPDIR=str(disk), HOME=str(disk))
+        repository.dvc("status")  # its databases of hashes are there
+        failed = set()
         for stage in STAGES:
             written = size(unharmed, stage)
-            for left in (written // 2, written + written // 2):
-                resize(disk, used(disk) + 20_000 + left)
+            for left in (written // 2, written + written // 2):  # while it writes; while DVC saves what it wrote
+                resize(disk, used(disk) + ROOM + left)
                 result = repository.dvc("repro", fails=True)
-                assert f"failed to reproduce '{stage}'" in result.text
                 assert "No space left on device" in result.text or "disk is full" in result.text
+                failed |= {name for name in STAGES if f"failed to reproduce '{name}'" in result.text}
                 assert not object_faults(repository.root / ".dvc/cache")
-            resize(disk, 200_000_000)
+            resize(disk, LARGE)
             repository.dvc("repro", stage, timeout=900)
+        assert failed == set(STAGES)
         repository.dvc("repro")
         assert_same(repository, unharmed)
 
 
 def size(repository: Repository, stage: str) -> int:
     """Return the bytes that a stage writes, once."""
-    outs = repository.yaml("dvc.lock")["stages"][stage]["outs"]
-    return sum(int(out["size"]) for out in outs)
+    return sum(int(out["size"]) for out in repository.yaml("dvc.lock")["stages"][stage]["outs"])
+
+
+# ---- files that DVC itself left half-written -----------------------------------------------------
+
+
+def test_make_repro_goes_on_where_dvc_cannot(unharmed: Repository, tmp_path: Path) -> None:
+    repository = copy(unharmed, tmp_path / "cut-off")
+    lend_environment(repository)
+    repository.git("add", "dvc.lock", "metrics")
+    lock = repository.root / "dvc.lock"
+    lock.write_bytes(lock.read_bytes()[:8192])
+    (repository.root / ".dvc/tmp/rwlock").write_text("", encoding="utf-8")
+    repository.dvc("repro", fails=True)
+    said = repository.run("make", "repro").out
+    assert "dvc.lock was cut off" in said
+    assert "rwlock was cut off" in said
+    assert_same(repository, unharmed)
