@@ -21,9 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         " other has no place are left out; a note that it cannot hold is refused.",
     )
     parser.add_argument("source", metavar="IN", type=Path, help="the exported file, or the folder that holds it")
-    parser.add_argument(
-        "target", metavar="OUT", type=Path, help="file to write (for brat: folder); must not exist yet"
-    )
+    parser.add_argument("target", metavar="OUT", type=Path, help="file to write (for brat: folder); must not exist yet")
     parser.add_argument("--from", dest="read", required=True, choices=sorted(READERS))
     parser.add_argument("--to", dest="write", required=True, choices=sorted(WRITERS))
     given = parser.parse_args(arguments)

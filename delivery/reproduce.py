@@ -16,6 +16,7 @@ import yaml
 from delivery.command import exit_code
 from delivery.faults import explain
 from delivery.leftovers import mend
+from delivery.processes import run_shown
 from delivery.revisions import workspace
 from delivery.server import DeliveryError
 from delivery.staleness import Graph
@@ -46,7 +47,7 @@ def reproduce(failure: Path, root: Path = Path()) -> None:
     failure.unlink(missing_ok=True)
     mend(root)
     fetch_bundled(root)
-    status, lines = _run(REPRODUCE, root)
+    status, lines = run_shown(REPRODUCE, root)
     if status:
         write_text(failure, describe(lines, _stages(root)))
         raise DeliveryError(f"the graph could not be reproduced ({failure} says why): mend that, and run it again")
@@ -96,19 +97,6 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
     quoted = "\n".join(line.replace("```", "'''")[:1000] for line in told[-20:]) or "no reason given: see the job's log"
     cause = explain("\n".join([*told, *(line for line in lines[last:] if line.startswith("OSError: [Errno "))]))
     return "\n\n".join(filter(None, ["**The graph could not be reproduced.**", cause, f"```text\n{quoted}\n```\n"]))
-
-
-def _run(command: Sequence[str], root: Path) -> tuple[int, list[str]]:
-    """Run a command, show what it prints while it does, and return that too."""
-    lines = []
-    with subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            lines.append(line)
-    return process.returncode, lines
 
 
 def _stages(root: Path) -> list[str]:

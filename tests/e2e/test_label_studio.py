@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from annotation.label_studio.server import PROGRAM, ROOT, command, environment
+from annotation.label_studio.server import PROGRAM, ROOT, command, environment, has_account
 from annotation.writers import write
 from stages.common.documents import Document, Mention
 from stages.prepare.formats import read, read_by_annotator
@@ -22,13 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not PROGRAM.exists(), reason="Label Studio is not installed: make label-studio-env"),
 ]
 
-TOKEN = "0123456789abcdef0123456789abcdef01234567"
-WHO = {
-    "LABEL_STUDIO_USERNAME": "ann@example.org",
-    "LABEL_STUDIO_PASSWORD": "not-a-real-secret",
-    "LABEL_STUDIO_USER_TOKEN": TOKEN,
-    "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-}
+WHO = {"email": "ann@example.org", "password": "not-a-real-secret"}
 HARD = "Réview 🎉👩‍⚕️ of e\u0301czema:\r\n\r\n- Gout; colchicine 500mg 💊 b.d.\r\nDenies asthma."
 HARD_MENTIONS = [("e\u0301czema", "Disease"), ("Gout", "Disease"), ("colchicine", "Treatment"), ("asthma", "Disease")]
 NOTES = 12
@@ -36,12 +31,16 @@ NOTES = 12
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Start it on an empty folder and sign up, as the guide tells the first person."""
     folder = tmp_path_factory.mktemp("label-studio")
     port = free_port()
-    client = Client(f"http://127.0.0.1:{port}", {"Authorization": f"Token {TOKEN}"})
+    client = Client(f"http://127.0.0.1:{port}")
     log = folder / "server.log"
-    with running(command(port), environment(folder / "data") | WHO, log, folder):
-        wait_for(client, "/health", 900, log)  # the first start migrates: a minute on an idle machine
+    with running(command(port), environment(folder / "data"), log, folder):
+        wait_for(client, "/user/signup/", 900, log)  # the first start migrates: a minute on an idle machine
+        form = urlencode(WHO | {"how_find_us": "other"}).encode()
+        client("POST", "/user/signup/", raw=form, kind="application/x-www-form-urlencoded")
+        assert has_account(folder / "data")
         yield client
 
 
