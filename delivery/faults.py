@@ -17,6 +17,7 @@ FAULTS = (
     ),
     ("NoSuchBucket|bucket does not exist", "the bucket does not exist: check `url` of storage in .dvc/config"),
     ("No space left|disk is full|File too large|Errno 28|Errno 27", "the disk is full: make room"),
+    ("disk I/O error", "the disk is full, or broken: make room, or try another"),  # of SQLite, below DVC
     (
         "Could not connect|Connect timeout|Read timeout|Connection (was closed|reset|refused)|EndpointConnection"
         "|Cannot connect to host|Server disconnected|Broken pipe",

@@ -142,3 +142,27 @@ def test_two_annotators_are_kept_apart_until_one_is_the_truth(api: Client, tmp_p
     assert [d.mentions for documents in by_annotator.values() for d in documents] == [first.mentions, second.mentions]
     api("PATCH", f"/api/annotations/{annotation['id']}", {"ground_truth": True})
     assert read(export(api, project, tmp_path / "truth.json"), "label-studio")[0].mentions == second.mentions
+
+
+def test_a_dispute_is_decided_in_the_tool(api: Client, tmp_path: Path) -> None:
+    """Two people, a project for each; their disputes in a third, with the labels of `adjudication.xml`."""
+    text = "🎉 Gout on colchicine."
+    gout, colchicine = Mention(2, 6, "Disease"), Mention(10, 20, "Treatment")
+    exports = ("-m", "annotation.agreement", "anna.jsonl", "ben.jsonl", "--format", "jsonl")
+    write([Document("n1", text, (gout, colchicine))], tmp_path / "anna.jsonl", "jsonl")
+    write([Document("n1", text, (gout,))], tmp_path / "ben.jsonl", "jsonl")
+    desk = Repository(tmp_path).settings(PYTHONPATH=str(ROOT))
+    desk.python(*exports, "--adjudicate", "disputes.json", "--tool", "label-studio")
+
+    config = (ROOT / "annotation/label_studio/adjudication.xml").read_text(encoding="utf-8")
+    project = api("POST", "/api/projects", {"title": "Disputes", "label_config": config})["id"]
+    api("POST", f"/api/projects/{project}/import", json.loads((tmp_path / "disputes.json").read_text(encoding="utf-8")))
+    (task,) = api("GET", f"/api/tasks?project={project}&fields=all")["tasks"]
+    shown = task["predictions"][0]["result"]
+    assert [item["value"]["labels"] for item in shown] == [["Disease"], ["Treatment?"]]
+    decided = [item | {"value": item["value"] | {"labels": [item["value"]["labels"][0].rstrip("?")]}} for item in shown]
+    api("POST", f"/api/tasks/{task['id']}/annotations", {"result": decided})
+    export(api, project, tmp_path / "decided.json")
+    resolve = ("--resolve", "decided.json", "--resolve-format", "label-studio", "--to", "batch.jsonl")
+    desk.python(*exports, *resolve)
+    assert [document.mentions for document in read(tmp_path / "batch.jsonl", "jsonl")] == [(gout, colchicine)]

@@ -1,4 +1,4 @@
-"""Who may make an account: the first person, and then whom that person invites."""
+"""What Label Studio is started with, and is told to show."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from defusedxml import ElementTree
 
-from annotation.label_studio.server import environment, has_account
+from annotation.label_studio.server import ROOT, environment, has_account
+from stages.common.tags import LABELS
 
 CLOSED = "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK"
 
@@ -43,3 +45,12 @@ def test_who_is_named_in_the_environment_is_the_first(tmp_path: Path, monkeypatc
 
 def test_before_the_first_start_nobody_has_one(tmp_path: Path) -> None:
     assert not has_account(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [("config.xml", LABELS), ("adjudication.xml", (*LABELS, *(f"{label}?" for label in LABELS)))],
+)
+def test_the_pages_can_be_read_and_know_our_labels(name: str, labels: tuple[str, ...]) -> None:
+    page = ElementTree.parse(ROOT / "annotation/label_studio" / name)
+    assert [label.get("value") for label in page.iter("Label")] == list(labels)

@@ -56,6 +56,7 @@ def test_silence_is_said() -> None:
         ("ERROR: [Errno 22] Bad Request: An error occurred (400) when calling the HeadObject operation", "session"),
         ("ERROR: [Errno 28] No space left on device", "disk is full"),
         ("ERROR: failed to reproduce 'prepare': database or disk is full", "disk is full"),
+        ("ERROR: unexpected error - disk I/O error", "disk is full"),
     ],
 )
 def test_what_the_storage_says_is_explained(said: str, meaning: str) -> None:
