@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,18 +15,18 @@ from tests.repository import Repository, environment
 
 def started(repository: Repository, *command: str, log: Path | None = None) -> subprocess.Popen[str]:
     """Start a command in a process group of its own; what it prints goes to a file or into a pipe."""
-    output = log.open("w", encoding="utf-8") if log else subprocess.PIPE
-    return subprocess.Popen(
-        command,
-        cwd=repository.root,
-        env={**environment(repository.root), **repository.environment},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    with log.open("w", encoding="utf-8") if log else nullcontext(subprocess.PIPE) as output:
+        return subprocess.Popen(
+            command,
+            cwd=repository.root,
+            env={**environment(repository.root), **repository.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
 
 
 def processes_in(folder: Path) -> list[int]:

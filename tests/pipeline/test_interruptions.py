@@ -77,7 +77,7 @@ class Reproduction:
 
     def __init__(self, repository: Repository, log: Path) -> None:
         self.repository, self.log = repository, log
-        self.saved = self._saved()
+        self.at_start = self.kept()
         self.process = started(repository, "dvc", "repro", log=log)
 
     def wait(self, stage: str, moment: Callable[[Reproduction, str], bool]) -> None:
@@ -93,7 +93,8 @@ class Reproduction:
     def signal(self, number: int) -> None:
         os.killpg(self.process.pid, number)
 
-    def _saved(self) -> object:
+    def kept(self) -> object:
+        """What DVC has saved: it changes when a stage has ended and its outputs go into the cache."""
         lock = self.repository.root / "dvc.lock"
         return objects(self.repository), lock.stat().st_mtime_ns if lock.exists() else None
 
@@ -104,6 +105,7 @@ def computing(run: Reproduction, stage: str) -> bool:
 
 
 def writing(run: Reproduction, stage: str) -> bool:
+    """Tell whether one of its outputs is there; DVC removed them before it began."""
     about = run.repository.yaml("dvc.yaml")["stages"][stage]
     outs = [
         next(iter(out)) if isinstance(out, dict) else out for out in about.get("outs", []) + about.get("metrics", [])
@@ -113,7 +115,7 @@ def writing(run: Reproduction, stage: str) -> bool:
 
 
 def saving(run: Reproduction, stage: str) -> bool:
-    return run._saved() != run.saved
+    return run.kept() != run.at_start
 
 
 # ---- a process that dies --------------------------------------------------------------------------
