@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -20,7 +21,7 @@ def run_shown(command: Sequence[str], root: Path) -> tuple[int, list[str]]:
     """Run a command, show what it prints while it does, and return its exit code and that.
 
     It does not outlive an interrupt of this process. On a full disk DVC's databases would wait for room, silently and
-    for ever: then it is ended, and the last line says why.
+    for ever: then it is ended. The last line says so, and of any signal that ended it.
     """
     lines = []
     with subprocess.Popen(
@@ -37,6 +38,8 @@ def run_shown(command: Sequence[str], root: Path) -> tuple[int, list[str]]:
             raise
         finally:
             watch.stop()
+    if process.returncode < 0 and not watch.said:
+        watch.say(f"ERROR: the command was ended by {signal.Signals(-process.returncode).name}\n")
     return process.returncode, [*lines, *watch.said]
 
 
@@ -63,6 +66,11 @@ class _DiskWatch:
         self._stopped.set()
         self._thread.join()
 
+    def say(self, line: str) -> None:
+        """Show a line as one of the command's."""
+        self.said.append(line)
+        print(line, end="", flush=True)
+
     def _watch(self) -> None:
         full = 0
         while full < PATIENCE:
@@ -70,5 +78,5 @@ class _DiskWatch:
                 return
             free = min(shutil.disk_usage(folder).free for folder in self._folders)
             full = full + 1 if free < LEAST else 0
-        self.said.append("ERROR: the disk is full, and the command waited for room: it was ended\n")
+        self.say("ERROR: the disk is full, and the command waited for room: it was ended\n")
         end(self._pid)

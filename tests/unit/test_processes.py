@@ -31,6 +31,14 @@ def test_what_it_prints_is_shown_and_returned(tmp_path: Path, capsys: pytest.Cap
     assert sorted(capsys.readouterr().out.split()) == ["one", "two"]
 
 
+def test_a_signal_that_ended_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGBUS)")
+    status, lines = processes.run_shown(command, tmp_path)
+    assert status == -signal.SIGBUS
+    assert lines == ["ERROR: the command was ended by SIGBUS\n"]
+    assert capsys.readouterr().out == lines[0]
+
+
 def test_on_a_full_disk_it_is_ended_with_all_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "PATIENCE", 2)
     usage = namedtuple("usage", "free")

@@ -57,6 +57,11 @@ def test_silence_is_said() -> None:
         ("ERROR: [Errno 28] No space left on device", "disk is full"),
         ("ERROR: failed to reproduce 'prepare': database or disk is full", "disk is full"),
         ("ERROR: unexpected error - disk I/O error", "disk is full"),
+        ("ERROR: the command was ended by SIGBUS", "disk is full"),
+        (
+            "ERROR: failed to reproduce 'train': failed to run: python -m stages.train, exited with -9",
+            "not enough memory",
+        ),
     ],
 )
 def test_what_the_storage_says_is_explained(said: str, meaning: str) -> None:
