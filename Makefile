@@ -50,6 +50,7 @@ lock: ## resolve requirements.in, and those of the annotation tools, into *.txt 
 
 .PHONY: data
 data: $(STAMP) ## fetch the data: the bundled seed offline, the rest from S3; hashes are checked
+	@python -m delivery.leftovers
 	@echo "data: fetching"
 	@dvc fetch --quiet --remote bundled $(SEED) 2>/dev/null || true
 	@dvc checkout --quiet $(SEED) 2>/dev/null \
@@ -143,8 +144,8 @@ e2e-doccano: data doccano-env ## the real doccano: import, export, read
 	python -m pytest -q tests/e2e/test_doccano.py
 
 .PHONY: e2e-ci
-e2e-ci: data ## the workflows executed against a git remote, S3 and MLflow; storage faults; merging batches (25 min)
-	python -m pytest -q tests/e2e/test_ci.py tests/e2e/test_faults.py tests/pipeline/test_merge.py
+e2e-ci: data ## the workflows executed against a git remote, S3 and MLflow; a drift; storage faults; merging batches (25 min)
+	python -m pytest -q tests/e2e/test_ci.py tests/e2e/test_drift_loop.py tests/e2e/test_faults.py tests/pipeline/test_merge.py
 
 .PHONY: e2e-delivery
 e2e-delivery: data ## tracking and the registry on a real MLflow server with Postgres and S3

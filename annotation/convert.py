@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from annotation.command import exit_code
 from annotation.writers import WRITERS, write
-from stages.common.command import exit_code
+from stages.common.errors import BeHealthyError
 from stages.prepare.formats import READERS, read
 
 
@@ -16,21 +17,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when OUT was written, 2 when something was refused and nothing was."""
     parser = argparse.ArgumentParser(
         prog="python -m annotation.convert",
-        description="Convert annotations from one format to another. What the other format cannot hold is left out.",
+        description="Convert annotations from one format to another. Metadata, times and sentence borders for which the"
+        " other has no place are left out; a note that it cannot hold is refused.",
     )
     parser.add_argument("source", metavar="IN", type=Path, help="the exported file, or the folder that holds it")
-    parser.add_argument("target", metavar="OUT", type=Path, help="the file to write (for brat: the folder)")
+    parser.add_argument("target", metavar="OUT", type=Path, help="file to write (for brat: folder); must not exist yet")
     parser.add_argument("--from", dest="read", required=True, choices=sorted(READERS))
     parser.add_argument("--to", dest="write", required=True, choices=sorted(WRITERS))
     given = parser.parse_args(arguments)
     return exit_code("convert", lambda: _convert(given.source, given.read, given.target, given.write))
 
 
-def _convert(source: Path, read_as: str, target: Path, write_as: str) -> None:
+def _convert(source: Path, read_as: str, target: Path, write_as: str) -> int:
+    if target.exists():
+        raise BeHealthyError(f"{target} exists, and may be someone's annotations: choose another name")
     documents = read(source.absolute(), read_as)
     write(documents, target, write_as)
     mentions = sum(len(document.mentions) for document in documents)
     print(f"convert: {len(documents):,} documents, {mentions:,} mentions from {read_as} to {write_as}: {target}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def counts_by_seed(corpus: Corpus, params: Params, options: argparse.Namespace) 
             for family in options.families:
                 settings = params.train.model_copy(update={"seed": seed, "family": family})
                 extractor = learn_extractor(train, *held_out_of(train, dev, seed), attributes, settings)
-                predicted = predict(prepared, ["test"], extractor)
+                predicted = predict(prepared, ["test"], extractor).mentions
                 counts = _counts(corpus, predicted)
                 totals = counts[["tp", "fp", "fn"]].sum()
                 say(f"{family}, seed {seed}: F1 {2 * totals.tp / (2 * totals.tp + totals.fp + totals.fn):.4f}")

@@ -78,6 +78,13 @@ def _other_figures(metrics: dict[str, Any]) -> Iterator[str]:
     yield f"- Accepted without a person at a promised precision of {promised}: {share:.1%} of the mentions"
     precision = metrics.get("evaluation.acceptance.precision")
     yield f"- Precision of what was accepted: {'nothing was' if precision is None else f'{precision:.4f}'}"
+    number, useful, shown = (
+        metrics[f"evaluation.suggestions.{key}"] for key in ("number", "precision", "missed_shown")
+    )
+    yield (
+        f"- Suggestions of what may have been missed: {number}; {useful:.0%} touch a gold mention, "
+        f"{shown:.0%} of the missed are among them"
+    )
     table = behaviour_table(metrics)
     weak = sorted((row["rate"], key) for key, row in table.items() if row.get("rate") is not None)[:3]
     yield "- Weakest behaviours: " + ", ".join(f"{key} {rate:.2f}" for rate, key in weak)

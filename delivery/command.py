@@ -11,12 +11,18 @@ from stages.common.errors import BeHealthyError
 
 
 def exit_code(name: str, work: Callable[[], int | None]) -> int:
-    """Run a command; return what it returns (None is 0), or 1 after printing what is wrong and the remedy."""
+    """Run a command; return what it returns (None is 0), or 1 after printing what is wrong and the remedy.
+
+    130, as shells have it, when it was interrupted from the keyboard.
+    """
     try:
         return work() or 0
     except BeHealthyError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
 
 
 def summarise(markdown: str) -> None:

@@ -29,6 +29,8 @@ DIRECTIONS: dict[str, Direction] = {
     "evaluation.acceptance.threshold": "neutral",
     "evaluation.acceptance.*": "higher",
     "evaluation.errors.*": "lower",
+    "evaluation.suggestions.number": "neutral",
+    "evaluation.suggestions.*": "higher",
     "evaluation.documents": "neutral",
     "evaluation.mentions": "neutral",
     "evaluation.note_types.*.mentions": "neutral",

@@ -152,10 +152,16 @@ def signature() -> ModelSignature:
             Property("accepted", DataType.boolean),
         ]
     )
-    columns = {"sentences": DataType.long, "tokens": DataType.long, "unknown_tokens": DataType.double}
+    spans = [ColSpec(Array(mention), name) for name in ("mentions", "suggestions")]
+    columns = {
+        "accepted": DataType.boolean,
+        "sentences": DataType.long,
+        "tokens": DataType.long,
+        "unknown_tokens": DataType.double,
+    }
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string)]),
-        outputs=Schema([ColSpec(Array(mention), "mentions"), *(ColSpec(kind, name) for name, kind in columns.items())]),
+        outputs=Schema([*spans, *(ColSpec(kind, name) for name, kind in columns.items())]),
     )
 
 

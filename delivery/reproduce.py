@@ -15,6 +15,8 @@ import yaml
 
 from delivery.command import exit_code
 from delivery.faults import explain
+from delivery.leftovers import mend
+from delivery.processes import run_shown
 from delivery.revisions import workspace
 from delivery.server import DeliveryError
 from delivery.staleness import Graph
@@ -43,8 +45,9 @@ def reproduce(failure: Path, root: Path = Path()) -> None:
         When a stage fails; `failure` says then which one and why, without any note text.
     """
     failure.unlink(missing_ok=True)
+    mend(root)
     fetch_bundled(root)
-    status, lines = _run(REPRODUCE, root)
+    status, lines = run_shown(REPRODUCE, root)
     if status:
         write_text(failure, describe(lines, _stages(root)))
         raise DeliveryError(f"the graph could not be reproduced ({failure} says why): mend that, and run it again")
@@ -76,7 +79,8 @@ def fetch_bundled(root: Path = Path()) -> None:
 def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
     """Return what failed, as Markdown.
 
-    Only what stages say of themselves and what DVC says is quoted: a traceback may hold data.
+    Only what stages say of themselves and what DVC says is quoted: a traceback may hold data. Of the operating
+    system's errors, which hold none, the cause is told.
 
     >>> print(describe(["validate: failed (2 checks)", "ERROR: failed to reproduce 'validate'"], ["validate"]))
     **The graph could not be reproduced.**
@@ -91,21 +95,8 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
     last = max((number for number, line in enumerate(lines) if line.startswith("Running stage")), default=0)
     told = [line.rstrip() for line in lines[last:] if line.startswith(beginnings)]
     quoted = "\n".join(line.replace("```", "'''")[:1000] for line in told[-20:]) or "no reason given: see the job's log"
-    cause = explain("\n".join(told))
+    cause = explain("\n".join([*told, *(line for line in lines[last:] if line.startswith("OSError: [Errno "))]))
     return "\n\n".join(filter(None, ["**The graph could not be reproduced.**", cause, f"```text\n{quoted}\n```\n"]))
-
-
-def _run(command: Sequence[str], root: Path) -> tuple[int, list[str]]:
-    """Run a command, show what it prints while it does, and return that too."""
-    lines = []
-    with subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            lines.append(line)
-    return process.returncode, lines
 
 
 def _stages(root: Path) -> list[str]:

@@ -29,6 +29,7 @@ _MAIN = (
     "evaluation.acceptance.precision",
     "evaluation.acceptance.mentions",
     "evaluation.acceptance.notes",
+    "evaluation.suggestions.missed_shown",
     "kpi.after.hours_per_1000_notes",
     "kpi.after.errors_per_1000_mentions",
 )

@@ -9,6 +9,8 @@ An empty string is a note without mentions; a missing one (None, NaN) or one tha
 ========================  ==========================================================================
 ``mentions``              list of ``{start, end, label, confidence, accepted}`` in order of their
                           offsets, which are characters of the note: ``note[start:end]``
+``suggestions``           the same of what may have been missed: for a person to look at, never accepted
+``accepted``              whether the whole note needs no person
 ``sentences, tokens``     how many the note has
 ``unknown_tokens``        share of the tokens that training never saw, 0 to 1
 ========================  ==========================================================================
@@ -36,6 +38,8 @@ from stages.train.extractor import Extraction, load_extractor
 
 TEXT = "text"
 """Name of the column of notes."""
+
+COLUMNS = ["mentions", "suggestions", "accepted", "sentences", "tokens", "unknown_tokens"]
 
 _UNNAMED = (None, 0, "0")
 
@@ -74,7 +78,7 @@ class ServedExtractor(PythonModel):
         """
         notes = _notes(model_input)
         rows = [_row(extraction) for extraction in self._extractor.extract_all(notes.tolist())]
-        return pd.DataFrame(rows, index=notes.index, columns=["mentions", "sentences", "tokens", "unknown_tokens"])
+        return pd.DataFrame(rows, index=notes.index, columns=COLUMNS)
 
 
 def _notes(model_input: Any) -> pd.Series:
@@ -94,8 +98,13 @@ def _notes(model_input: Any) -> pd.Series:
 
 
 def _row(extraction: Extraction) -> tuple:
-    mentions = [mention._asdict() for mention in extraction.mentions]
-    return mentions, extraction.sentences, extraction.tokens, extraction.unknown_tokens
+    mentions, suggestions = (
+        [mention._asdict() for mention in found] for found in (extraction.mentions, extraction.suggestions)
+    )
+    return (
+        mentions, suggestions, extraction.accepted,
+        extraction.sentences, extraction.tokens, extraction.unknown_tokens,
+    )  # fmt: skip
 
 
 set_model(ServedExtractor())

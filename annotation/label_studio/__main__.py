@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from annotation.label_studio.server import DATA, command, environment
-from stages.common.command import exit_code
+from annotation.command import exit_code
+from annotation.label_studio.server import DATA, command, environment, has_account
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,11 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code("label-studio", lambda: _become(given.port, given.data))
 
 
-def _become(port: int, data: Path) -> None:
+def _become(port: int, data: Path) -> NoReturn:
     program = command(port)
     data.mkdir(parents=True, exist_ok=True)
     data.chmod(0o700)
-    print(f"label-studio: http://127.0.0.1:{port}, data in {data}; the first start takes a minute", flush=True)
+    print(f"label-studio: http://127.0.0.1:{port}, data in {data}; the first start takes a minute")
+    if not has_account(data):
+        print("label-studio: the first who signs up owns it; once started again, it takes invited people only")
+    sys.stdout.flush()
     os.execve(program[0], program, environment(data))  # noqa: S606 (no shell is wanted)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stages.common.errors import BeHealthyError
 from stages.featurize.tokens import SparseTokens
-from stages.train.evidence import Candidates, find_candidates
+from stages.train.candidates import Candidates
 from stages.train.span_kernels import phrase_keys
 from stages.train.stacked import StackedTagger, chain_of
 from stages.train.tagger import Tagger
@@ -52,7 +52,7 @@ def find_doubts(tagger: Tagger, tokens: SparseTokens) -> Doubts:
 
     A mention that the model left out is one error as a wrong one is, so that the spans which it
     held possible and did not take count with their posterior. Spans below
-    `stages.train.evidence.LEAST` are not listed.
+    `stages.train.candidates.LEAST` are not listed.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def _judged(tagger: Tagger, tokens: SparseTokens) -> tuple[Candidates, NDArray[n
     chain_ = chain_of(tagger)
     if chain_ is None:
         raise BeHealthyError("this model family gives no posteriors of spans: set train.family to stacked or crf")
-    candidates = find_candidates(chain_, tokens)
+    candidates = chain_.candidates(tokens)
     return candidates, candidates.posteriors
 
 

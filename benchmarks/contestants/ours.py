@@ -63,7 +63,7 @@ def load(folder: Path) -> OurTagger:
 
 def mentions_of_test(task: Task, folder: Path) -> dict[str, list[tuple[int, int, str]]]:
     """Return the mentions of the test split by document, as the stage evaluate finds them."""
-    frame = predict(Path(task.prepared), ["test"], Extractor.load(folder))
+    frame = predict(Path(task.prepared), ["test"], Extractor.load(folder)).mentions
     found: dict[str, list[tuple[int, int, str]]] = {note.name: [] for note in task.test}
     for document, start, end, label in frame[["document", "start", "end", "label"]].itertuples(index=False):
         found.setdefault(document, []).append((start, end, label))

@@ -105,6 +105,7 @@ class AcceptanceParams(_Section):
 
     precision: Annotated[float, Field(gt=0, lt=1)]
     risk: Annotated[float, Field(gt=0, lt=1)]
+    suggestion: Annotated[float, Field(gt=0, le=1)]
     models: list[str]
     tunings: Annotated[int, Field(ge=0)]
 

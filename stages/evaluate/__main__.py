@@ -10,11 +10,12 @@ from stages.common.command import exit_code
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
 from stages.common.params import EvaluateParams, load_params
 from stages.common.tables import PREDICTIONS
-from stages.evaluate.acceptance import accepted, entry_minutes, kpi
+from stages.evaluate.acceptance import accepted
 from stages.evaluate.behaviour import behaviour
 from stages.evaluate.comparison import compare
 from stages.evaluate.errors import ERRORS, error_table
 from stages.evaluate.importance import top_attributes
+from stages.evaluate.kpi import entry_minutes, kpi
 from stages.evaluate.page import page_of
 from stages.evaluate.plots import plots_of
 from stages.evaluate.predictions import predict
@@ -32,7 +33,7 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     extractor = load_extractor(MODELS)
     predictions = predict(PREPARED, ("dev", "test"), extractor)
     train, dev_part, test_part = (documents[documents["split"] == split] for split in ("train", "dev", "test"))
-    dev, test = (compare(part, mentions, predictions) for part in (dev_part, test_part))
+    dev, test = (compare(part, mentions, *predictions) for part in (dev_part, test_part))
     training = mentions.loc[mentions["document"].isin(train["document"]), "text"]
     temperature = getattr(extractor.tagger, "temperature", None)
     scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, params)
@@ -42,7 +43,8 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     write_json(METRICS / "kpi.json", kpi(test, extractor.acceptance, params.kpi, minutes))
     write_json(METRICS / "behaviour.json", behaviour(extractor, test_part["text"], params.seed))
     write_csv(METRICS / "documents.csv", document_counts(test))
-    write_table(PREDICTED / "predictions.parquet", predictions, PREDICTIONS)
+    write_table(PREDICTED / "predictions.parquet", predictions.mentions, PREDICTIONS)
+    write_table(PREDICTED / "suggestions.parquet", predictions.suggestions, PREDICTIONS)
     write_table(PREDICTED / "errors.parquet", errors, ERRORS)
     for name, table in plots_of(test, params).items():
         write_csv(PLOTS / f"{name}.csv", table)

@@ -25,6 +25,8 @@ class ComparedDocument:
         Every annotated mention in order, also those that no tag sequence can express.
     predicted : dict of Span to float
         Predicted mentions in order, with their confidence.
+    suggested : tuple of Span
+        What the model holds possible beside them.
     """
 
     name: str
@@ -32,9 +34,12 @@ class ComparedDocument:
     note_type: str | None
     gold: tuple[Span, ...]
     predicted: dict[Span, float]
+    suggested: tuple[Span, ...] = ()
 
 
-def compare(documents: pd.DataFrame, mentions: pd.DataFrame, predictions: pd.DataFrame) -> list[ComparedDocument]:
+def compare(
+    documents: pd.DataFrame, mentions: pd.DataFrame, predictions: pd.DataFrame, suggestions: pd.DataFrame | None = None
+) -> list[ComparedDocument]:
     """Bring gold and predicted mentions together by their characters.
 
     Parameters
@@ -45,26 +50,32 @@ def compare(documents: pd.DataFrame, mentions: pd.DataFrame, predictions: pd.Dat
     mentions : DataFrame
         Gold mentions. `aligned` is not looked at: a mention that the tagger cannot express is
         one that it misses.
-    predictions : DataFrame
-        With `confidence`.
+    predictions, suggestions : DataFrame
+        With `confidence`. Without `suggestions`, nothing is suggested.
 
     Returns
     -------
     list of ComparedDocument
         One per document, also where neither side has a mention.
     """
-    gold: dict[str, set[Span]] = {name: set() for name in documents["document"]}
-    found: dict[str, dict[Span, float]] = {name: {} for name in gold}
-    for document, *span in _rows(mentions, ["document", "start", "end", "label"]):
-        if document in gold:
-            gold[document].add(tuple(span))
+    names = documents["document"].tolist()
+    gold, suggested = (_spans(names, table) for table in (mentions, suggestions))
+    found: dict[str, dict[Span, float]] = {name: {} for name in names}
     for document, *span, confidence in _rows(predictions, ["document", "start", "end", "label", "confidence"]):
         if document in found:
             found[document][tuple(span)] = confidence
     return [
-        ComparedDocument(name, text, note_type or None, tuple(sorted(gold[name])), dict(sorted(found[name].items())))
+        ComparedDocument(name, text, note_type or None, gold[name], dict(sorted(found[name].items())), suggested[name])
         for name, text, note_type in _rows(documents, ["document", "text", "note_type"])
     ]
+
+
+def _spans(names: Iterable[str], table: pd.DataFrame | None) -> dict[str, tuple[Span, ...]]:
+    spans: dict[str, set[Span]] = {name: set() for name in names}
+    for document, *span in _rows(table, ["document", "start", "end", "label"]) if table is not None else ():
+        if document in spans:
+            spans[document].add(tuple(span))
+    return {name: tuple(sorted(found)) for name, found in spans.items()}
 
 
 def _rows(frame: pd.DataFrame, columns: list[str]) -> Iterable[tuple]:

@@ -22,7 +22,7 @@ from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
 from stages.common.tags import LABELS
 from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain
-from stages.train.extractor import load_extractor
+from stages.train.extractor import ExtractedMention, load_extractor
 
 MODELS = Path("models")
 _STYLES = dict(zip(LABELS, ("bold red", "bold blue"), strict=True))
@@ -56,7 +56,15 @@ def _printable(character: str) -> str:
     return "\ufffd" if steers or 0xD800 <= code < 0xE000 else character
 
 
-def show(text: str, spans: Sequence[ExplainedSpan], console: Console, *, top: int, candidates: bool) -> None:
+def show(
+    text: str,
+    spans: Sequence[ExplainedSpan],
+    suggestions: Sequence[ExtractedMention],
+    console: Console,
+    *,
+    top: int,
+    candidates: bool,
+) -> None:
     """Print the text with its mentions, then why; plain where the console is no terminal."""
     mentions = [span for span in spans if not span.verdict]
     marked = Text()
@@ -66,6 +74,8 @@ def show(text: str, spans: Sequence[ExplainedSpan], console: Console, *, top: in
     if not mentions:
         hint = "" if candidates else "; --candidates shows what came close"
         console.print(f"\nno mention was found{hint}", soft_wrap=True)
+    if suggestions:
+        console.print(f"\nmay have been missed: {', '.join(_suggested(text, suggestions))}", soft_wrap=True)
     for number, span in enumerate(mentions, 1):
         _show_span(text, span, f"{number} ", console, top)
     if candidates:
@@ -73,6 +83,11 @@ def show(text: str, spans: Sequence[ExplainedSpan], console: Console, *, top: in
         console.print(f"\nnot chosen: {len(near)}", style="bold")
         for span in sorted(near, key=lambda span: -span.confidence):
             _show_span(text, span, "", console, top)
+
+
+def _suggested(text: str, suggestions: Iterable[ExtractedMention]) -> Iterable[str]:
+    for found in suggestions:
+        yield f"{' '.join(text[found.start : found.end].split())} ({found.label}, {found.confidence:.2f})"
 
 
 def _show_span(text: str, span: ExplainedSpan, number: str, console: Console, top: int) -> None:
@@ -111,7 +126,14 @@ def _pieces(text: str, mentions: Sequence[ExplainedSpan]) -> Iterable[tuple[str,
     yield text[place:], 0, ""
 
 
-def page_of(text: str, spans: Sequence[ExplainedSpan], *, top: int, candidates: bool) -> str:
+def page_of(
+    text: str,
+    spans: Sequence[ExplainedSpan],
+    suggestions: Sequence[ExtractedMention],
+    *,
+    top: int,
+    candidates: bool,
+) -> str:
     """Draw the same as one self-contained HTML page; everything that comes from the text is escaped."""
     mentions = [span for span in spans if not span.verdict]
     note = "".join(
@@ -121,6 +143,8 @@ def page_of(text: str, spans: Sequence[ExplainedSpan], *, top: int, candidates: 
     parts = ["<h1>Why these mentions</h1>", f'<p class="note">{note}</p>']
     parts += [_section(text, span, f"{number}. ", top) for number, span in enumerate(mentions, 1)]
     parts += [] if mentions else ["<p>No mention was found.</p>"]
+    if suggestions:
+        parts.insert(2, f"<p>May have been missed: {escape(', '.join(_suggested(text, suggestions)))}.</p>")
     if candidates:
         near = sorted((span for span in spans if span.verdict), key=lambda span: -span.confidence)
         parts += [f"<h2>Not chosen: {len(near)}</h2>", *(_section(text, span, "", top) for span in near)]
@@ -209,12 +233,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options(arguments)
     try:
         text = printable(read_input(chosen))
-        spans = explain(load_extractor(chosen.models), text)
+        extractor = load_extractor(chosen.models)
+        spans, suggestions = explain(extractor, text), extractor.extract(text).suggestions
         if chosen.html:
-            write_text(chosen.html, page_of(text, spans, top=chosen.top, candidates=chosen.candidates))
+            page = page_of(text, spans, suggestions, top=chosen.top, candidates=chosen.candidates)
+            write_text(chosen.html, page)
             print(f"explain: wrote {chosen.html}")
         else:
-            show(text, spans, Console(highlight=False, markup=False), top=chosen.top, candidates=chosen.candidates)
+            console = Console(highlight=False, markup=False)
+            show(text, spans, suggestions, console, top=chosen.top, candidates=chosen.candidates)
     except (BeHealthyError, OSError) as error:
         print(f"explain: {error}", file=sys.stderr)
         return 2

@@ -22,7 +22,7 @@ from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.tokens import SparseTokens
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.crf import CrfTagger
-from stages.train.evidence import NAMES, find_candidates, gather_evidence
+from stages.train.evidence import NAMES, gather_evidence
 from stages.train.extractor import Extractor
 from stages.train.stacked import StackedTagger, chain_of
 from stages.train.tagger import Tagger
@@ -155,7 +155,7 @@ def _judge(tagger: Tagger, tokens: SparseTokens) -> dict[_Key, _Judged]:
     if isinstance(tagger, StackedTagger):
         return _candidates_of_trees(tagger, tokens, found)
     if isinstance(tagger, CrfTagger):
-        candidates = find_candidates(tagger, tokens)
+        candidates = tagger.candidates(tokens)
         keys = _keys(candidates.spans.tolist(), tagger)
         near = zip(keys, candidates.posteriors.tolist(), strict=True)
         return {key: _Judged(p, False, False, None) for key, p in near} | found

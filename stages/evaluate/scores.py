@@ -10,7 +10,15 @@ import pandas as pd
 
 from stages.common.errors import BeHealthyError
 from stages.common.params import EvaluateParams
-from stages.common.scoring import Counts, Span, bootstrap_f1, lenient_counts, of_label, strict_counts
+from stages.common.scoring import (
+    Counts,
+    Span,
+    bootstrap_f1,
+    lenient_counts,
+    of_label,
+    overlapping_pairs,
+    strict_counts,
+)
 from stages.common.tags import LABELS
 from stages.evaluate.acceptance import Accepted
 from stages.evaluate.comparison import ComparedDocument, judged
@@ -58,8 +66,7 @@ def evaluation(
     calibration = {"ece": expected_calibration_error(reliability(*judged(test)))}
     if temperature is not None:
         calibration["temperature"] = temperature
-    errors = [error.kind for document in test for error in errors_of(document.gold, document.predicted)]
-    counts = {
+    scores = {
         "strict": {
             "micro": _with_interval(_counts(test, strict_counts), params),
             **{label: _with_interval(_counts(test, strict_counts, label), params) for label in LABELS},
@@ -68,14 +75,32 @@ def evaluation(
         **_seen_and_unseen(test, training),
         "calibration": calibration,
         "acceptance": acceptance.as_dict(),
-        "errors": {kind: errors.count(kind) for kind in KINDS},
+        **_errors_and_suggestions(test),
         "documents": len(test),
         "mentions": sum(len(document.gold) for document in test),
     }
     note_types = by_note_type(test, params)
     if len(note_types):
-        counts["note_types"] = note_types.set_index("note_type").to_dict("index")
-    return counts
+        scores["note_types"] = note_types.set_index("note_type").to_dict("index")
+    return scores
+
+
+def _errors_and_suggestions(test: Compared) -> dict[str, dict[str, float]]:
+    """Count errors by kind, and suggestions: how many, how many touch a gold mention, how many of the missed."""
+    errors = [errors_of(document.gold, document.predicted) for document in test]
+    missed = [[e.gold for e in found if e.kind == "missed" and e.gold] for found in errors]
+    suggested = [document.suggested for document in test]
+    shown = sum(len(overlapping_pairs(*pair)) for pair in zip(missed, suggested, strict=True))
+    useful = sum(len(overlapping_pairs(document.gold, document.suggested)) for document in test)
+    number = sum(map(len, suggested))
+    return {
+        "errors": {kind: sum(e.kind == kind for found in errors for e in found) for kind in KINDS},
+        "suggestions": {
+            "number": number,
+            "precision": useful / max(1, number),
+            "missed_shown": shown / max(1, sum(map(len, missed))),
+        },
+    }
 
 
 def document_counts(test: Compared) -> pd.DataFrame:

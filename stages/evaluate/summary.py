@@ -30,6 +30,12 @@ def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
     console.print(
         f"evaluate: {scores['documents']} documents, {scores['mentions']} mentions; errors: {errors}", soft_wrap=True
     )
+    suggestions = scores["suggestions"]
+    console.print(
+        f"evaluate: {suggestions['number']} suggestions beside the mentions: {suggestions['precision']:.0%} touch "
+        f"a gold one, {suggestions['missed_shown']:.0%} of the missed are among them",
+        soft_wrap=True,
+    )
     accepted = scores["acceptance"]
     precision = "none" if accepted["precision"] is None else f"precision {accepted['precision']:.4f}"
     console.print(

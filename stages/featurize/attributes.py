@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stages.common.files import read_table, write_table
 from stages.featurize import kernels
 from stages.featurize.abbreviations import AbbreviationReader
-from stages.featurize.casing import LEAST_SHOUTS, Casing, usual_forms
+from stages.featurize.casing import LEAST_WORDS, Casing, usual_forms
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import AttributeIndex, FormTable, Lexicon
 from stages.featurize.tokens import SparseTokens, Surface
@@ -250,7 +250,7 @@ class _Learner:
 
 def _says_nothing_by_capitals(flags: NDArray[np.int8]) -> bool:
     """Tell whether a context has so many shouting words, or so few capitals, that `Casing` has to look at it."""
-    return np.count_nonzero(flags & kernels.SHOUTS) >= LEAST_SHOUTS or not (flags & kernels.CAPITALISED).any()
+    return np.count_nonzero(flags & kernels.SHOUTS) >= LEAST_WORDS or not (flags & kernels.CAPITALISED).any()
 
 
 def _numbered(symbols: Iterable[str]) -> dict[str, int]:

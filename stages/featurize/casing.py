@@ -12,13 +12,12 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _SHARE = 0.8
-_WORDS = 3
 _VOWELS = frozenset("aeiouy")
 
 Sentences = Sequence[Sequence[str]]
 
-LEAST_SHOUTS = 3
-"""A note with fewer long words in capitals does not shout."""
+LEAST_WORDS = 3
+"""Fewer long words say nothing about the habit of who wrote them."""
 
 
 def is_long(word: str) -> bool:
@@ -51,7 +50,7 @@ class Casing:
         """
         counts = [_long_words(sentence) for sentence in sentences]
         long, shouted = map(sum, zip((0, 0), *counts, strict=False))
-        if _shouts(long, shouted) or (long >= _WORDS and not any(map(_has_capitals, sentences))):
+        if _shouts(long, shouted) or (long >= LEAST_WORDS and not any(map(_has_capitals, sentences))):
             return [self._recased(sentence) for sentence in sentences]
         pairs = zip(sentences, counts, strict=True)
         return [self._recased(sentence) if _shouts(*count) else sentence for sentence, count in pairs]
@@ -90,7 +89,7 @@ def _long_words(words: Sequence[str]) -> tuple[int, int]:
 
 
 def _shouts(long: int, shouted: int) -> bool:
-    return long >= _WORDS and shouted > _SHARE * long
+    return long >= LEAST_WORDS and shouted > _SHARE * long
 
 
 def _is_abbreviated(low: str) -> bool:

@@ -47,11 +47,14 @@ class Acceptance:
         Largest probability with which the promise may fail.
     threshold : float or None
         None when no threshold could be shown to keep the promise: nothing is accepted.
+    suggestion : float
+        Confidence from which a span that is no mention is shown to a person as a suggestion; 1: none is.
     """
 
     promised: float
     risk: float
     threshold: float | None
+    suggestion: float = 1.0
 
     def accepts(self, confidence: float) -> bool:
         """Tell whether a mention needs no person."""
@@ -65,6 +68,21 @@ class Acceptance:
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
         return cls(**read_json(path))
+
+
+def is_whole(accepted: Sequence[bool], suggestions: int) -> bool:
+    """Tell whether a note needs no person at all.
+
+    Where nothing was found there is nothing to be sure of, and where something may be missing a person looks.
+
+    Parameters
+    ----------
+    accepted : sequence of bool
+        Of each mention of the note.
+    suggestions : int
+        How many spans beside the mentions are held possible.
+    """
+    return bool(accepted) and all(accepted) and not suggestions
 
 
 NOTHING_ACCEPTED = Acceptance(promised=1.0, risk=0.0, threshold=None)

@@ -17,8 +17,9 @@ from stages.common.files import read_json, replacing, write_json
 from stages.common.params import CrfParams, TrainParams
 from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.tokens import SparseTokens
-from stages.train import kernels, learning_kernels
+from stages.train import kernels, learning_kernels, span_kernels
 from stages.train.calibration import fit_temperature
+from stages.train.candidates import LEAST, LONGEST, Candidates, beside, tagged_spans
 from stages.train.tagger import TaggedSpan
 
 
@@ -113,6 +114,28 @@ class CrfTagger:
         spans = self.spans(tokens)
         confidence = iter(self.posteriors(tokens, spans, self.temperature).tolist())
         return [[TaggedSpan(*span, next(confidence)) for span in sentence] for sentence in spans]
+
+    def tag_and_suggest(
+        self, tokens: SparseTokens, least: float
+    ) -> tuple[list[list[TaggedSpan]], list[list[TaggedSpan]]]:
+        """Return the mentions, and beside them the spans whose posterior is at least `least`."""
+        tagged = self.tag(tokens)
+        mentions = [
+            (offset + span.first, offset + span.end)
+            for offset, sentence in zip(tokens.sentence_starts.tolist(), tagged, strict=False)
+            for span in sentence
+        ]
+        found = self.candidates(tokens, least=least)
+        possible = beside(found, found.posteriors, np.array(mentions, dtype=np.int32).reshape(-1, 2), least, tokens)
+        return tagged, tagged_spans(found.spans[possible], found.posteriors[possible], self.tag_set.labels, tokens)
+
+    def candidates(self, tokens: SparseTokens, *, least: float = LEAST) -> Candidates:
+        """List the spans whose posterior, at the fitted temperature, is at least `least`."""
+        found = span_kernels.find_candidates(
+            tokens.starts, tokens.rows, tokens.sentence_starts, *self.scores,
+            self.temperature, len(self.tag_set.labels), least, LONGEST,
+        )  # fmt: skip
+        return Candidates(*found)
 
     def posteriors(
         self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], temperature: float

@@ -1,8 +1,6 @@
-"""Candidate spans, and what speaks for and against each."""
+"""What speaks for and against a candidate span."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +8,8 @@ from numpy.typing import NDArray
 from stages.featurize.abbreviations import LOOK_BACK
 from stages.featurize.tokens import SparseTokens
 from stages.train import edge_kernels, span_kernels
-from stages.train.crf import CrfTagger
-from stages.train.statistics import LONGEST, SpanStatistics, surface_of
-
-LEAST = 0.03
-"""Posterior from which a span is a candidate."""
+from stages.train.candidates import Candidates
+from stages.train.statistics import SpanStatistics, surface_of
 
 SPAN_NAMES = (
     "log odds of the tagger",
@@ -97,43 +92,6 @@ EDGE_NAMES = (
 )
 
 NAMES = (*SPAN_NAMES, *EDGE_NAMES)
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Spans that the tagger holds possible.
-
-    Parameters
-    ----------
-    spans : int32 array of shape (candidates, 4)
-        Sentence, first token, token after the last (of the whole text), label; sorted.
-    posteriors : float64 array of shape (candidates,)
-    outside : float64 array of shape (tokens,)
-        Probability that the token is in no mention.
-    """
-
-    spans: NDArray[np.int32]
-    posteriors: NDArray[np.float64]
-    outside: NDArray[np.float64]
-
-    def of_sentence(self, sentences: int) -> NDArray[np.int64]:
-        """Return where the candidates of each sentence start; one more at the end."""
-        return np.searchsorted(self.spans[:, 0], np.arange(sentences + 1)).astype(np.int64)
-
-
-def find_candidates(tagger: CrfTagger, tokens: SparseTokens, *, least: float = LEAST) -> Candidates:
-    """List the spans whose posterior, at the tagger's temperature, is at least `least`."""
-    found = span_kernels.find_candidates(
-        tokens.starts,
-        tokens.rows,
-        tokens.sentence_starts,
-        *tagger.scores,
-        tagger.temperature,
-        len(tagger.tag_set.labels),
-        least,
-        LONGEST,
-    )
-    return Candidates(*found)
 
 
 def gather_evidence(candidates: Candidates, tokens: SparseTokens, statistics: SpanStatistics) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -12,8 +12,8 @@ from stages.common.errors import BeHealthyError
 from stages.common.files import read_json, write_json
 from stages.featurize.attributes import AttributeExtractor
 from stages.prepare.segmentation import split_sentences, tokenize
-from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
-from stages.train.tagger import Tagger, family, name_of
+from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance, is_whole
+from stages.train.tagger import TaggedSpan, Tagger, family, name_of
 
 MODEL_FILE = "model.json"
 ACCEPTANCE_FILE = "acceptance.json"
@@ -40,12 +40,20 @@ class Extraction:
     sentences, tokens : int
     unknown_tokens : float
         Share of the tokens that training never saw, 0 to 1.
+    suggestions : tuple of ExtractedMention
+        What may have been missed: spans beside the mentions that are held possible; none is accepted.
     """
 
     mentions: tuple[ExtractedMention, ...]
     sentences: int
     tokens: int
     unknown_tokens: float
+    suggestions: tuple[ExtractedMention, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the note needs no person: something was found, all of it is accepted, nothing may be missing."""
+        return is_whole([mention.accepted for mention in self.mentions], len(self.suggestions))
 
 
 @dataclass(frozen=True)
@@ -84,23 +92,28 @@ class Extractor:
         words = [[text[start:end] for start, end in sentence] for sentence in sentences]
         if not words:
             return Extraction((), 0, 0, 0.0)
-        tagged = self.tagger.tag(self.attributes.transform(words))
-        mentions = tuple(
-            ExtractedMention(
-                tokens[span.first].start,
-                tokens[span.end - 1].end,
-                span.label,
-                span.confidence,
-                self.acceptance.accepts(span.confidence),
-            )
-            for tokens, spans in zip(sentences, tagged, strict=True)
-            for span in spans
+        tokens = self.attributes.transform(words)
+        tagged, suggested = self.tagger.tag_and_suggest(tokens, self.acceptance.suggestion)
+        return Extraction(
+            tuple(_placed(sentences, tagged, self.acceptance.accepts)),
+            len(words),
+            sum(map(len, words)),
+            self.attributes.unknown_share(words),
+            tuple(_placed(sentences, suggested, lambda _: False)),
         )
-        return Extraction(mentions, len(words), sum(map(len, words)), self.attributes.unknown_share(words))
 
     def extract_all(self, texts: Iterable[str]) -> list[Extraction]:
         """Find the mentions of many notes."""
         return [self.extract(text) for text in texts]
+
+
+def _placed(
+    sentences: list[list[Token]], tagged: list[list[TaggedSpan]], accepts: Callable[[float], bool]
+) -> Iterator[ExtractedMention]:
+    """Turn spans of tokens into spans of characters."""
+    for tokens, spans in zip(sentences, tagged, strict=True):
+        for first, end, label, confidence in spans:
+            yield ExtractedMention(tokens[first].start, tokens[end - 1].end, label, confidence, accepts(confidence))
 
 
 def load_extractor(folder: Path) -> Extractor:

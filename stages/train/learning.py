@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -42,7 +44,8 @@ def learn_extractor(
     """
     tagger, judgements = calibrated(train, seen, held_out, attributes.n_rows, params)
     promise = params.acceptance
-    return Extractor(attributes, tagger, choose_threshold(judgements, promised=promise.precision, risk=promise.risk))
+    acceptance = choose_threshold(judgements, promised=promise.precision, risk=promise.risk)
+    return Extractor(attributes, tagger, replace(acceptance, suggestion=promise.suggestion))
 
 
 def calibrated(

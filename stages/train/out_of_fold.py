@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan
 from stages.featurize.tokens import SparseTokens
+from stages.train.candidates import Candidates
 from stages.train.crf import CrfTagger
-from stages.train.evidence import NAMES, Candidates, find_candidates, gather_evidence
+from stages.train.evidence import NAMES, gather_evidence
 from stages.train.statistics import SpanStatistics
 from stages.train.trees import BoostedTrees
 
@@ -60,7 +61,7 @@ def propose_out_of_fold(
         if not temperature:
             tagger = tagger.calibrated(part, _pick(spans, held))
             temperature = tagger.temperature
-        parts.append(find_candidates(tagger.at(temperature), part))
+        parts.append(tagger.at(temperature).candidates(part))
         places.append(held)
     candidates = _merge(parts, places, tokens)
     table = np.empty((len(candidates.spans), len(NAMES)), dtype=np.float32)

@@ -23,8 +23,9 @@ from stages.common.tags import TokenSpan
 from stages.featurize.tokens import SparseTokens
 from stages.train import tree_kernels
 from stages.train.calibration import fit_scaling
+from stages.train.candidates import Candidates, beside, tagged_spans
 from stages.train.crf import CrfTagger
-from stages.train.evidence import Candidates, find_candidates, gather_evidence
+from stages.train.evidence import gather_evidence
 from stages.train.out_of_fold import cross_scores, fold_of, propose_out_of_fold
 from stages.train.statistics import SpanStatistics, span_table
 from stages.train.tagger import TaggedSpan, Tagger
@@ -94,26 +95,27 @@ class StackedTagger:
     def tag(self, tokens: SparseTokens) -> list[list[TaggedSpan]]:
         """Return the mentions of each sentence with the calibrated probability that they are right."""
         candidates, odds = self.judge(tokens)
+        return self._named(candidates, odds, _choose(candidates, odds, self.threshold, tokens.sentences), tokens)
+
+    def tag_and_suggest(
+        self, tokens: SparseTokens, least: float
+    ) -> tuple[list[list[TaggedSpan]], list[list[TaggedSpan]]]:
+        """Return the mentions, and beside them the spans whose calibrated probability is at least `least`."""
+        candidates, odds = self.judge(tokens)
         chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
+        confidence = _calibrated(odds, self.scaling)
+        possible = beside(candidates, confidence, candidates.spans[chosen, 1:3], least, tokens)
+        return self._named(candidates, odds, chosen, tokens), self._named(candidates, odds, possible, tokens)
+
+    def _named(
+        self, candidates: Candidates, odds: NDArray[np.float64], chosen: NDArray[np.bool_], tokens: SparseTokens
+    ) -> list[list[TaggedSpan]]:
         confidence = _calibrated(odds[chosen], self.scaling)
-        names, starts = self.crf.tag_set.labels, tokens.sentence_starts
-        tagged: list[list[TaggedSpan]] = [[] for _ in range(tokens.sentences)]
-        offsets = starts[candidates.spans[chosen, 0]]
-        table = candidates.spans[chosen]
-        for s, first, end, label, p in zip(
-            table[:, 0].tolist(),
-            (table[:, 1] - offsets).tolist(),
-            (table[:, 2] - offsets).tolist(),
-            table[:, 3].tolist(),
-            confidence.tolist(),
-            strict=True,
-        ):
-            tagged[s].append(TaggedSpan(first, end, names[label], p))
-        return tagged
+        return tagged_spans(candidates.spans[chosen], confidence, self.crf.tag_set.labels, tokens)
 
     def judge(self, tokens: SparseTokens) -> tuple[Candidates, NDArray[np.float64]]:
         """Return the candidates of the text and the log odds that each is a mention."""
-        candidates = find_candidates(self.crf, tokens)
+        candidates = self.crf.candidates(tokens)
         return candidates, self.trees.log_odds(gather_evidence(candidates, tokens, self.statistics))
 
     def calibrated(self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]]) -> Self:

@@ -16,9 +16,7 @@ from stages.common.tags import TokenSpan
 from stages.featurize.kernels import build_table
 from stages.featurize.tokens import SparseTokens, Surface, ranges
 from stages.train import edge_kernels, span_kernels
-
-LONGEST = 14
-"""Longest span that is considered, in tokens."""
+from stages.train.candidates import LONGEST
 
 FIRST, LAST, BEFORE, AFTER, INSIDE, ANYWHERE = range(6)
 STARTS, ENDS, JOINED, TOGETHER = range(4)

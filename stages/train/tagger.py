@@ -69,6 +69,16 @@ class Tagger(Protocol):
         """Return the same mentions with calibrated confidence."""
         ...
 
+    def tag_and_suggest(
+        self, tokens: SparseTokens, least: float
+    ) -> tuple[list[list[TaggedSpan]], list[list[TaggedSpan]]]:
+        """Return what `tag` returns, and the likeliest of the spans that overlap none of it.
+
+        These are what the model may have missed: no mentions, but held possible with a confidence
+        of at least `least`. They do not overlap each other.
+        """
+        ...
+
     def calibrated(self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]]) -> Self:
         """Return the same tagger, its confidence fitted on sentences it has not learned from."""
         ...

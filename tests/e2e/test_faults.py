@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from tests.repository import DEAD, ROOT, Repository, Result, environment, introduce, object_faults
+from tests.faults import processes_in, resize, small_disk, started
+from tests.repository import DEAD, ROOT, Repository, Result, introduce, object_faults
 from tests.servers import SECRET, ObjectStore, object_store
 
 pytestmark = pytest.mark.slow
@@ -62,19 +63,6 @@ def push_completes(ward: Repository, store: ObjectStore) -> None:
     assert store.objects() == cached(ward)
     assert not object_faults(store.storage)
     assert not object_faults(ward.root / ".dvc/cache")
-
-
-def started(repository: Repository, *command: str) -> subprocess.Popen[str]:
-    """Start a command in a process group of its own."""
-    return subprocess.Popen(
-        command,
-        cwd=repository.root,
-        env={**environment(repository.root), **repository.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def wait_for_objects(store: ObjectStore, count: int, process: subprocess.Popen[str]) -> None:
@@ -175,23 +163,10 @@ def test_a_push_that_is_killed(ward: Repository, store: ObjectStore) -> None:
         wait_for_objects(store, count, process)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        for child in children_of(ward):  # its own process group: what a runner's end takes with it
+        for child in processes_in(ward.root):  # its own process group: what a runner's end takes with it
             os.kill(child, signal.SIGKILL)
         assert not object_faults(store.storage)
     push_completes(ward, store)
-
-
-def children_of(repository: Repository) -> list[int]:
-    """Return the processes that work in the repository."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if (entry / "cwd").readlink() == repository.root:
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
 
 
 def test_an_interrupted_push_leaves_no_process_behind(ward: Repository, store: ObjectStore) -> None:
@@ -200,24 +175,11 @@ def test_an_interrupted_push_leaves_no_process_behind(ward: Repository, store: O
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode
-    assert not children_of(ward)
+    assert not processes_in(ward.root)
     push_completes(ward, store)
 
 
 # ---- a full disk ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[None]:
-    """Mount a disk of that many bytes, where this user may."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small disk cannot be mounted here: it takes root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_disk_that_is_full_in_mid_pull(ward: Repository, store: ObjectStore, tmp_path: Path) -> None:
@@ -230,7 +192,7 @@ def test_a_disk_that_is_full_in_mid_pull(ward: Repository, store: ObjectStore, t
         result = pull(newcomer, fails=True)
         assert "No space left on device" in result.text
         assert not object_faults(newcomer.root / ".dvc/cache")
-        subprocess.run(["mount", "-o", f"remount,size={3 * FILES * SIZE}", str(disk)], check=True)
+        resize(disk, 3 * FILES * SIZE)
         pull(newcomer)
         assert cached(newcomer) == cached(ward)
         assert not object_faults(newcomer.root / ".dvc/cache")
@@ -251,5 +213,5 @@ def test_a_storage_that_is_full(ward: Repository, tmp_path: Path) -> None:
         result = there.run("python", "-m", "delivery.push", "--timeout", "60", timeout=120, fails=True)
         assert "the same command sends the rest" in result.err
         assert not object_faults(small.storage)
-        subprocess.run(["mount", "-o", f"remount,size={3 * FILES * SIZE}", str(tmp_path / "disk")], check=True)
+        resize(tmp_path / "disk", 3 * FILES * SIZE)
         push_completes(there, small)

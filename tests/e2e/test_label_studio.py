@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from annotation.label_studio.server import PROGRAM, ROOT, command, environment
+from annotation.label_studio.server import PROGRAM, ROOT, command, environment, has_account
 from annotation.writers import write
 from stages.common.documents import Document, Mention
 from stages.prepare.formats import read, read_by_annotator
@@ -22,13 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not PROGRAM.exists(), reason="Label Studio is not installed: make label-studio-env"),
 ]
 
-TOKEN = "0123456789abcdef0123456789abcdef01234567"
-WHO = {
-    "LABEL_STUDIO_USERNAME": "ann@example.org",
-    "LABEL_STUDIO_PASSWORD": "not-a-real-secret",
-    "LABEL_STUDIO_USER_TOKEN": TOKEN,
-    "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-}
+WHO = {"email": "ann@example.org", "password": "not-a-real-secret"}
 HARD = "Réview 🎉👩‍⚕️ of e\u0301czema:\r\n\r\n- Gout; colchicine 500mg 💊 b.d.\r\nDenies asthma."
 HARD_MENTIONS = [("e\u0301czema", "Disease"), ("Gout", "Disease"), ("colchicine", "Treatment"), ("asthma", "Disease")]
 NOTES = 12
@@ -36,12 +31,16 @@ NOTES = 12
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Start it on an empty folder and sign up, as the guide tells the first person."""
     folder = tmp_path_factory.mktemp("label-studio")
     port = free_port()
-    client = Client(f"http://127.0.0.1:{port}", {"Authorization": f"Token {TOKEN}"})
+    client = Client(f"http://127.0.0.1:{port}")
     log = folder / "server.log"
-    with running(command(port), environment(folder / "data") | WHO, log, folder):
-        wait_for(client, "/health", 900, log)  # the first start migrates: a minute on an idle machine
+    with running(command(port), environment(folder / "data"), log, folder):
+        wait_for(client, "/user/signup/", 900, log)  # the first start migrates: a minute on an idle machine
+        form = urlencode(WHO | {"how_find_us": "other"}).encode()
+        client("POST", "/user/signup/", raw=form, kind="application/x-www-form-urlencoded")
+        assert has_account(folder / "data")
         yield client
 
 
@@ -143,3 +142,27 @@ def test_two_annotators_are_kept_apart_until_one_is_the_truth(api: Client, tmp_p
     assert [d.mentions for documents in by_annotator.values() for d in documents] == [first.mentions, second.mentions]
     api("PATCH", f"/api/annotations/{annotation['id']}", {"ground_truth": True})
     assert read(export(api, project, tmp_path / "truth.json"), "label-studio")[0].mentions == second.mentions
+
+
+def test_a_dispute_is_decided_in_the_tool(api: Client, tmp_path: Path) -> None:
+    """Two people, a project for each; their disputes in a third, with the labels of `adjudication.xml`."""
+    text = "🎉 Gout on colchicine."
+    gout, colchicine = Mention(2, 6, "Disease"), Mention(10, 20, "Treatment")
+    exports = ("-m", "annotation.agreement", "anna.jsonl", "ben.jsonl", "--format", "jsonl")
+    write([Document("n1", text, (gout, colchicine))], tmp_path / "anna.jsonl", "jsonl")
+    write([Document("n1", text, (gout,))], tmp_path / "ben.jsonl", "jsonl")
+    desk = Repository(tmp_path).settings(PYTHONPATH=str(ROOT))
+    desk.python(*exports, "--adjudicate", "disputes.json", "--tool", "label-studio")
+
+    config = (ROOT / "annotation/label_studio/adjudication.xml").read_text(encoding="utf-8")
+    project = api("POST", "/api/projects", {"title": "Disputes", "label_config": config})["id"]
+    api("POST", f"/api/projects/{project}/import", json.loads((tmp_path / "disputes.json").read_text(encoding="utf-8")))
+    (task,) = api("GET", f"/api/tasks?project={project}&fields=all")["tasks"]
+    shown = task["predictions"][0]["result"]
+    assert [item["value"]["labels"] for item in shown] == [["Disease"], ["Treatment?"]]
+    decided = [item | {"value": item["value"] | {"labels": [item["value"]["labels"][0].rstrip("?")]}} for item in shown]
+    api("POST", f"/api/tasks/{task['id']}/annotations", {"result": decided})
+    export(api, project, tmp_path / "decided.json")
+    resolve = ("--resolve", "decided.json", "--resolve-format", "label-studio", "--to", "batch.jsonl")
+    desk.python(*exports, *resolve)
+    assert [document.mentions for document in read(tmp_path / "batch.jsonl", "jsonl")] == [(gout, colchicine)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -20,10 +21,11 @@ from stages.common.params import EvaluateParams, KpiParams
 from stages.common.scoring import lenient_counts, strict_counts
 from stages.common.tables import DOCUMENTS, PREDICTIONS, TOKENS
 from stages.common.tags import LABELS
-from stages.evaluate.acceptance import EntryMinutes, accepted, entry_minutes, kpi
+from stages.evaluate.acceptance import accepted
 from stages.evaluate.comparison import ComparedDocument, compare, judged
 from stages.evaluate.curves import expected_calibration_error, precision_by_coverage, reliability
 from stages.evaluate.errors import ERRORS, KINDS, confusion, error_table, errors_of
+from stages.evaluate.kpi import EntryMinutes, entry_minutes, kpi
 from stages.evaluate.page import boundary_words, page_of
 from stages.evaluate.predictions import predict
 from stages.evaluate.scores import by_note_type, digest_of, document_counts, evaluation
@@ -40,9 +42,9 @@ TEXT = "No acute kidney injury <b>; give aspirin & insulin. Known asthma."
 AKI, KIDNEY, ASPIRIN, INSULIN, ASTHMA = (3, 22, D), (9, 22, D), (33, 40, T), (43, 50, T), (58, 64, D)
 
 
-def document(gold=(), predicted=(), name="b/1", note_type=None, text=TEXT):
+def document(gold=(), predicted=(), name="b/1", note_type=None, text=TEXT, suggested=()):
     found = predicted if isinstance(predicted, dict) else dict.fromkeys(predicted, 0.9)
-    return ComparedDocument(name, text, note_type, tuple(sorted(gold)), found)
+    return ComparedDocument(name, text, note_type, tuple(sorted(gold)), found, tuple(suggested))
 
 
 def score(*documents, training=()):
@@ -413,6 +415,28 @@ def test_the_kpi_counts_minutes_and_every_kind_of_error():
     assert found["saved"]["hours"] == pytest.approx(1 - 7 / 24)
 
 
+def test_a_suggestion_brings_a_person_to_a_note_that_would_be_read_by_nobody():
+    sure = {ASTHMA: 0.7}
+    alone, doubted = (
+        [document([ASTHMA, AKI], sure, suggested=suggested), document([], {}, "b/2")] for suggested in ((), (AKI,))
+    )
+    assert accepted(alone, PROMISE).notes == 0.5
+    assert accepted(doubted, PROMISE).notes == 0.0
+    before, after = (kpi(documents, PROMISE, KPI, ASSUMED)["after"] for documents in (alone, doubted))
+    # Validated, and a minute for the suggestion; what was missed for certain is now missed in one case of ten.
+    assert before["hours_per_1000_notes"] == pytest.approx(1000 * 2 / 2 / 60)
+    assert after["hours_per_1000_notes"] == pytest.approx(1000 * (2 + 3) / 2 / 60)
+    assert before["errors_per_1000_mentions"] == pytest.approx(1000 * 1 / 2)
+    assert after["errors_per_1000_mentions"] == pytest.approx(1000 * 0.1 / 2)
+
+
+def test_suggestions_are_scored_by_what_they_touch_and_show():
+    half = (3, 10, D)
+    scores = score(document([AKI, ASPIRIN, INSULIN], [INSULIN], suggested=[half, ASTHMA]))["suggestions"]
+    assert scores == {"number": 2, "precision": 0.5, "missed_shown": 0.5}
+    assert score(document([AKI], [AKI]))["suggestions"] == {"number": 0, "precision": 0.0, "missed_shown": 0.0}
+
+
 def test_without_a_threshold_the_kpi_is_that_of_validating_everything():
     found = kpi([document([AKI, ASPIRIN], {AKI: 1.0})], NOTHING_ACCEPTED, KPI, ASSUMED)
     assert found["after"]["hours_per_1000_notes"] == pytest.approx(1000 * 3 / 60)
@@ -442,13 +466,17 @@ def test_too_few_measured_minutes_leave_the_assumption_in_place(seconds):
 
 
 class EveryCapital:
-    """A stand-in for a tagger: finds each capitalised token, as the stand-in attributes show it."""
+    """A stand-in for a tagger: finds each capitalised token, suggests each stop; the attributes are the words."""
 
-    def tag(self, sentences):
-        return [
-            [TaggedSpan(n, n + 1, D, 0.7) for n, word in enumerate(sentence) if word[0].isupper()]
-            for sentence in sentences
-        ]
+    def tag_and_suggest(self, sentences, least):
+        assert least == 0.25
+        return tuple(
+            [[TaggedSpan(n, n + 1, D, p) for n, word in enumerate(sentence) if sought(word)] for sentence in sentences]
+            for p, sought in ((0.7, lambda word: word[0].isupper()), (0.3, ".".__eq__))
+        )
+
+
+SUGGESTING = replace(NOTHING_ACCEPTED, suggestion=0.25)
 
 
 class Words:
@@ -473,7 +501,8 @@ def prepared(folder, splits):
 
 def test_predictions_are_characters_of_their_documents(tmp_path):
     prepared(tmp_path, ["train", "test", "test", "dev", "test"])
-    found = predict(tmp_path, ("dev", "test"), Extractor(Words(), EveryCapital()))
+    found, suggested = predict(tmp_path, ("dev", "test"), Extractor(Words(), EveryCapital(), SUGGESTING))
+    assert suggested[["document", "text"]].to_numpy().tolist() == [[f"b/{n}", "."] for n in (3, 1, 2, 4)]
     assert found["document"].tolist() == [f"b/{n}" for n in (3, 1, 2, 4) for _ in range(3)]
     assert found["text"].tolist() == ["Flu", "Cold", "Croup"] * 4
     texts = dict(read_table(tmp_path / "documents.parquet")[["document", "text"]].itertuples(index=False))
@@ -485,7 +514,8 @@ def test_predictions_are_characters_of_their_documents(tmp_path):
 
 def test_an_empty_split_has_no_predictions(tmp_path):
     prepared(tmp_path, ["train"])
-    found = predict(tmp_path, ("dev", "test"), Extractor(Words(), EveryCapital()))
+    found, suggested = predict(tmp_path, ("dev", "test"), Extractor(Words(), EveryCapital(), SUGGESTING))
+    assert len(suggested) == 0
     assert found.columns.tolist() == PREDICTIONS.names
     assert len(found) == 0
     write_table(tmp_path / "predictions.parquet", found, PREDICTIONS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -22,9 +23,9 @@ from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain, 
 from stages.evaluate.importance import COLUMNS, top_attributes
 from stages.featurize.attributes import AttributeExtractor
 from stages.prepare.segmentation import split_sentences, tokenize
+from stages.train.candidates import LEAST
 from stages.train.crf import CrfTagger
-from stages.train.evidence import LEAST, find_candidates
-from stages.train.extractor import Extractor
+from stages.train.extractor import ExtractedMention, Extractor
 from stages.train.stacked import StackedTagger
 from stages.train.tagger import TaggedSpan
 
@@ -123,7 +124,7 @@ def test_near_misses_are_the_candidates_that_were_not_chosen(extractor: Extracto
     text = "Known kidney asthma on aspirin insulin"
     spans = explain(extractor, text)
     words = [[text[s:e] for s, e in tokenize(text)]]
-    candidates = find_candidates(chain(extractor), extractor.attributes.transform(words))
+    candidates = chain(extractor).candidates(extractor.attributes.transform(words))
     near = [span for span in spans if span.verdict]
     assert len(near) == len(candidates.spans) - sum(not span.verdict for span in spans)
     assert near, f"no candidate above {LEAST}: the example shows nothing"
@@ -202,17 +203,20 @@ class Reader(HTMLParser):
 def test_the_page_escapes_what_comes_from_the_note() -> None:
     text = "a <b>x</b> <script>alert(1)</script>"
     near = replace(SPAN, start=11, end=19, label="<i>", verdict="overlaps “<u>” (Disease)")
-    page = page_of(text, [SPAN, near], top=3, candidates=True)
+    page = page_of(text, [SPAN, near], [ExtractedMention(11, 19, "Disease", 0.3, False)], top=3, candidates=True)
     reader = Reader()
     reader.feed(page)
     assert not reader.tags & {"b", "script", "i", "u", "link", "img"}
     assert "<script>alert(1)</script>" in reader.text and "w=<b>" in reader.text
     assert "http" not in page
+    assert "missed: <script> (Disease, 0.30)." in reader.text
 
 
-def printed(text: str, spans: list[ExplainedSpan], *, candidates: bool = False) -> str:
+def printed(
+    text: str, spans: list[ExplainedSpan], suggestions: Sequence[ExtractedMention] = (), *, candidates: bool = False
+) -> str:
     out = io.StringIO()
-    show(text, spans, Console(file=out, highlight=False, markup=False), top=3, candidates=candidates)
+    show(text, spans, suggestions, Console(file=out, highlight=False, markup=False), top=3, candidates=candidates)
     return out.getvalue()
 
 
@@ -223,6 +227,12 @@ def test_plain_output_marks_numbers_and_reasons() -> None:
     assert "+1.00 w=<b>" in out and "-2.00 n=&" in out and "\x1b" not in out
     near = out[out.index("not chosen: 1") :]
     assert near.index("against") < near.index("    for")
+
+
+def test_what_may_have_been_missed_is_said() -> None:
+    gout, none = printed("no gout", [], [ExtractedMention(3, 7, "Disease", 0.34, False)]), printed("no gout", [])
+    assert "may have been missed: gout (Disease, 0.34)\n" in gout
+    assert "missed" not in none
 
 
 def test_nothing_found_is_said() -> None:

@@ -15,6 +15,7 @@ from stages.common.params import load_params
 from stages.common.tags import LABELS, TokenSpan
 from stages.featurize.attributes import AttributeExtractor
 from stages.prepare.segmentation import split_sentences, tokenize
+from stages.train.acceptance import Acceptance
 from stages.train.crf import CrfTagger
 from stages.train.extractor import MODEL_FILE, Extraction, Extractor
 
@@ -158,6 +159,20 @@ def test_known_tokens_give_the_same_as_their_text(extractor: Extractor) -> None:
     sentences = [tokenize(text, *span) for span in split_sentences(text)]
     assert extractor.extract_tokens(text, sentences) == extractor.extract(text)
     assert extractor.extract_tokens(text, []) == Extraction((), 0, 0, 0.0)
+
+
+def test_what_may_be_missing_brings_a_person(extractor: Extractor) -> None:
+    text = "Known gout on aspirin."
+    sure = replace(extractor, acceptance=Acceptance(promised=0.9, risk=0.05, threshold=0.0))
+    assert sure.extract(text).accepted
+    assert not sure.extract("").accepted
+    doubting = replace(sure, acceptance=replace(sure.acceptance, suggestion=1e-12))
+    doubted = doubting.extract(text)
+    assert doubted.mentions == sure.extract(text).mentions
+    assert doubted.suggestions and not doubted.accepted
+    assert not any(suggestion.accepted for suggestion in doubted.suggestions)
+    inside = [(m.start, m.end) for m in doubted.mentions]
+    assert all(s.end <= start or end <= s.start for s in doubted.suggestions for start, end in inside)
 
 
 def test_a_saved_extractor_finds_the_same(extractor: Extractor, tmp_path: Path) -> None:

@@ -27,6 +27,18 @@ def test_stage_and_cause_are_told_and_no_traceback() -> None:
     assert "gout" not in told
 
 
+def test_a_full_disk_is_told_where_only_a_traceback_says_so() -> None:
+    lines = [
+        "Running stage 'featurize':\n",
+        "Traceback (most recent call last):\n",
+        "OSError: [Errno 28] No space left on device\n",
+        "ERROR: failed to reproduce 'featurize': failed to run: python -m stages.featurize, exited with 1\n",
+    ]
+    told = describe(lines, ["featurize"])
+    assert "the disk is full: make room" in told
+    assert "OSError" not in told
+
+
 def test_a_message_cannot_leave_its_block() -> None:
     assert describe(["validate: ```\n"], STAGES).count("```") == 2
 
@@ -43,6 +55,13 @@ def test_silence_is_said() -> None:
         ('ERROR: Could not connect to the endpoint URL: "http://x/"', "does not answer"),
         ("ERROR: [Errno 22] Bad Request: An error occurred (400) when calling the HeadObject operation", "session"),
         ("ERROR: [Errno 28] No space left on device", "disk is full"),
+        ("ERROR: failed to reproduce 'prepare': database or disk is full", "disk is full"),
+        ("ERROR: unexpected error - disk I/O error", "disk is full"),
+        ("ERROR: the command was ended by SIGBUS", "disk is full"),
+        (
+            "ERROR: failed to reproduce 'train': failed to run: python -m stages.train, exited with -9",
+            "not enough memory",
+        ),
     ],
 )
 def test_what_the_storage_says_is_explained(said: str, meaning: str) -> None:

@@ -14,7 +14,7 @@ from stages.train.evidence import NAMES
 from stages.train.reviewer import COLUMNS, SPAN_MODEL, acceptance_leaderboard, coverage_at_precision, log_loss
 from stages.train.stacked import OutOfFold, StackedTagger
 
-PARAMS = AcceptanceParams(precision=0.9, risk=0.05, models=["lr"], tunings=0)
+PARAMS = AcceptanceParams(precision=0.9, risk=0.05, suggestion=0.2, models=["lr"], tunings=0)
 
 
 def tagger(mentions: int = 400) -> tuple[StackedTagger, list[str]]:

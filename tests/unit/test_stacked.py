@@ -15,8 +15,9 @@ from stages.common.tags import TokenSpan
 from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.tokens import SparseTokens
 from stages.train import edge_kernels, tree_kernels
+from stages.train.candidates import Candidates
 from stages.train.crf import CrfTagger
-from stages.train.evidence import NAMES, Candidates, find_candidates, gather_evidence
+from stages.train.evidence import NAMES, gather_evidence
 from stages.train.out_of_fold import fold_of
 from stages.train.stacked import StackedTagger
 from stages.train.statistics import SpanStatistics
@@ -117,7 +118,7 @@ def test_no_text_at_all(learned) -> None:
 def test_candidates_are_all_spans_above_the_bar(learned) -> None:
     attributes, _, _, tagger = learned
     tokens = attributes.transform(["She has acute gout and takes colchicine .".split()])
-    found = find_candidates(tagger.crf, tokens, least=1e-4)
+    found = tagger.crf.candidates(tokens, least=1e-4)
     length, labels = len(tokens), tagger.crf.tag_set.labels
     every = [(a, b, label) for a in range(length) for b in range(a + 1, length + 1) for label in labels]
     p = tagger.crf.posteriors(tokens, [every], tagger.crf.temperature)
@@ -129,6 +130,24 @@ def test_candidates_are_all_spans_above_the_bar(learned) -> None:
     for t in range(length):
         over = sum(q for (a, b, _), q in zip(every, p, strict=True) if a <= t < b)
         assert found.outside[t] == pytest.approx(1 - over, abs=1e-6)
+
+
+@pytest.mark.parametrize(("family", "least"), [("stacked", 1e-9), ("chain", 0.02)])
+def test_suggestions_are_likely_and_beside_the_mentions(learned, family: str, least: float) -> None:
+    attributes, _, _, stacked = learned
+    tagger = stacked if family == "stacked" else stacked.crf
+    words = "She has acute unheard gout and unknown colchicine , no insulin or asthma .".split()
+    tokens = attributes.transform([words, [], words[::-1]])
+    mentions, suggestions = tagger.tag_and_suggest(tokens, least)
+    assert mentions == tagger.tag(tokens)
+    assert any(suggestions), "the example shows nothing"
+    for found, possible in zip(mentions, suggestions, strict=True):
+        assert all(span.confidence >= least for span in possible)
+        covered = [t for span in (*found, *possible) for t in range(span.first, span.end)]
+        assert len(covered) == len(set(covered))
+    surest = max(span.confidence for sentence in suggestions for span in sentence)
+    assert any(tagger.tag_and_suggest(tokens, surest)[1])
+    assert not any(tagger.tag_and_suggest(tokens, np.nextafter(surest, 1))[1])
 
 
 def column(table: np.ndarray, name: str) -> np.ndarray:
@@ -144,7 +163,7 @@ def test_evidence_of_abbreviations_and_repetition(learned) -> None:
             "No HF ; stop aspirin .".split(),
         ]
     )
-    candidates = find_candidates(tagger.crf, tokens, least=1e-9)
+    candidates = tagger.crf.candidates(tokens, least=1e-9)
     table = gather_evidence(candidates, tokens, tagger.statistics)
     spans = candidates.spans.tolist()
     disease = tagger.crf.tag_set.labels.index("Disease")
@@ -164,7 +183,7 @@ def test_nothing_is_nearby_in_another_context(learned) -> None:
     both = attributes.transform(["Known gout .".split(), "Known gout .".split()])
     assert both.surface is not None
     both.surface.contexts[1] = 1
-    candidates = find_candidates(tagger.crf, both)
+    candidates = tagger.crf.candidates(both)
     table = gather_evidence(candidates, both, tagger.statistics)
     assert len(table) and not column(table, "same phrase nearby, count").any()
 

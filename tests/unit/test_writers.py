@@ -293,6 +293,25 @@ def test_the_command_refuses_with_place_and_remedy(tmp_path: Path) -> None:
     assert not (tmp_path / "b.xml").exists()
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "b.jsonl"])
+def test_the_command_replaces_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    for path in (first := tmp_path / "a.jsonl", tmp_path / "b.jsonl"):
+        write([NOTE], path, "jsonl")
+    before = (tmp_path / name).read_bytes()
+    assert convert.main([str(first), str(tmp_path / name), "--from", "jsonl", "--to", "jsonl"]) == 2
+    assert f"{name} exists" in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_the_command_ends_without_a_traceback_where_it_cannot_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write([NOTE], tmp_path / "a.jsonl", "jsonl")
+    target = tmp_path / "a.jsonl" / "out.jsonl"  # a folder that can never be
+    assert convert.main([str(tmp_path / "a.jsonl"), str(target), "--from", "jsonl", "--to", "jsonl"]) == 2
+    assert capsys.readouterr().err.startswith("convert: ")
+
+
 def test_every_reader_but_the_one_that_merges_neighbours_has_a_writer() -> None:
     assert set(READERS) - set(WRITERS) == {"token-lines"}
 
