@@ -29,6 +29,14 @@ FAULTS = (
 """Patterns of what DVC and the libraries below it say, each with cause and remedy; the first that fits counts."""
 
 
+def reason_of(error: BaseException) -> str:
+    """Name the first cause of an error, without addresses; the classes above it only say that something failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    kind = type(error).__name__
+    return explain(f"{kind}: {error}") or kind
+
+
 def explain(output: str) -> str | None:
     """Return cause and remedy behind what a command printed, None where it is not known.
 

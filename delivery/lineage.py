@@ -79,7 +79,7 @@ def _text(found: dict[str, Any]) -> str:
     lines.append(f"gate    validation {found['validation']}")
     lines += [
         f"ledger  {entry['number']}: {entry['event']} {entry['at']}, champion before: {entry['previous'] or 'none'}"
-        + (f"; refused by {', '.join(entry['reasons'])}" if entry["reasons"] else "")
+        + (f"; refused by {'; '.join(entry['reasons'])}" if entry["reasons"] else "")
         for entry in found["verdicts"]
     ]
     if found["params"] is None:

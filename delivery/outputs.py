@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delivery.faults import explain
+from delivery.faults import reason_of
 from delivery.revisions import Revision
 from delivery.server import DeliveryError
 
@@ -57,7 +57,7 @@ class Outputs:
         try:
             files.get(path, str(target), recursive=True)
         except Exception as error:  # of DVC, of the remote's library, of the network: there is no common class
-            reason = explain(f"{type(error).__name__}: {error}") or type(error).__name__
+            reason = reason_of(error)
             if not cached:
                 self.fault = reason
             raise OutputError(

@@ -113,7 +113,8 @@ def _rescored(
         if test.documents.empty:
             nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
             return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))
-        print(f"promote: tagging {len(test.documents)} documents with both models", file=sys.stderr)
+        shown = f"tagging {len(test.documents)} documents with both models, which compile their code first"
+        print(f"promote: {shown} (a minute or two)", file=sys.stderr, flush=True)
         return rescore(old, new, test, rounds=bounds.rounds, seconds=bounds.round_seconds)
 
 

@@ -7,6 +7,7 @@ numbered without gaps while a claim is held, and a JSON artifact with all the nu
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -139,6 +140,8 @@ def download_source(client: MlflowClient, source: str, digest: str, target: Path
         reason = type(error).__name__
         raise DeliveryError(f"the files of {name} cannot be read ({reason}): if the server runs, {mend}") from error
     (folder / "registered_model_meta").unlink(missing_ok=True)  # MLflow adds it to what it downloads
+    for cache in list(folder.rglob("__pycache__")):  # a registry of files serves the very files it keeps
+        shutil.rmtree(cache)
     models = folder / "artifacts" / "models"
     if not models.is_dir() or folder_md5(models) != digest or folder_md5(folder) != sent:
         raise DeliveryError(f"the files of {name} are incomplete, or not those that were sent: {mend}")

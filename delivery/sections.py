@@ -189,7 +189,9 @@ def _data(report: Report) -> str:
 
 def _mentions(report: Report) -> str:
     changes, found = report.changes, report.mentions
-    if changes.outcome in ("gate failed", "not judged", "unchanged"):
+    if changes.outcome in ("gate failed", "not judged"):
+        return ""
+    if changes.outcome == "unchanged" and (found is None or found.rows.empty):
         return ""
     if found is not None:
         labels = list(dict.fromkeys([*LABELS, *sorted(set(found.rows["label"]))]))

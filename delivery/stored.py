@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from delivery.faults import explain
+from delivery.faults import reason_of
 from delivery.revisions import Revision
 
 if TYPE_CHECKING:
@@ -68,15 +68,15 @@ class Stored:
         folder = self._revision.root / ANNOTATIONS
         if self._revision.sha is None and folder.is_dir():
             return sorted(path.name for path in folder.iterdir() if path.is_dir())
-        failure: Exception | None = None
+        failures: list[Exception] = []
         for remote in _REMOTES:
             try:
                 entries = self._system(remote).ls(ANNOTATIONS, detail=True)
             except Exception as error:  # as in _read
-                failure = failure or error
+                failures.append(error)
             else:
                 return sorted(entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
-        raise NotReadableError(self._reason(ANNOTATIONS, failure)) from failure
+        raise NotReadableError(self._reason(ANNOTATIONS, failures[0])) from failures[0]
 
     def _read(self, path: str) -> bytes:
         file = self._revision.root / path
@@ -104,11 +104,8 @@ class Stored:
             )
         return self._systems[remote]
 
-    def _reason(self, path: str, error: BaseException | None) -> str:
-        """Name the first cause: the classes above it only say that something below failed."""
-        while error is not None and error.__cause__ is not None:
-            error = error.__cause__
-        kind = type(error).__name__
-        absent = isinstance(error, FileNotFoundError)
-        why = "it is in no cache and no remote" if absent else explain(f"{kind}: {error}") or kind
+    def _reason(self, path: str, error: Exception) -> str:
+        why = reason_of(error)
+        if why == FileNotFoundError.__name__:
+            why = "it is in no cache and no remote"
         return f"{path} of {self._revision.name} cannot be read here ({why})"

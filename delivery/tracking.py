@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from delivery.drafts import Drafts, Pace, claimant_of
-from delivery.experiments import archive, committed_at, common_folder, experiments, has_results, subject
+from delivery.experiments import Experiment, archive, committed_at, common_folder, experiments, has_results, subject
 from delivery.extractor_model import log_extractor
 from delivery.locks import locked
 from delivery.outputs import OutputError, Outputs
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else its pages offer traces and prompts
 MODEL = "model"
 """Tag with the address of the logged model, or why there is none."""
 
@@ -111,7 +110,7 @@ def experiment_of(client: MlflowClient, root: Path = Path()) -> str:
         file = sqlite_file(tracking_uri(root))  # beside it, not in whatever folder this process was started
         place = (file.parent / "mlruns").as_uri() if file else None
         with suppress(MlflowException):  # somebody else was quicker
-            return str(client.create_experiment(EXPERIMENT, place, tags=_KIND))
+            return str(client.create_experiment(EXPERIMENT, place))
         found = client.get_experiment_by_name(EXPERIMENT)
     if found is None or found.lifecycle_stage != "active":
         raise DeliveryError(f"the experiment {EXPERIMENT} was deleted on the tracking server: restore it there")
@@ -182,13 +181,19 @@ class Content:
             "mlflow.runName": name,
             "mlflow.source.name": "python -m delivery.track",
             "mlflow.source.git.commit": str(revision.sha),
-            "mlflow.note.content": subject(revision),
+            "mlflow.note.content": subject(revision) if named is None else self._differences(named),
             **({"dvc.experiment": name, "dvc.baseline": named.baseline} if named else {}),
             **{tag: hashes[path] for tag, path in _MD5.items() if path in hashes},
             "gate": {"True": "passed", "False": "failed"}.get(str(metrics.get("validation.passed")), "not run"),
             "decision": str(metrics.get("decision.decision", "not run")),
         }
         return dict(sorted(tags.items()))
+
+    def _differences(self, experiment: Experiment) -> str:
+        """Say what an experiment set otherwise than the commit it was started from: DVC's own message has a hash."""
+        before = Revision(self.revision.root, experiment.baseline, experiment.baseline[:10]).params()
+        changed = [f"{key}={value}" for key, value in self.revision.params().items() if before.get(key) != value]
+        return " ".join(changed) or "the parameters of its baseline"
 
     def _artifacts(self) -> Path:
         folder = self.scratch / "artifacts"

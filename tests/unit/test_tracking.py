@@ -190,6 +190,7 @@ def test_an_experiment_keeps_its_name_and_its_baseline(client: MlflowClient, rep
     assert (lynx.tags["dvc.experiment"], lynx.tags["dvc.baseline"]) == ("shy-lynx", baseline)
     assert (lynx.params["train.seed"], lynx.metrics["evaluation.strict.micro.f1"]) == ("7", pytest.approx(0.57))
     assert lynx.tags[MODEL] == "models:/m-7"
+    assert lynx.tags["mlflow.note.content"] == "train.seed=7"
     assert main([]) == 0
     assert len(everything(client)) == 2
 
