@@ -16,7 +16,10 @@ FAULTS = (
         "the storage refuses the keys: check AWS_ACCESS_KEY_ID, its secret, and what they may do",
     ),
     ("NoSuchBucket|bucket does not exist", "the bucket does not exist: check `url` of storage in .dvc/config"),
-    ("No space left|disk is full|File too large|Errno 28|Errno 27", "the disk is full: make room"),
+    (
+        r"No space left|disk is full|File too large|Errno 28|Errno 27|\d+ requested and \d+ written",  # the last: NumPy
+        "the disk is full: make room",
+    ),
     # SQLite, below DVC: what it says, and what happens to its mapped file where the disk has no page for it
     (r"disk I/O error|\bSIGBUS\b|exited with -7\b", "the disk is full, or broken: make room, or try another"),
     (

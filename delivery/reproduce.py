@@ -26,7 +26,7 @@ SOURCES = ("data/annotations.dvc", "data/incoming.dvc")
 REPRODUCE = ("dvc", "repro", "--pull", "--allow-missing")
 """`--allow-missing`: a stage whose inputs have not changed needs none of them; `--pull`: one that runs gets them."""
 
-_FREE_OF_DATA = ("OSError: [Errno ", "EOFError: ")
+_EXPLAINED = ("OSError: ", "EOFError: ")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +82,7 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
     """Return what failed, as Markdown.
 
     Only what stages say of themselves and what DVC says is quoted: a traceback may hold data. Of the operating
-    system's errors, which hold none, the cause is told.
+    system's errors only the cause is told.
 
     >>> print(describe(["validate: failed (2 checks)", "ERROR: failed to reproduce 'validate'"], ["validate"]))
     **The graph could not be reproduced.**
@@ -97,7 +97,7 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
     last = max((number for number, line in enumerate(lines) if line.startswith("Running stage")), default=0)
     told = [line.rstrip() for line in lines[last:] if line.startswith(beginnings)]
     quoted = "\n".join(line.replace("```", "'''")[:1000] for line in told[-20:]) or "no reason given: see the job's log"
-    cause = explain("\n".join([*told, *(line for line in lines[last:] if line.startswith(_FREE_OF_DATA))]))
+    cause = explain("\n".join([*told, *(line for line in lines[last:] if line.startswith(_EXPLAINED))]))
     return "\n\n".join(filter(None, ["**The graph could not be reproduced.**", cause, f"```text\n{quoted}\n```\n"]))
 
 
