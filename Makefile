@@ -132,7 +132,7 @@ test: data ## all tests but the slow ones
 	python -m pytest -q -m "not slow" -n 2 --dist loadfile tests/pipeline tests/e2e
 
 .PHONY: test-slow
-test-slow: data ## the slow tests but the end-to-end ones: graphs on the corpora of ../shared (where present), queues, merges
+test-slow: data ## the slow tests but the end-to-end ones: graphs on the corpora of ../shared (where present), queues, merges, kills, full disks
 	python -m pytest -q -m slow tests/unit tests/data tests/model tests/pipeline
 
 .PHONY: e2e-label-studio

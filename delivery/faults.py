@@ -16,9 +16,16 @@ FAULTS = (
         "the storage refuses the keys: check AWS_ACCESS_KEY_ID, its secret, and what they may do",
     ),
     ("NoSuchBucket|bucket does not exist", "the bucket does not exist: check `url` of storage in .dvc/config"),
-    ("No space left|disk is full|File too large|Errno 28|Errno 27", "the disk is full: make room"),
+    (
+        r"No space left|disk is full|File too large|Errno 28|Errno 27|\d+ requested and \d+ written",  # the last: NumPy
+        "the disk is full: make room",
+    ),
     # SQLite, below DVC: what it says, and what happens to its mapped file where the disk has no page for it
     (r"disk I/O error|\bSIGBUS\b|exited with -7\b", "the disk is full, or broken: make room, or try another"),
+    (
+        "EOFError: EOF read where|EOFError: marshal data too short",
+        "the disk is full, or was, and cut off Python's bytecode: make room, and remove the folders __pycache__",
+    ),
     (r"\bSIGKILL\b|exited with -9\b", "it was killed: by somebody, or since the machine has not enough memory"),
     (
         "Could not connect|Connect timeout|Read timeout|Connection (was closed|reset|refused)|EndpointConnection"

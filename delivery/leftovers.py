@@ -2,12 +2,14 @@
 
 What stages write, and objects in DVC's cache, are whole or not there. DVC writes `dvc.lock` and `.dvc/tmp/rwlock` in
 place: killed in that moment, or on a full disk, it leaves them cut off, and every later `dvc repro` ends in an error.
+Python 3.11 does not notice that a full disk took only a part of its bytecode: every later import ends in an EOFError.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import marshal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +22,8 @@ from delivery.server import DeliveryError
 from stages.common.files import write_text
 
 LOCK, BUSY = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
+ROOMS = ("stages", "annotation", "delivery")
+_HEADER = 16  # bytes of a .pyc before its code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def mend(root: Path = Path()) -> None:
-    """Put a cut-off `dvc.lock` back as git has it, remove a cut-off `rwlock` (what which process is at), and say so.
+    """Put a cut-off `dvc.lock` back as git has it, remove a cut-off `rwlock` (what which process is at) and bytecode.
 
     What stages did since stands in DVC's run cache: nothing that can be found there is computed again.
 
@@ -48,6 +52,7 @@ def mend(root: Path = Path()) -> None:
         )
     _mend_lock(root)
     _mend_busy(root)
+    _mend_bytecode(root)
 
 
 def is_cut_off(lock: str) -> bool:
@@ -105,6 +110,15 @@ def _is_json(path: Path) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _mend_bytecode(root: Path) -> None:
+    for path in (path for room in ROOMS for path in sorted((root / room).rglob("*.pyc"))):
+        try:
+            marshal.loads(path.read_bytes()[_HEADER:])  # noqa: S302 (what an import would do with it)
+        except (EOFError, ValueError, TypeError):
+            path.unlink(missing_ok=True)
+            print(f"leftovers: {path.relative_to(root)} was cut off: removed")
 
 
 if __name__ == "__main__":

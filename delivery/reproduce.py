@@ -26,6 +26,8 @@ SOURCES = ("data/annotations.dvc", "data/incoming.dvc")
 REPRODUCE = ("dvc", "repro", "--pull", "--allow-missing")
 """`--allow-missing`: a stage whose inputs have not changed needs none of them; `--pull`: one that runs gets them."""
 
+_EXPLAINED = ("OSError: ", "EOFError: ")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 when the graph is as `dvc.lock` says, 1 when it is not or a stage failed."""
@@ -80,7 +82,7 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
     """Return what failed, as Markdown.
 
     Only what stages say of themselves and what DVC says is quoted: a traceback may hold data. Of the operating
-    system's errors, which hold none, the cause is told.
+    system's errors only the cause is told.
 
     >>> print(describe(["validate: failed (2 checks)", "ERROR: failed to reproduce 'validate'"], ["validate"]))
     **The graph could not be reproduced.**
@@ -95,7 +97,7 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
     last = max((number for number, line in enumerate(lines) if line.startswith("Running stage")), default=0)
     told = [line.rstrip() for line in lines[last:] if line.startswith(beginnings)]
     quoted = "\n".join(line.replace("```", "'''")[:1000] for line in told[-20:]) or "no reason given: see the job's log"
-    cause = explain("\n".join([*told, *(line for line in lines[last:] if line.startswith("OSError: [Errno "))]))
+    cause = explain("\n".join([*told, *(line for line in lines[last:] if line.startswith(_EXPLAINED))]))
     return "\n\n".join(filter(None, ["**The graph could not be reproduced.**", cause, f"```text\n{quoted}\n```\n"]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,9 +149,11 @@ def test_a_dispute_is_decided_in_the_tool(api: Client, tmp_path: Path) -> None:
     """Two people, a project for each; their disputes in a third, with the labels of `adjudication.xml`."""
     text = "🎉 Gout on colchicine."
     gout, colchicine = Mention(2, 6, "Disease"), Mention(10, 20, "Treatment")
-    exports = ("-m", "annotation.agreement", "anna.jsonl", "ben.jsonl", "--format", "jsonl")
+    labels = str(ROOT / "data/mapping/labels.csv")
+    exports = ("-m", "annotation.agreement", "anna.jsonl", "ben.jsonl", "--format", "jsonl", "--labels", labels)
     write([Document("n1", text, (gout, colchicine))], tmp_path / "anna.jsonl", "jsonl")
     write([Document("n1", text, (gout,))], tmp_path / "ben.jsonl", "jsonl")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     desk = Repository(tmp_path).settings(PYTHONPATH=str(ROOT))
     desk.python(*exports, "--adjudicate", "disputes.json", "--tool", "label-studio")
 

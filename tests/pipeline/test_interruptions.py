@@ -22,8 +22,15 @@ FOLDERS = ("data/prepared", "data/features", "models", "predictions", "plots", "
 LARGE, LITTLE = 200_000_000, 200_000
 """Bytes of a disk on which everything has room, and of the room that is left on one which is nearly full."""
 
-RUN = "import sys; from delivery.processes import run_shown; from pathlib import Path; "
-WATCHED = ("python", "-c", RUN + "sys.exit(run_shown(('dvc', 'repro', sys.argv[1]), Path())[0])")
+WATCHED = """
+import sys
+from pathlib import Path
+from delivery.leftovers import mend
+from delivery.processes import run_shown
+mend()
+sys.exit(run_shown(("dvc", "repro", sys.argv[1]), Path())[0])
+"""
+"""What `delivery.reproduce` does, up to one stage."""
 
 GRACE = 7.5
 """Seconds from a job's SIGINT to its end, when somebody presses "Cancel" on GitHub."""
@@ -166,7 +173,7 @@ def test_the_disk_is_full_in_every_stage(before: Repository, unharmed: Repositor
             room, reached = LITTLE, False
             while True:
                 resize(disk, used(disk) + room)
-                status = started(repository, *WATCHED, stage, log=log).wait(600)
+                status = started(repository, "python", "-c", WATCHED, stage, log=log).wait(600)
                 said = log.read_text(encoding="utf-8")
                 if status == 0:
                     break

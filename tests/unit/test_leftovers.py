@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import py_compile
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,17 @@ def test_a_list_that_is_being_written_is_left_to_its_writer(
         assert main([]) == 1
     assert "busy" in capsys.readouterr().err
     assert (ward.root / BUSY).exists()
+
+
+def test_bytecode_that_is_cut_off_is_removed(ward: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    room = ward.root / "stages"
+    room.mkdir()
+    for name in ("whole", "cut"):
+        (room / f"{name}.py").write_text("TOO = ('short', 'to', 'be', 'whole')\n", encoding="utf-8")
+        py_compile.compile(str(room / f"{name}.py"), doraise=True)
+    whole, cut = (next((room / "__pycache__").glob(f"{name}.*")) for name in ("whole", "cut"))
+    cut.write_bytes(cut.read_bytes()[:-20])
+    assert main([]) == 0
+    assert whole.exists()
+    assert not cut.exists()
+    assert "was cut off" in capsys.readouterr().out

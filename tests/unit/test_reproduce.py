@@ -58,6 +58,8 @@ def test_silence_is_said() -> None:
         ("ERROR: failed to reproduce 'prepare': database or disk is full", "disk is full"),
         ("ERROR: unexpected error - disk I/O error", "disk is full"),
         ("ERROR: the command was ended by SIGBUS", "disk is full"),
+        ("OSError: 549153 requested and 131040 written", "disk is full"),
+        ("EOFError: EOF read where object expected", "disk is full"),
         (
             "ERROR: failed to reproduce 'train': failed to run: python -m stages.train, exited with -9",
             "not enough memory",
