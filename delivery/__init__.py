@@ -5,15 +5,15 @@ stands behind them:
 
 ==================================  ===============================================================================
 ground floor                        `revisions` and `staleness` (a commit, from git alone), `outputs` and `stored` (what
-                                    DVC keeps of it), `git`, `server` (MLflow), `github`, `command`, `faults`
+                                    DVC keeps of it), `git`, `github`, `server` (MLflow), `command`, `faults`
 `track`, `compare`                  `tracking`, `drafts`, `locks`, `experiments`, `pictures`, `runs`
-`report`, `comment`                 `comparison`, `intervals`, `directions`; `changes`, `mentions` (compute);
-                                    `summary`, `sections`, `metric_tables`, `figures`, `markdown` (render)
+`report`, `comment`                 `comparison`, `intervals`, `directions`; `changes`, `document_changes`, `mentions`;
+                                    `summary`, `sections`, `metric_tables`, `figures`, `markdown`
 `register`, `promote`, `rollback`,  `registry`, `claims`, `gates` (bounds in `gate.yaml`), `rescoring`, `card`;
 `lineage`                           `extractor_model`, `served_extractor`, `closure` (what a version holds)
-`reproduce`, `push`, `publish`,     one step of a workflow each
+`reproduce`, `push`, `publish`,     one step of a workflow each (`processes`: shown, and ended whole)
 `propose`, `dispatch`, `act`
-`merge`                             two branches that both added batches
+`merge`, `leftovers`                two branches that both added batches; what a DVC that died left half-written
 ==================================  ===============================================================================
 """
 

@@ -33,7 +33,8 @@ def main() -> None:
     write_csv(PLOTS / "leaderboard.csv", leaderboard_of(extractor.tagger))
     accepting = acceptance_leaderboard(extractor.tagger, train.documents, params.acceptance, params.seed)
     write_csv(PLOTS / "acceptance.csv", accepting)
-    print(accepting.to_string(index=False), flush=True)
+    if len(accepting):
+        print(accepting.to_string(index=False), flush=True)
 
     whole = extractor.tagger if seen is train else None
     curve = learning_curve(seen, held_out, attributes.n_rows, params, whole)
