@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from tests.repository import LIGHT, WIDE, Repository, clone, copy, from_working_
 # looks for new counter-examples.
 settings.register_profile("machine", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("machine")
+
+# Run in the background by a shell, the tests would ignore SIGINT, and all they start too: nothing could be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
