@@ -30,7 +30,7 @@ def counted(text: str) -> dict[str, list[int]]:
 def test_mentions_won_and_lost_are_those_of_the_counts_in_git(changed: Repository) -> None:
     text = changed.python("-m", "delivery.report", "--base", "main").out
     assert "Mention by mention" in text
-    assert "| `train.crf.iterations` | `2` | `1` |" in text
+    assert re.search(r"\| `train\.crf\.iterations` +\| `2` +\| `1` +\|", text)
     assert "Left out" not in text
     now = pd.read_csv(changed.root / "metrics/documents.csv").groupby("label")[["tp", "fp"]].sum()
     changed.git("checkout", "--quiet", "main", "--", "metrics/documents.csv")
@@ -64,7 +64,9 @@ def test_a_fork_without_credentials_reports_from_git_alone(changed: Repository, 
     fork.git("fetch", "--quiet", "origin", "main:main")
     text = fork.python("-m", "delivery.report", "--base", "main").out
     assert "At least: from counts by document" in text
-    assert re.search(r"Left out: mentions one by one: \S+ of main cannot be read here \(there are no credentials", text)
+    # Without a network the search for credentials is what ends first.
+    reason = "(there are no credentials|the storage does not answer)"
+    assert re.search(rf"Left out: mentions one by one: \S+ of main cannot be read here \({reason}", text)
     assert "http" not in text  # not even the address of the storage
     assert "| `strict.micro.f1` ↑ " in text
 
