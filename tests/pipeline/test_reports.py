@@ -30,7 +30,7 @@ def counted(text: str) -> dict[str, list[int]]:
 def test_mentions_won_and_lost_are_those_of_the_counts_in_git(changed: Repository) -> None:
     text = changed.python("-m", "delivery.report", "--base", "main").out
     assert "Mention by mention" in text
-    assert re.search(r"\| `train\.crf\.iterations` +\| `2` +\| `1` +\|", text)
+    assert "Parameters: `train.crf.iterations` `2` → `1`." in text
     assert "Left out" not in text
     now = pd.read_csv(changed.root / "metrics/documents.csv").groupby("label")[["tp", "fp"]].sum()
     changed.git("checkout", "--quiet", "main", "--", "metrics/documents.csv")
