@@ -84,11 +84,14 @@ def kpi(
         "accepted": {"mentions": share.mentions, "notes": share.notes},
         "before": before if after else None,
         "after": after,
-        "saved": {name.split("_")[0]: 1 - after[name] / before[name] if before[name] else None for name in before}
-        if after
-        else None,
+        "saved": _saved(before, after) if after else None,
         "minutes": {"entry": entry.minutes, "source": entry.source, "notes": entry.notes},
     }
+
+
+def _saved(before: dict[str, float], after: dict[str, float]) -> dict[str, float | None]:
+    """Return the shares saved of the hours and of the errors; None where there were none."""
+    return {name.split("_")[0]: 1 - after[name] / value if value else None for name, value in before.items()}
 
 
 class _Work(NamedTuple):

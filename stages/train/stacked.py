@@ -95,7 +95,8 @@ class StackedTagger:
     def tag(self, tokens: SparseTokens) -> list[list[TaggedSpan]]:
         """Return the mentions of each sentence with the calibrated probability that they are right."""
         candidates, odds = self.judge(tokens)
-        return self._named(candidates, odds, _choose(candidates, odds, self.threshold, tokens.sentences), tokens)
+        chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
+        return self._named(candidates, _calibrated(odds, self.scaling), chosen, tokens)
 
     def tag_and_suggest(
         self, tokens: SparseTokens, least: float
@@ -105,13 +106,13 @@ class StackedTagger:
         chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
         confidence = _calibrated(odds, self.scaling)
         possible = beside(candidates, confidence, candidates.spans[chosen, 1:3], least, tokens)
-        return self._named(candidates, odds, chosen, tokens), self._named(candidates, odds, possible, tokens)
+        tagged, suggested = (self._named(candidates, confidence, those, tokens) for those in (chosen, possible))
+        return tagged, suggested
 
     def _named(
-        self, candidates: Candidates, odds: NDArray[np.float64], chosen: NDArray[np.bool_], tokens: SparseTokens
+        self, candidates: Candidates, confidence: NDArray[np.float64], chosen: NDArray[np.bool_], tokens: SparseTokens
     ) -> list[list[TaggedSpan]]:
-        confidence = _calibrated(odds[chosen], self.scaling)
-        return tagged_spans(candidates.spans[chosen], confidence, self.crf.tag_set.labels, tokens)
+        return tagged_spans(candidates.spans[chosen], confidence[chosen], self.crf.tag_set.labels, tokens)
 
     def judge(self, tokens: SparseTokens) -> tuple[Candidates, NDArray[np.float64]]:
         """Return the candidates of the text and the log odds that each is a mention."""
