@@ -18,7 +18,7 @@ from delivery.staleness import Graph
 
 HEADLINE = "evaluation.strict.micro.f1"
 _GATE = "metrics/validation.json"
-_DATA = (*TRACKED, "data/mapping/labels.csv", "data/prepared")
+_DATA = (*TRACKED, "data/mapping/labels.csv", "data/prepared", "data/terminology")
 _SCORES: tuple[Metric, ...] = ("f1", "precision", "recall")
 
 Outcome = Literal[

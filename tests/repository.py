@@ -30,6 +30,7 @@ LIGHT = (
     "featurize.clusters=[16]",
     "featurize.topic_clusters=[]",
     "featurize.epochs=1",
+    "featurize.terminology=null",
     "train.learning_curve=[0.5]",
     "train.crf.runs=1",
     "train.crf.iterations=2",

@@ -62,6 +62,7 @@ class FeaturizeParams(_Section):
     clusters: list[Positive]
     topic_clusters: list[Positive]
     epochs: Positive
+    terminology: str | None
     seed: Seed
 
 

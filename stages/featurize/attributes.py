@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from stages.featurize.abbreviations import AbbreviationReader
 from stages.featurize.casing import LEAST_WORDS, Casing, usual_forms
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import AttributeIndex, FormTable, Lexicon
+from stages.featurize.terminology import ATTRIBUTES, NOTHING, Terminology
+from stages.featurize.terminology_kernels import places
 from stages.featurize.tokens import SparseTokens, Surface
 from stages.featurize.words import OFFSETS, analyse, normalised
 
@@ -46,20 +48,24 @@ class AttributeExtractor:
         clusters: Clusters,
         vocabulary: frozenset[str],
         usual: dict[str, str],
+        terminology: Terminology = NOTHING,
         cache_size: int = 1 << 19,
     ) -> None:
         self.names, self.pairs, self.symbols = names, pairs, symbols
         self.clusters, self.vocabulary = clusters, vocabulary
-        self.casing = Casing(usual, vocabulary)
+        self.casing, self.terminology = Casing(usual, vocabulary), terminology
         self.n_rows = 1 + max([max(names.values(), default=-1), int(pairs[1].max(initial=-1))])
         self._cache_size = cache_size
         self._table = kernels.build_table(*pairs)
         self._positions = np.array([names.get(name, -1) for name in kernels.POSITIONS], dtype=np.int32)
+        self._term_rows = _term_rows(names)
         self._lexicon = Lexicon(AttributeIndex(names), symbols, clusters, vocabulary)
         self._forms = FormTable(self._lexicon)
 
     @classmethod
-    def learn(cls, contexts: Iterable[Sentences], clusters: Clusters) -> AttributeExtractor:
+    def learn(
+        cls, contexts: Iterable[Sentences], clusters: Clusters, terminology: Terminology = NOTHING
+    ) -> AttributeExtractor:
         """Collect every attribute of the training text, in order of first appearance.
 
         Parameters
@@ -69,8 +75,10 @@ class AttributeExtractor:
             so not a generator.
         clusters : dict of str to tuple of str
             From `stages.featurize.clusters.learn_clusters`.
+        terminology : Terminology
+            Looked up in the text; nothing is learned of it.
         """
-        return _Learner(clusters, usual_forms(contexts)).learn(contexts)
+        return _Learner(clusters, usual_forms(contexts), terminology).learn(contexts)
 
     def transform(self, sentences: Sentences) -> SparseTokens:
         """Return the attribute rows of the sentences of one context.
@@ -82,11 +90,21 @@ class AttributeExtractor:
             sentences = self.casing.recased(sentences)
             table, forms, sentence_starts = self._number(sentences)
         extra_starts, extra_rows, long_forms = self._abbreviations(sentences, sentence_starts)
+        surface = table.surface(forms)
+        terms = self.terminology.longest(surface.stems, sentence_starts)
         starts, rows = kernels.rows_of_tokens(
-            forms, sentence_starts, *table.arrays(), self._positions, *self._table, extra_starts, extra_rows
+            forms,
+            sentence_starts,
+            *table.arrays(),
+            self._positions,
+            *self._table,
+            extra_starts,
+            extra_rows,
+            places(terms),
+            self._term_rows,
         )
         contexts = np.zeros(len(sentences), dtype=np.int32)
-        return SparseTokens(starts, rows, sentence_starts, Surface(*table.surface(forms), long_forms, contexts))
+        return SparseTokens(starts, rows, sentence_starts, Surface(*surface, long_forms, terms, contexts))
 
     def unknown_share(self, sentences: Sentences) -> float:
         """Share of the tokens whose normalised form training never saw; 0 without tokens."""
@@ -111,6 +129,7 @@ class AttributeExtractor:
             clusters=self.clusters,
             vocabulary=self.vocabulary,
             usual=dict(self.casing.usual),
+            terminology=self.terminology,
         )
 
     def row_names(self) -> list[str]:
@@ -127,7 +146,7 @@ class AttributeExtractor:
         return names
 
     def save(self, folder: Path) -> None:
-        """Write the extractor as five Parquet tables."""
+        """Write the extractor as six Parquet tables."""
         folder.mkdir(parents=True, exist_ok=True)
         names = pd.DataFrame({"name": list(self.names), "row": list(self.names.values())})
         write_table(folder / "names.parquet", names, _NAMES)
@@ -139,6 +158,7 @@ class AttributeExtractor:
         write_table(folder / "words.parquet", table, _WORDS)
         usual = pd.DataFrame(list(self.casing.usual.items()), columns=_CASING.names)
         write_table(folder / "casing.parquet", usual, _CASING)
+        self.terminology.save(folder / "terminology.parquet")
 
     @classmethod
     def load(cls, folder: Path) -> AttributeExtractor:
@@ -156,6 +176,7 @@ class AttributeExtractor:
             clusters={w: tuple(c) for w, c in zip(words["word"], words["clusters"], strict=True) if len(c)},
             vocabulary=frozenset(words["word"]),
             usual=dict(zip(casing["word"], casing["usual"], strict=True)),
+            terminology=Terminology.load(folder / "terminology.parquet"),
         )
 
     def _number(self, sentences: Sentences) -> tuple[FormTable, NDArray[np.int32], NDArray[np.int64]]:
@@ -189,9 +210,10 @@ class AttributeExtractor:
 class _Learner:
     """Numbers attributes and symbols in order of first appearance."""
 
-    def __init__(self, clusters: Clusters, usual: dict[str, str]) -> None:
-        self.clusters, self.usual = clusters, usual
-        self.names: dict[str, int] = {name: row for row, name in enumerate(kernels.POSITIONS)}
+    def __init__(self, clusters: Clusters, usual: dict[str, str], terminology: Terminology) -> None:
+        self.clusters, self.usual, self.terminology = clusters, usual, terminology
+        of_terms = np.ravel(ATTRIBUTES).tolist() if len(terminology) else []
+        self.names: dict[str, int] = {name: row for row, name in enumerate([*kernels.POSITIONS, *of_terms])}
         self.symbols: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
         self.form_symbols: dict[str, tuple[int, ...]] = {}
 
@@ -217,6 +239,7 @@ class _Learner:
             clusters=self.clusters,
             vocabulary=known,
             usual=self.usual,
+            terminology=self.terminology,
         )
 
     def _collect_names(self, sentences: Sentences) -> None:
@@ -251,6 +274,12 @@ class _Learner:
 def _says_nothing_by_capitals(flags: NDArray[np.int8]) -> bool:
     """Tell whether a context has so many shouting words, or so few capitals, that `Casing` has to look at it."""
     return np.count_nonzero(flags & kernels.SHOUTS) >= LEAST_WORDS or not (flags & kernels.CAPITALISED).any()
+
+
+def _term_rows(names: Mapping[str, int]) -> NDArray[np.int32]:
+    """Return the row of each place in a term, by offset and category; -1 outside of terms, and for what was pruned."""
+    rows = np.vectorize(lambda name: names.get(name, -1), otypes=[np.int32])(ATTRIBUTES)
+    return np.concatenate([np.full_like(rows[..., :1], -1), rows], axis=-1)
 
 
 def _numbered(symbols: Iterable[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, repeat
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,15 @@ class Lexicon:
     symbols: Sequence[Mapping[str, int]]
     clusters: Mapping[str, tuple[str, ...]]
     vocabulary: frozenset[str]
+
+
+class FormSurface(NamedTuple):
+    """What can be compared of the forms of tokens: the first arrays of `tokens.Surface`."""
+
+    words: NDArray[np.uint64]
+    stems: NDArray[np.uint64]
+    lengths: NDArray[np.int16]
+    flags: NDArray[np.int8]
 
 
 class FormTable:
@@ -169,11 +179,9 @@ class FormTable:
         """Tell which tokens, given by their form numbers, training never saw."""
         return self._unknown[forms]
 
-    def surface(
-        self, forms: NDArray[np.int32]
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int16], NDArray[np.int8]]:
-        """Return word hashes, stem hashes, lengths and flags of tokens given by their form numbers."""
-        return self._hashes[forms, 0], self._hashes[forms, 1], self._lengths[forms], self._flags[forms]
+    def surface(self, forms: NDArray[np.int32]) -> FormSurface:
+        """Return what can be compared of tokens given by their form numbers."""
+        return FormSurface(self._hashes[forms, 0], self._hashes[forms, 1], self._lengths[forms], self._flags[forms])
 
 
 def hash_of(text: str) -> int:

@@ -33,7 +33,12 @@ KINDS = (
 SYMBOL_BITS = 20
 MOST_SYMBOLS = (1 << SYMBOL_BITS) - 1
 
+SEED = np.uint64(0x9E3779B97F4A7C15)
+"""Hash of the phrase without words."""
+
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_PHRASE_MULTIPLIER = np.uint64(0xFF51AFD7ED558CCD)
+_PHRASE_SHIFT = np.uint64(29)
 _BITS = np.uint64(SYMBOL_BITS)
 _SHIFT = np.uint64(32)
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -43,6 +48,13 @@ _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 def _slot(key: np.uint64, mask: np.uint64) -> np.uint64:
     hashed = key * _MULTIPLIER
     return (hashed ^ (hashed >> _SHIFT)) & mask
+
+
+@njit(cache=True, inline="always")
+def extend_key(key: np.uint64, stem: np.uint64) -> np.uint64:
+    """Hash of a phrase with one more stem."""
+    mixed = (key ^ stem) * _PHRASE_MULTIPLIER
+    return mixed ^ (mixed >> _PHRASE_SHIFT)
 
 
 @njit(cache=True)
@@ -203,6 +215,8 @@ def rows_of_tokens(
     table_rows: NDArray[np.int32],
     extra_starts: NDArray[np.int64],
     extra_rows: NDArray[np.int32],
+    term_places: NDArray[np.int8],
+    term_rows: NDArray[np.int32],
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """List the attribute rows of every token in compressed sparse row form.
 
@@ -221,6 +235,10 @@ def rows_of_tokens(
         From `build_table`.
     extra_starts, extra_rows
         Rows found outside of this kernel (abbreviations), in compressed sparse row form.
+    term_places : int8 array of shape (tokens, categories)
+        From `terminology_kernels.places`.
+    term_rows : int32 array of shape (3, categories, places)
+        Row of each place in a term of each category at offset 0, -1 and 1; -1 for none.
 
     Returns
     -------
@@ -233,7 +251,7 @@ def rows_of_tokens(
         for k in range(3):
             symbols[k, i] = form_symbols[forms[i], k]
     starts = np.zeros(tokens + 1, dtype=np.int64)
-    bound = 14 * tokens + len(extra_rows)
+    bound = (14 + 3 * term_places.shape[1]) * tokens + len(extra_rows)
     for s in range(len(sentence_starts) - 1):
         start, end = sentence_starts[s], sentence_starts[s + 1]
         for i in range(start, end):
@@ -278,5 +296,13 @@ def rows_of_tokens(
             for k in range(extra_starts[i], extra_starts[i + 1]):
                 rows[count] = extra_rows[k]
                 count += 1
+            for column in range(3):
+                j = i + _offset(column)
+                if start <= j < end:
+                    for category in range(term_places.shape[1]):
+                        row = term_rows[column, category, term_places[j, category]]
+                        if row >= 0:
+                            rows[count] = row
+                            count += 1
             starts[i + 1] = count
     return starts, rows[:count].copy()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from stages.common.params import FeaturizeParams
 from stages.featurize.attributes import AttributeExtractor, Sentences
 from stages.featurize.clusters import learn_clusters
+from stages.featurize.terminology import NOTHING, TERMINOLOGIES, Terminology
 
 
 def learn_attributes(contexts: Iterable[Sentences], params: FeaturizeParams) -> AttributeExtractor:
@@ -18,9 +19,11 @@ def learn_attributes(contexts: Iterable[Sentences], params: FeaturizeParams) -> 
         Tokens by sentence and context, of the training split only. Walked through up to five
         times, so not a generator; `stages.featurize.store.SplitSentences` holds none of it in memory.
     params : FeaturizeParams
+        Names the table in `TERMINOLOGIES` to look terms up in, if any.
     """
+    terminology = Terminology.read(TERMINOLOGIES / params.terminology) if params.terminology else NOTHING
     clusters = learn_clusters((sentence for sentences in contexts for sentence in sentences), params)
-    extractor = AttributeExtractor.learn(contexts, clusters)
+    extractor = AttributeExtractor.learn(contexts, clusters, terminology)
     if params.minimum_count > 1:
         extractor = extractor.pruned(extractor.counts(contexts) >= params.minimum_count)
     return extractor

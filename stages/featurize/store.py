@@ -18,6 +18,7 @@ from stages.common.files import replacing
 from stages.common.tables import FEATURES
 from stages.common.tags import TokenSpan, spans_of
 from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.terminology import CATEGORIES
 from stages.featurize.tokens import SparseTokens, Surface
 
 Sentence = tuple[str, int, list[str], list[str]]
@@ -165,6 +166,7 @@ def _to_table(number: int, context: Context, extractor: AttributeExtractor) -> p
         pa.ListArray.from_arrays(pa.array(tokens.starts, pa.int32()), pa.array(tokens.rows)),
         pa.array(np.full(len(tokens), number, dtype=np.int32)),
         *map(pa.array, (surface.words, surface.stems, surface.lengths, surface.flags, surface.long_forms)),
+        pa.FixedSizeListArray.from_arrays(pa.array(surface.terms.ravel()), len(CATEGORIES)),
     ]
     return pa.Table.from_arrays(columns, schema=FEATURES)
 
@@ -183,7 +185,8 @@ def read_features(path: Path) -> FeatureTable:
     words, stems, lengths, flags, long_forms, contexts = (
         table[name].to_numpy() for name in ("word", "stem", "length", "flags", "long_form", "context")
     )
-    surface = Surface(words, stems, lengths, flags, long_forms, contexts[bounds[:-1]])
+    terms = table["terms"].combine_chunks().flatten().to_numpy().reshape(-1, len(CATEGORIES))
+    surface = Surface(words, stems, lengths, flags, long_forms, terms, contexts[bounds[:-1]])
     tokens = SparseTokens(starts, rows, bounds, surface)
     return FeatureTable(tokens, spans, [names[documents[first]] for first in bounds[:-1]])
 

@@ -23,6 +23,8 @@ class Surface:
     long_forms : int16 array of shape (tokens,)
         For a short form where it is introduced, how many tokens before it its long form starts;
         0 elsewhere. The long form ends before the opening bracket.
+    terms : int8 array of shape (tokens, categories)
+        Length in tokens of the longest term of each of `terminology.CATEGORIES` that starts here; 0 for none.
     contexts : int32 array of shape (sentences,)
         Sentences with the same number are neighbours.
     """
@@ -32,6 +34,7 @@ class Surface:
     lengths: NDArray[np.int16]
     flags: NDArray[np.int8]
     long_forms: NDArray[np.int16]
+    terms: NDArray[np.int8]
     contexts: NDArray[np.int32]
 
 
@@ -78,6 +81,7 @@ class SparseTokens:
             self.surface.lengths[chosen],
             self.surface.flags[chosen],
             self.surface.long_forms[chosen],
+            self.surface.terms[chosen],
             self.surface.contexts[sentences],
         )
         return SparseTokens(_bounds(counts), rows, _bounds(end - first), surface)

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from stages.featurize.kernels import find
-from stages.train.span_kernels import Float32, Int32, Int64, UInt64, extend_key, phrase_key
+from stages.featurize.kernels import extend_key, find
+from stages.train.span_kernels import Float32, Int32, Int64, UInt64, phrase_key
 
 BORDER = np.uint64(0)
 """Stands for the stem before the first token of a sentence and after the last one."""

@@ -10,6 +10,7 @@ from stages.featurize.tokens import SparseTokens
 from stages.train import edge_kernels, span_kernels
 from stages.train.candidates import Candidates
 from stages.train.statistics import SpanStatistics, surface_of
+from stages.train.term_kernels import TERM_NAMES, term_evidence
 
 SPAN_NAMES = (
     "log odds of the tagger",
@@ -91,7 +92,7 @@ EDGE_NAMES = (
     "with the word after, times with this label",
 )
 
-NAMES = (*SPAN_NAMES, *EDGE_NAMES)
+NAMES = (*SPAN_NAMES, *EDGE_NAMES, *TERM_NAMES)
 
 
 def gather_evidence(candidates: Candidates, tokens: SparseTokens, statistics: SpanStatistics) -> NDArray[np.float32]:
@@ -99,7 +100,7 @@ def gather_evidence(candidates: Candidates, tokens: SparseTokens, statistics: Sp
 
     Returns
     -------
-    float32 array of shape (candidates, 74)
+    float32 array of shape (candidates, 99)
     """
     surface = surface_of(tokens)
     spans = candidates.spans
@@ -133,6 +134,7 @@ def gather_evidence(candidates: Candidates, tokens: SparseTokens, statistics: Sp
         tokens.sentence_starts,
         edge_kernels.pair_keys(surface.stems, tokens.sentence_starts),
         *statistics.edge_tables,
-        out[:, len(SPAN_NAMES) :],
+        out[:, len(SPAN_NAMES) : -len(TERM_NAMES)],
     )
+    term_evidence(spans, surface.terms, tokens.sentence_starts, out[:, -len(TERM_NAMES) :])
     return out

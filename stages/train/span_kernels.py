@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from stages.featurize.kernels import CAPITALISED, CLOSES, HYPHEN, JOINS, OPENS, find
+from stages.featurize.kernels import CAPITALISED, CLOSES, HYPHEN, JOINS, OPENS, SEED, extend_key, find
 from stages.train.kernels import emissions, forward_backward
 
 Float32 = NDArray[np.float32]
@@ -16,22 +16,11 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 
-_MULTIPLIER = np.uint64(0xFF51AFD7ED558CCD)
-_SHIFT = np.uint64(29)
-_SEED = np.uint64(0x9E3779B97F4A7C15)
-
-
-@njit(cache=True, inline="always")
-def extend_key(key: np.uint64, stem: np.uint64) -> np.uint64:
-    """Hash of a phrase with one more stem."""
-    mixed = (key ^ stem) * _MULTIPLIER
-    return mixed ^ (mixed >> _SHIFT)
-
 
 @njit(cache=True, inline="always")
 def phrase_key(stems: UInt64, first: int, end: int) -> np.uint64:
     """Hash the stems of the phrase ``stems[first:end]``."""
-    key = _SEED
+    key = SEED
     for t in range(first, end):
         key = extend_key(key, stems[t])
     return key
@@ -54,7 +43,7 @@ def count_occurrences(
     for s in range(len(sentence_starts) - 1):
         start, stop = sentence_starts[s], sentence_starts[s + 1]
         for a in range(start, stop):
-            key = _SEED
+            key = SEED
             for b in range(a, min(stop, a + longest)):
                 key = extend_key(key, stems[b])
                 row = find(key, table_keys, table_rows)

@@ -10,6 +10,7 @@ from stages.common.params import load_params
 from stages.common.tags import spans_of
 from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.clusters import learn_clusters
+from stages.featurize.terminology import TERMINOLOGIES, Terminology
 from stages.prepare.batches import load_batch
 from stages.prepare.corpus import prepare
 from stages.train.crf import CrfTagger
@@ -55,8 +56,9 @@ def find() -> Finder:
         contexts.append([sentence["text"].tolist() for sentence in sentences])
         gold += [spans_of(sentence["tag"].tolist()) for sentence in sentences]
     few = params.featurize.model_copy(update={"clusters": [64], "topic_clusters": [], "epochs": 5})
+    terminology = Terminology.read(TERMINOLOGIES / "mesh.tsv")
     flat = [sentence for context in contexts for sentence in context]
-    attributes = AttributeExtractor.learn(contexts, learn_clusters(flat, few))
+    attributes = AttributeExtractor.learn(contexts, learn_clusters(flat, few), terminology)
     short = params.train.model_copy(update={"crf": params.train.crf.model_copy(update={"runs": 2})})
     tagger = CrfTagger.fit(attributes.transform(flat), gold, n_rows=attributes.n_rows, params=short)
     extractor = Extractor(attributes, tagger)
