@@ -1,12 +1,12 @@
 """A plain decoder on the same weights: strings looked up in a dict, Viterbi in a few lines of numpy.
 
-It shares nothing with the compiled path but the weights, so that agreement on every sentence says
-something about both the attributes and the decoding.
+It shares nothing with the compiled path but the weights and the look-up of terms, so that agreement
+on every sentence says something about both the attributes and the decoding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +17,9 @@ from benchmarks.strings import StringAttributes
 from benchmarks.task import Sentences, Spans
 from stages.common.tags import spans_of, to_bioes
 from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.forms import hash_of
+from stages.featurize.terminology import CATEGORIES, Terminology
+from stages.featurize.words import stem_of
 from stages.train.extractor import Extractor
 from stages.train.stacked import chain_of
 
@@ -91,6 +94,7 @@ class PlainDecoder:
         transitions = tagger.transitions + tagger.tag_set.illegal()
         self._around = transitions.astype(np.float64), start.astype(np.float64), end.astype(np.float64)
         self._names = StringAttributes(attributes.clusters, attributes.casing)
+        self._terminology = attributes.terminology
 
     def tag(self, sentences: Sentences) -> list[Spans]:
         """Return the mentions of each sentence of a note."""
@@ -115,12 +119,37 @@ class PlainDecoder:
             np.stack(
                 [self._weights[[row for n in names for row in known.get(n, ())]].sum(axis=0) for names in sentence]
             )
-            for sentence in self._names.of_note(sentences)
+            for sentence in self._named(sentences)
         ]
+
+    def _named(self, sentences: Sentences) -> Iterator[list[list[str]]]:
+        """Name the attributes of every token, by sentence."""
+        for words, sentence in zip(sentences, self._names.of_note(sentences), strict=True):
+            for place, name in _of_terms(words, self._terminology):
+                sentence[place].append(name)
+            yield sentence
 
     def is_tie(self, emissions: Scores, a: Sequence[int], b: Sequence[int]) -> bool:
         """Tell whether two tag sequences score the same but for rounding."""
         return abs(score_of(a, emissions, *self._around) - score_of(b, emissions, *self._around)) < 1e-6 * len(a)
+
+
+def _of_terms(words: Sequence[str], terminology: Terminology) -> Iterator[tuple[int, str]]:
+    """Name the attributes of terms, read from left to right: the place in its sentence, and the name."""
+    stems = np.array([hash_of(stem_of(word)) for word in words], dtype=np.uint64)
+    lengths = terminology.longest(stems, np.array([0, len(words)], dtype=np.int64))
+    for category, name in enumerate(CATEGORIES):
+        end = 0
+        for first, length in enumerate(lengths[:, category].tolist()):
+            if not length or first < end:
+                continue
+            end = first + length
+            for place, letter in zip(range(first, end), "S" if length == 1 else f"B{'I' * (length - 2)}E", strict=True):
+                yield place, f"term={letter}-{name}"
+                if place:
+                    yield place - 1, f"+1term={letter}-{name}"
+                if place + 1 < len(words):
+                    yield place + 1, f"-1term={letter}-{name}"
 
 
 def _rows_by_name(attributes: AttributeExtractor) -> dict[str, list[int]]:
@@ -136,7 +165,7 @@ def compare(extractor: Extractor, notes: Sequence[Sentences]) -> Agreement:
     plain = PlainDecoder(extractor)
     total = identical = ties = 0
     for sentences in notes:
-        fast = plain.chain.spans(extractor.attributes.transform(sentences))
+        fast = plain.chain.spans(extractor.read(sentences))
         for spans, emissions, tokens in zip(fast, plain.emissions(sentences), sentences, strict=True):
             path = plain.best(emissions)
             total += 1

@@ -60,7 +60,7 @@ def measure(extractor: Extractor, notes: Sequence[Sentences], most: int, seed: i
         while tokens < most * point / POINTS:
             note = next(stream)
             start = time.process_time()
-            extractor.tagger.tag(extractor.attributes.transform(note))
+            extractor.tagger.tag(extractor.read(note))
             spent += time.process_time() - start
             tokens += sum(map(len, note))
         seconds += spent

@@ -39,7 +39,7 @@ def profile_of(extractor: Extractor, text: str) -> Profile:
     if not sentences:
         return Profile(np.empty(0, dtype=np.uint64), np.empty(0), 0, 0.0, 0.0)
     words = [[text[token.start : token.end] for token in sentence] for sentence in sentences]
-    doubts = find_doubts(extractor.tagger, extractor.attributes.transform(words))
+    doubts = find_doubts(extractor.tagger, extractor.read(words))
     return summed(doubts, sum(map(len, words)))
 
 

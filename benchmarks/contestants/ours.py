@@ -27,8 +27,7 @@ class OurTagger:
 
     def tag(self, notes: Sequence[Sentences]) -> list[list[Spans]]:
         """Return the mentions of each note by sentence; their confidence is computed too."""
-        attributes, tagger = self.extractor.attributes, self.extractor.tagger
-        found = [tagger.tag(attributes.transform(sentences)) for sentences in notes]
+        found = [self.extractor.tagger.tag(self.extractor.read(sentences)) for sentences in notes]
         return [[[span[:3] for span in spans] for spans in note] for note in found]
 
     def read(self, texts: Sequence[str]) -> int:

@@ -61,8 +61,8 @@ def _tagged(
     starts, ends = tokens["start"].to_numpy(), tokens["end"].to_numpy()
     offset = 0
     for context in contexts:
-        attributes = extractor.attributes.transform(context.sentences)
-        both = extractor.tagger.tag_and_suggest(attributes, extractor.acceptance.suggestion)
+        read = extractor.read(context.sentences)
+        both = extractor.tagger.tag_and_suggest(read, extractor.acceptance.suggestion)
         for document, sentence, *spans in zip(context.documents, context.sentences, *both, strict=True):
             for is_mention, span in ((kind == 0, span) for kind in (0, 1) for span in spans[kind]):
                 start, end = int(starts[offset + span.first]), int(ends[offset + span.end - 1])

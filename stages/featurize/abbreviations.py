@@ -87,8 +87,8 @@ class AbbreviationReader:
             for definition in definitions(words):
                 found += self._read(words, definition)
         if not self._recalled.isdisjoint(words):
-            for position, word in enumerate(words):
-                found += [(position, name) for name in self._recall(word)]
+            known = [(position, word) for position, word in enumerate(words) if word in self._recalled]
+            found += [(position, name) for position, word in known for name in self._recall(word)]
         self._sentence += 1
         return found
 

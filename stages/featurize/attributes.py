@@ -49,6 +49,7 @@ class AttributeExtractor:
         vocabulary: frozenset[str],
         usual: dict[str, str],
         terminology: Terminology = NOTHING,
+        weights: NDArray[np.float32] | None = None,
         cache_size: int = 1 << 19,
     ) -> None:
         self.names, self.pairs, self.symbols = names, pairs, symbols
@@ -60,7 +61,8 @@ class AttributeExtractor:
         self._positions = np.array([names.get(name, -1) for name in kernels.POSITIONS], dtype=np.int32)
         self._term_rows = _term_rows(names)
         self._lexicon = Lexicon(AttributeIndex(names), symbols, clusters, vocabulary)
-        self._forms = FormTable(self._lexicon)
+        self._weights = weights
+        self._forms = FormTable(self._lexicon, weights)
 
     @classmethod
     def learn(
@@ -104,7 +106,8 @@ class AttributeExtractor:
             self._term_rows,
         )
         contexts = np.zeros(len(sentences), dtype=np.int32)
-        return SparseTokens(starts, rows, sentence_starts, Surface(*surface, long_forms, terms, contexts))
+        everything = Surface(*surface, long_forms, terms, contexts)
+        return SparseTokens(starts, rows, sentence_starts, everything, table.scores(forms))
 
     def unknown_share(self, sentences: Sentences) -> float:
         """Share of the tokens whose normalised form training never saw; 0 without tokens."""
@@ -130,6 +133,26 @@ class AttributeExtractor:
             vocabulary=self.vocabulary,
             usual=dict(self.casing.usual),
             terminology=self.terminology,
+        )
+
+    def summing(self, weights: NDArray[np.float32]) -> AttributeExtractor:
+        """Return an extractor for a linear model that sums the weights of a word form once, and not for every token.
+
+        Parameters
+        ----------
+        weights : float32 array of shape (rows, tags)
+            Of the model; its tokens are of no use to another one.
+        """
+        return AttributeExtractor(
+            names=self.names,
+            pairs=self.pairs,
+            symbols=self.symbols,
+            clusters=self.clusters,
+            vocabulary=self.vocabulary,
+            usual=dict(self.casing.usual),
+            terminology=self.terminology,
+            weights=weights,
+            cache_size=self._cache_size,
         )
 
     def row_names(self) -> list[str]:
@@ -183,7 +206,7 @@ class AttributeExtractor:
         """Return the numbers of the tokens, the table that knows them, and where sentences start."""
         table = self._forms
         if len(table) > self._cache_size:
-            table = self._forms = FormTable(self._lexicon)
+            table = self._forms = FormTable(self._lexicon, self._weights)
         starts = np.zeros(len(sentences) + 1, dtype=np.int64)
         np.cumsum([len(sentence) for sentence in sentences], out=starts[1:])
         return table, table.number(sentences, int(starts[-1])), starts

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stages.featurize import kernels
 from stages.featurize.casing import is_long
+from stages.featurize.tokens import FormScores
 from stages.featurize.words import OFFSETS, analyse, split_offset
 
 _FORMS = 1 << 10  # word forms that a new table has room for
@@ -88,16 +89,19 @@ class FormSurface(NamedTuple):
 class FormTable:
     """Growing buffers with the rows, symbols and flags of the word forms seen so far.
 
+    Given the weights of a linear model, the table keeps their sums in place of the rows.
+
     Buffers double when they are full, so that a form costs the same whether notes come one by one
     or all at once. Threads may share a table.
 
     Parameters
     ----------
     lexicon : Lexicon
+    weights : float32 array of shape (rows, tags), optional
     """
 
-    def __init__(self, lexicon: Lexicon) -> None:
-        self._lexicon = lexicon
+    def __init__(self, lexicon: Lexicon, weights: NDArray[np.float32] | None = None) -> None:
+        self._lexicon, self._weights = lexicon, weights
         self._lock = Lock()
         self._numbers = _Numbers()
         self._starts = np.zeros(len(OFFSETS) * _FORMS + 1, dtype=np.int64)
@@ -107,6 +111,7 @@ class FormTable:
         self._hashes = np.empty((_FORMS, 2), dtype=np.uint64)
         self._lengths = np.empty(_FORMS, dtype=np.int16)
         self._unknown = np.empty(_FORMS, dtype=np.bool_)
+        self._scores = np.empty((_FORMS, len(OFFSETS), 0 if weights is None else weights.shape[1]), dtype=np.float32)
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -134,12 +139,18 @@ class FormTable:
         while new.stop > len(self._flags):
             self._grow()
         attributes, counts = self._analyse(forms, new)
-        most = int(self._starts[len(OFFSETS) * new.start]) + 2 * len(attributes)
-        while most > len(self._rows):
-            self._rows = np.append(self._rows, np.empty_like(self._rows))
-        kernels.add_forms(attributes, counts, self._lexicon.index.rows, new.start, self._starts, self._rows)
+        if self._weights is None:
+            self._add_rows(attributes, counts, new.start)
+        else:
+            kernels.score_forms(attributes, counts, self._lexicon.index.rows, self._weights, self._scores[new])
         self._flags[new] = list(map(flag_bits, forms))
         self._lengths[new] = [min(len(form), 999) for form in forms]
+
+    def _add_rows(self, attributes: NDArray[np.int32], counts: NDArray[np.int64], first: int) -> None:
+        most = int(self._starts[len(OFFSETS) * first]) + 2 * len(attributes)
+        while most > len(self._rows):
+            self._rows = np.append(self._rows, np.empty_like(self._rows))
+        kernels.add_forms(attributes, counts, self._lexicon.index.rows, first, self._starts, self._rows)
 
     def _analyse(self, forms: Sequence[str], new: slice) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return the attributes of the forms, and how many each has at every distance."""
@@ -160,7 +171,7 @@ class FormTable:
 
     def _grow(self) -> None:
         self._starts = np.append(self._starts, np.zeros_like(self._starts[1:]))
-        for name in ("_symbols", "_flags", "_hashes", "_lengths", "_unknown"):
+        for name in ("_symbols", "_flags", "_hashes", "_lengths", "_unknown", "_scores"):
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.empty_like(array)]))
 
@@ -170,6 +181,10 @@ class FormTable:
         They are the buffers themselves; what lies behind the last form is undefined.
         """
         return self._starts, self._rows, self._symbols, self._flags
+
+    def scores(self, forms: NDArray[np.int32]) -> FormScores | None:
+        """Return the sums of the weights for tokens given by their form numbers, where the table has weights."""
+        return None if self._weights is None else FormScores(forms, self._scores)
 
     def flags(self, forms: NDArray[np.int32]) -> NDArray[np.int8]:
         """Return the flags of tokens given by their form numbers."""

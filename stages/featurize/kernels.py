@@ -203,6 +203,41 @@ def add_forms(
 
 
 @njit(cache=True)
+def score_forms(
+    attributes: NDArray[np.int32],
+    counts: NDArray[np.int64],
+    rows_at: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    scores: NDArray[np.float32],
+) -> None:
+    """Sum the weights of the attributes of new word forms.
+
+    Parameters
+    ----------
+    attributes, counts, rows_at
+        As in `add_forms`.
+    weights : float32 array of shape (rows, tags)
+    scores : float32 array of shape (new forms, 7, tags)
+        Filled.
+    """
+    place = 0
+    scores[:] = 0.0
+    for f in range(len(counts) // 4):
+        for column in range(7):
+            distance = (column + 1) // 2
+            start = place
+            for d in range(distance):
+                start += counts[4 * f + d]
+            for k in range(start, start + counts[4 * f + distance]):
+                row = rows_at[column, attributes[k]]
+                if row >= 0:
+                    for tag in range(weights.shape[1]):
+                        scores[f, column, tag] += weights[row, tag]
+        for d in range(4):
+            place += counts[4 * f + d]
+
+
+@njit(cache=True)
 def rows_of_tokens(
     forms: NDArray[np.int32],
     sentence_starts: NDArray[np.int64],

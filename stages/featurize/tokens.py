@@ -39,6 +39,22 @@ class Surface:
 
 
 @dataclass(frozen=True)
+class FormScores:
+    """What a linear model makes of word forms, summed once a form and not once a token.
+
+    Parameters
+    ----------
+    forms : int32 array of shape (tokens,)
+        Number of each token's word form.
+    scores : float32 array of shape (forms, 7, tags)
+        Sum of the weights of what a form says of itself and of its neighbours, by `words.OFFSETS`.
+    """
+
+    forms: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class SparseTokens:
     """Attribute rows of consecutive tokens, in compressed sparse row form.
 
@@ -51,12 +67,15 @@ class SparseTokens:
         First token of each sentence.
     surface : Surface, optional
         What models of whole spans look at beside the attributes.
+    form_scores : FormScores, optional
+        Stand for the attributes of single word forms, which are not among the rows then.
     """
 
     starts: NDArray[np.int64]
     rows: NDArray[np.int32]
     sentence_starts: NDArray[np.int64]
     surface: Surface | None = None
+    form_scores: FormScores | None = None
 
     def __len__(self) -> int:
         """Return the number of tokens."""
@@ -84,7 +103,8 @@ class SparseTokens:
             self.surface.terms[chosen],
             self.surface.contexts[sentences],
         )
-        return SparseTokens(_bounds(counts), rows, _bounds(end - first), surface)
+        scores = self.form_scores and FormScores(self.form_scores.forms[chosen], self.form_scores.scores)
+        return SparseTokens(_bounds(counts), rows, _bounds(end - first), surface, scores)
 
 
 def _bounds(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stages.common.files import read_json, replacing, write_json
 from stages.common.params import CrfParams, TrainParams
 from stages.common.tags import TokenSpan, spans_of, to_bioes
-from stages.featurize.tokens import SparseTokens
+from stages.featurize.tokens import FormScores, SparseTokens
 from stages.train import kernels, learning_kernels, span_kernels
 from stages.train.calibration import fit_temperature
 from stages.train.candidates import LEAST, LONGEST, Candidates, beside, tagged_spans
@@ -103,7 +103,7 @@ class CrfTagger:
 
     def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
         """Return the best mentions of each sentence, without their confidence."""
-        best = kernels.decode(tokens.starts, tokens.rows, tokens.sentence_starts, *self.scores)
+        best = kernels.decode(*self.inputs(tokens), *self.scores)
         names = self.tag_set.tags
         tags = [names[tag] for tag in best.tolist()]
         bounds = tokens.sentence_starts.tolist()
@@ -132,7 +132,7 @@ class CrfTagger:
     def candidates(self, tokens: SparseTokens, *, least: float = LEAST) -> Candidates:
         """List the spans whose posterior, at the fitted temperature, is at least `least`."""
         found = span_kernels.find_candidates(
-            tokens.starts, tokens.rows, tokens.sentence_starts, *self.scores,
+            *self.inputs(tokens), *self.scores,
             self.temperature, len(self.tag_set.labels), least, LONGEST,
         )  # fmt: skip
         return Candidates(*found)
@@ -160,7 +160,7 @@ class CrfTagger:
         ]
         table = np.array(rows, dtype=np.int32).reshape(-1, 7)
         return kernels.span_posteriors(
-            tokens.starts, tokens.rows, tokens.sentence_starts, *self.scores,
+            *self.inputs(tokens), *self.scores,
             table[:, 0].copy(), table[:, 1:3].copy(), table[:, 3:].astype(np.int8), temperature,
         )  # fmt: skip
 
@@ -175,6 +175,10 @@ class CrfTagger:
     def like(self, other: Self) -> Self:
         """Return the same tagger with the calibration of `other`."""
         return replace(self, temperature=other.temperature)
+
+    def linear_weights(self) -> NDArray[np.float32]:
+        """Return the weights by attribute and tag."""
+        return self.weights
 
     def used_rows(self) -> NDArray[np.bool_]:
         """Tell which attributes have any weight."""
@@ -209,6 +213,11 @@ class CrfTagger:
     def scores(self) -> tuple[NDArray[np.float32], ...]:
         """Weights, transitions, start and end scores as the kernels take them."""
         return self.weights, self.transitions + self.tag_set.illegal(), *self.tag_set.ends()
+
+    def inputs(self, tokens: SparseTokens) -> tuple[NDArray[np.generic], ...]:
+        """Attributes, sums of word forms and sentences as the kernels take them."""
+        form_scores = tokens.form_scores or FormScores(np.empty(0, np.int32), np.empty((0, 0, 0), np.float32))
+        return tokens.starts, tokens.rows, form_scores.forms, form_scores.scores, tokens.sentence_starts
 
 
 def _encode(tokens: SparseTokens, spans: Iterable[Sequence[TokenSpan]], tag_set: TagSet) -> NDArray[np.int8]:

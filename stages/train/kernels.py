@@ -51,6 +51,40 @@ def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32
 
 
 @njit(cache=True, nogil=True)
+def sentence_scores(
+    starts: Int64,
+    rows: Int32,
+    forms: Int32,
+    form_scores: Float32,
+    first: int,
+    end: int,
+    weights: Float32,
+    out: Float32,
+) -> None:
+    """Sum the weights of each token of one sentence: of its attributes, and of the forms of its neighbours.
+
+    Parameters
+    ----------
+    starts, rows, first, end, weights, out
+        As in `emissions`.
+    forms : int32 array of shape (tokens,)
+        Empty where the rows have all attributes.
+    form_scores : float32 array of shape (forms, 7, tags)
+        As in `stages.featurize.tokens.FormScores`.
+    """
+    emissions(starts, rows, first, end, weights, out)
+    if len(forms) == 0:
+        return
+    for i in range(first, end):
+        for column in range(7):
+            distance = (column + 1) // 2
+            j = i - distance if column % 2 == 1 else i + distance
+            if first <= j < end:
+                for y in range(weights.shape[1]):
+                    out[i - first, y] += form_scores[forms[j], column, y]
+
+
+@njit(cache=True, nogil=True)
 def viterbi(scores: Float32, length: int, transitions: Float32, start: Float32, end: Float32, best: Int8) -> None:
     """Find the best legal tag sequence of one sentence (Viterbi 1967).
 
@@ -92,6 +126,8 @@ def viterbi(scores: Float32, length: int, transitions: Float32, start: Float32, 
 def decode(
     starts: Int64,
     rows: Int32,
+    forms: Int32,
+    form_scores: Float32,
     sentence_starts: Int64,
     weights: Float32,
     transitions: Float32,
@@ -112,7 +148,7 @@ def decode(
     for s in range(len(sentence_starts) - 1):
         first, stop = sentence_starts[s], sentence_starts[s + 1]
         if stop > first:
-            emissions(starts, rows, first, stop, weights, scores)
+            sentence_scores(starts, rows, forms, form_scores, first, stop, weights, scores)
             viterbi(scores, stop - first, transitions, start, end, best[first:stop])
     return best
 
@@ -121,6 +157,8 @@ def decode(
 def span_posteriors(
     starts: Int64,
     rows: Int32,
+    forms: Int32,
+    form_scores: Float32,
     sentence_starts: Int64,
     weights: Float32,
     transitions: Float32,
@@ -135,7 +173,7 @@ def span_posteriors(
 
     Parameters
     ----------
-    starts, rows, sentence_starts, weights, transitions, start, end
+    starts, rows, forms, form_scores, sentence_starts, weights, transitions, start, end
         As in `decode`.
     span_sentences : int32 array of shape (spans,)
         Sentence of each span, ascending.
@@ -159,7 +197,7 @@ def span_posteriors(
         first, stop = sentence_starts[s], sentence_starts[s + 1]
         length = stop - first
         scores = np.empty((length, tags), dtype=np.float32)
-        emissions(starts, rows, first, stop, weights, scores)
+        sentence_scores(starts, rows, forms, form_scores, first, stop, weights, scores)
         local, forward, backward, scale = forward_backward(scores, factors, start, end, temperature)
         while k < len(spans) and span_sentences[k] == s:
             a, b = spans[k, 0] - first, spans[k, 1] - first

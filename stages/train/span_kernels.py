@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stages.featurize.kernels import CAPITALISED, CLOSES, HYPHEN, JOINS, OPENS, SEED, extend_key, find
-from stages.train.kernels import emissions, forward_backward
+from stages.train.kernels import forward_backward, sentence_scores
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -55,6 +55,8 @@ def count_occurrences(
 def find_candidates(
     starts: Int64,
     rows: Int32,
+    forms: Int32,
+    form_scores: Float32,
     sentence_starts: Int64,
     weights: Float32,
     transitions: Float32,
@@ -88,7 +90,7 @@ def find_candidates(
         if length == 0:
             continue
         scores = np.empty((length, weights.shape[1]), dtype=np.float32)
-        emissions(starts, rows, first, stop, weights, scores)
+        sentence_scores(starts, rows, forms, form_scores, first, stop, weights, scores)
         local, forward, backward, scale = forward_backward(scores, factors, start, end, temperature)
         for a in range(length):
             outside[first + a] = forward[a, 0] * backward[a, 0]

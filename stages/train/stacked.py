@@ -127,6 +127,10 @@ class StackedTagger:
         """Return the same tagger with the calibration of `other`."""
         return replace(self, scaling=other.scaling)
 
+    def linear_weights(self) -> NDArray[np.float32]:
+        """Return the weights of the CRF by attribute and tag."""
+        return self.crf.weights
+
     def used_rows(self) -> NDArray[np.bool_]:
         """Tell which attributes have any weight."""
         return self.crf.used_rows()

@@ -87,6 +87,10 @@ class Tagger(Protocol):
         """Return the same tagger with the calibration of `other`."""
         ...
 
+    def linear_weights(self) -> NDArray[np.float32]:
+        """Return the weights by attribute and tag; their sums are all that a model sees of the attributes."""
+        ...
+
     def used_rows(self) -> NDArray[np.bool_]:
         """Tell which attributes matter to the model."""
         ...

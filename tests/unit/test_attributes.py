@@ -20,6 +20,8 @@ from stages.featurize.forms import flag_bits
 from stages.featurize.tokens import SparseTokens
 from stages.featurize.words import analyse, normalised
 from stages.prepare.segmentation import split_sentences, tokenize
+from stages.train.crf import CrfTagger, TagSet
+from stages.train.kernels import sentence_scores
 
 NOTES = [
     "Has tuberous sclerosis complex (TSC). TSC is stable on everolimus 10mg.\nReview in May.",
@@ -395,3 +397,43 @@ def test_unknown_share(extractor: AttributeExtractor) -> None:
     assert extractor.unknown_share([["999"]]) == 0.0 or "000" not in extractor.vocabulary
     assert extractor.unknown_share([]) == 0.0
     assert extractor.unknown_share([[]]) == 0.0
+
+
+def scores_of(tagger: CrfTagger, table: SparseTokens) -> NDArray[np.float32]:
+    """Sum the weights of every token as the decoder does."""
+    starts, rows, forms, form_scores, bounds = tagger.inputs(table)
+    out = np.empty((len(table), tagger.weights.shape[1]), dtype=np.float32)
+    for first, end in pairwise(bounds.tolist()):
+        sentence_scores(starts, rows, forms, form_scores, first, end, tagger.weights, out[first:end])
+    return out
+
+
+@settings(deadline=None)
+@given(st.lists(contexts, min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+def test_word_forms_summed_once_score_like_their_attributes(
+    extractor: AttributeExtractor, notes: list[Sentences], seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    tag_set = TagSet(("Disease",))
+    weights = generator.normal(size=(extractor.n_rows, len(tag_set.tags))).astype(np.float32)
+    tagger = CrfTagger(tag_set, weights, np.zeros((len(tag_set.tags),) * 2, dtype=np.float32))
+    summing = extractor.summing(weights)
+    for note in notes:
+        plain, summed = extractor.transform(note), summing.transform(note)
+        np.testing.assert_allclose(scores_of(tagger, summed), scores_of(tagger, plain), atol=1e-4)
+        some = np.flatnonzero(generator.random(plain.sentences) < 0.5)
+        assert len(summed.rows) <= len(plain.rows)
+        np.testing.assert_allclose(scores_of(tagger, summed.take(some)), scores_of(tagger, plain.take(some)), atol=1e-4)
+
+
+def test_sums_outlive_the_growth_of_their_table(extractor: AttributeExtractor) -> None:
+    """What was read before stays right when thousands of forms have come since."""
+    tag_set = TagSet(("Disease",))
+    weights = np.random.default_rng(1).normal(size=(extractor.n_rows, len(tag_set.tags))).astype(np.float32)
+    tagger = CrfTagger(tag_set, weights, np.zeros((len(tag_set.tags),) * 2, dtype=np.float32))
+    summing = extractor.summing(weights)
+    early = summing.transform(CONTEXTS[0])
+    before = scores_of(tagger, early)
+    summing.transform([[f"w{i}" for i in range(5000)]])
+    np.testing.assert_array_equal(scores_of(tagger, early), before)
+    np.testing.assert_array_equal(scores_of(tagger, summing.transform(CONTEXTS[0])), before)

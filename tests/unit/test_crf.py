@@ -121,7 +121,7 @@ def test_raw_tags_are_legal(seed: int, rows: list[list[list[int]]]) -> None:
     from stages.train import kernels
 
     tagger, tokens = random_tagger(seed, scale=20), sparse(rows)
-    best = kernels.decode(tokens.starts, tokens.rows, tokens.sentence_starts, *tagger.scores)
+    best = kernels.decode(*tagger.inputs(tokens), *tagger.scores)
     for first, end in itertools.pairwise(tokens.sentence_starts.tolist()):
         assert legal([TAG_SET.tags[number] for number in best[first:end]])
 
