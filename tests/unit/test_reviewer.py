@@ -17,7 +17,7 @@ from stages.train.stacked import OutOfFold, StackedTagger
 PARAMS = AcceptanceParams(precision=0.9, risk=0.05, suggestion=0.2, models=["lr"], tunings=0)
 
 
-def tagger(mentions: int = 400) -> tuple[StackedTagger, list[str]]:
+def tagger(mentions: int = 800) -> tuple[StackedTagger, list[str]]:
     generator = np.random.default_rng(1)
     evidence = generator.normal(size=(mentions, len(NAMES))).astype(np.float32)
     confidence = 1 / (1 + np.exp(-evidence[:, 0] - 2))
