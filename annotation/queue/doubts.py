@@ -71,8 +71,7 @@ def _judged(tagger: Tagger, tokens: SparseTokens) -> tuple[Candidates, NDArray[n
     """Return the spans that are possible, and the calibrated probability of each."""
     if isinstance(tagger, StackedTagger):
         candidates, odds = tagger.judge(tokens)
-        slope, intercept = tagger.scaling
-        return candidates, 1 / (1 + np.exp(-(slope * odds + intercept)))
+        return candidates, tagger.confidence(odds)
     chain_ = chain_of(tagger)
     if chain_ is None:
         raise BeHealthyError("this model family gives no posteriors of spans: set train.family to stacked or crf")

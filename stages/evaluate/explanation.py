@@ -167,8 +167,7 @@ def _candidates_of_trees(
 ) -> dict[_Key, _Judged]:
     candidates, odds = tagger.judge(tokens)
     table = gather_evidence(candidates, tokens, tagger.statistics)
-    slope, intercept = tagger.scaling
-    confidence = 1 / (1 + np.exp(-(slope * odds + intercept)))
+    confidence = tagger.confidence(odds)
     below = 1 / (1 + np.exp(-odds)) <= tagger.threshold
     judged = {}
     for i, key in enumerate(_keys(candidates.spans.tolist(), tagger.crf)):

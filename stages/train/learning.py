@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.common.params import TrainParams
+from stages.common.progress import steps
 from stages.common.scoring import Counts, strict_counts
 from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.store import FeatureTable
@@ -98,7 +99,7 @@ def learning_curve(
     """
     ordered = by_hash(seen.documents, params.seed)
     rows = []
-    for share in (*params.learning_curve, 1.0):
+    for share in steps("train: learning curve, point", (*params.learning_curve, 1.0)):
         part = seen.of_documents(ordered[: max(1, round(share * len(ordered)))])
         if not any(part.spans):
             continue

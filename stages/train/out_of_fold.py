@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.common.params import TrainParams
+from stages.common.progress import steps
 from stages.common.tags import TokenSpan
 from stages.featurize.tokens import SparseTokens
 from stages.train.candidates import Candidates
@@ -51,7 +52,7 @@ def propose_out_of_fold(
     temperature = 0.0
     parts: list[Candidates] = []
     places: list[NDArray[np.int64]] = []
-    for fold in range(params.span.folds):
+    for fold in steps("train: chain without fold", range(params.span.folds)):
         inside = np.flatnonzero(folds != fold)
         held = np.flatnonzero(folds == fold)
         tagger = CrfTagger.fit(

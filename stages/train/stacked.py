@@ -96,7 +96,7 @@ class StackedTagger:
         """Return the mentions of each sentence with the calibrated probability that they are right."""
         candidates, odds = self.judge(tokens)
         chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
-        return self._named(candidates, _calibrated(odds, self.scaling), chosen, tokens)
+        return self._named(candidates, self.confidence(odds), chosen, tokens)
 
     def tag_and_suggest(
         self, tokens: SparseTokens, least: float
@@ -104,7 +104,7 @@ class StackedTagger:
         """Return the mentions, and beside them the spans whose calibrated probability is at least `least`."""
         candidates, odds = self.judge(tokens)
         chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
-        confidence = _calibrated(odds, self.scaling)
+        confidence = self.confidence(odds)
         possible = beside(candidates, confidence, candidates.spans[chosen, 1:3], least, tokens)
         tagged, suggested = (self._named(candidates, confidence, those, tokens) for those in (chosen, possible))
         return tagged, suggested
@@ -113,6 +113,10 @@ class StackedTagger:
         self, candidates: Candidates, confidence: NDArray[np.float64], chosen: NDArray[np.bool_], tokens: SparseTokens
     ) -> list[list[TaggedSpan]]:
         return tagged_spans(candidates.spans[chosen], confidence[chosen], self.crf.tag_set.labels, tokens)
+
+    def confidence(self, odds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the calibrated probability that candidates with these log odds are mentions."""
+        return _calibrated(odds, self.scaling)
 
     def judge(self, tokens: SparseTokens) -> tuple[Candidates, NDArray[np.float64]]:
         """Return the candidates of the text and the log odds that each is a mention."""
