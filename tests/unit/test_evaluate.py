@@ -468,6 +468,9 @@ def test_too_few_measured_minutes_leave_the_assumption_in_place(seconds):
 class EveryCapital:
     """A stand-in for a tagger: finds each capitalised token, suggests each stop; the attributes are the words."""
 
+    def linear_weights(self):
+        return None
+
     def tag_and_suggest(self, sentences, least):
         assert least == 0.25
         return tuple(
@@ -480,6 +483,9 @@ SUGGESTING = replace(NOTHING_ACCEPTED, suggestion=0.25)
 
 
 class Words:
+    def summing(self, weights):
+        return self
+
     def transform(self, sentences):
         return sentences
 
