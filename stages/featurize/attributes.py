@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,6 @@ class AttributeExtractor:
         vocabulary: frozenset[str],
         usual: dict[str, str],
         terminology: Terminology = NOTHING,
-        weights: NDArray[np.float32] | None = None,
         cache_size: int = 1 << 19,
     ) -> None:
         self.names, self.pairs, self.symbols = names, pairs, symbols
@@ -61,8 +61,8 @@ class AttributeExtractor:
         self._positions = np.array([names.get(name, -1) for name in kernels.POSITIONS], dtype=np.int32)
         self._term_rows = _term_rows(names)
         self._lexicon = Lexicon(AttributeIndex(names), symbols, clusters, vocabulary)
-        self._weights = weights
-        self._forms = FormTable(self._lexicon, weights)
+        self._weights: NDArray[np.float32] | None = None
+        self._forms = FormTable(self._lexicon)
 
     @classmethod
     def learn(
@@ -143,17 +143,9 @@ class AttributeExtractor:
         weights : float32 array of shape (rows, tags)
             Of the model; its tokens are of no use to another one.
         """
-        return AttributeExtractor(
-            names=self.names,
-            pairs=self.pairs,
-            symbols=self.symbols,
-            clusters=self.clusters,
-            vocabulary=self.vocabulary,
-            usual=dict(self.casing.usual),
-            terminology=self.terminology,
-            weights=weights,
-            cache_size=self._cache_size,
-        )
+        other = copy(self)
+        other._weights, other._forms = weights, FormTable(self._lexicon, weights)
+        return other
 
     def row_names(self) -> list[str]:
         """Return a readable name for each row."""
