@@ -67,9 +67,13 @@ def legal_paths(tag_set: TagSet, length: int) -> list[tuple[int, ...]]:
 @QUICK
 @given(cases(longest=25, sentences=6))
 def test_the_compiled_decoder_answers_as_the_plain_one(case: Case) -> None:
+    """The same spans, unless both paths score the same but for the rounding of 32-bit sums."""
     tags = case.tagger.tag_set.tags
-    plain = [viterbi(scores, *case.around()) if len(scores) else [] for scores in case.emissions()]
-    assert case.tagger.spans(case.tokens) == [spans_of([tags[y] for y in path]) for path in plain]
+    for scores, found in zip(case.emissions(), case.tagger.spans(case.tokens), strict=True):
+        plain = viterbi(scores, *case.around()) if len(scores) else []
+        if found != spans_of([tags[y] for y in plain]):
+            path = [tags.index(tag) for tag in to_bioes(len(scores), found)]
+            assert abs(score_of(path, scores, *case.around()) - score_of(plain, scores, *case.around())) < 1e-4
 
 
 @QUICK
