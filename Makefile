@@ -144,7 +144,7 @@ e2e-doccano: data doccano-env ## the real doccano: import, export, read
 	python -m pytest -q tests/e2e/test_doccano.py
 
 .PHONY: e2e-ci
-e2e-ci: data ## the workflows executed against a git remote, S3 and MLflow; a drift; storage faults; merging batches (25 min)
+e2e-ci: data ## the workflows executed against a git remote, S3 and MLflow; a drift; storage faults; merging batches (28 min)
 	python -m pytest -q tests/e2e/test_ci.py tests/e2e/test_drift_loop.py tests/e2e/test_faults.py tests/pipeline/test_merge.py
 
 .PHONY: e2e-delivery
