@@ -142,7 +142,10 @@ class FormTable:
         if self._weights is None:
             self._add_rows(attributes, counts, new.start)
         else:
-            kernels.score_forms(attributes, counts, self._lexicon.index.rows, self._weights, self._scores[new])
+            starts = np.zeros(len(OFFSETS) * len(forms) + 1, dtype=np.int64)
+            rows = np.empty(2 * len(attributes), dtype=np.int32)
+            kernels.add_forms(attributes, counts, self._lexicon.index.rows, 0, starts, rows)
+            kernels.sum_weights(starts, rows, self._weights, self._scores[new])
         self._flags[new] = list(map(flag_bits, forms))
         self._lengths[new] = [min(len(form), 999) for form in forms]
 

@@ -154,7 +154,7 @@ def _key_at(kind: int, i: int, start: int, end: int, symbols: NDArray[np.int32])
 
 
 @njit(cache=True, inline="always")
-def _offset(column: int) -> int:
+def offset_of(column: int) -> int:
     """Offsets 0, -1, 1, -2, 2, -3, 3."""
     distance = (column + 1) // 2
     return -distance if column % 2 == 1 else distance
@@ -203,38 +203,24 @@ def add_forms(
 
 
 @njit(cache=True)
-def score_forms(
-    attributes: NDArray[np.int32],
-    counts: NDArray[np.int64],
-    rows_at: NDArray[np.int32],
-    weights: NDArray[np.float32],
-    scores: NDArray[np.float32],
+def sum_weights(
+    starts: NDArray[np.int64], rows: NDArray[np.int32], weights: NDArray[np.float32], sums: NDArray[np.float32]
 ) -> None:
-    """Sum the weights of the attributes of new word forms.
+    """Sum the weights of the rows of each form at each offset, as `add_forms` lists them.
 
     Parameters
     ----------
-    attributes, counts, rows_at
-        As in `add_forms`.
+    starts, rows
+        From `add_forms`, of forms counted from 0.
     weights : float32 array of shape (rows, tags)
-    scores : float32 array of shape (new forms, 7, tags)
+    sums : float32 array of shape (forms, 7, tags)
         Filled.
     """
-    place = 0
-    scores[:] = 0.0
-    for f in range(len(counts) // 4):
-        for column in range(7):
-            distance = (column + 1) // 2
-            start = place
-            for d in range(distance):
-                start += counts[4 * f + d]
-            for k in range(start, start + counts[4 * f + distance]):
-                row = rows_at[column, attributes[k]]
-                if row >= 0:
-                    for tag in range(weights.shape[1]):
-                        scores[f, column, tag] += weights[row, tag]
-        for d in range(4):
-            place += counts[4 * f + d]
+    sums[:] = 0.0
+    for cell in range(len(starts) - 1):
+        for k in range(starts[cell], starts[cell + 1]):
+            for tag in range(weights.shape[1]):
+                sums[cell // 7, cell % 7, tag] += weights[rows[k], tag]
 
 
 @njit(cache=True)
@@ -291,7 +277,7 @@ def rows_of_tokens(
         start, end = sentence_starts[s], sentence_starts[s + 1]
         for i in range(start, end):
             for column in range(7):
-                j = i + _offset(column)
+                j = i + offset_of(column)
                 if start <= j < end:
                     bound += form_starts[7 * forms[j] + column + 1] - form_starts[7 * forms[j] + column]
     rows = np.empty(bound, dtype=np.int32)
@@ -301,7 +287,7 @@ def rows_of_tokens(
         depth = 0
         for i in range(start, end):
             for column in range(7):
-                j = i + _offset(column)
+                j = i + offset_of(column)
                 if start <= j < end:
                     cell = 7 * forms[j] + column
                     for k in range(form_starts[cell], form_starts[cell + 1]):
@@ -332,7 +318,7 @@ def rows_of_tokens(
                 rows[count] = extra_rows[k]
                 count += 1
             for column in range(3):
-                j = i + _offset(column)
+                j = i + offset_of(column)
                 if start <= j < end:
                     for category in range(term_places.shape[1]):
                         row = term_rows[column, category, term_places[j, category]]

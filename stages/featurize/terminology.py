@@ -43,6 +43,7 @@ ATTRIBUTES = tuple(
 """Attributes of a token in a term, and of its neighbours: by offset, category, and place in the term."""
 
 _JOINERS = frozenset(("-", ",", "'", "\N{RIGHT SINGLE QUOTATION MARK}", '"'))
+_JOINER_STEMS = np.array(sorted(map(hash_of, _JOINERS)), dtype=np.uint64)
 _SCHEMA = pa.schema([("key", pa.uint64()), ("members", pa.uint8())])
 _BITS = {category: 1 << bit for bit, category in enumerate(CATEGORIES)}
 
@@ -104,7 +105,7 @@ class Terminology:
         """
         lengths = np.zeros((len(stems), len(CATEGORIES)), dtype=np.int8)
         if len(self.keys):
-            longest_terms(stems, sentence_starts, _joiner_stems(), *self._table, MOST_TOKENS, lengths)
+            longest_terms(stems, sentence_starts, _JOINER_STEMS, *self._table, MOST_TOKENS, lengths)
         return lengths
 
     @cached_property
@@ -134,10 +135,6 @@ def words_of(term: str) -> tuple[str, ...]:
     """
     tokens = (term[start:end] for start, end in tokenize(term))
     return tuple(stem_of(token) for token in tokens if token not in _JOINERS)
-
-
-def _joiner_stems() -> NDArray[np.uint64]:
-    return np.array(sorted(map(hash_of, _JOINERS)), dtype=np.uint64)
 
 
 def _read_terms(path: Path) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stages.featurize.kernels import offset_of
+
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int8 = NDArray[np.int8]
@@ -77,8 +79,7 @@ def sentence_scores(
         return
     for i in range(first, end):
         for column in range(7):
-            distance = (column + 1) // 2
-            j = i - distance if column % 2 == 1 else i + distance
+            j = i + offset_of(column)
             if first <= j < end:
                 for y in range(weights.shape[1]):
                     out[i - first, y] += form_scores[forms[j], column, y]
