@@ -79,7 +79,7 @@ def _of_pairs(forms: Sequence[WordForm], place: int) -> list[str]:
         if left and right:
             found.append(f"stem{where}={left.stem}|{right.stem}")
             found.append(f"cluster{where}={left.cluster}|{right.cluster}")
-            found.append(f"shape{where}={left.shape}|{right.shape}")
+            found.append(f"shape{where}={left.compressed}|{right.compressed}")
     if place > 1:
         found.append(f"stem[-2,-1]={forms[place - 2].stem}|{forms[place - 1].stem}")
     if place + 2 < len(forms):

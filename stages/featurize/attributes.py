@@ -16,7 +16,8 @@ from stages.featurize import kernels
 from stages.featurize.abbreviations import AbbreviationReader
 from stages.featurize.casing import LEAST_WORDS, Casing, usual_forms
 from stages.featurize.clusters import Clusters
-from stages.featurize.forms import AttributeIndex, FormTable, Lexicon
+from stages.featurize.forms import FormTable, Lexicon
+from stages.featurize.index import AttributeIndex
 from stages.featurize.terminology import ATTRIBUTES, NOTHING, Terminology
 from stages.featurize.terminology_kernels import places
 from stages.featurize.tokens import SparseTokens, Surface
@@ -108,11 +109,6 @@ class AttributeExtractor:
         contexts = np.zeros(len(sentences), dtype=np.int32)
         everything = Surface(*surface, long_forms, terms, contexts)
         return SparseTokens(starts, rows, sentence_starts, everything, table.scores(forms))
-
-    def unknown_share(self, sentences: Sentences) -> float:
-        """Share of the tokens whose normalised form training never saw; 0 without tokens."""
-        table, forms, _ = self._number(sentences)
-        return int(table.unknown(forms).sum()) / len(forms) if len(forms) else 0.0
 
     def counts(self, contexts: Iterable[Sentences]) -> NDArray[np.int64]:
         """Count how often each attribute occurs."""
@@ -233,7 +229,8 @@ class _Learner:
         self.form_symbols: dict[str, tuple[int, ...]] = {}
 
     def learn(self, contexts: Iterable[Sentences]) -> AttributeExtractor:
-        known = frozenset(normalised(word) for sentences in contexts for sentence in sentences for word in sentence)
+        words = {normalised(word) for sentences in contexts for sentence in sentences for word in sentence}
+        known = frozenset(words | self.clusters.keys())
         casing = Casing(self.usual, known)
         distinct = np.empty(0, dtype=np.uint64)
         keys: list[NDArray[np.uint64]] = []
@@ -271,7 +268,7 @@ class _Learner:
         for names in form.attributes:
             for name in names:
                 self.names.setdefault(name, len(self.names))
-        parts = (form.stem, form.cluster, form.shape)
+        parts = (form.stem, form.cluster, form.compressed)
         numbers = tuple(known.setdefault(part, len(known) + 1) for known, part in zip(self.symbols, parts, strict=True))
         if max(numbers) > kernels.MOST_SYMBOLS:
             raise OverflowError(f"more than {kernels.MOST_SYMBOLS} distinct word stems in the training text")

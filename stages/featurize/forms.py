@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import chain, repeat
+from itertools import chain
 from threading import Lock
 from typing import NamedTuple
 
@@ -14,33 +14,12 @@ from numpy.typing import NDArray
 
 from stages.featurize import kernels
 from stages.featurize.casing import is_long
+from stages.featurize.form_kernels import add_forms, sum_weights
+from stages.featurize.index import AttributeIndex
 from stages.featurize.tokens import FormScores
-from stages.featurize.words import OFFSETS, analyse, split_offset
+from stages.featurize.words import OFFSETS, WordForm, analyse
 
 _FORMS = 1 << 10  # word forms that a new table has room for
-
-
-class AttributeIndex:
-    """Rows of the attributes of words: one look-up finds an attribute's rows at every offset.
-
-    Parameters
-    ----------
-    names : mapping of str to int
-        Row of each attribute by its name, as `WordForm.attributes` has it.
-    """
-
-    def __init__(self, names: Mapping[str, int]) -> None:
-        self._numbers: dict[str, int] = {}
-        number_of = self._numbers.setdefault
-        places = [(column, number_of(name, len(self._numbers))) for column, name in map(split_offset, names)]
-        self.rows = np.full((len(OFFSETS), len(self._numbers) + 1), -1, dtype=np.int32)
-        """Row at each of `OFFSETS`, or -1; the last column is that of attributes without any row."""
-        columns, numbers = np.array(places, dtype=np.int64).reshape(-1, 2).T
-        self.rows[columns, numbers] = np.fromiter(names.values(), dtype=np.int32, count=len(names))
-
-    def find(self, attributes: Iterable[str]) -> list[int]:
-        """Return the column of each attribute in `rows`; names are without offset."""
-        return list(map(self._numbers.get, attributes, repeat(len(self._numbers))))
 
 
 class _Numbers(dict[str, int]):
@@ -110,7 +89,6 @@ class FormTable:
         self._flags = np.empty(_FORMS, dtype=np.int8)
         self._hashes = np.empty((_FORMS, 2), dtype=np.uint64)
         self._lengths = np.empty(_FORMS, dtype=np.int16)
-        self._unknown = np.empty(_FORMS, dtype=np.bool_)
         self._scores = np.empty((_FORMS, len(OFFSETS), 0 if weights is None else weights.shape[1]), dtype=np.float32)
 
     def __len__(self) -> int:
@@ -138,43 +116,39 @@ class FormTable:
         new = slice(len(self) - len(forms), len(self))
         while new.stop > len(self._flags):
             self._grow()
-        attributes, counts = self._analyse(forms, new)
+        seen = [analyse(form, self._lexicon.clusters) for form in forms]
+        attributes, counts = self._lexicon.index.find(seen)
         if self._weights is None:
             self._add_rows(attributes, counts, new.start)
         else:
             starts = np.zeros(len(OFFSETS) * len(forms) + 1, dtype=np.int64)
             rows = np.empty(2 * len(attributes), dtype=np.int32)
-            kernels.add_forms(attributes, counts, self._lexicon.index.rows, 0, starts, rows)
-            kernels.sum_weights(starts, rows, self._weights, self._scores[new])
-        self._flags[new] = list(map(flag_bits, forms))
-        self._lengths[new] = [min(len(form), 999) for form in forms]
+            add_forms(attributes, counts, self._lexicon.index.rows, 0, starts, rows)
+            sum_weights(starts, rows, self._weights, self._scores[new])
+        self._compare(seen, new)
 
     def _add_rows(self, attributes: NDArray[np.int32], counts: NDArray[np.int64], first: int) -> None:
         most = int(self._starts[len(OFFSETS) * first]) + 2 * len(attributes)
         while most > len(self._rows):
             self._rows = np.append(self._rows, np.empty_like(self._rows))
-        kernels.add_forms(attributes, counts, self._lexicon.index.rows, first, self._starts, self._rows)
+        add_forms(attributes, counts, self._lexicon.index.rows, first, self._starts, self._rows)
 
-    def _analyse(self, forms: Sequence[str], new: slice) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Return the attributes of the forms, and how many each has at every distance."""
-        known = self._lexicon
-        stems, clusters, shapes = known.symbols
-        attributes: list[str] = []
-        counts, symbols, unknown, hashes = [], [], [], []
-        for form in forms:
-            seen = analyse(form, known.clusters)
-            for names in seen.by_distance:
-                attributes += names
-                counts.append(len(names))
-            symbols.append((stems.get(seen.stem, 0), clusters.get(seen.cluster, 0), shapes.get(seen.shape, 0)))
-            hashes.append((hash_of(form), hash_of(seen.stem)))
-            unknown.append(seen.word not in known.vocabulary)
-        self._symbols[new], self._hashes[new], self._unknown[new] = symbols, np.array(hashes, np.uint64), unknown
-        return np.array(known.index.find(attributes), dtype=np.int32), np.array(counts, dtype=np.int64)
+    def _compare(self, forms: Sequence[WordForm], new: slice) -> None:
+        """Fill in what can be compared of the forms."""
+        stems, clusters, shapes = self._lexicon.symbols
+        self._symbols[new] = [
+            (stems.get(form.stem, 0), clusters.get(form.cluster, 0), shapes.get(form.compressed, 0)) for form in forms
+        ]
+        hashes = [(hash_of(form.form), hash_of(form.stem)) for form in forms]
+        self._hashes[new] = np.array(hashes, dtype=np.uint64)
+        self._flags[new] = [
+            flag_bits(form.form) | (0 if form.word in self._lexicon.vocabulary else kernels.UNKNOWN) for form in forms
+        ]
+        self._lengths[new] = [min(len(form.form), 999) for form in forms]
 
     def _grow(self) -> None:
         self._starts = np.append(self._starts, np.zeros_like(self._starts[1:]))
-        for name in ("_symbols", "_flags", "_hashes", "_lengths", "_unknown", "_scores"):
+        for name in ("_symbols", "_flags", "_hashes", "_lengths", "_scores"):
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.empty_like(array)]))
 
@@ -193,10 +167,6 @@ class FormTable:
         """Return the flags of tokens given by their form numbers."""
         return self._flags[forms]
 
-    def unknown(self, forms: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Tell which tokens, given by their form numbers, training never saw."""
-        return self._unknown[forms]
-
     def surface(self, forms: NDArray[np.int32]) -> FormSurface:
         """Return what can be compared of tokens given by their form numbers."""
         return FormSurface(self._hashes[forms, 0], self._hashes[forms, 1], self._lengths[forms], self._flags[forms])
@@ -212,7 +182,7 @@ def hash_of(text: str) -> int:
 
 
 def flag_bits(token: str) -> int:
-    """Return the flags of a word form, as `kernels` names them.
+    """Return the flags of a word form that need no look at the training text, as `kernels` names them.
 
     >>> flag_bits("("), flag_bits("And")
     (1, 12)

@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# Flags of a word form, one bit each.
-OPENS, CLOSES, CAPITALISED, JOINS, HYPHEN, SHOUTS = 1, 2, 4, 8, 16, 32
+# Flags of a word form, one bit each; unknown is what training never saw.
+OPENS, CLOSES, CAPITALISED, JOINS, HYPHEN, SHOUTS, UNKNOWN = 1, 2, 4, 8, 16, 32, 64
 
 # Attributes of a position that belong to no word, in the order of their rows.
 POSITIONS = ("bias", "first", "last", "in_brackets", "alone_in_brackets")
@@ -158,69 +158,6 @@ def offset_of(column: int) -> int:
     """Offsets 0, -1, 1, -2, 2, -3, 3."""
     distance = (column + 1) // 2
     return -distance if column % 2 == 1 else distance
-
-
-@njit(cache=True)
-def add_forms(
-    attributes: NDArray[np.int32],
-    counts: NDArray[np.int64],
-    rows_at: NDArray[np.int32],
-    first: int,
-    form_starts: NDArray[np.int64],
-    form_rows: NDArray[np.int32],
-) -> None:
-    """Write the rows of new word forms behind those of the forms before them.
-
-    Parameters
-    ----------
-    attributes : int32 array
-        Attributes of each form at distance 0, 1, 2 and 3, by their column in `rows_at`.
-    counts : int64 array of shape (4 * new forms,)
-        How many there are of each form and distance.
-    rows_at : int32 array of shape (7, known attributes + 1)
-        Row of each attribute at each offset; -1 for none.
-    first : int
-        Number of the first new form.
-    form_starts, form_rows
-        As `rows_of_tokens` takes them; filled.
-    """
-    place = 0
-    count = form_starts[7 * first]
-    for f in range(len(counts) // 4):
-        for column in range(7):
-            distance = (column + 1) // 2
-            start = place
-            for d in range(distance):
-                start += counts[4 * f + d]
-            for k in range(start, start + counts[4 * f + distance]):
-                row = rows_at[column, attributes[k]]
-                if row >= 0:
-                    form_rows[count] = row
-                    count += 1
-            form_starts[7 * (first + f) + column + 1] = count
-        for d in range(4):
-            place += counts[4 * f + d]
-
-
-@njit(cache=True)
-def sum_weights(
-    starts: NDArray[np.int64], rows: NDArray[np.int32], weights: NDArray[np.float32], sums: NDArray[np.float32]
-) -> None:
-    """Sum the weights of the rows of each form at each offset, as `add_forms` lists them.
-
-    Parameters
-    ----------
-    starts, rows
-        From `add_forms`, of forms counted from 0.
-    weights : float32 array of shape (rows, tags)
-    sums : float32 array of shape (forms, 7, tags)
-        Filled.
-    """
-    sums[:] = 0.0
-    for cell in range(len(starts) - 1):
-        for k in range(starts[cell], starts[cell + 1]):
-            for tag in range(weights.shape[1]):
-                sums[cell // 7, cell % 7, tag] += weights[rows[k], tag]
 
 
 @njit(cache=True)

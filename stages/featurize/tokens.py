@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.featurize.kernels import UNKNOWN
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -85,6 +87,13 @@ class SparseTokens:
     def sentences(self) -> int:
         """Number of sentences."""
         return len(self.sentence_starts) - 1
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the tokens whose normalised form training never saw; 0 without tokens."""
+        if self.surface is None or not len(self):
+            return 0.0
+        return int(np.count_nonzero(self.surface.flags & UNKNOWN)) / len(self)
 
     def take(self, sentences: NDArray[np.int64]) -> SparseTokens:
         """Return some of the sentences, in the order given."""

@@ -1,65 +1,151 @@
-"""String attributes of one word form: what the tagger sees of a word and of its neighbours.
+"""Attributes of one word form: what the tagger sees of a word and of its neighbours.
 
-A form is analysed once and cached by the caller, so the cost per token does not depend on how
-many attributes there are. Offsets are written in front of a neighbour's attributes (``-1w=…``).
+`TEMPLATES` is the one place that says which attributes a word has. `WordForm` reads it and names them;
+`stages.featurize.form_kernels` reads it, too, and finds their rows without building a string. A form is
+analysed once and cached by the caller, so the cost per token does not depend on how many attributes
+there are. Offsets are written in front of a neighbour's attributes (``-1w=…``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 GREEK = frozenset(["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "kappa", "lambda", "omega", "sigma", "theta"])
 OFFSETS = (0, -1, 1, -2, 2, -3, 3)
 """Positions whose word forms speak for a token, in the order of `WordForm.attributes`."""
 
-_PREFIXES = tuple((f"{offset:+d}" if offset else "", abs(offset)) for offset in OFFSETS)
-_COLUMNS = {prefix: column for column, (prefix, _) in enumerate(_PREFIXES) if prefix}
+OFFSET_PREFIXES = tuple(f"{offset:+d}" if offset else "" for offset in OFFSETS)
+"""What is written in front of an attribute's name at each of `OFFSETS`."""
+
 _DIGIT = re.compile(r"[0-9]")
 _ROMAN = re.compile(r"(?:I{1,3}|IV|VI{0,3}|IX|XI{0,3})$")
 _REPEAT = re.compile(r"(.)\1+")
-_PREFIX_KINDS = tuple((k, f"p{k}=") for k in (2, 3, 4, 5))
-_SUFFIX_KINDS = tuple((k, f"s{k}=") for k in (1, 2, 3, 4, 5, 6))
-_LONGEST_WITH_NGRAMS = 30
-_LONGEST_WITH_SHAPE = 12
+
+WORD, FORM, STEM, COMPRESSED, LENGTH, SHAPE = range(6)
+"""Parts of a word form, by their place in `WordForm`."""
+
+WHOLE, FIRST, LAST, GRAMS = range(4)
+"""Pieces of a part: all of it, its first or last characters, every run of characters of ``^part$``."""
+
+_NO_LIMIT = 1 << 30
 
 
-@dataclass(frozen=True)
-class WordForm:
+class Template(NamedTuple):
+    """Attributes that are named alike: `prefix`, and then a piece of `size` characters of a part.
+
+    Parts with fewer than `shortest` or more than `longest` characters have none.
+    """
+
+    prefix: str
+    part: int
+    piece: int = WHOLE
+    size: int = 0
+    shortest: int = 0
+    longest: int = _NO_LIMIT
+
+    def pieces(self, text: str) -> Iterator[str]:
+        """List the pieces of a part, each once."""
+        if not self.shortest <= len(text) <= self.longest:
+            return
+        if self.piece == WHOLE:
+            yield text
+        elif self.piece == FIRST:
+            yield text[: self.size]
+        elif self.piece == LAST:
+            yield text[-self.size :]
+        else:
+            framed = f"^{text}$"
+            yield from dict.fromkeys(framed[i : i + self.size] for i in range(len(framed) - self.size + 1))
+
+
+TEMPLATES: tuple[tuple[Template, ...], ...] = (
+    (
+        Template("w=", WORD),
+        Template("W=", FORM),
+        Template("st=", STEM),
+        Template("cs=", COMPRESSED),
+        Template("len=", LENGTH),
+        Template("sh=", SHAPE, longest=12),
+        *(Template(f"p{size}=", WORD, FIRST, size, shortest=size + 1) for size in (2, 3, 4, 5)),
+        *(Template(f"s{size}=", WORD, LAST, size, shortest=size + 1) for size in (1, 2, 3, 4, 5, 6)),
+        *(Template("n=", WORD, GRAMS, size, longest=30) for size in (3, 4)),
+    ),
+    (
+        Template("w=", WORD),
+        Template("st=", STEM),
+        Template("s3=", WORD, LAST, 3),
+        Template("s4=", WORD, LAST, 4),
+        Template("p3=", WORD, FIRST, 3),
+        Template("cs=", COMPRESSED),
+    ),
+    (Template("w=", WORD), Template("st=", STEM), Template("s3=", WORD, LAST, 3)),
+    (Template("st=", STEM),),
+)
+"""What a word says of itself and of words 1, 2 and 3 tokens away."""
+
+MOST_FLAGS = (_NO_LIMIT, _NO_LIMIT, 0, 0)
+MOST_CLUSTERS = (_NO_LIMIT, _NO_LIMIT, _NO_LIMIT, 2)
+"""How many of its flags and clusters, the first ones, it adds to that."""
+
+
+class WordForm(NamedTuple):
     """Everything that is known of one word form.
 
     Parameters
     ----------
-    by_distance : 4 sequences of str
-        Attributes that the form contributes to itself and to words 1, 2 and 3 tokens away.
     word : str
-        The normalised form.
-    stem, cluster, shape : str
-        The parts that pair and triple attributes are made of.
+        Normalised.
+    form : str
+        As it stands.
+    stem : str
+    compressed : str
+        The shape without repeats.
+    length : str
+        In characters; 12 for more.
+    shape : str
+    flags, clusters : sequences of str
+        Names of attributes.
     """
 
-    by_distance: tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str]]
     word: str
+    form: str
     stem: str
-    cluster: str
+    compressed: str
+    length: str
     shape: str
+    flags: Sequence[str]
+    clusters: Sequence[str]
+
+    @property
+    def parts(self) -> Sequence[str]:
+        """The parts that `TEMPLATES` cut to pieces."""
+        return self[: SHAPE + 1]
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that pair attributes are made of."""
+        return self.clusters[min(1, len(self.clusters) - 1)]
 
     @property
     def attributes(self) -> tuple[tuple[str, ...], ...]:
         """Attributes at each of `OFFSETS`, the offset written in front."""
-        return tuple(tuple([prefix + name for name in self.by_distance[distance]]) for prefix, distance in _PREFIXES)
+        names = [self._names(distance) for distance in range(len(TEMPLATES))]
+        return tuple(
+            tuple(prefix + name for name in names[abs(offset)])
+            for prefix, offset in zip(OFFSET_PREFIXES, OFFSETS, strict=True)
+        )
 
-
-def split_offset(name: str) -> tuple[int, str]:
-    """Return the column in `OFFSETS` of an attribute's name, and the name without its offset.
-
-    >>> split_offset("-2st=gout"), split_offset("st=gout")
-    ((3, 'st=gout'), (0, 'st=gout'))
-    """
-    column = _COLUMNS.get(name[:2], 0)
-    return column, name[2:] if column else name
+    def _names(self, distance: int) -> list[str]:
+        parts = self.parts
+        names = [
+            template.prefix + piece
+            for template in TEMPLATES[distance]
+            for piece in template.pieces(parts[template.part])
+        ]
+        return [*names, *self.flags[: MOST_FLAGS[distance]], *self.clusters[: MOST_CLUSTERS[distance]]]
 
 
 def normalised(form: str) -> str:
@@ -121,6 +207,8 @@ def _compressed(shape: str) -> str:
 
 def flags_of(form: str) -> list[str]:
     """Name the orthographic properties that hold."""
+    if form.islower() and form.isalpha() and len(form) > 1:  # most words
+        return ["f=greek"] if form in GREEK else []
     flags = []
     lower = form.lower()
     if form.isupper() and len(form) > 1:
@@ -148,22 +236,8 @@ def flags_of(form: str) -> list[str]:
     return ["f=" + flag for flag in flags]
 
 
-def _affixes(word: str) -> list[str]:
-    prefixes = [kind + word[:k] for k, kind in _PREFIX_KINDS if len(word) > k]
-    return prefixes + [kind + word[-k:] for k, kind in _SUFFIX_KINDS if len(word) > k]
-
-
-def _ngrams(word: str) -> list[str]:
-    if len(word) > _LONGEST_WITH_NGRAMS:
-        return []
-    framed = f"^{word}$"
-    grams = ["n=" + framed[i : i + 3] for i in range(len(framed) - 2)]
-    grams += ["n=" + framed[i : i + 4] for i in range(len(framed) - 3)]
-    return list(dict.fromkeys(grams))
-
-
 def analyse(form: str, clusters: Mapping[str, tuple[str, ...]]) -> WordForm:
-    """List the attributes of a word form.
+    """Take a word form apart.
 
     Parameters
     ----------
@@ -173,17 +247,6 @@ def analyse(form: str, clusters: Mapping[str, tuple[str, ...]]) -> WordForm:
         Distributional clusters by normalised form; unknown forms fall back to their stem's.
     """
     word, shape = normalised(form), shape_of(form)
-    stem, compressed = _stem(word), _compressed(shape)
-    flags = flags_of(form)
-    groups = list(clusters.get(word) or clusters.get(stem) or ("cl=unknown",))
-
-    own = [f"w={word}", f"W={form}", f"st={stem}", f"cs={compressed}", f"len={min(len(form), 12)}"]
-    if len(form) <= _LONGEST_WITH_SHAPE:
-        own.append(f"sh={shape}")
-    own += [*_affixes(word), *_ngrams(word), *flags, *groups]
-
-    near = [f"w={word}", f"st={stem}", f"s3={word[-3:]}", f"s4={word[-4:]}", f"p3={word[:3]}"]
-    near += [f"cs={compressed}", *flags, *groups]
-    far = [f"w={word}", f"st={stem}", f"s3={word[-3:]}", *groups]
-    farther = [f"st={stem}", *groups[:2]]
-    return WordForm((own, near, far, farther), word, stem, groups[1] if len(groups) > 1 else groups[0], compressed)
+    stem = _stem(word)
+    groups = clusters.get(word) or clusters.get(stem) or ("cl=unknown",)
+    return WordForm(word, form, stem, _compressed(shape), str(min(len(form), 12)), shape, flags_of(form), groups)

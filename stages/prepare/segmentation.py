@@ -16,6 +16,7 @@ from stages.common.documents import Token
 
 _TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)*|[^\W\d_][^\W_]*|\S")
 _token = partial(tuple.__new__, Token)  # half the time of a named tuple's own constructor
+_span = re.Match.span
 _LINE = re.compile(r"[^\n\r]+")
 _WRAP_WIDTH = 50
 _CONTINUES = re.compile(r"[a-z0-9(]")
@@ -31,7 +32,7 @@ def tokenize(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     >>> [text[s:e] for s, e in tokenize(text)]
     ['COPD', '/', 'asthma', ',', '500', 'mg', 'b', '.', 'd', '.']
     """
-    return [_token(match.span()) for match in _TOKEN.finditer(text, start, len(text) if end is None else end)]
+    return list(map(_token, map(_span, _TOKEN.finditer(text, start, len(text) if end is None else end))))
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:

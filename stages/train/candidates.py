@@ -64,10 +64,9 @@ def beside(
     -------
     bool array of shape (candidates,)
     """
-    edges = np.zeros(len(tokens) + 1, dtype=np.int64)
-    np.add.at(edges, mentions[:, 0], 1)
-    np.add.at(edges, mentions[:, 1], -1)
-    taken = np.concatenate([[0], np.cumsum(np.cumsum(edges)[:-1])])
+    taken = np.zeros(len(tokens) + 1, dtype=np.int64)
+    depth = np.bincount(mentions[:, 0], minlength=len(taken)) - np.bincount(mentions[:, 1], minlength=len(taken))
+    np.cumsum(np.cumsum(depth[:-1]), out=taken[1:])
     free = taken[candidates.spans[:, 2]] == taken[candidates.spans[:, 1]]
     gains = np.where(free & (confidence >= least), confidence, -1.0)
     return tree_kernels.select(candidates.spans, gains, candidates.of_sentence(tokens.sentences))

@@ -102,12 +102,13 @@ class Extractor:
         words = [[text[start:end] for start, end in sentence] for sentence in sentences]
         if not words:
             return Extraction((), 0, 0, 0.0)
-        tagged, suggested = self.tagger.tag_and_suggest(self.read(words), self.acceptance.suggestion)
+        tokens = self.read(words)
+        tagged, suggested = self.tagger.tag_and_suggest(tokens, self.acceptance.suggestion)
         return Extraction(
             tuple(_placed(sentences, tagged, self.acceptance.accepts)),
             len(words),
-            sum(map(len, words)),
-            self._reader.unknown_share(words),
+            len(tokens),
+            tokens.unknown_share,
             tuple(_placed(sentences, suggested, lambda _: False)),
         )
 

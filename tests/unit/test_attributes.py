@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stages.featurize import attributes as module
+from stages.featurize import kernels
 from stages.featurize.attributes import AttributeExtractor, Sentences
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import flag_bits
@@ -91,7 +92,6 @@ def test_a_loaded_extractor_gives_the_same_rows(
     assert_same(loaded.transform(sentences), extractor.transform(sentences))
     assert loaded.row_names() == extractor.row_names()
     assert loaded.n_rows == extractor.n_rows
-    assert loaded.unknown_share(sentences) == extractor.unknown_share(sentences)
 
 
 @given(st.lists(contexts, min_size=1, max_size=3), contexts)
@@ -326,11 +326,10 @@ def test_a_form_table_knows_what_the_names_say(extractor: AttributeExtractor, fo
         bounds = starts[7 * number : 7 * number + 8].tolist()
         assert [rows[a:b].tolist() for a, b in pairwise(bounds)] == names_in(extractor, form)
         known = analyse(form, extractor.clusters)
-        parts = zip(extractor.symbols, (known.stem, known.cluster, known.shape), strict=True)
+        parts = zip(extractor.symbols, (known.stem, known.cluster, known.compressed), strict=True)
         assert symbols[number].tolist() == [symbol.get(part, 0) for symbol, part in parts]
-        assert flags[number] == flag_bits(form)
-    unknown = [normalised(form) not in extractor.vocabulary for form in forms]
-    assert table.unknown(np.array(numbers)).tolist() == unknown
+        unknown = normalised(form) not in extractor.vocabulary
+        assert flags[number] == flag_bits(form) | (kernels.UNKNOWN if unknown else 0)
 
 
 def test_a_form_that_cannot_be_analysed_leaves_no_trace(extractor: AttributeExtractor) -> None:
@@ -393,10 +392,10 @@ def test_names_are_unique_for_any_text(text: str) -> None:
 
 
 def test_unknown_share(extractor: AttributeExtractor) -> None:
-    assert extractor.unknown_share([["gout", "GOUT", "Xylophone", "250mcg"]]) == 0.5
-    assert extractor.unknown_share([["999"]]) == 0.0 or "000" not in extractor.vocabulary
-    assert extractor.unknown_share([]) == 0.0
-    assert extractor.unknown_share([[]]) == 0.0
+    assert extractor.transform([["gout", "GOUT", "Xylophone", "250mcg"]]).unknown_share == 0.5
+    assert extractor.transform([["999"]]).unknown_share == 0.0 or "000" not in extractor.vocabulary
+    assert extractor.transform([]).unknown_share == 0.0
+    assert extractor.transform([[]]).unknown_share == 0.0
 
 
 def scores_of(tagger: CrfTagger, table: SparseTokens) -> NDArray[np.float32]:

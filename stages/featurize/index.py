@@ -1,0 +1,73 @@
+"""Attributes of words by a hash of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.featurize.form_kernels import find_attributes, name_keys
+from stages.featurize.kernels import build_table
+from stages.featurize.words import GRAMS, OFFSET_PREFIXES, OFFSETS, TEMPLATES, WordForm
+
+_TEMPLATES = [(distance, template) for distance, templates in enumerate(TEMPLATES) for template in templates]
+_LAYOUT = np.array([(distance, *template[1:]) for distance, template in _TEMPLATES], dtype=np.int64)
+_GRAMS = sum(template.longest + 2 for _, template in _TEMPLATES if template.piece == GRAMS)
+
+
+class AttributeIndex:
+    """Rows of the attributes of words: one look-up finds an attribute's rows at every offset.
+
+    Parameters
+    ----------
+    names : mapping of str to int
+        Row of each attribute by its name, as `WordForm.attributes` has it.
+
+    Raises
+    ------
+    ValueError
+        When two names have the same hash, which is to be expected once in a hundred million models.
+    """
+
+    def __init__(self, names: Mapping[str, int]) -> None:
+        keys, columns = name_keys(*_characters(list(names)), _OFFSETS)
+        distinct, numbers = np.unique(keys, return_inverse=True)
+        self.rows = np.full((len(distinct), len(OFFSETS)), -1, dtype=np.int32)
+        """Row at each of `OFFSETS`, or -1."""
+        self.rows[numbers, columns] = np.fromiter(names.values(), dtype=np.int32, count=len(names))
+        if np.count_nonzero(self.rows >= 0) != len(names):
+            raise ValueError("two attributes have the same hash: leave one of their words out of the training text")
+        self._table = build_table(distinct, np.arange(len(distinct), dtype=np.int32))
+
+    def find(self, forms: Sequence[WordForm]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Find the attributes of word forms.
+
+        Returns
+        -------
+        attributes : int32 array
+            Of each form at distance 0, 1, 2 and 3, by their place in `rows`; what has no row is left out.
+        counts : int64 array of shape (forms, 4)
+            How many there are of each form and distance.
+        """
+        text, ends = _characters(list(chain.from_iterable([form.parts for form in forms])))
+        others = list(chain.from_iterable([(*form.flags, *form.clusters) for form in forms]))
+        other_keys, _ = name_keys(*_characters(others), _OFFSETS)
+        other_counts = np.array([(len(form.flags), len(form.clusters)) for form in forms], dtype=np.int64)
+        counts = np.empty((len(forms), len(TEMPLATES)), dtype=np.int64)
+        found = np.empty(len(forms) * (len(_TEMPLATES) + _GRAMS) + len(others) * len(TEMPLATES), dtype=np.int32)
+        parts = (len(ends) - 1) // len(forms)
+        given = (text, ends, parts, other_keys, other_counts, _LAYOUT, _PREFIXES, self._table)
+        return found[: find_attributes(*given, found, counts)], counts
+
+
+def _characters(strings: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return the characters of all strings in one array, and where each ends."""
+    ends = np.zeros(len(strings) + 1, dtype=np.int64)
+    np.cumsum(list(map(len, strings)), out=ends[1:])
+    return np.frombuffer("".join(strings).encode("utf-32-le", "surrogatepass"), dtype="<u4"), ends
+
+
+_OFFSETS = _characters(OFFSET_PREFIXES)[0].reshape(-1, 2)
+_PREFIXES = name_keys(*_characters([template.prefix for _, template in _TEMPLATES]), _OFFSETS)[0]
