@@ -161,6 +161,34 @@ def offset_of(column: int) -> int:
 
 
 @njit(cache=True)
+def _pair_rows(
+    symbols: NDArray[np.int32],
+    sentence_starts: NDArray[np.int64],
+    table_keys: NDArray[np.uint64],
+    table_rows: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """Find the nine pair attributes of every token, -1 for none.
+
+    All slots are read before any is looked at, so that the processor need not wait for one after the other.
+    """
+    mask = np.uint64(len(table_keys) - 1)
+    keys = np.empty(9 * symbols.shape[1], dtype=np.uint64)
+    for s in range(len(sentence_starts) - 1):
+        for i in range(sentence_starts[s], sentence_starts[s + 1]):
+            for kind in range(9):
+                keys[9 * i + kind] = _key_at(kind, i, sentence_starts[s], sentence_starts[s + 1], symbols)
+    first = np.empty_like(keys)
+    for k in range(len(keys)):
+        first[k] = table_keys[_slot(keys[k], mask)]
+    rows = np.full(len(keys), -1, dtype=np.int32)
+    for k in range(len(keys)):
+        if keys[k] == _EMPTY or first[k] == _EMPTY:
+            continue
+        rows[k] = table_rows[_slot(keys[k], mask)] if first[k] == keys[k] else find(keys[k], table_keys, table_rows)
+    return rows
+
+
+@njit(cache=True)
 def rows_of_tokens(
     forms: NDArray[np.int32],
     sentence_starts: NDArray[np.int64],
@@ -208,6 +236,7 @@ def rows_of_tokens(
     for i in range(tokens):
         for k in range(3):
             symbols[k, i] = form_symbols[forms[i], k]
+    pairs = _pair_rows(symbols, sentence_starts, table_keys, table_rows)
     starts = np.zeros(tokens + 1, dtype=np.int64)
     bound = (14 + 3 * term_places.shape[1]) * tokens + len(extra_rows)
     for s in range(len(sentence_starts) - 1):
@@ -244,13 +273,10 @@ def rows_of_tokens(
                 if holds and position_rows[which] >= 0:
                     rows[count] = position_rows[which]
                     count += 1
-            for kind in range(9):
-                key = _key_at(kind, i, start, end, symbols)
-                if key != _EMPTY:
-                    row = find(key, table_keys, table_rows)
-                    if row >= 0:
-                        rows[count] = row
-                        count += 1
+            for k in range(9 * i, 9 * i + 9):
+                if pairs[k] >= 0:
+                    rows[count] = pairs[k]
+                    count += 1
             for k in range(extra_starts[i], extra_starts[i + 1]):
                 rows[count] = extra_rows[k]
                 count += 1

@@ -120,9 +120,9 @@ class WordForm(NamedTuple):
     clusters: Sequence[str]
 
     @property
-    def parts(self) -> Sequence[str]:
+    def parts(self) -> tuple[str, ...]:
         """The parts that `TEMPLATES` cut to pieces."""
-        return self[: SHAPE + 1]
+        return self.word, self.form, self.stem, self.compressed, self.length, self.shape
 
     @property
     def cluster(self) -> str:
