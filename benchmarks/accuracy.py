@@ -13,6 +13,7 @@ from benchmarks.contest import RATES, run, say
 from benchmarks.contestants import OURS
 from benchmarks.corpora import Corpus, read_corpus
 from benchmarks.environment import peers_python
+from benchmarks.hardships import scores_of_changed
 from benchmarks.scores import scored
 from benchmarks.task import Task, token_count
 from stages.common.errors import BeHealthyError
@@ -20,6 +21,7 @@ from stages.common.files import write_json
 from stages.common.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
+from stages.train.extractor import Extractor
 
 PEERS = ("sklearn-crfsuite", "spacy")
 _COSTS = ("train_cpu_seconds", *RATES, "peak_memory_mb", "tagging_memory_mb", "load_seconds")
@@ -47,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", type=Path, default=DEFAULT_MAPPING, help="CSV of source_label,label")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="parameters of the stages")
     parser.add_argument("--peers", action="store_true", help="train and score the peers too (.venv-benchmarks)")
+    parser.add_argument("--hardships", action="store_true", help="also score changed texts: all capitals, typos, …")
     parser.add_argument("--epochs", type=int, default=10, help="most epochs of spaCy")
     return parser
 
@@ -77,6 +80,11 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
         result |= {"tokens": token_count(task.test), "documents": len(task.test)}
         result["source_labels"] = corpus.source_labels()
         result["params"] = params.model_dump(include={"prepare", "featurize", "train"})
+        if options.hardships:
+            say("reading the test texts again, changed")
+            extractor = Extractor.load(work / OURS / "model")
+            texts = {note.name: note.text for note in task.test}
+            result["hardships"] = scores_of_changed(extractor, texts, corpus.gold("test"), params.evaluate.seed)
         if options.peers:
             result["peers"] = {peer: _result(run(peer, task, work / peer), corpus, params) for peer in PEERS}
     return result
@@ -110,6 +118,9 @@ def table_of(result: dict[str, Any]) -> str:
             if key == "micro":
                 line += f"{one['tokens_per_cpu_second']:10,.0f}{one['peak_memory_mb']:6.0f}"
             lines.append(line)
+    hardships = result.get("hardships", {})
+    lines += ["strict F1 from raw text"] * bool(hardships)
+    lines += [f"  {name:40}{f1:8.4f}" for name, f1 in hardships.items()]
     return "\n".join(lines)
 
 

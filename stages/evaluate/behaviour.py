@@ -85,13 +85,13 @@ def behaviour(extractor: CanExtract, texts: Iterable[str], seed: int) -> dict[st
 
 def _capabilities(documents: Sequence[_Document], seed: int) -> dict[str, tuple[str, list[Case]]]:
     simple = {name: ("minimum functionality", cases) for name, cases in _simple_cases().items()}
-    same = {name: ("invariance", _changed_cases(documents, change, seed)) for name, change in _INVARIANT.items()}
+    same = {name: ("invariance", _changed_cases(documents, change, seed)) for name, change in INVARIANT.items()}
     other = {name: ("directional", _changed_cases(documents, change, seed)) for name, change in _SWAPPED.items()}
     more = {name: ("directional", _longer_cases(documents, *addition)) for name, addition in _ADDED.items()}
     return simple | same | other | more
 
 
-_INVARIANT: dict[str, Perturbation] = {
+INVARIANT: dict[str, Perturbation] = {
     "upper_case": perturbations.upper_case,
     "lower_case": perturbations.lower_case,
     "typo_elsewhere": perturbations.typo,
@@ -103,6 +103,7 @@ _INVARIANT: dict[str, Perturbation] = {
     "glued_doses": perturbations.glued_doses,
     "parted_doses": perturbations.parted_doses,
 }
+"""Changes that mean nothing."""
 _SWAPPED = {
     "another_disease": perturbations.replacing_one("Disease", [word for word in DISEASES if word.isalpha()]),
     "another_treatment": perturbations.replacing_one("Treatment", _PLAIN_TREATMENTS),

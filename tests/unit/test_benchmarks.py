@@ -94,6 +94,15 @@ def test_accuracy_has_the_promised_shape(
 
 
 @pytest.mark.usefixtures("in_process")
+def test_changed_texts_are_scored_too(tmp_path: Path, params_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert accuracy.main([*arguments_of(tmp_path, params_file, "jsonl"), "--hardships"]) == 0
+    scores = json.loads((tmp_path / "out.json").read_text())
+    assert scores["hardships"]["as_written"] == scores["strict"]["micro"]["f1"]
+    assert 0 < scores["hardships"]["upper_case"] <= 1
+    assert re.search(r"upper_case +[01]\.\d{4}", capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("in_process")
 def test_repeats_are_told_and_kept(tmp_path: Path, params_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train = write_jsonl(tmp_path / "train", notes_of(30, seed=1))
     test = write_jsonl(tmp_path / "test", [*notes_of(30, seed=1)[:4], *notes_of(4, seed=5)])
