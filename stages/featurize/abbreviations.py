@@ -54,20 +54,15 @@ def definitions(words: Sequence[str]) -> list[Definition]:
 
 def _match(short: str, words: Sequence[str]) -> int | None:
     """Return the word at which the long form of `short` starts, matching letters from the right."""
-    text = " ".join(words)
-    s, place = len(short) - 1, len(text) - 1
-    while s >= 0:
-        letter = short[s].lower()
-        if not letter.isalnum():
-            s -= 1
-            continue
-        while place >= 0 and (text[place].lower() != letter or (s == 0 and place > 0 and text[place - 1].isalnum())):
-            place -= 1
+    text, letters = " ".join(words).lower(), short.lower()
+    place = len(text)
+    for letter in filter(str.isalnum, letters[:0:-1]):
+        place = text.rfind(letter, 0, place)
         if place < 0:
             return None
-        place -= 1
-        s -= 1
-    return text[: place + 1].count(" ")
+    while (place := text.rfind(letters[0], 0, place)) > 0 and text[place - 1].isalnum():
+        pass
+    return None if place < 0 else text[:place].count(" ")
 
 
 class AbbreviationReader:

@@ -10,10 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from stages.featurize.kernels import SEED, extend_key, find
+from stages.featurize.kernels import SEED, extend_key
 from stages.featurize.words import FIRST, GRAMS, LAST, MOST_CLUSTERS, MOST_FLAGS
-
-Table = tuple[NDArray[np.uint64], NDArray[np.int32]]
 
 _BEFORE, _BEHIND = np.uint64(ord("^")), np.uint64(ord("$"))
 
@@ -59,7 +57,7 @@ def _hashed(key: np.uint64, text: NDArray[np.uint32], start: int, stop: int) -> 
 
 
 @njit(cache=True)
-def find_attributes(
+def attribute_keys(
     text: NDArray[np.uint32],
     ends: NDArray[np.int64],
     parts: int,
@@ -67,11 +65,10 @@ def find_attributes(
     other_counts: NDArray[np.int64],
     templates: NDArray[np.int64],
     prefixes: NDArray[np.uint64],
-    table: Table,
-    found: NDArray[np.int32],
+    keys: NDArray[np.uint64],
     counts: NDArray[np.int64],
 ) -> int:
-    """Find the attributes of word forms at every distance; those that training never saw are left out.
+    """List the keys of the attributes of word forms at every distance.
 
     Parameters
     ----------
@@ -85,17 +82,15 @@ def find_attributes(
         Distance, part, piece, size, shortest, longest of each of `words.TEMPLATES`.
     prefixes : uint64 array of shape (templates,)
         Keys of their prefixes.
-    table : pair of arrays
-        Numbers of attributes by their keys, from `kernels.build_table`.
-    found : int32 array
-        Filled with the numbers of the attributes of each form at distance 0, 1, 2 and 3.
+    keys : uint64 array
+        Filled with the keys of each form at distance 0, 1, 2 and 3.
     counts : int64 array of shape (forms, 4)
         Filled: how many there are of each form and distance.
 
     Returns
     -------
     int
-        How many numbers were written.
+        How many keys were written.
     """
     count = 0
     other = 0
@@ -108,50 +103,38 @@ def find_attributes(
                 start, stop = ends[part], ends[part + 1]
                 if templates[t, 4] <= stop - start <= templates[t, 5]:
                     if piece == GRAMS:
-                        count = _find_grams(text, start, stop, size, prefixes[t], table, found, count)
+                        count = _add_grams(text, start, stop, size, prefixes[t], keys, count)
                     else:
                         stop = min(stop, start + size) if piece == FIRST else stop
                         start = max(start, stop - size) if piece == LAST else start
-                        number = find(_hashed(prefixes[t], text, start, stop), table[0], table[1])
-                        if number >= 0:
-                            found[count] = number
-                            count += 1
+                        keys[count] = _hashed(prefixes[t], text, start, stop)
+                        count += 1
                 t += 1
             flags, clusters = other_counts[f]
             for k in range(flags + clusters):
                 if k < MOST_FLAGS[distance] if k < flags else k - flags < MOST_CLUSTERS[distance]:
-                    number = find(others[other + k], table[0], table[1])
-                    if number >= 0:
-                        found[count] = number
-                        count += 1
+                    keys[count] = others[other + k]
+                    count += 1
             counts[f, distance] = count - before
         other += flags + clusters
     return count
 
 
 @njit(cache=True)
-def _find_grams(
-    text: NDArray[np.uint32],
-    start: int,
-    stop: int,
-    size: int,
-    prefix: np.uint64,
-    table: Table,
-    found: NDArray[np.int32],
-    count: int,
+def _add_grams(
+    text: NDArray[np.uint32], start: int, stop: int, size: int, prefix: np.uint64, keys: NDArray[np.uint64], count: int
 ) -> int:
-    """Find every run of `size` characters of ``^part$`` once; return `count` and how many there are."""
+    """Add every run of `size` characters of ``^part$`` once; return how many keys there are then."""
     first = count
     for i in range(start - 1, stop + 2 - size):
         key = prefix
         for j in range(i, i + size):
             key = extend_key(key, _BEFORE if j < start else _BEHIND if j == stop else np.uint64(text[j]))
-        number = find(key, table[0], table[1])
-        known = number < 0
+        known = False
         for k in range(first, count):
-            known = known or found[k] == number
+            known = known or keys[k] == key
         if not known:
-            found[count] = number
+            keys[count] = key
             count += 1
     return count
 
@@ -169,8 +152,10 @@ def add_forms(
 
     Parameters
     ----------
-    attributes, counts
-        From `find_attributes`.
+    attributes : int32 array
+        Attributes of each form at distance 0, 1, 2 and 3, by their place in `rows_at`; -1 where training saw none.
+    counts : int64 array of shape (forms, 4)
+        How many there are of each form and distance.
     rows_at : int32 array of shape (known attributes, 7)
         Row of each attribute at each offset; -1 for none.
     first : int
@@ -187,9 +172,8 @@ def add_forms(
             for d in range(distance):
                 start += counts[f, d]
             for k in range(start, start + counts[f, distance]):
-                row = rows_at[attributes[k], column]
-                if row >= 0:
-                    form_rows[count] = row
+                if attributes[k] >= 0 and rows_at[attributes[k], column] >= 0:
+                    form_rows[count] = rows_at[attributes[k], column]
                     count += 1
             form_starts[7 * (first + f) + column + 1] = count
         for d in range(4):

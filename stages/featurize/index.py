@@ -8,8 +8,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.featurize.form_kernels import find_attributes, name_keys
-from stages.featurize.kernels import build_table
+from stages.featurize.form_kernels import attribute_keys, name_keys
+from stages.featurize.kernels import build_table, find_all
 from stages.featurize.words import GRAMS, OFFSET_PREFIXES, OFFSETS, TEMPLATES, WordForm
 
 _TEMPLATES = [(distance, template) for distance, templates in enumerate(TEMPLATES) for template in templates]
@@ -47,7 +47,7 @@ class AttributeIndex:
         Returns
         -------
         attributes : int32 array
-            Of each form at distance 0, 1, 2 and 3, by their place in `rows`; what has no row is left out.
+            Of each form at distance 0, 1, 2 and 3, by their place in `rows`; -1 where training saw none.
         counts : int64 array of shape (forms, 4)
             How many there are of each form and distance.
         """
@@ -56,10 +56,10 @@ class AttributeIndex:
         other_keys, _ = name_keys(*_characters(others), _OFFSETS)
         other_counts = np.array([(len(form.flags), len(form.clusters)) for form in forms], dtype=np.int64)
         counts = np.empty((len(forms), len(TEMPLATES)), dtype=np.int64)
-        found = np.empty(len(forms) * (len(_TEMPLATES) + _GRAMS) + len(others) * len(TEMPLATES), dtype=np.int32)
+        keys = np.empty(len(forms) * (len(_TEMPLATES) + _GRAMS) + len(others) * len(TEMPLATES), dtype=np.uint64)
         parts = (len(ends) - 1) // len(forms)
-        given = (text, ends, parts, other_keys, other_counts, _LAYOUT, _PREFIXES, self._table)
-        return found[: find_attributes(*given, found, counts)], counts
+        count = attribute_keys(text, ends, parts, other_keys, other_counts, _LAYOUT, _PREFIXES, keys, counts)
+        return find_all(keys[:count], *self._table), counts
 
 
 def _characters(strings: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:

@@ -87,6 +87,26 @@ def find(key: np.uint64, table_keys: NDArray[np.uint64], table_rows: NDArray[np.
     return -1
 
 
+@njit(cache=True)
+def find_all(
+    keys: NDArray[np.uint64], table_keys: NDArray[np.uint64], table_rows: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Return the row of each key in the hash table, or -1.
+
+    All slots are read before any is looked at, so that the processor need not wait for one after the other.
+    """
+    mask = np.uint64(len(table_keys) - 1)
+    first = np.empty_like(keys)
+    for i in range(len(keys)):
+        first[i] = table_keys[_slot(keys[i], mask)]
+    rows = np.full(len(keys), -1, dtype=np.int32)
+    for i in range(len(keys)):
+        if first[i] != _EMPTY and keys[i] != _EMPTY:
+            known = first[i] == keys[i]
+            rows[i] = table_rows[_slot(keys[i], mask)] if known else find(keys[i], table_keys, table_rows)
+    return rows
+
+
 @njit(cache=True, inline="always")
 def pack(kind: int, a: int, b: int, c: int) -> np.uint64:
     """Pack a kind and up to three symbols (numbered from 1; 0 stands for none) into one key."""
@@ -161,34 +181,6 @@ def offset_of(column: int) -> int:
 
 
 @njit(cache=True)
-def _pair_rows(
-    symbols: NDArray[np.int32],
-    sentence_starts: NDArray[np.int64],
-    table_keys: NDArray[np.uint64],
-    table_rows: NDArray[np.int32],
-) -> NDArray[np.int32]:
-    """Find the nine pair attributes of every token, -1 for none.
-
-    All slots are read before any is looked at, so that the processor need not wait for one after the other.
-    """
-    mask = np.uint64(len(table_keys) - 1)
-    keys = np.empty(9 * symbols.shape[1], dtype=np.uint64)
-    for s in range(len(sentence_starts) - 1):
-        for i in range(sentence_starts[s], sentence_starts[s + 1]):
-            for kind in range(9):
-                keys[9 * i + kind] = _key_at(kind, i, sentence_starts[s], sentence_starts[s + 1], symbols)
-    first = np.empty_like(keys)
-    for k in range(len(keys)):
-        first[k] = table_keys[_slot(keys[k], mask)]
-    rows = np.full(len(keys), -1, dtype=np.int32)
-    for k in range(len(keys)):
-        if keys[k] == _EMPTY or first[k] == _EMPTY:
-            continue
-        rows[k] = table_rows[_slot(keys[k], mask)] if first[k] == keys[k] else find(keys[k], table_keys, table_rows)
-    return rows
-
-
-@njit(cache=True)
 def rows_of_tokens(
     forms: NDArray[np.int32],
     sentence_starts: NDArray[np.int64],
@@ -236,7 +228,12 @@ def rows_of_tokens(
     for i in range(tokens):
         for k in range(3):
             symbols[k, i] = form_symbols[forms[i], k]
-    pairs = _pair_rows(symbols, sentence_starts, table_keys, table_rows)
+    keys = np.empty(9 * tokens, dtype=np.uint64)
+    for s in range(len(sentence_starts) - 1):
+        for i in range(sentence_starts[s], sentence_starts[s + 1]):
+            for kind in range(9):
+                keys[9 * i + kind] = _key_at(kind, i, sentence_starts[s], sentence_starts[s + 1], symbols)
+    pairs = find_all(keys, table_keys, table_rows)
     starts = np.zeros(tokens + 1, dtype=np.int64)
     bound = (14 + 3 * term_places.shape[1]) * tokens + len(extra_rows)
     for s in range(len(sentence_starts) - 1):
