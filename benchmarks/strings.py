@@ -15,6 +15,10 @@ from stages.featurize.words import OFFSETS, WordForm, analyse
 _OPENING, _CLOSING = ("(", "["), (")", "]")
 
 
+_Known = tuple[WordForm, tuple[tuple[str, ...], ...]]
+"""A word form, and its attributes at each of `OFFSETS`."""
+
+
 class StringAttributes:
     """Names the attributes of every token; word forms are analysed once.
 
@@ -28,7 +32,7 @@ class StringAttributes:
 
     def __init__(self, clusters: Mapping[str, tuple[str, ...]], casing: Casing | None = None) -> None:
         self._clusters, self._casing = clusters, casing or Casing()
-        self._forms: dict[str, WordForm] = {}
+        self._forms: dict[str, _Known] = {}
 
     def of_note(self, sentences: Sequence[Sequence[str]]) -> list[list[list[str]]]:
         """Return the attributes of each token, by sentence; abbreviations carry over."""
@@ -36,29 +40,31 @@ class StringAttributes:
         return [self._of_sentence(sentence, reader) for sentence in self._casing.recased(sentences)]
 
     def _of_sentence(self, tokens: Sequence[str], reader: AbbreviationReader) -> list[list[str]]:
-        forms = [self._form(token) for token in tokens]
+        known = [self._form(token) for token in tokens]
+        forms = [form for form, _ in known]
         depth = 0
         found = []
         for place, token in enumerate(tokens):
             depth = depth + 1 if token in _OPENING else max(0, depth - 1) if token in _CLOSING else depth
-            found.append(_of_words(forms, place) + _of_place(tokens, place, depth) + _of_pairs(forms, place))
+            found.append(_of_words(known, place) + _of_place(tokens, place, depth) + _of_pairs(forms, place))
         for place, name in reader.attributes(tokens):
             found[place].append(name)
         return found
 
-    def _form(self, token: str) -> WordForm:
-        form = self._forms.get(token)
-        if form is None:
-            form = self._forms[token] = analyse(token, self._clusters)
-        return form
+    def _form(self, token: str) -> _Known:
+        known = self._forms.get(token)
+        if known is None:
+            form = analyse(token, self._clusters)
+            known = self._forms[token] = form, form.attributes
+        return known
 
 
-def _of_words(forms: Sequence[WordForm], place: int) -> list[str]:
+def _of_words(known: Sequence[_Known], place: int) -> list[str]:
     return [
         name
         for column, offset in enumerate(OFFSETS)
-        if 0 <= place + offset < len(forms)
-        for name in forms[place + offset].attributes[column]
+        if 0 <= place + offset < len(known)
+        for name in known[place + offset][1][column]
     ]
 
 
