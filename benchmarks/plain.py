@@ -17,7 +17,7 @@ from benchmarks.strings import StringAttributes
 from benchmarks.task import Sentences, Spans
 from stages.common.tags import spans_of, to_bioes
 from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.forms import hash_of
+from stages.featurize.hashing import hashes_of
 from stages.featurize.terminology import CATEGORIES, Terminology
 from stages.featurize.words import stem_of
 from stages.train.extractor import Extractor
@@ -136,7 +136,7 @@ class PlainDecoder:
 
 def _of_terms(words: Sequence[str], terminology: Terminology) -> Iterator[tuple[int, str]]:
     """Name the attributes of terms, read from left to right: the place in its sentence, and the name."""
-    stems = np.array([hash_of(stem_of(word)) for word in words], dtype=np.uint64)
+    stems = hashes_of([stem_of(word) for word in words])
     lengths = terminology.longest(stems, np.array([0, len(words)], dtype=np.int64))
     for category, name in enumerate(CATEGORIES):
         end = 0

@@ -10,56 +10,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from stages.featurize.kernels import SEED, extend_key
+from stages.featurize.kernels import extend_key, hash_text
 from stages.featurize.words import FIRST, GRAMS, LAST, MOST_CLUSTERS, MOST_FLAGS
 
 _BEFORE, _BEHIND = np.uint64(ord("^")), np.uint64(ord("$"))
 
 
 @njit(cache=True)
-def name_keys(
-    text: NDArray[np.uint32], ends: NDArray[np.int64], offsets: NDArray[np.uint32]
-) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:
-    """Hash the names of attributes without what says at which offset.
-
-    Parameters
-    ----------
-    text : uint32 array
-        Characters of all names, one after the other.
-    ends : int64 array of shape (names + 1,)
-        ``text[ends[i]:ends[i + 1]]`` is name ``i``.
-    offsets : uint32 array of shape (6, 2)
-        The two characters in front of the name at each of `words.OFFSETS` but the first, which has none.
-
-    Returns
-    -------
-    keys : uint64 array of shape (names,)
-    columns : int8 array of shape (names,)
-        Place in `words.OFFSETS`.
-    """
-    keys = np.empty(len(ends) - 1, dtype=np.uint64)
-    columns = np.zeros(len(ends) - 1, dtype=np.int8)
-    for i in range(len(keys)):
-        start, stop = ends[i], ends[i + 1]
-        if stop - start > 2:
-            for k in range(len(offsets)):
-                if text[start] == offsets[k, 0] and text[start + 1] == offsets[k, 1]:
-                    columns[i] = k + 1
-        keys[i] = _hashed(SEED, text, start + 2 if columns[i] else start, stop)
-    return keys, columns
-
-
-@njit(cache=True, inline="always")
-def _hashed(key: np.uint64, text: NDArray[np.uint32], start: int, stop: int) -> np.uint64:
-    for i in range(start, stop):
-        key = extend_key(key, np.uint64(text[i]))
-    return key
-
-
-@njit(cache=True)
 def attribute_keys(
     text: NDArray[np.uint32],
-    ends: NDArray[np.int64],
+    starts: NDArray[np.int64],
     parts: int,
     others: NDArray[np.uint64],
     other_counts: NDArray[np.int64],
@@ -72,8 +32,8 @@ def attribute_keys(
 
     Parameters
     ----------
-    text, ends
-        Characters of the `parts` parts of each form, as `name_keys` takes them.
+    text, starts
+        From `hashing.characters_of`: of the `parts` parts of each form.
     others : uint64 array
         Keys of the flags and then of the clusters of each form.
     other_counts : int64 array of shape (forms, 2)
@@ -100,14 +60,14 @@ def attribute_keys(
             before = count
             while t < len(templates) and templates[t, 0] == distance:
                 part, piece, size = parts * f + templates[t, 1], templates[t, 2], templates[t, 3]
-                start, stop = ends[part], ends[part + 1]
+                start, stop = starts[part], starts[part + 1]
                 if templates[t, 4] <= stop - start <= templates[t, 5]:
                     if piece == GRAMS:
                         count = _add_grams(text, start, stop, size, prefixes[t], keys, count)
                     else:
                         stop = min(stop, start + size) if piece == FIRST else stop
                         start = max(start, stop - size) if piece == LAST else start
-                        keys[count] = _hashed(prefixes[t], text, start, stop)
+                        keys[count] = hash_text(prefixes[t], text, start, stop)
                         count += 1
                 t += 1
             flags, clusters = other_counts[f]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import chain
 from threading import Lock
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from stages.featurize import kernels
 from stages.featurize.casing import is_long
 from stages.featurize.form_kernels import add_forms, sum_weights
+from stages.featurize.hashing import hashes_of
 from stages.featurize.index import AttributeIndex
 from stages.featurize.tokens import FormScores
 from stages.featurize.words import OFFSETS, WordForm, analyse
@@ -136,13 +136,13 @@ class FormTable:
     def _compare(self, forms: Sequence[WordForm], new: slice) -> None:
         """Fill in what can be compared of the forms."""
         stems, clusters, shapes = self._lexicon.symbols
+        vocabulary = self._lexicon.vocabulary
         self._symbols[new] = [
             (stems.get(form.stem, 0), clusters.get(form.cluster, 0), shapes.get(form.compressed, 0)) for form in forms
         ]
-        hashes = [(hash_of(form.form), hash_of(form.stem)) for form in forms]
-        self._hashes[new] = np.array(hashes, dtype=np.uint64)
+        self._hashes[new] = hashes_of([text for form in forms for text in (form.form, form.stem)]).reshape(-1, 2)
         self._flags[new] = [
-            flag_bits(form.form) | (0 if form.word in self._lexicon.vocabulary else kernels.UNKNOWN) for form in forms
+            flag_bits(form.form) | (0 if form.word in vocabulary else kernels.UNKNOWN) for form in forms
         ]
         self._lengths[new] = [min(len(form.form), 999) for form in forms]
 
@@ -170,15 +170,6 @@ class FormTable:
     def surface(self, forms: NDArray[np.int32]) -> FormSurface:
         """Return what can be compared of tokens given by their form numbers."""
         return FormSurface(self._hashes[forms, 0], self._hashes[forms, 1], self._lengths[forms], self._flags[forms])
-
-
-def hash_of(text: str) -> int:
-    """Return a 64-bit hash that is the same on every machine and in every process.
-
-    >>> hash_of("asthma") == hash_of("asthma")
-    True
-    """
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def flag_bits(token: str) -> int:

@@ -8,12 +8,14 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.featurize.form_kernels import attribute_keys, name_keys
+from stages.featurize.form_kernels import attribute_keys
+from stages.featurize.hashing import characters_of, hashes_of
 from stages.featurize.kernels import build_table, find_all
-from stages.featurize.words import GRAMS, OFFSET_PREFIXES, OFFSETS, TEMPLATES, WordForm
+from stages.featurize.words import GRAMS, OFFSETS, TEMPLATES, WordForm, split_offset
 
 _TEMPLATES = [(distance, template) for distance, templates in enumerate(TEMPLATES) for template in templates]
 _LAYOUT = np.array([(distance, *template[1:]) for distance, template in _TEMPLATES], dtype=np.int64)
+_PREFIXES = hashes_of([template.prefix for _, template in _TEMPLATES])
 _GRAMS = sum(template.longest + 2 for _, template in _TEMPLATES if template.piece == GRAMS)
 
 
@@ -32,11 +34,13 @@ class AttributeIndex:
     """
 
     def __init__(self, names: Mapping[str, int]) -> None:
-        keys, columns = name_keys(*_characters(list(names)), _OFFSETS)
-        distinct, numbers = np.unique(keys, return_inverse=True)
+        columns, bare = zip(*map(split_offset, names), strict=True) if names else ((), ())
+        distinct, numbers = np.unique(hashes_of(bare), return_inverse=True)
         self.rows = np.full((len(distinct), len(OFFSETS)), -1, dtype=np.int32)
         """Row at each of `OFFSETS`, or -1."""
-        self.rows[numbers, columns] = np.fromiter(names.values(), dtype=np.int32, count=len(names))
+        self.rows[numbers, np.array(columns, dtype=np.int64)] = np.fromiter(
+            names.values(), dtype=np.int32, count=len(names)
+        )
         if np.count_nonzero(self.rows >= 0) != len(names):
             raise ValueError("two attributes have the same hash: leave one of their words out of the training text")
         self._table = build_table(distinct, np.arange(len(distinct), dtype=np.int32))
@@ -51,23 +55,11 @@ class AttributeIndex:
         counts : int64 array of shape (forms, 4)
             How many there are of each form and distance.
         """
-        text, ends = _characters(list(chain.from_iterable([form.parts for form in forms])))
+        text, starts = characters_of(list(chain.from_iterable([form.parts for form in forms])))
         others = list(chain.from_iterable([(*form.flags, *form.clusters) for form in forms]))
-        other_keys, _ = name_keys(*_characters(others), _OFFSETS)
         other_counts = np.array([(len(form.flags), len(form.clusters)) for form in forms], dtype=np.int64)
         counts = np.empty((len(forms), len(TEMPLATES)), dtype=np.int64)
         keys = np.empty(len(forms) * (len(_TEMPLATES) + _GRAMS) + len(others) * len(TEMPLATES), dtype=np.uint64)
-        parts = (len(ends) - 1) // len(forms)
-        count = attribute_keys(text, ends, parts, other_keys, other_counts, _LAYOUT, _PREFIXES, keys, counts)
+        parts = (len(starts) - 1) // len(forms)
+        count = attribute_keys(text, starts, parts, hashes_of(others), other_counts, _LAYOUT, _PREFIXES, keys, counts)
         return find_all(keys[:count], *self._table), counts
-
-
-def _characters(strings: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Return the characters of all strings in one array, and where each ends."""
-    ends = np.zeros(len(strings) + 1, dtype=np.int64)
-    np.cumsum(list(map(len, strings)), out=ends[1:])
-    return np.frombuffer("".join(strings).encode("utf-32-le", "surrogatepass"), dtype="<u4"), ends
-
-
-_OFFSETS = _characters(OFFSET_PREFIXES)[0].reshape(-1, 2)
-_PREFIXES = name_keys(*_characters([template.prefix for _, template in _TEMPLATES]), _OFFSETS)[0]

@@ -34,7 +34,7 @@ SYMBOL_BITS = 20
 MOST_SYMBOLS = (1 << SYMBOL_BITS) - 1
 
 SEED = np.uint64(0x9E3779B97F4A7C15)
-"""Hash of the phrase without words."""
+"""Hash of the phrase without words, and of the empty string."""
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _PHRASE_MULTIPLIER = np.uint64(0xFF51AFD7ED558CCD)
@@ -52,9 +52,26 @@ def _slot(key: np.uint64, mask: np.uint64) -> np.uint64:
 
 @njit(cache=True, inline="always")
 def extend_key(key: np.uint64, stem: np.uint64) -> np.uint64:
-    """Hash of a phrase with one more stem."""
+    """Hash of a phrase with one more stem, or of a string with one more character."""
     mixed = (key ^ stem) * _PHRASE_MULTIPLIER
     return mixed ^ (mixed >> _PHRASE_SHIFT)
+
+
+@njit(cache=True, inline="always")
+def hash_text(key: np.uint64, text: NDArray[np.uint32], start: int, stop: int) -> np.uint64:
+    """Extend a key by the characters ``text[start:stop]``."""
+    for i in range(start, stop):
+        key = extend_key(key, np.uint64(text[i]))
+    return key
+
+
+@njit(cache=True)
+def hash_all(text: NDArray[np.uint32], starts: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Hash every ``text[starts[i]:starts[i + 1]]``."""
+    keys = np.empty(len(starts) - 1, dtype=np.uint64)
+    for i in range(len(keys)):
+        keys[i] = hash_text(SEED, text, starts[i], starts[i + 1])
+    return keys
 
 
 @njit(cache=True)

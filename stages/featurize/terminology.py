@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from stages.common.errors import AnnotationError
 from stages.common.files import read_table, write_table
-from stages.featurize.forms import hash_of
+from stages.featurize.hashing import hashes_of
 from stages.featurize.kernels import build_table
 from stages.featurize.terminology_kernels import beginning_keys, longest_terms
 from stages.featurize.words import stem_of
@@ -43,7 +43,7 @@ ATTRIBUTES = tuple(
 """Attributes of a token in a term, and of its neighbours: by offset, category, and place in the term."""
 
 _JOINERS = frozenset(("-", ",", "'", "\N{RIGHT SINGLE QUOTATION MARK}", '"'))
-_JOINER_STEMS = np.array(sorted(map(hash_of, _JOINERS)), dtype=np.uint64)
+_JOINER_STEMS = hashes_of(sorted(_JOINERS))
 _SCHEMA = pa.schema([("key", pa.uint64()), ("members", pa.uint8())])
 _BITS = {category: 1 << bit for bit, category in enumerate(CATEGORIES)}
 
@@ -67,7 +67,7 @@ class Terminology:
     def of(cls, terms: Iterable[tuple[str, str]]) -> Self:
         """Build a terminology of pairs of a term and its category; terms of more than `LONGEST` words are left out."""
         kept = [(words, category) for term, category in terms if 0 < len(words := words_of(term)) <= LONGEST]
-        stems = np.array([hash_of(word) for words, _ in kept for word in words], dtype=np.uint64)
+        stems = hashes_of([word for words, _ in kept for word in words])
         ends = np.cumsum([len(words) for words, _ in kept], dtype=np.int64)
         keys, beginnings = np.unique(beginning_keys(stems, ends), return_inverse=True)
         members = np.zeros(len(keys), dtype=np.uint8)

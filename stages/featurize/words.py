@@ -17,9 +17,8 @@ GREEK = frozenset(["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "kappa"
 OFFSETS = (0, -1, 1, -2, 2, -3, 3)
 """Positions whose word forms speak for a token, in the order of `WordForm.attributes`."""
 
-OFFSET_PREFIXES = tuple(f"{offset:+d}" if offset else "" for offset in OFFSETS)
-"""What is written in front of an attribute's name at each of `OFFSETS`."""
-
+_PREFIXES = tuple(f"{offset:+d}" if offset else "" for offset in OFFSETS)
+_COLUMNS = {prefix: column for column, prefix in enumerate(_PREFIXES) if prefix}
 _DIGIT = re.compile(r"[0-9]")
 _ROMAN = re.compile(r"(?:I{1,3}|IV|VI{0,3}|IX|XI{0,3})$")
 _REPEAT = re.compile(r"(.)\1+")
@@ -135,7 +134,7 @@ class WordForm(NamedTuple):
         names = [self._names(distance) for distance in range(len(TEMPLATES))]
         return tuple(
             tuple(prefix + name for name in names[abs(offset)])
-            for prefix, offset in zip(OFFSET_PREFIXES, OFFSETS, strict=True)
+            for prefix, offset in zip(_PREFIXES, OFFSETS, strict=True)
         )
 
     def _names(self, distance: int) -> list[str]:
@@ -146,6 +145,16 @@ class WordForm(NamedTuple):
             for piece in template.pieces(parts[template.part])
         ]
         return [*names, *self.flags[: MOST_FLAGS[distance]], *self.clusters[: MOST_CLUSTERS[distance]]]
+
+
+def split_offset(name: str) -> tuple[int, str]:
+    """Return the column in `OFFSETS` of an attribute's name, and the name without its offset.
+
+    >>> split_offset("-2st=gout"), split_offset("st=gout")
+    ((3, 'st=gout'), (0, 'st=gout'))
+    """
+    column = _COLUMNS.get(name[:2], 0)
+    return column, name[2:] if column else name
 
 
 def normalised(form: str) -> str:

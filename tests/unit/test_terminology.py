@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from annotation import terminology as command
 from stages.common.errors import AnnotationError
 from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.forms import hash_of
+from stages.featurize.hashing import hashes_of
 from stages.featurize.terminology import CATEGORIES, LONGEST, MOST_TOKENS, NOTHING, Terminology, words_of
 from stages.featurize.terminology_kernels import FIRST, INSIDE, LAST, OUTSIDE, SINGLE, places
 from stages.featurize.words import stem_of
@@ -37,7 +37,7 @@ terms = st.lists(
 
 
 def lengths_in(terminology: Terminology, text: list[list[str]]) -> np.ndarray:
-    stems = np.array([hash_of(stem_of(word)) for sentence in text for word in sentence], dtype=np.uint64)
+    stems = hashes_of([stem_of(word) for sentence in text for word in sentence])
     starts = np.concatenate([[0], np.cumsum([len(sentence) for sentence in text], dtype=np.int64)]).astype(np.int64)
     return terminology.longest(stems, starts)
 
