@@ -1,6 +1,6 @@
 """The compiled loops that learn the weights of the linear chain.
 
-What they cost is memory that is not in the cache. Four of five attributes of a corpus are never
+What they cost is memory that is not in the cache. Four of five attributes of NCBI-disease are never
 learned from and weigh nothing, but most of them would have to be fetched to find that out. So an
 attribute has no number until it is first learned from; until then every place of it in the text
 points to number 0, whose weights stay zero. Adding zero changes no sum, and the weights that are
