@@ -87,10 +87,10 @@ class CrfTagger:
         """
         found = labels or sorted({label for sentence in spans for _, _, label in sentence})
         tag_set = TagSet(tuple(found))
-        gold = _encode(tokens, spans, tag_set)
+        text = learning_kernels.text_of(tokens, _encode(tokens, spans, tag_set), n_rows)
 
         def learn(run: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            return _learn_once(tokens, gold, tag_set, n_rows, params.crf, (params.seed, run))
+            return _learn_once(text, tag_set, params.crf, (params.seed, run))
 
         # The runs do not know of each other and are summed in order: any number of threads gives the same bytes.
         weights = np.zeros((n_rows, len(tag_set.tags)), dtype=np.float32)
@@ -228,19 +228,8 @@ def _encode(tokens: SparseTokens, spans: Iterable[Sequence[TokenSpan]], tag_set:
 
 
 def _learn_once(
-    tokens: SparseTokens,
-    gold: NDArray[np.int8],
-    tag_set: TagSet,
-    n_rows: int,
-    params: CrfParams,
-    seed: tuple[int, int],
+    text: learning_kernels.Text, tag_set: TagSet, params: CrfParams, seed: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    generator = np.random.default_rng(seed)
-    orders = np.stack([generator.permutation(tokens.sentences) for _ in range(params.iterations)])
-    weights = np.zeros((n_rows, len(tag_set.tags)), dtype=np.float32)
-    transitions = np.zeros((len(tag_set.tags),) * 2, dtype=np.float32)
-    learning_kernels.learn_passive_aggressive(
-        tokens.starts, tokens.rows, tokens.sentence_starts, gold, orders.astype(np.int32),
-        weights, transitions, tag_set.illegal(), *tag_set.ends(), params.aggressiveness,
-    )  # fmt: skip
-    return weights, transitions
+    generator, sentences = np.random.default_rng(seed), len(text.sentence_starts) - 1
+    orders = np.stack([generator.permutation(sentences) for _ in range(params.iterations)]).astype(np.int32)
+    return learning_kernels.learn(text, orders, tag_set.illegal(), *tag_set.ends(), params.aggressiveness)

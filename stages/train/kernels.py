@@ -35,10 +35,22 @@ def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32
     tags = weights.shape[1]
     for i in range(first, end):
         y = 0
-        while y + 4 <= tags:  # four sums at a time stay in registers
+        if tags >= 5:  # no tag and the tags of a label; so few sums stay in registers
+            a = b = c = d = e = np.float32(0)
+            for k in range(starts[i], starts[i + 1]):
+                row = np.uint32(rows[k])  # no row is negative, which an index would be tested for
+                a += weights[row, 0]
+                b += weights[row, 1]
+                c += weights[row, 2]
+                d += weights[row, 3]
+                e += weights[row, 4]
+            out[i - first, 0], out[i - first, 1], out[i - first, 2], out[i - first, 3] = a, b, c, d
+            out[i - first, 4] = e
+            y = 5
+        while y + 4 <= tags:
             a = b = c = d = np.float32(0)
             for k in range(starts[i], starts[i + 1]):
-                row = rows[k]
+                row = np.uint32(rows[k])
                 a += weights[row, y]
                 b += weights[row, y + 1]
                 c += weights[row, y + 2]
@@ -48,7 +60,7 @@ def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32
         for rest in range(y, tags):
             a = np.float32(0)
             for k in range(starts[i], starts[i + 1]):
-                a += weights[rows[k], rest]
+                a += weights[np.uint32(rows[k]), rest]
             out[i - first, rest] = a
 
 

@@ -18,7 +18,7 @@ from stages.common.params import TrainParams, load_params
 from stages.common.scoring import Counts, strict_counts
 from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.tokens import SparseTokens
-from stages.train import crf
+from stages.train import crf, learning_kernels
 from stages.train.crf import CrfTagger, TagSet
 from stages.train.tagger import Tagger, family
 
@@ -262,8 +262,8 @@ def test_the_model_is_the_average_of_its_runs() -> None:
     tokens, gold = separable(50, 1)
     one = CrfTagger.fit(tokens, gold, n_rows=N_ROWS, params=params(runs=1))
     both = CrfTagger.fit(tokens, gold, n_rows=N_ROWS, params=params(runs=2))
-    numbers = crf._encode(tokens, gold, TAG_SET)
-    second, _ = crf._learn_once(tokens, numbers, TAG_SET, N_ROWS, params().crf, (REAL.seed, 1))
+    text = learning_kernels.text_of(tokens, crf._encode(tokens, gold, TAG_SET), N_ROWS)
+    second, _ = crf._learn_once(text, TAG_SET, params().crf, (REAL.seed, 1))
     np.testing.assert_allclose(both.weights, (one.weights + second) / 2, atol=1e-5)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.plain import score_of, viterbi
 from stages.common.tags import spans_of, to_bioes
 from stages.featurize.tokens import SparseTokens
-from stages.train import learning_kernels
+from stages.train import kernels, learning_kernels
 from stages.train.crf import CrfTagger, TagSet
 
 QUICK = settings(max_examples=60, deadline=None)
@@ -119,6 +119,68 @@ def test_confidence_is_a_probability_of_each_mention(case: Case) -> None:
     assert all(0 < span.confidence <= 1 for spans in tagged for span in spans)
 
 
+def learned_plainly(
+    tokens: SparseTokens, gold: NDArray[np.int8], orders: list[list[int]], tag_set: TagSet, bound: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Passive-aggressive updates of all weights in one table, the transitions' below the attributes'."""
+    n_tags = len(tag_set.tags)
+    weights = np.zeros((ATTRIBUTES + n_tags, n_tags), dtype=np.float32)
+    drift = np.zeros(weights.shape)
+    emitted, between = weights[:ATTRIBUTES], weights[ATTRIBUTES:]
+    for step, s in enumerate(s for order in orders for s in order):
+        first, stop = tokens.sentence_starts[s : s + 2]
+        if first == stop:
+            continue
+        right, best = gold[first:stop], np.empty(stop - first, dtype=np.int8)
+        scores = np.empty((stop - first, n_tags), dtype=np.float32)
+        kernels.emissions(tokens.starts, tokens.rows, first, stop, emitted, scores)
+        kernels.viterbi(scores, stop - first, between + tag_set.illegal(), *tag_set.ends(), best)
+        counts, margin = np.zeros(weights.shape), 0.0
+        for sign, tags in ((1, right), (-1, best)):
+            for i, tag in enumerate(tags):
+                if i:
+                    counts[ATTRIBUTES + tags[i - 1], tag] += sign
+                for row in tokens.rows[tokens.starts[first + i] : tokens.starts[first + i + 1]]:
+                    counts[row, tag] += sign
+        for i, (tag, other) in enumerate(zip(right, best, strict=True)):
+            margin += scores[i, other] - scores[i, tag]
+            margin += between[best[i - 1], other] - between[right[i - 1], tag] if i else 0
+        if (right != best).any():
+            change = min(bound, (margin + np.sqrt((right != best).sum())) / max((counts**2).sum(), 1e-9)) * counts
+            weights[:] = weights + change
+            drift += step * change
+    weights -= drift / sum(map(len, orders))
+    return emitted, between
+
+
+@QUICK
+@given(cases(longest=5, sentences=5), st.integers(0, 99), st.sampled_from([0.05, 1.0]))
+def test_the_learner_gives_the_bytes_of_the_plain_one(case: Case, seed: int, bound: float) -> None:
+    """Some attributes come into use late, or never, or stand at a token twice."""
+    tokens, tag_set = case.tokens, case.tagger.tag_set
+    generator = np.random.default_rng(seed)
+    possible = [(i, i + 1 + i % 4 // 2, tag_set.labels[i % len(tag_set.labels)]) for i in range(0, 5, 2)]
+    tags = [
+        tag_set.tags.index(tag)
+        for length in np.diff(tokens.sentence_starts)
+        for tag in to_bioes(length, [span for span in possible if span[1] <= length and generator.random() < 0.5])
+    ]
+    gold = np.array(tags, dtype=np.int8)
+    orders = [generator.permutation(tokens.sentences).tolist() for _ in range(3)]
+    plain = learned_plainly(tokens, gold, orders, tag_set, bound)
+    text = learning_kernels.text_of(tokens, gold, ATTRIBUTES)
+    found = learning_kernels.learn(text, np.array(orders, dtype=np.int32), tag_set.illegal(), *tag_set.ends(), bound)
+    assert [ours.tobytes() for ours in found] == [theirs.tobytes() for theirs in plain]
+
+
+@QUICK
+@given(st.lists(st.integers(0, ATTRIBUTES - 1), max_size=40))
+def test_the_places_of_an_attribute_are_where_it_stands(rows: list[int]) -> None:
+    starts, places = learning_kernels.places_of(np.array(rows, dtype=np.int32), ATTRIBUTES)
+    found = [places[a:b].tolist() for a, b in pairwise(starts)]
+    assert found == [[k for k, row in enumerate(rows) if row == attribute] for attribute in range(ATTRIBUTES)]
+
+
 def test_the_learner_separates_what_can_be_separated() -> None:
     """Each token's only attribute tells its tag, so that passes over the text must end without a mistake."""
     tag_set = TagSet(LABELS)
@@ -126,11 +188,7 @@ def test_the_learner_separates_what_can_be_separated() -> None:
     tags = [tag for spans in gold for tag in to_bioes(6, spans)]
     rows = np.array([tag_set.tags.index(tag) for tag in tags], dtype=np.int32)
     tokens = SparseTokens(np.arange(19, dtype=np.int64), rows, np.array([0, 6, 12, 18], dtype=np.int64))
-    weights = np.zeros((len(tag_set.tags),) * 2, dtype=np.float32)
-    transitions = np.zeros_like(weights)
+    text = learning_kernels.text_of(tokens, rows.astype(np.int8), len(tag_set.tags))
     orders = np.tile(np.arange(3, dtype=np.int32), (10, 1))
-    learning_kernels.learn_passive_aggressive(
-        tokens.starts, tokens.rows, tokens.sentence_starts, rows.astype(np.int8), orders,
-        weights, transitions, tag_set.illegal(), *tag_set.ends(), 1.0,
-    )  # fmt: skip
-    assert CrfTagger(tag_set, weights, transitions).spans(tokens) == gold
+    learned = learning_kernels.learn(text, orders, tag_set.illegal(), *tag_set.ends(), 1.0)
+    assert CrfTagger(tag_set, *learned).spans(tokens) == gold
