@@ -336,6 +336,15 @@ def test_byte_order_mark_does_not_count_in_offsets(tmp_path: Path) -> None:
     assert read_text(File("a.txt", path)) == "a\r\nb"
 
 
+@pytest.mark.parametrize("escape", ["\\ud800", "\\u0000"])
+def test_a_character_that_is_none_is_refused_behind_its_escape(tmp_path: Path, escape: str) -> None:
+    path = tmp_path / "a.jsonl"
+    lines = [f'{{"tokens": ["{token}"], "ner_tags": ["O"]}}' for token in ("flu", f"f{escape}u")]
+    path.write_text("\n".join(lines))
+    with pytest.raises(AnnotationError, match=r"a\.jsonl, line 2.*control character"):
+        read(path, "huggingface")
+
+
 @pytest.mark.parametrize("digits", ["1_0", "٣", "+1", " 1", "-1", "", "1" * 10, "²"])
 def test_offsets_are_plain_digits(digits: str) -> None:
     assert parse_offset(digits) is None

@@ -13,7 +13,7 @@ from stages.common.tags import spans_of
 from stages.prepare.formats.iob import TAG
 from stages.prepare.formats.objects import Place, lines_of, list_in, parse_json
 from stages.prepare.formats.sequences import Sentence, join_sentences, refuse_spaces
-from stages.prepare.formats.source import data_files, read_text
+from stages.prepare.formats.source import data_files, read_text, refuse_controls
 
 SUFFIXES = (".jsonl",)
 NAMES = "dataset_info.json"
@@ -90,6 +90,7 @@ def _row(place: Place, entry: dict[str, Any], names: Sequence[str] | None) -> _R
         if not isinstance(token, str):
             raise place.refuse("has a token that is not a string", "Write tokens as strings")
         refuse_spaces(token, file=place.file, line=place.line)
+        refuse_controls(token, file=place.file, line=place.line, document=place.document)
     return _Row(place, document, Sentence(tokens, spans_of([_tag(tag, names, place) for tag in tags])))
 
 
