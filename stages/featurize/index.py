@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.featurize.form_kernels import attribute_keys
 from stages.featurize.hashing import characters_of, hashes_of
 from stages.featurize.kernels import build_table, find_all
-from stages.featurize.words import GRAMS, OFFSETS, TEMPLATES, WordForm, split_offset
+from stages.featurize.words import GRAMS, OFFSETS, TEMPLATES, WordForm, split_offsets
 
 _TEMPLATES = [(distance, template) for distance, templates in enumerate(TEMPLATES) for template in templates]
 _LAYOUT = np.array([(distance, *template[1:]) for distance, template in _TEMPLATES], dtype=np.int64)
@@ -34,7 +34,7 @@ class AttributeIndex:
     """
 
     def __init__(self, names: Mapping[str, int]) -> None:
-        columns, bare = zip(*map(split_offset, names), strict=True) if names else ((), ())
+        columns, bare = split_offsets(names)
         distinct, numbers = np.unique(hashes_of(bare), return_inverse=True)
         self.rows = np.full((len(distinct), len(OFFSETS)), -1, dtype=np.int32)
         """Row at each of `OFFSETS`, or -1."""

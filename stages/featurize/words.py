@@ -9,7 +9,7 @@ there are. Offsets are written in front of a neighbour's attributes (``-1w=…``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -147,14 +147,14 @@ class WordForm(NamedTuple):
         return [*names, *self.flags[: MOST_FLAGS[distance]], *self.clusters[: MOST_CLUSTERS[distance]]]
 
 
-def split_offset(name: str) -> tuple[int, str]:
-    """Return the column in `OFFSETS` of an attribute's name, and the name without its offset.
+def split_offsets(names: Collection[str]) -> tuple[list[int], list[str]]:
+    """Return the column in `OFFSETS` of each attribute's name, and the names without their offsets.
 
-    >>> split_offset("-2st=gout"), split_offset("st=gout")
-    ((3, 'st=gout'), (0, 'st=gout'))
+    >>> split_offsets(["-2st=gout", "st=gout"])
+    ([3, 0], ['st=gout', 'st=gout'])
     """
-    column = _COLUMNS.get(name[:2], 0)
-    return column, name[2:] if column else name
+    columns = [_COLUMNS.get(name[:2], 0) for name in names]
+    return columns, [name[2:] if column else name for name, column in zip(names, columns, strict=True)]
 
 
 def normalised(form: str) -> str:
