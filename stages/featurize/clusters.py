@@ -34,8 +34,11 @@ def learn_clusters(sentences: Iterable[Sequence[str]], params: FeaturizeParams) 
     -------
     dict of str to tuple of str
         For each normalised form seen at least three times, one attribute per clustering, such as
-        ``("c64=3", "c256=17", …)``. Empty when the text has too few words to cluster.
+        ``("c64=3", "c256=17", …)``. Empty when the text has too few words to cluster, or no
+        clustering is asked for; then the text is not read.
     """
+    if not (params.clusters or params.topic_clusters):
+        return {}
     from threadpoolctl import threadpool_limits
 
     normal = ([normalised(token) for token in sentence] for sentence in sentences)
@@ -49,7 +52,7 @@ def learn_clusters(sentences: Iterable[Sequence[str]], params: FeaturizeParams) 
         words = sorted(kinds)
         columns = [_kmeans("c", k, words, kinds, params.seed) for k in params.clusters]
         columns += [_kmeans("t", k, words, topics, params.seed) for k in params.topic_clusters]
-    return {word: tuple(column[i] for column in columns) for i, word in enumerate(words)} if columns else {}
+    return {word: tuple(column[i] for column in columns) for i, word in enumerate(words)}
 
 
 def _vectors(
