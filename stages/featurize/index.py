@@ -36,13 +36,13 @@ class AttributeIndex:
     def __init__(self, names: Mapping[str, int]) -> None:
         columns, bare = split_offsets(names)
         distinct, numbers = np.unique(hashes_of(bare), return_inverse=True)
+        if len(distinct) != len(set(bare)):
+            raise ValueError("two attributes have the same hash: leave one of their words out of the training text")
         self.rows = np.full((len(distinct), len(OFFSETS)), -1, dtype=np.int32)
         """Row at each of `OFFSETS`, or -1."""
         self.rows[numbers, np.array(columns, dtype=np.int64)] = np.fromiter(
             names.values(), dtype=np.int32, count=len(names)
         )
-        if np.count_nonzero(self.rows >= 0) != len(names):
-            raise ValueError("two attributes have the same hash: leave one of their words out of the training text")
         self._table = build_table(distinct, np.arange(len(distinct), dtype=np.int32))
 
     def find(self, forms: Sequence[WordForm]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stages.featurize import attributes as module
-from stages.featurize import kernels
+from stages.featurize import index, kernels
 from stages.featurize.attributes import AttributeExtractor, Sentences
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import flag_bits
 from stages.featurize.tokens import SparseTokens
-from stages.featurize.words import analyse, normalised
+from stages.featurize.words import OFFSETS, analyse, normalised
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.crf import CrfTagger, TagSet
 from stages.train.kernels import sentence_scores
@@ -330,6 +330,33 @@ def test_a_form_table_knows_what_the_names_say(extractor: AttributeExtractor, fo
         assert symbols[number].tolist() == [symbol.get(part, 0) for symbol, part in parts]
         unknown = normalised(form) not in extractor.vocabulary
         assert flags[number] == flag_bits(form) | (kernels.UNKNOWN if unknown else 0)
+
+
+@given(st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=5), st.sets(st.integers(0, 99), max_size=3))
+@settings(max_examples=200, deadline=None)
+def test_what_is_hashed_is_what_is_named(forms: list[str], groups: set[int]) -> None:
+    """The two readers of the templates agree on any text."""
+    clusters = tuple(f"c64={group}" for group in sorted(groups))
+    seen = [analyse(form, {normalised(form): clusters}) for form in forms]
+    named = [names for form in seen for names in form.attributes]
+    rows = {name: row for row, name in enumerate(dict.fromkeys(name for names in named for name in names))}
+    known = index.AttributeIndex(rows)
+    attributes, counts = known.find(seen)
+    bounds = np.cumsum([0, *counts.ravel()])
+    for number, names in enumerate(named):
+        form, column = divmod(number, len(OFFSETS))
+        place = 4 * form + abs(OFFSETS[column])
+        found = attributes[bounds[place] : bounds[place + 1]]
+        assert known.rows[found, column].tolist() == [rows[name] for name in names]
+
+
+@pytest.mark.parametrize("names", [("w=gout", "w=asthma"), ("w=gout", "-1w=asthma")])
+def test_attributes_of_one_hash_are_refused(names: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {name: row for row, name in enumerate(names)}
+    assert index.AttributeIndex(rows).rows.max() == 1
+    monkeypatch.setattr(index, "hashes_of", lambda strings: np.zeros(len(strings), dtype=np.uint64))
+    with pytest.raises(ValueError, match="the same hash"):
+        index.AttributeIndex(rows)
 
 
 def test_a_form_that_cannot_be_analysed_leaves_no_trace(extractor: AttributeExtractor) -> None:
