@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stages.common.scoring import Counts, Span, strict_counts
-from stages.evaluate.behaviour import INVARIANT, CanExtract
+from stages.evaluate.behaviour import INVARIANT, CanExtract, spans_found
 from stages.evaluate.perturbations import Perturbation, changed, moved
 
 Texts = Mapping[str, str]
@@ -42,7 +42,5 @@ def _score(extractor: CanExtract, texts: Texts, gold: Mentions, change: Perturba
     counts = Counts()
     for name, text in texts.items():
         changes = change(text, gold[name], chance)
-        mentions = extractor.extract(changed(text, changes)).mentions
-        found = [(mention.start, mention.end, mention.label) for mention in mentions]
-        counts += strict_counts(moved(gold[name], changes), found)
+        counts += strict_counts(moved(gold[name], changes), spans_found(extractor, changed(text, changes)))
     return counts.f1

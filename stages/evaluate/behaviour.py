@@ -74,10 +74,10 @@ def behaviour(extractor: CanExtract, texts: Iterable[str], seed: int) -> dict[st
         By capability: ``kind``, ``cases``, ``passed`` and ``rate``, which is None without cases.
         Holds no text.
     """
-    documents = [_Document(text, _spans(extractor, text), _digest(text)) for text in _chosen(texts)]
+    documents = [_Document(text, spans_found(extractor, text), _digest(text)) for text in _chosen(texts)]
     table = {}
     for name, (kind, cases) in _capabilities(documents, seed).items():
-        passed = [set(_spans(extractor, case.text)) == case.expected for case in cases]
+        passed = [set(spans_found(extractor, case.text)) == case.expected for case in cases]
         rate = sum(passed) / len(passed) if passed else None
         table[name] = {"kind": kind, "cases": len(passed), "passed": sum(passed), "rate": rate}
     return table
@@ -168,7 +168,8 @@ def _longer_cases(documents: Sequence[_Document], before: str, word: str, label:
     return cases
 
 
-def _spans(extractor: CanExtract, text: str) -> list[Span]:
+def spans_found(extractor: CanExtract, text: str) -> list[Span]:
+    """Return the mentions that an extractor finds, without their confidence."""
     return [(mention.start, mention.end, mention.label) for mention in extractor.extract(text).mentions]
 
 

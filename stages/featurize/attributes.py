@@ -278,9 +278,8 @@ class _Learner:
         tokens = [self.form_symbols[token] for sentence in sentences for token in sentence]
         symbols = np.array(tokens, dtype=np.int32).reshape(-1, 3).T.copy()
         starts = np.concatenate([[0], np.cumsum([len(s) for s in sentences], dtype=np.int64)])
-        keys = np.empty(len(kernels.KINDS) * len(tokens), dtype=np.uint64)
-        count = kernels.pair_keys(symbols, starts, keys)
-        return np.unique(keys[:count])
+        keys = kernels.pair_keys(symbols, starts)
+        return np.unique(keys[keys != kernels.EMPTY])
 
 
 def _says_nothing_by_capitals(flags: NDArray[np.int8]) -> bool:

@@ -36,12 +36,14 @@ MOST_SYMBOLS = (1 << SYMBOL_BITS) - 1
 SEED = np.uint64(0x9E3779B97F4A7C15)
 """Hash of the phrase without words, and of the empty string."""
 
+EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+"""No key: of a free slot, and of a pair that there is not."""
+
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _PHRASE_MULTIPLIER = np.uint64(0xFF51AFD7ED558CCD)
 _PHRASE_SHIFT = np.uint64(29)
 _BITS = np.uint64(SYMBOL_BITS)
 _SHIFT = np.uint64(32)
-_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @njit(cache=True, inline="always")
@@ -81,11 +83,11 @@ def build_table(keys: NDArray[np.uint64], rows: NDArray[np.int32]) -> tuple[NDAr
     while size < 2 * len(keys) + 2:
         size *= 2
     mask = np.uint64(size - 1)
-    table_keys = np.full(size, _EMPTY, dtype=np.uint64)
+    table_keys = np.full(size, EMPTY, dtype=np.uint64)
     table_rows = np.full(size, -1, dtype=np.int32)
     for i in range(len(keys)):
         slot = _slot(keys[i], mask)
-        while table_keys[slot] != _EMPTY:
+        while table_keys[slot] != EMPTY:
             slot = (slot + np.uint64(1)) & mask
         table_keys[slot] = keys[i]
         table_rows[slot] = rows[i]
@@ -97,7 +99,7 @@ def find(key: np.uint64, table_keys: NDArray[np.uint64], table_rows: NDArray[np.
     """Return the row of a key in the hash table, or -1."""
     mask = np.uint64(len(table_keys) - 1)
     slot = _slot(key, mask)
-    while table_keys[slot] != _EMPTY:
+    while table_keys[slot] != EMPTY:
         if table_keys[slot] == key:
             return table_rows[slot]
         slot = (slot + np.uint64(1)) & mask
@@ -118,7 +120,7 @@ def find_all(
         first[i] = table_keys[_slot(keys[i], mask)]
     rows = np.full(len(keys), -1, dtype=np.int32)
     for i in range(len(keys)):
-        if first[i] != _EMPTY and keys[i] != _EMPTY:
+        if first[i] != EMPTY and keys[i] != EMPTY:
             known = first[i] == keys[i]
             rows[i] = table_rows[_slot(keys[i], mask)] if known else find(keys[i], table_keys, table_rows)
     return rows
@@ -134,43 +136,38 @@ def pack(kind: int, a: int, b: int, c: int) -> np.uint64:
 
 
 @njit(cache=True)
-def pair_keys(symbols: NDArray[np.int32], sentence_starts: NDArray[np.int64], keys: NDArray[np.uint64]) -> int:
-    """List the keys of every pair and triple attribute of the text, in reading order.
+def pair_keys(symbols: NDArray[np.int32], sentence_starts: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return the keys of the pair and triple attributes of the text.
 
     Parameters
     ----------
     symbols : int32 array of shape (3, tokens)
         Stem, cluster and shape numbers, from 1; 0 is unknown and makes no pair.
     sentence_starts : int64 array of shape (sentences + 1,)
-    keys : uint64 array
-        Filled; must hold nine keys a token.
 
     Returns
     -------
-    int
-        How many keys were written.
+    uint64 array of shape (9 * tokens,)
+        Those of `KINDS` for each token; `EMPTY` where it has none.
     """
-    count = 0
+    keys = np.empty(9 * symbols.shape[1], dtype=np.uint64)
     for s in range(len(sentence_starts) - 1):
         start, end = sentence_starts[s], sentence_starts[s + 1]
         for i in range(start, end):
             for kind in range(9):
-                key = _key_at(kind, i, start, end, symbols)
-                if key != _EMPTY:
-                    keys[count] = key
-                    count += 1
-    return count
+                keys[9 * i + kind] = _key_at(kind, i, start, end, symbols)
+    return keys
 
 
 @njit(cache=True, inline="always")
 def _pair(kind: int, a: int, b: int) -> np.uint64:
-    return pack(kind, a, b, 0) if a > 0 and b > 0 else _EMPTY
+    return pack(kind, a, b, 0) if a > 0 and b > 0 else EMPTY
 
 
 @njit(cache=True)
 def _key_at(kind: int, i: int, start: int, end: int, symbols: NDArray[np.int32]) -> np.uint64:
     """Key of one pair attribute of token `i`, or the empty key where it has none."""
-    key = _EMPTY
+    key = EMPTY
     if kind < 3:
         if i > start:
             key = _pair(kind, symbols[kind, i - 1], symbols[kind, i])
@@ -245,12 +242,7 @@ def rows_of_tokens(
     for i in range(tokens):
         for k in range(3):
             symbols[k, i] = form_symbols[forms[i], k]
-    keys = np.empty(9 * tokens, dtype=np.uint64)
-    for s in range(len(sentence_starts) - 1):
-        for i in range(sentence_starts[s], sentence_starts[s + 1]):
-            for kind in range(9):
-                keys[9 * i + kind] = _key_at(kind, i, sentence_starts[s], sentence_starts[s + 1], symbols)
-    pairs = find_all(keys, table_keys, table_rows)
+    pairs = find_all(pair_keys(symbols, sentence_starts), table_keys, table_rows)
     starts = np.zeros(tokens + 1, dtype=np.int64)
     bound = (14 + 3 * term_places.shape[1]) * tokens + len(extra_rows)
     for s in range(len(sentence_starts) - 1):
