@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit
 
 from stages.common.tags import TokenSpan
 from stages.featurize.tokens import SparseTokens
@@ -37,11 +38,14 @@ def fit_scaling(log_odds: NDArray[np.float64], right: NDArray[np.bool_]) -> tupl
     positive, negative = int(right.sum()), int((~right).sum())
     target = np.where(right, (positive + 1) / (positive + 2), 1 / (negative + 2))
 
-    def loss(parameters: NDArray[np.float64]) -> float:
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         score = parameters[0] * log_odds + parameters[1]
-        return float(np.mean(np.logaddexp(0, score) - target * score))
+        error = expit(score) - target
+        gradient = np.array([np.mean(error * log_odds), np.mean(error)])
+        return float(np.mean(np.logaddexp(0, score) - target * score)), gradient
 
-    found = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-9})
+    # Convex, so that following the gradient ends in the one minimum; a simplex may collapse on the way there.
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-8})
     return round(float(found.x[0]), 4), round(float(found.x[1]), 4)
 
 

@@ -20,6 +20,7 @@ def simulated(generator: np.random.Generator, documents: int, *, clustered: floa
     return Judgements(confidence, generator.random(len(numbers)) < 1 / (1 + np.exp(-odds)), numbers)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("clustered", [0.0, 1.0])
 @pytest.mark.parametrize("promised", [0.9, 0.95])
 def test_the_promise_fails_in_at_most_one_of_twenty(clustered: float, promised: float) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.comparison import Difference, paired_difference, verdict
+from delivery import comparison
+from delivery.comparison import Difference, paired_counts, paired_difference, unpaired_difference, verdict
 from delivery.server import DeliveryError
 from stages.common.scoring import Counts
 
@@ -77,6 +80,7 @@ def test_a_handful_of_documents_that_all_gain_may_be_luck(changed: int, expected
     assert verdict(paired_difference(old, new), "higher") == expected
 
 
+@pytest.mark.simulation
 def test_luck_is_called_a_difference_in_at_most_one_of_twenty() -> None:
     """Two runs that find each mention with the same chance; mentions of few documents, the hardest case."""
     generator = np.random.default_rng(1)
@@ -116,6 +120,7 @@ def test_one_label_alone() -> None:
     assert paired_difference(old, new, label="Disease") == paired_difference(*of_label)
 
 
+@pytest.mark.simulation
 def test_many_documents_are_drawn_in_parts() -> None:
     old, new = random_table(9000, 0.7, seed=1), random_table(9000, 0.71, seed=2)
     found = paired_difference(old, new, resamples=600)
@@ -160,3 +165,100 @@ def test_a_verdict_needs_an_interval_on_one_side_of_zero(
     low: float, high: float, direction: str, expected: str
 ) -> None:
     assert verdict(Difference((low + high) / 2, low, high), direction) == expected  # type: ignore[arg-type]
+
+
+def brute_force_unpaired(old: pd.DataFrame, new: pd.DataFrame, metric: str, resamples: int) -> np.ndarray:
+    """Draw each side's documents one by one; its 95% interval."""
+    generator = np.random.default_rng(3)
+    sides = [frame.groupby("document")[["tp", "fp", "fn"]].sum().to_numpy() for frame in (old, new)]
+    drawn = []
+    for _ in range(resamples):
+        before, after = (
+            getattr(Counts(*side[generator.integers(len(side), size=len(side))].sum(0).tolist()), metric)
+            for side in sides
+        )
+        drawn.append(after - before)
+    return np.quantile(drawn, [0.025, 0.975])
+
+
+@pytest.mark.parametrize("metric", ["f1", "precision", "recall"])
+def test_unpaired_sides_are_drawn_apart(metric: str) -> None:
+    old, new = random_table(40, 0.7, seed=1), random_table(70, 0.8, seed=2)
+    found = unpaired_difference(old, new, metric=metric, resamples=4000)  # type: ignore[arg-type]
+    scores = [getattr(Counts(*frame[["tp", "fp", "fn"]].sum().tolist()), metric) for frame in (old, new)]
+    assert found.difference == pytest.approx(scores[1] - scores[0])
+    assert [found.low, found.high] == pytest.approx(brute_force_unpaired(old, new, metric, 4000), abs=0.006)
+
+
+def test_unpaired_is_wider_than_paired_on_the_same_documents() -> None:
+    old = random_table(60, 0.7, seed=1)
+    new = old.assign(tp=old["tp"] + (old["fn"] > 0), fn=old["fn"] - (old["fn"] > 0))
+    apart, together = unpaired_difference(old, new), paired_difference(old, new)
+    assert apart.difference == together.difference
+    assert apart.high - apart.low > 2 * (together.high - together.low)
+
+
+def test_unpaired_counts_only_what_both_tables_have_of_a_label() -> None:
+    old, new = random_table(30, 0.7, seed=1), random_table(30, 0.8, seed=2)
+    more = pd.concat([new, table(("0001", "Symptom", 0, 50, 50))])
+    assert unpaired_difference(old, more, resamples=100) == unpaired_difference(old, new, resamples=100)
+    diseases = [frame[frame["label"] == "Disease"] for frame in (old, new)]
+    assert unpaired_difference(old, new, label="Disease", resamples=100) == unpaired_difference(
+        *diseases, resamples=100
+    )
+    with pytest.raises(DeliveryError, match="no Symptom in both"):
+        unpaired_difference(old, new, label="Symptom")
+
+
+@pytest.mark.parametrize("compare", [paired_difference, unpaired_difference])
+def test_what_is_said_by_default_is_said_of_two_thousand_resamples_with_seed_one(compare: Callable) -> None:
+    old, new = random_table(30, 0.7, seed=1), random_table(30, 0.78, seed=2)
+    assert compare(old, new) == compare(old, new, label=None, metric="f1", resamples=2000, seed=1)
+    others = [{"resamples": 2001}, {"seed": 2}, {"metric": "recall"}, {"label": "Disease"}]
+    assert all(compare(old, new, **other) != compare(old, new) for other in others)
+
+
+def test_the_interval_reaches_zero_unless_exchanging_the_runs_says_otherwise() -> None:
+    """Of 5 documents that all gain, a coin for each gives the observed difference in 2 of 32 cases: luck."""
+    old = table(*[(f"{place}", "Disease", 3, 0, 1) for place in range(5)])
+    new = old.assign(tp=4, fn=0)
+    luck = paired_difference(old, new)
+    assert (luck.low, luck.high) == (0.0, luck.difference)
+    assert paired_difference(new, old) == Difference(-luck.difference, -luck.difference, 0.0)
+    more = pd.concat([old, old.assign(document=old["document"] + "b")])
+    found = paired_difference(more, more.assign(tp=4, fn=0))
+    assert found.low == found.difference == found.high
+
+
+def test_pairs_stand_in_the_order_of_the_documents() -> None:
+    old = table(("b", "Disease", 1, 2, 3), ("a", "Disease", 4, 5, 6), ("a", "Treatment", 1, 1, 1))
+    new = table(("a", "Disease", 7, 8, 9), ("c", "Treatment", 0, 0, 0), ("b", "Disease", 0, 0, 1))
+    before, after = paired_counts(old, new)
+    assert before.tolist() == [[5, 6, 7], [1, 2, 3]]
+    assert after.tolist() == [[7, 8, 9], [0, 0, 1]]
+
+
+def test_a_fault_says_what_to_do() -> None:
+    one, other = table(("a", "Disease", 1, 0, 0)), table(("b", "Disease", 1, 0, 0))
+    with pytest.raises(DeliveryError, match=r"score both models on the same documents$"):
+        paired_difference(one, other)
+    with pytest.raises(DeliveryError, match=r"^no label in both tables .* evaluate both models on data with the same"):
+        paired_difference(one, one.assign(label="Treatment"))
+    with pytest.raises(DeliveryError, match=r"^a table of documents lacks fn, tp: it must be metrics/documents.csv as"):
+        paired_difference(one, one.drop(columns=["tp", "fn"]))
+
+
+@pytest.mark.parametrize("metric", ["f1", "precision", "recall"])
+def test_nothing_found_and_nothing_to_find_is_no_difference(metric: str) -> None:
+    empty = table(("a", "Disease", 0, 0, 0), ("b", "Disease", 0, 0, 0))
+    assert paired_difference(empty, empty, metric=metric) == Difference(0.0, 0.0, 0.0)  # type: ignore[arg-type]
+    one = empty.assign(tp=[1, 0])
+    assert paired_difference(empty, one, metric=metric, resamples=50).difference == 1.0  # type: ignore[arg-type]
+
+
+def test_documents_drawn_in_parts_are_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = random_table(30, 0.7, seed=1), random_table(30, 0.78, seed=2)
+    whole = paired_difference(old, new, resamples=997)
+    for chunk in (1, 30 * 100, 30 * 997):
+        monkeypatch.setattr(comparison, "_CHUNK", chunk)
+        assert paired_difference(old, new, resamples=997) == whole

@@ -125,6 +125,7 @@ def test_noise_is_where_scipy_would_reject():
     assert 0.02 < 2 * stats.norm.sf(noise / 100 / np.sqrt(0.25 * (1 / 1000 + 1 / 300))) < 0.09
 
 
+@pytest.mark.simulation
 def test_false_alarms_are_as_rare_as_promised():
     alarms = 0
     for seed in range(1, 201):
@@ -134,6 +135,7 @@ def test_false_alarms_are_as_rare_as_promised():
     assert low < alarms <= high
 
 
+@pytest.mark.simulation
 def test_a_planted_shift_of_twenty_points_is_found():
     for seed in range(1, 21):
         drift = compare(PROFILE_FRAME, served(300, seed, shift=0.2), PARAMS)
@@ -177,6 +179,7 @@ def test_constant_columns_have_no_noise_and_do_not_count():
     assert [(one.deviation, one.noise, one.counts) for one in quiet] == [(0, 0, False)] * 2
 
 
+@pytest.mark.simulation
 def test_speed():
     profile, window = served(10_000, 1, train=0.6), served(2_000, 2)
     start = time.perf_counter()

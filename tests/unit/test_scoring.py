@@ -179,9 +179,32 @@ def test_interval_narrows_with_documents_and_widens_with_level():
     assert width(few, 0.5) < width(few, 0.95)
 
 
+@pytest.mark.simulation
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(20)
     truth = sum(draw_documents(np.random.default_rng(1), 100_000), Counts()).f1
     intervals = [bootstrap_f1(draw_documents(generator, 60), resamples=200, seed=n) for n in range(200)]
     covered = np.mean([low <= truth <= high for low, high in intervals])
     assert 0.88 <= covered <= 0.99
+
+
+def test_the_interval_is_that_of_its_level() -> None:
+    """One document of two right: a resample has F1 0, 1/2 or 1 with chances 1/4, 1/2 and 1/4."""
+    sample = [Counts(tp=1), Counts(fp=1, fn=1)]
+    assert bootstrap_f1(sample, resamples=4000, seed=1, level=0.4) == (0.5, 0.5)
+    assert bootstrap_f1(sample, resamples=4000, seed=1, level=0.6) == (0.0, 1.0)
+    assert bootstrap_f1(sample, resamples=4000, seed=1) == (0.0, 1.0)
+
+
+def test_the_level_leaves_out_as_much_below_as_above() -> None:
+    sample = draw_documents(np.random.default_rng(0), 40)
+    bounds = [bootstrap_f1(sample, resamples=999, seed=1, level=level) for level in (0.5, 0.9, 0.95, 1.0)]
+    table = np.array([(c.tp, c.fp, c.fn) for c in sample])
+    generator = np.random.default_rng(1)
+    scores = [f1_of(table[generator.integers(40, size=40)].sum(0)) for _ in range(999)]
+    for level, found in zip((0.5, 0.9, 0.95, 1.0), bounds, strict=True):
+        assert found == pytest.approx(tuple(np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])))
+
+
+def test_one_mistake_and_nothing_found_is_zero() -> None:
+    assert f1_of(np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]])).tolist() == [0.0, 0.0, 1.0]

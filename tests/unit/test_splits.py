@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
@@ -128,3 +129,34 @@ def test_a_larger_test_share_takes_nothing_out_of_test() -> None:
 
 def test_no_documents_no_assignments() -> None:
     assert assign([], PARAMS) == []
+
+
+@pytest.mark.parametrize(
+    ("group", "split"),
+    [("a", "train"), ("d", "dev"), ("ecaa22dde2303973", "test"), ("g", "dev")],
+)
+def test_the_split_of_a_group_does_not_change_between_releases(group: str, split: str) -> None:
+    assert split_of(group, changed(dev=0.15, test=0.25, salt="1")) == split
+
+
+def test_a_share_ends_where_the_next_begins() -> None:
+    """Groups at a place below the test share are tested on, those up to the sum of both are dev, all others train."""
+    params = changed(dev=0.3, test=0.2, salt="x")
+    for group in map(str, range(300)):
+        place = int(sha256(f"x/{group}".encode()).hexdigest()[:12], 16) / 16**12
+        assert split_of(group, params) == ("test" if place < 0.2 else "dev" if place < 0.5 else "train")
+        at = changed(dev=0.1, test=place, salt="x")
+        assert split_of(group, at) == ("dev" if place < place + 0.1 else "train")
+        assert split_of(group, changed(dev=0.0, test=place, salt="x")) == "train"
+
+
+def test_what_founds_a_group_is_no_duplicate_and_what_joins_it_is() -> None:
+    texts: list[Item] = [(note(5), None), (varied(5, 1), None), (note(5), None), (note(6), None)]
+    assert [a.duplicate for a in assign(texts, PARAMS)] == [False, True, True, False]
+    assert [a.group for a in assign(texts, PARAMS)[:3]] == [content_hash(note(5))] * 3
+
+
+def test_a_repeat_of_a_repeat_knows_all_splits_that_its_group_stands_in() -> None:
+    """An exact repeat fixed elsewhere puts the group into two splits: the next one belongs to neither."""
+    texts: list[Item] = [(note(7), "train"), (note(7), "test"), (note(7), None), (note(7), "dev"), (note(8), "dev")]
+    assert [a.split for a in assign(texts, PARAMS)] == ["train", "test", None, "dev", "dev"]

@@ -1,0 +1,103 @@
+"""Platt's scaling against scikit-learn's, the temperature against a search on a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.calibration import _SigmoidCalibration
+
+from stages.common.tags import TokenSpan
+from stages.train.calibration import fit_scaling, fit_temperature
+
+TOKENS: Any = "the sentences"
+MENTION, OTHER = (0, 2, "Disease"), (3, 4, "Disease")
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.4, -0.5), (2.0, 1.0)])
+def test_scaling_is_that_of_scikit_learn(slope: float, intercept: float) -> None:
+    generator = np.random.default_rng(4)
+    log_odds = generator.normal(0, 2, size=600)
+    right = generator.random(600) < 1 / (1 + np.exp(-(slope * log_odds + intercept)))
+    theirs = _SigmoidCalibration().fit(log_odds, right)
+    found = fit_scaling(log_odds, right)
+    assert found == pytest.approx((-theirs.a_, -theirs.b_), abs=2e-3)
+    assert found == pytest.approx((slope, intercept), abs=0.35)
+    assert found == tuple(round(value, 4) for value in found)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_scaling_of_few_and_equal_judgements_stays_finite(right: bool) -> None:
+    """Platt's smoothed targets: three of three right are believed to be four of five, and no more."""
+    slope, intercept = fit_scaling(np.array([0.5, 0.5, 0.5]), np.array([right] * 3))
+    believed = 1 / (1 + np.exp(-(0.5 * slope + intercept)))
+    assert believed == pytest.approx(4 / 5 if right else 1 / 5, abs=1e-3)
+
+
+def test_there_is_nothing_to_scale_without_judgements() -> None:
+    assert fit_scaling(np.array([]), np.array([], dtype=bool)) == (1.0, 0.0)
+
+
+class Fake:
+    """Proposes the same mention in each sentence; its posterior is a logistic of log odds by the temperature."""
+
+    def __init__(self, log_odds: Sequence[float]) -> None:
+        self.log_odds = np.array(log_odds)
+
+    def spans(self, tokens: Any) -> list[list[TokenSpan]]:
+        assert tokens is TOKENS
+        return [[MENTION] for _ in self.log_odds]
+
+    def posteriors(self, tokens: Any, spans: Any, temperature: float) -> np.ndarray:
+        assert tokens is TOKENS
+        assert len(spans) == len(self.log_odds)
+        return 1 / (1 + np.exp(-self.log_odds / temperature))
+
+
+def log_loss(tagger: Fake, right: np.ndarray, temperature: float) -> float:
+    p = np.clip(tagger.posteriors(TOKENS, tagger.spans(TOKENS), temperature), 1e-6, 1 - 1e-6)
+    return float(-np.mean(np.log(np.where(right, p, 1 - p))))
+
+
+@pytest.mark.parametrize("truth", [0.3, 1.0, 4.0])
+def test_the_temperature_has_the_smallest_log_loss(truth: float) -> None:
+    generator = np.random.default_rng(9)
+    tagger = Fake(generator.normal(0, 3, size=3000))
+    right = generator.random(3000) < 1 / (1 + np.exp(-tagger.log_odds / truth))
+    gold = [[MENTION, OTHER] if one else [OTHER] for one in right]
+    found = fit_temperature(tagger, TOKENS, gold)
+    grid = np.exp(np.linspace(np.log(0.05), np.log(50.0), 1500))
+    best = grid[np.argmin([log_loss(tagger, right, temperature) for temperature in grid])]
+    assert found == pytest.approx(best, rel=0.02)
+    assert found == pytest.approx(truth, rel=0.15)
+    assert found == round(found, 4)
+
+
+@pytest.mark.parametrize(("right", "end"), [(True, 0.05), (False, 50.0)])
+def test_the_temperature_stays_between_its_bounds(right: bool, end: float) -> None:
+    gold = [[MENTION] if right else [] for _ in range(50)]
+    found = fit_temperature(Fake([0.3] * 50), TOKENS, gold)
+    assert 0.05 <= found <= 50.0
+    assert found == pytest.approx(end, rel=0.05)
+
+
+def test_one_sure_error_does_not_make_the_loss_infinite() -> None:
+    """The posterior of a wrong mention may round to 1; its loss is that of one in a million."""
+    tagger = Fake([2000.0, *np.linspace(-3, 3, 200)])
+    right = np.r_[False, np.linspace(-3, 3, 200) > 0]
+    assert np.isfinite(fit_temperature(tagger, TOKENS, [[MENTION] if one else [] for one in right]))
+
+
+def test_there_is_no_temperature_to_fit_where_nothing_was_found() -> None:
+    class Silent(Fake):
+        def spans(self, tokens: Any) -> list[list[TokenSpan]]:
+            return [[] for _ in self.log_odds]
+
+    assert fit_temperature(Silent([1.0]), TOKENS, [[MENTION]]) == 1.0
+
+
+def test_a_sentence_without_its_truth_is_no_shorter_list_of_truths() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        fit_temperature(Fake([1.0, 2.0]), TOKENS, [[MENTION]])
