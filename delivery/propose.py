@@ -17,10 +17,13 @@ from delivery.comment import compose
 from delivery.dispatch import dispatch
 from delivery.git import attempt, commit, git
 from delivery.github import GitHub, connect, ensure
+from delivery.markdown import code
 from delivery.publish import PATHS
 from delivery.reproduce import check
 from delivery.server import DeliveryError
 
+LONGEST_REASON = 1000
+"""Characters."""
 OFFERED = ("data/annotations.dvc", *PATHS)
 
 
@@ -66,7 +69,7 @@ def push(branch: str, reason: str, root: Path = Path()) -> bool:
 
 def offer(github: GitHub, branch: str, base: str, reason: str, report: str) -> dict[str, Any]:
     """Open the pull request or update it; one that a person closed stays closed."""
-    body = compose(report, f"Run because: {' '.join(reason.split())}")
+    body = compose(report, f"Run because: {code(reason, LONGEST_REASON)}")
 
     def find() -> dict[str, Any] | None:
         return next(github.pages("pulls", state="all", head=f"{github.owner}:{branch}"), None)
