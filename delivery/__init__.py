@@ -11,8 +11,9 @@ ground floor                        `revisions` and `staleness` (a commit, from 
                                     `summary`, `sections`, `metric_tables`, `figures`, `markdown`
 `register`, `promote`, `rollback`,  `registry`, `claims`, `gates` (bounds in `gate.yaml`), `rescoring`, `card`;
 `lineage`                           `extractor_model`, `served_extractor`, `closure` (what a version holds)
-`reproduce`, `push`, `publish`,     one step of a workflow each (`processes`: shown, and ended whole)
-`propose`, `dispatch`, `act`
+`reproduce`, `push`, `results`,     one step of a workflow each (`processes`: shown, ended whole; `lock_files`: DVC's
+`publish`, `propose`, `dispatch`,   own files, taken for data that somebody else made)
+`act`
 `merge`, `leftovers`                two branches that both added batches; what a DVC that died left half-written
 ==================================  ===============================================================================
 """

@@ -17,9 +17,12 @@ from typing import Any
 from delivery.command import exit_code, summarise
 from delivery.dispatch import dispatch
 from delivery.github import GitHub, connect, ensure
+from delivery.markdown import code
 from stages.common.files import read_json
 
 LABEL = "behealthy-drift"
+LONGEST_REASON = 1000
+"""Characters."""
 RUNS = frozenset({"retrain", "retrain_and_alert"})
 ALERTS = frozenset({"retrain_and_alert", "redevelop", "unknown"})
 QUIET = frozenset({"none", "watch"})
@@ -38,8 +41,9 @@ class Verdict:
     reasons: tuple[str, ...]
 
     def markdown(self) -> str:
-        """Return it for people."""
-        return "\n".join([f"**Monitor: {self.decision}**", "", *(f"- {reason}" for reason in self.reasons)])
+        """Return it for people, as Markdown in which the reasons, which name columns of a log, are inert."""
+        reasons = (f"- {code(reason, LONGEST_REASON)}" for reason in self.reasons)
+        return "\n".join([f"**Monitor: {self.decision}**", "", *reasons])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +76,7 @@ def act(verdict: Verdict, github: GitHub, retrain: str, ref: str) -> list[str]:
     """Do it; return what was done, a line each."""
     done = []
     if verdict.decision in RUNS:
-        reason = "; ".join([f"monitor: {verdict.decision}", *verdict.reasons])[:1000]
+        reason = "; ".join([f"monitor: {verdict.decision}", *verdict.reasons])[:LONGEST_REASON]
         dispatch(retrain, ref, {"reason": reason}, github)
         done.append(f"dispatched {retrain} on {ref}")
     if verdict.decision in ALERTS:

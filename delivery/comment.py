@@ -1,6 +1,7 @@
 """Say the report where the reviewer reads: one comment on the pull request, kept up to date, and the job's summary.
 
-`python -m delivery.comment --file reports/report.md [--failure reports/failure.md] [--summary-only]`
+`python -m delivery.comment --file reports/report.md [--failure reports/failure.md] [--summary-only]`, or with
+`--results FOLDER` what another job handed over (`delivery.results`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from delivery.command import exit_code, summarise
 from delivery.github import GitHub, connect, ensure
+from delivery.results import read
 from delivery.server import DeliveryError
 
 MARKER = "<!-- behealthy-report -->"
@@ -26,7 +28,9 @@ LONGEST = 65_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 said, 1 not said, or there was no report to say."""
     parser = argparse.ArgumentParser(prog="python -m delivery.comment", description=__doc__)
-    parser.add_argument("--file", type=Path, required=True, help="the report, as Markdown")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--file", type=Path, help="the report, as Markdown")
+    given.add_argument("--results", type=Path, help="folder that another job handed over, report and failure in it")
     parser.add_argument("--failure", type=Path, help="what failed, as Markdown; goes first, if the file is there")
     parser.add_argument("--number", type=int, help="of the pull request; default: from the job's event or branch")
     parser.add_argument("--summary-only", action="store_true", help="no comment: a fork's token cannot write one")
@@ -86,8 +90,7 @@ def pull_request(github: GitHub) -> int | None:
 
 
 def _say(chosen: argparse.Namespace) -> int:
-    report = chosen.file.read_text(encoding="utf-8") if chosen.file.is_file() else None
-    failure = chosen.failure.read_text(encoding="utf-8") if chosen.failure and chosen.failure.is_file() else None
+    report, failure = _texts(chosen)
     body = compose(report, failure)
     summarise(body)
     if not chosen.summary_only:
@@ -95,8 +98,22 @@ def _say(chosen: argparse.Namespace) -> int:
         number = chosen.number or pull_request(github)
         print(post(github, number, body) if number else "no open pull request: the report is in the summary only")
     if report is None:
-        raise DeliveryError(f"{chosen.file} is not there: python -m delivery.report makes it")
+        raise DeliveryError(f"{chosen.file or 'the report'} is not there: python -m delivery.report makes it")
     return 0
+
+
+def _texts(chosen: argparse.Namespace) -> tuple[str | None, str | None]:
+    """Return report and failure, each None where there is none."""
+    if chosen.results is None:
+        report, failure = (
+            path.read_text(encoding="utf-8") if path and path.is_file() else None
+            for path in (chosen.file, chosen.failure)
+        )
+        return report, failure
+    if not chosen.results.exists():
+        return None, None
+    results = read(chosen.results)
+    return results.report, results.failure
 
 
 def _is_own(comment: dict[str, Any], login: str | None) -> bool:

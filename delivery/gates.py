@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +15,8 @@ from delivery.comparison import Difference, paired_difference, verdict
 from delivery.rescoring import Rescored
 from delivery.server import DeliveryError
 
-Status = Literal["passed", "refused", "no champion yet"]
+Status = Literal["passed", "refused", "no champion yet", "not asked"]
+"""Not asked: another gate, which needs no model, refuses already."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -42,7 +43,7 @@ class Gate:
     Parameters
     ----------
     name : str
-    status : {"passed", "refused", "no champion yet"}
+    status : {"passed", "refused", "no champion yet", "not asked"}
     reason : str
         In words, with its numbers; where it refused, what to do.
     numbers : dict
@@ -63,12 +64,34 @@ def load_bounds(path: Path) -> Bounds:
         Names the file and every key at fault: without bounds nothing is promoted.
     """
     try:
-        return Bounds.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise DeliveryError(f"{path} cannot be read ({type(error).__name__}): restore it with git checkout") from error
+    return read_bounds(content, str(path))
+
+
+def read_bounds(content: bytes, name: str) -> Bounds:
+    """Read the bounds from the content of a file.
+
+    Parameters
+    ----------
+    content : bytes
+        UTF-8, YAML.
+    name : str
+        Of the file, for errors.
+
+    Raises
+    ------
+    DeliveryError
+        Names the file and every key at fault: without bounds nothing is promoted.
+    """
+    try:
+        return Bounds.model_validate(yaml.safe_load(content.decode("utf-8")))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DeliveryError(f"{name} cannot be read ({type(error).__name__}): restore it with git checkout") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
-        raise DeliveryError(f"{path}: {faults}") from None
+        raise DeliveryError(f"{name}: {faults}") from None
 
 
 def absolute_gates(metrics: Mapping[str, Any], counts: pd.DataFrame | None, bounds: Bounds) -> Iterator[Gate]:
@@ -144,6 +167,22 @@ def _functionality(metrics: Mapping[str, Any], bounds: Bounds) -> Gate:
     return Gate(name, "passed", f"each of {len(rates)} capabilities at {bounds.minimum_functionality} or more", rates)
 
 
+_COMPARING = ("test documents", "champion as recorded", "strict F1", "behaviour", "throughput")
+
+
+def not_asked(gates: Sequence[Gate]) -> Iterator[Gate]:
+    """Say of the gates that compare two models that they were not asked, since others refuse already.
+
+    Parameters
+    ----------
+    gates : sequence of Gate
+        What was asked.
+    """
+    refusing = ", ".join(gate.name for gate in gates if gate.status == "refused")
+    reason = f"no model was fetched or run, since {refusing} refuses: mend that first"
+    yield from (Gate(name, "not asked", reason) for name in _COMPARING)
+
+
 def comparing_gates(
     challenger: Mapping[str, Any],
     champion: Mapping[str, Any] | None,
@@ -164,8 +203,7 @@ def comparing_gates(
     bounds : Bounds
     """
     if champion is None or rescored is None:
-        names = ("test documents", "champion as recorded", "strict F1", "behaviour", "throughput")
-        yield from (Gate(name, "no champion yet", "there is no champion to compare with") for name in names)
+        yield from (Gate(name, "no champion yet", "there is no champion to compare with") for name in _COMPARING)
         return
     yield _documents(rescored, bounds)
     if rescored.documents:

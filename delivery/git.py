@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from delivery.server import DeliveryError
 
 NAME, EMAIL = "behealthy-ci", "behealthy-ci@users.noreply.github.com"
+_MADE = "refs/behealthy/made"
 
 
 def git(*arguments: str, root: Path = Path()) -> str:
@@ -55,6 +56,52 @@ def commit(message: str, paths: Sequence[str], root: Path = Path()) -> bool:
     author = ["-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}"]
     git(*author, "commit", "--quiet", "--no-verify", "--message", message, "--", *present, root=root)
     return True
+
+
+def commit_files(files: Mapping[str, bytes], parent: str, message: str, root: Path = Path()) -> str | None:
+    """Commit the content of files on top of a commit, as CI, without a look at the working tree or anything in it.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+        By path; the paths are trusted.
+    parent : str
+        Full hash.
+    message : str
+    root : Path
+
+    Returns
+    -------
+    str or None
+        The hash of the new commit, on no branch yet; None when the parent has these files already.
+
+    Raises
+    ------
+    DeliveryError
+        When git refuses.
+    """
+    said = message.encode()
+    stream = [b"commit %s\ncommitter %s <%s> now\n" % (_MADE.encode(), NAME.encode(), EMAIL.encode())]
+    stream += [b"data %d\n%s\nfrom %s\n" % (len(said), said, parent.encode())]
+    stream += [b"M 100644 inline %s\ndata %d\n%s\n" % (p.encode(), len(c), c) for p, c in sorted(files.items())]
+    result = local(root, "fast-import", "--quiet", "--force", "--date-format=now", given=b"".join(stream))
+    if result.returncode:
+        raise DeliveryError(f"git fast-import failed: {last_lines(result.stderr.decode(errors='replace'), 1)}")
+    made, tree, before = git("rev-parse", _MADE, f"{_MADE}^{{tree}}", f"{parent}^{{tree}}", root=root).split()
+    git("update-ref", "-d", _MADE, root=root)
+    return None if tree == before else made
+
+
+def fetch(branch: str, root: Path = Path()) -> str:
+    """Fetch a branch of `origin`; return the full name under which it lies here, which no tag can take."""
+    name = f"refs/remotes/origin/{branch}"
+    git("fetch", "--quiet", "origin", f"+refs/heads/{branch}:{name}", root=root)
+    return name
+
+
+def is_ancestor(commit: str, of: str, root: Path = Path()) -> bool:
+    """Tell whether a commit is in the history of another (or is it)."""
+    return attempt("merge-base", "--is-ancestor", commit, of, root=root).returncode == 0
 
 
 def credentials(root: Path = Path()) -> dict[str, str]:

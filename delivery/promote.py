@@ -1,7 +1,9 @@
-"""Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V]``.
+"""Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V] [--trust REF]``.
 
-The gates stand in `delivery/gates.py`, their bounds in `delivery/gate.yaml`. Whatever the verdict, it goes with all
-its numbers into the ledger. A gate that cannot be computed refuses.
+The gates stand in `delivery/gates.py`, their bounds in `delivery/gate.yaml` of a commit that is trusted: main as
+`origin` has it, and never what happens to be checked out. Whatever the verdict, it goes with all its numbers into the
+ledger. A gate that cannot be computed refuses. Gates that need no model come first; models are fetched and run only
+when none of those refuses.
 """
 
 from __future__ import annotations
@@ -17,9 +19,22 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from delivery.claims import claimed
-from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, load_bounds
+from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, not_asked, read_bounds
+from delivery.git import local
 from delivery.outputs import Outputs
-from delivery.registry import CHALLENGER, CHAMPION, Entry, Event, append, commit_of, crown, download, holder, version_of
+from delivery.registry import (
+    CHALLENGER,
+    CHAMPION,
+    Entry,
+    Event,
+    append,
+    commit_of,
+    crown,
+    download,
+    holder,
+    is_unwritten,
+    version_of,
+)
 from delivery.rescoring import Rescored, held_out, rescore
 from delivery.revisions import Revision, resolve
 from delivery.server import MODEL, DeliveryError, connect, exit_code_of
@@ -29,9 +44,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-BOUNDS = Path("delivery/gate.yaml")
+BOUNDS = "delivery/gate.yaml"
+PUBLISHED, LOCAL = "refs/remotes/origin/main", "refs/heads/main"
+"""Main as `origin` has it, and here. Whole names: a tag may be called `origin/main` too, and would be taken first."""
 REFUSED = 1
 _ATTEMPTS = 3
+_NO_CHALLENGER = "there is no challenger: `python -m delivery.register` first, or name a --version"
 
 
 @dataclass(frozen=True)
@@ -48,11 +66,48 @@ class Verdict:
         return [gate for gate in self.gates if gate.status == "refused"]
 
 
-def promote(number: int | None, root: Path, client: MlflowClient, bounds: Bounds) -> tuple[Verdict, Entry]:
+def trusted_bounds(trust: str | None, root: Path) -> tuple[Bounds, str]:
+    """Read the bounds from a commit that is trusted, and return its hash with them.
+
+    Parameters
+    ----------
+    trust : str or None
+        Name of the commit; None is main as `origin` has it, or the local one where there is no `origin/main`.
+    root : Path
+
+    Raises
+    ------
+    DeliveryError
+        When git knows no such commit, or it has no valid bounds.
+    """
+    if trust is None:
+        here = local(root, "rev-parse", "--verify", "--quiet", PUBLISHED).returncode == 0
+        trust = PUBLISHED if here else LOCAL
+    revision = resolve(trust, root)
+    content = revision.read(BOUNDS)
+    if content is None:
+        raise DeliveryError(f"{trust} has no {BOUNDS}: name with --trust the commit whose bounds count")
+    return read_bounds(content, f"{BOUNDS} of {trust}"), str(revision.sha)
+
+
+def promote(
+    number: int | None, root: Path, client: MlflowClient, bounds: Bounds, trusted: str | None = None
+) -> tuple[Verdict, Entry]:
     """Judge a version and, when no gate refuses, make it champion.
 
     Judging takes minutes and holds nobody up; the champion may have changed meanwhile, and then the version is
     judged again, by the new one.
+
+    Parameters
+    ----------
+    number : int or None
+        Of the version; None is the challenger.
+    root : Path
+        Of the repository.
+    client : MlflowClient
+    bounds : Bounds
+    trusted : str, optional
+        Hash of the commit that the bounds are from, for the ledger.
 
     Raises
     ------
@@ -70,7 +125,7 @@ def promote(number: int | None, root: Path, client: MlflowClient, bounds: Bounds
             reasons = [gate.name for gate in judged.refusals]
             if event == "promoted":
                 download(client, version, Path(folder))
-            evidence = _evidence(judged, bounds)
+            evidence = _evidence(judged, bounds, trusted)
             entry = append(client, claim, event, version, previous=champion, reasons=reasons, evidence=evidence)
             if event == "promoted":
                 crown(client, claim, version)
@@ -87,6 +142,8 @@ def judge(
     gates = list(absolute_gates(metrics, counts, bounds))
     if champion is None:
         return Verdict(version, None, [*gates, *comparing_gates(metrics, None, None, None, bounds)])
+    if any(gate.status == "refused" for gate in gates):
+        return Verdict(version, champion, [*gates, *not_asked(gates)])
     try:
         before = resolve(commit_of(champion), root)
         rescored = _rescored(version, champion, (revision, before), client, bounds)
@@ -105,7 +162,6 @@ def _rescored(
 ) -> Rescored:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
         prepared = folder / "challenger", folder / "champion"
         for revision, target in zip(revisions, prepared, strict=True):
             Outputs().copy(revision, "data/prepared", target)
@@ -113,6 +169,7 @@ def _rescored(
         if test.documents.empty:
             nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
             return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))
+        new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
         shown = f"tagging {len(test.documents)} documents with both models, which compile their code first"
         print(f"promote: {shown} (a minute or two)", file=sys.stderr, flush=True)
         return rescore(old, new, test, rounds=bounds.rounds, seconds=bounds.round_seconds)
@@ -121,7 +178,7 @@ def _rescored(
 def _asked(number: int | None, client: MlflowClient) -> ModelVersion:
     version = version_of(client, number) if number is not None else holder(client, CHALLENGER)
     if version is None:
-        raise DeliveryError("there is no challenger: `python -m delivery.register` first, or name a --version")
+        raise DeliveryError(_NO_CHALLENGER)
     champion = holder(client, CHAMPION)
     if champion is not None and champion.version == version.version:
         raise DeliveryError(f"version {version.version} is the champion already")
@@ -132,10 +189,11 @@ def _number(version: ModelVersion | None) -> str | None:
     return None if version is None else str(version.version)
 
 
-def _evidence(verdict: Verdict, bounds: Bounds) -> dict[str, Any]:
+def _evidence(verdict: Verdict, bounds: Bounds, trusted: str | None) -> dict[str, Any]:
     content = {
         "gates": [asdict(gate) for gate in verdict.gates],
         "bounds": bounds.model_dump(),
+        "bounds_from": trusted,
         "machine": {"python": platform.python_version(), "processor": platform.machine()},
     }
     evidence: dict[str, Any] = rounded(content, 6)
@@ -146,17 +204,21 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; exit code 1 when a gate refuses, 2 when nothing could be judged."""
     parser = argparse.ArgumentParser(prog="python -m delivery.promote", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--version", type=int, help="version to promote (default: the challenger)")
+    parser.add_argument("--trust", help="commit whose bounds count (default: main as origin has it, else main)")
     options = parser.parse_args(arguments)
     refused = False
 
     def work() -> None:
         nonlocal refused
+        bounds, trusted = trusted_bounds(options.trust, Path())
+        if is_unwritten():
+            raise DeliveryError(_NO_CHALLENGER)
         client = connect()
         champion = holder(client, CHAMPION)
         if options.version is None and champion is not None and holder(client, CHALLENGER) is None:
             print(f"promote: nothing to do: version {champion.version} of {MODEL} is champion, there is no challenger")
             return
-        verdict, entry = promote(options.version, Path(), client, load_bounds(BOUNDS))
+        verdict, entry = promote(options.version, Path(), client, bounds, trusted)
         refused = bool(verdict.refusals)
         for gate in verdict.gates:
             print(f"promote: {gate.status:>15}  {gate.name}: {gate.reason}")

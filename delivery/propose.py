@@ -1,6 +1,7 @@
 """Offer new results as a pull request: `python -m delivery.propose --report reports/report.md --reason "…"`.
 
 The branch is named after what it holds: the same data, code and parameters are offered once, however often this runs.
+With `--results FOLDER` instead of `--report`, it is what another job handed over (`delivery.results`).
 """
 
 from __future__ import annotations
@@ -15,19 +16,32 @@ from typing import Any
 from delivery.command import exit_code, summarise
 from delivery.comment import compose
 from delivery.dispatch import dispatch
-from delivery.git import attempt, commit, git
+from delivery.git import attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
 from delivery.github import GitHub, connect, ensure
+from delivery.markdown import code
 from delivery.publish import PATHS
 from delivery.reproduce import check
+from delivery.results import Results, check_against, read
+from delivery.revisions import Revision
 from delivery.server import DeliveryError
 
+LONGEST_REASON = 1000
+"""Characters."""
+_NOTHING = (
+    "nothing to offer: there is no new batch, and the graph is as in the last commit. Annotate what"
+    " `python -m annotation.queue` proposes, and put the export where new batches are collected from"
+)
+# Not with the reason: in a message on main it could close issues and call people.
+_MESSAGE = "Retrain on the data of today\n\nThe pull request says why."
 OFFERED = ("data/annotations.dvc", *PATHS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 offered (now or before), 1 nothing to offer, or it could not be done."""
     parser = argparse.ArgumentParser(prog="python -m delivery.propose", description=__doc__)
-    parser.add_argument("--report", type=Path, required=True, help="Markdown for the text of the pull request")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--report", type=Path, help="Markdown for the text; offered is what lies here")
+    given.add_argument("--results", type=Path, help="folder that another job handed over, its report among it")
     parser.add_argument("--reason", required=True, help="why this was run")
     parser.add_argument("--base", default="main", help="branch that it should come into (default: main)")
     parser.add_argument("--then", nargs="*", default=[], metavar="WORKFLOW", help="to dispatch for the new branch")
@@ -45,28 +59,73 @@ def branch_name(root: Path = Path()) -> str:
     """
     check(root)
     if not git("status", "--porcelain", "--", *OFFERED, root=root).strip():
-        raise DeliveryError(
-            "nothing to offer: there is no new batch, and the graph is as in the last commit. Annotate what"
-            " `python -m annotation.queue` proposes, and put the export where new batches are collected from"
-        )
-    return f"retrain/{sha256((root / 'dvc.lock').read_bytes()).hexdigest()[:12]}"
+        raise DeliveryError(_NOTHING)
+    return _name((root / "dvc.lock").read_bytes())
 
 
-def push(branch: str, reason: str, root: Path = Path()) -> bool:
+def push(branch: str, root: Path = Path()) -> bool:
     """Commit the results on their branch and push it; return False when origin has it already."""
-    if git("ls-remote", "--heads", "origin", f"refs/heads/{branch}", root=root).strip():
+    if _is_there(branch, root):
         return False
     git("switch", "--quiet", "--force-create", branch, root=root)
-    commit(f"Retrain on the data of today\n\n{' '.join(reason.split())}", OFFERED, root)
-    result = attempt("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}", root=root)
-    if result.returncode:
-        raise DeliveryError(f"origin does not take the branch {branch}: {result.stderr.strip()}")
+    commit(_MESSAGE, OFFERED, root)
+    _push("HEAD", branch, root)
     return True
+
+
+def push_results(results: Results, base: str, root: Path = Path()) -> tuple[str, bool]:
+    """Commit what another job handed over on a branch of its own and push it; nothing is checked out.
+
+    Parameters
+    ----------
+    results : Results
+        Of a graph that was reproduced from a commit of the base.
+    base : str
+        Branch of `origin`.
+    root : Path
+        A clone; its working tree stays as it is.
+
+    Returns
+    -------
+    tuple of str and bool
+        The branch, and False when origin has it already.
+
+    Raises
+    ------
+    DeliveryError
+        When nothing is new, or the files are not what the graph of that commit writes.
+    """
+    source = str(results.source)
+    if results.source is None or not is_ancestor(source, fetch(base, root), root):
+        raise DeliveryError(f"these results are of no commit of {base}: run the whole workflow again")
+    made = commit_files(results.files, source, _MESSAGE, root)
+    if made is None:
+        raise DeliveryError(_NOTHING)
+    branch = _name(results.files["dvc.lock"])
+    check_against(results, Revision(root, made, branch))
+    if _is_there(branch, root):
+        return branch, False
+    _push(made, branch, root)
+    return branch, True
+
+
+def _name(lock: bytes) -> str:
+    return f"retrain/{sha256(lock).hexdigest()[:12]}"
+
+
+def _is_there(branch: str, root: Path) -> bool:
+    return bool(git("ls-remote", "--heads", "origin", f"refs/heads/{branch}", root=root).strip())
+
+
+def _push(commit: str, branch: str, root: Path) -> None:
+    result = attempt("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}", root=root)
+    if result.returncode:
+        raise DeliveryError(f"origin does not take the branch {branch}: {last_lines(result.stderr)}")
 
 
 def offer(github: GitHub, branch: str, base: str, reason: str, report: str) -> dict[str, Any]:
     """Open the pull request or update it; one that a person closed stays closed."""
-    body = compose(report, f"Run because: {' '.join(reason.split())}")
+    body = compose(report, f"Run because: {code(reason, LONGEST_REASON)}")
 
     def find() -> dict[str, Any] | None:
         return next(github.pages("pulls", state="all", head=f"{github.owner}:{branch}"), None)
@@ -79,12 +138,19 @@ def offer(github: GitHub, branch: str, base: str, reason: str, report: str) -> d
 
 
 def _propose(chosen: argparse.Namespace) -> None:
-    if not chosen.report.is_file():
-        raise DeliveryError(f"{chosen.report} is not there: python -m delivery.report makes it")
-    report = chosen.report.read_text(encoding="utf-8")
-    branch = branch_name()
+    if chosen.results:
+        results = read(chosen.results, with_data=True)
+        report = results.report
+    else:
+        report = chosen.report.read_text(encoding="utf-8") if chosen.report.is_file() else None
+    if report is None:
+        raise DeliveryError(f"{chosen.report or 'the report'} is not there: python -m delivery.report makes it")
     github = connect()
-    fresh = push(branch, chosen.reason)
+    if chosen.results:
+        branch, fresh = push_results(results, chosen.base)
+    else:
+        branch = branch_name()
+        fresh = push(branch)
     pull = offer(github, branch, chosen.base, chosen.reason, report)
     for workflow in chosen.then if fresh else []:
         dispatch(workflow, branch, {}, github)

@@ -2,6 +2,9 @@
 
 Nothing new, nothing done. Pushed with a workflow's own token, a commit starts no workflow: the checks that it needs
 are dispatched with `--then`, and the reproduction among them finds nothing to commit, which ends it.
+
+With `--results FOLDER` it is what another job handed over (`delivery.results`): data, checked, and committed on top of
+the branch without checking anything of the branch out. What is at work is the code from which this is started.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from pathlib import Path
 
 from delivery.command import exit_code
 from delivery.dispatch import dispatch
-from delivery.git import EMAIL, NAME, attempt, commit, git, last_lines
+from delivery.git import EMAIL, NAME, attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
 from delivery.reproduce import check
-from delivery.revisions import workspace
+from delivery.results import Results, check_against, read
+from delivery.revisions import Revision, workspace
 from delivery.server import DeliveryError
 from delivery.staleness import Graph
 
@@ -29,9 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 when the branch has the results, 1 when it could not be done."""
     parser = argparse.ArgumentParser(prog="python -m delivery.publish", description=__doc__)
     parser.add_argument("--branch", required=True, help="that this commit belongs to, on origin")
+    parser.add_argument("--results", type=Path, help="folder that another job handed over (default: what lies here)")
     parser.add_argument("--then", nargs="*", default=[], metavar="WORKFLOW", help="to dispatch for the new commit")
     chosen = parser.parse_args(arguments)
-    return exit_code("publish", lambda: _publish(chosen.branch, chosen.then))
+    return exit_code("publish", lambda: _publish(chosen.branch, chosen.results, chosen.then))
 
 
 def publish(branch: str, root: Path = Path()) -> bool:
@@ -48,28 +53,88 @@ def publish(branch: str, root: Path = Path()) -> bool:
         When the graph is not reproduced; when a commit that came from here gives other results (it would never
         end); when the branch has meanwhile got other inputs; when the push is refused.
     """
-    _fetch(branch, root)
+    there = fetch(branch, root)
     check(root)
     source = git("rev-parse", "HEAD", root=root).strip()
-    origin = git("log", "-1", f"--format=%(trailers:key={TRAILER},valueonly)", root=root).strip()
-    fresh = commit(f"Reproduce the graph\n\n{TRAILER}: {source}", PATHS, root)
+    origin = _reproduced_from(source, root)
+    fresh = commit(_message(source), PATHS, root)
     if fresh and origin:
         git("reset", "--quiet", "--soft", source, root=root)
-        raise DeliveryError(
-            f"{source[:7]} was itself made by reproducing {origin[:7]} and gives other results now: the graph"
-            " depends on the machine. Compare with `dvc metrics diff`; nothing was pushed"
-        )
-    if not fresh and _is_ancestor(source, f"origin/{branch}", root):
+        raise _unsettled(source, origin)
+    if not fresh and is_ancestor(source, there, root):
         return False
     _push(branch, root)
     return True
 
 
-def _publish(branch: str, then: Sequence[str]) -> None:
-    if not publish(branch):
+def publish_results(branch: str, results: Results, root: Path = Path()) -> bool:
+    """Commit on a branch of `origin` what another job handed over, and push it.
+
+    Parameters
+    ----------
+    branch : str
+    results : Results
+        Of a graph that was reproduced.
+    root : Path
+        A clone, of whatever is trusted; its working tree stays as it is.
+
+    Returns
+    -------
+    bool
+        False when the branch has it all.
+
+    Raises
+    ------
+    DeliveryError
+        As `publish`, and when the files are not what the branch's graph writes.
+    """
+    for _ in range(RACES):
+        head = git("rev-parse", fetch(branch, root), root=root).strip()
+        made = _commit_on(Revision(root, head, branch), head, results)
+        if made is None:
+            return False
+        result = attempt("push", "--quiet", "origin", f"{made}:refs/heads/{branch}", root=root)
+        if result.returncode == 0:
+            return True
+        if git("rev-parse", fetch(branch, root), root=root).strip() == head:
+            raise _not_taken(branch, result.stderr)
+    raise _raced(branch)
+
+
+def _commit_on(branch: Revision, head: str, results: Results) -> str | None:
+    """Commit results on top of a branch, if they belong there; None when it has them."""
+    source, root = str(results.source), branch.root
+    if not is_ancestor(source, head, root):
+        raise _moved_on(branch.name)
+    made = commit_files(results.files, head, _message(source), root)
+    # Somebody else's change to the same files is not undone.
+    if made and attempt("diff", "--quiet", source, head, "--", *results.files, root=root).returncode:
+        raise _moved_on(branch.name)
+    try:
+        check_against(results, Revision(root, made or head, branch.name))
+    except DeliveryError:
+        if source == head:
+            raise
+        raise _moved_on(branch.name) from None
+    origin = _reproduced_from(source, root)
+    if made and origin:
+        raise _unsettled(source, origin)
+    return made
+
+
+def _publish(branch: str, folder: Path | None, then: Sequence[str]) -> None:
+    if folder is None:
+        published = publish(branch)
+    else:
+        results = read(folder)
+        if results.source is None:
+            print("nothing to publish: the graph was not reproduced, no results were handed over")
+            return
+        published = publish_results(branch, results)
+    if not published:
         print("nothing new to publish")
         return
-    print(f"published on {branch}: {git('log', '-1', '--format=%h %s').strip()}")
+    print(f"published on {branch}: {git('log', '-1', '--format=%h %s', fetch(branch)).strip()}")
     for workflow in then:
         dispatch(workflow, branch, {})
         print(f"dispatched {workflow} on {branch}")
@@ -81,34 +146,54 @@ def _push(branch: str, root: Path) -> None:
         result = attempt("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}", root=root)
         if result.returncode == 0:
             return
-        _fetch(branch, root)
-        if _is_ancestor(f"origin/{branch}", "HEAD", root):  # no race: a protected branch, a token that only reads
-            raise DeliveryError(f"origin does not take the push to {branch} ({last_lines(result.stderr)})")
+        if is_ancestor(fetch(branch, root), "HEAD", root):
+            raise _not_taken(branch, result.stderr)
         _rebase(branch, root)
-    raise DeliveryError(f"others pushed to {branch} {RACES} times meanwhile: run it again")
+    raise _raced(branch)
 
 
 def _rebase(branch: str, root: Path) -> None:
     """Put our commit on top of the branch, and take that back when its results are not those of the branch."""
     ours = git("rev-parse", "HEAD", root=root).strip()
     who = ("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}")
-    result = attempt(*who, "rebase", "--quiet", f"origin/{branch}", root=root)
+    result = attempt(*who, "rebase", "--quiet", f"refs/remotes/origin/{branch}", root=root)
     if result.returncode == 0 and not Graph.of(workspace(root)).stale():
         return
     attempt("rebase", "--abort", root=root)
     git("reset", "--quiet", "--keep", ours, root=root)
-    raise DeliveryError(
+    raise _moved_on(branch)
+
+
+def _message(source: str) -> str:
+    return f"Reproduce the graph\n\n{TRAILER}: {source}"
+
+
+def _reproduced_from(commit: str, root: Path) -> str:
+    """Return the commit whose results a commit holds, '' where a person made it."""
+    return git("log", "-1", f"--format=%(trailers:key={TRAILER},valueonly)", commit, root=root).strip()
+
+
+def _unsettled(source: str, origin: str) -> DeliveryError:
+    return DeliveryError(
+        f"{source[:7]} was itself made by reproducing {origin[:7]} and gives other results now: the graph"
+        " depends on the machine. Compare with `dvc metrics diff`; nothing was pushed"
+    )
+
+
+def _moved_on(branch: str) -> DeliveryError:
+    return DeliveryError(
         f"{branch} has got other inputs meanwhile, and these results are not theirs: the run for its newest commit"
         " publishes; by hand, pull and run `dvc repro` again"
     )
 
 
-def _fetch(branch: str, root: Path) -> None:
-    git("fetch", "--quiet", "origin", f"+refs/heads/{branch}:refs/remotes/origin/{branch}", root=root)
+def _not_taken(branch: str, stderr: str) -> DeliveryError:
+    """Say why, where nobody else has pushed: a protected branch, a token that only reads."""
+    return DeliveryError(f"origin does not take the push to {branch} ({last_lines(stderr)})")
 
 
-def _is_ancestor(commit: str, of: str, root: Path) -> bool:
-    return attempt("merge-base", "--is-ancestor", commit, of, root=root).returncode == 0
+def _raced(branch: str) -> DeliveryError:
+    return DeliveryError(f"others pushed to {branch} {RACES} times meanwhile: run it again")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from delivery.claims import Claim
 from delivery.extractor_model import FILES, MD5, folder_md5
-from delivery.server import MODEL, DeliveryError
+from delivery.server import MODEL, DeliveryError, sqlite_file, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,6 +54,12 @@ class Entry:
     previous: int | None
     at: str
     reasons: list[str]
+
+
+def is_unwritten(root: Path = Path()) -> bool:
+    """Tell whether the registry is a file that nothing was ever written to: then it need not be laid out to ask it."""
+    file = sqlite_file(tracking_uri(root))
+    return file is not None and not file.exists()
 
 
 def version_of(client: MlflowClient, number: int | str) -> ModelVersion:

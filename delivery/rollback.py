@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delivery.claims import claimed
-from delivery.registry import CHAMPION, Entry, append, crown, download, holder, ledger, version_of
+from delivery.registry import CHAMPION, Entry, append, crown, download, holder, is_unwritten, ledger, version_of
 from delivery.server import MODEL, DeliveryError, connect, exit_code_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+_NO_CHAMPION = "there is no champion to roll back from: `python -m delivery.promote` makes one"
 
 
 def roll_back(client: MlflowClient, to: int | None = None) -> Entry:
@@ -34,16 +37,22 @@ def roll_back(client: MlflowClient, to: int | None = None) -> Entry:
     DeliveryError
         When there is nothing to go back to, or what the server keeps of it is damaged.
     """
+    _target(client, to)  # before waiting for a turn, which takes as long as others work: mostly the answer is here
     with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
-        champion = holder(client, CHAMPION)
-        if champion is None:
-            raise DeliveryError("there is no champion to roll back from: `python -m delivery.promote` makes one")
-        target = version_of(client, earlier(ledger(client), int(champion.version), to))
+        champion, target = _target(client, to)
         download(client, target, Path(folder))
         evidence = {"from": int(champion.version)}
         entry = append(client, claim, "rolled back", target, previous=champion, reasons=[], evidence=evidence)
         crown(client, claim, target)
     return entry
+
+
+def _target(client: MlflowClient, to: int | None) -> tuple[ModelVersion, ModelVersion]:
+    """Return the champion and the version that is to follow it."""
+    champion = holder(client, CHAMPION)
+    if champion is None:
+        raise DeliveryError(_NO_CHAMPION)
+    return champion, version_of(client, earlier(ledger(client), int(champion.version), to))
 
 
 def earlier(entries: list[Entry], champion: int, to: int | None) -> int:
@@ -77,6 +86,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def work() -> None:
+        if is_unwritten():
+            raise DeliveryError(_NO_CHAMPION)
         entry = roll_back(connect(), options.to)
         print(f"rollback: version {entry.version} of {MODEL} is champion again, version {entry.previous} no more")
 

@@ -40,11 +40,15 @@ def exit_code_of(command: str, work: Callable[[], object]) -> int:
     """Run a command that talks to the server; return 0, or 2 after printing what is wrong and the remedy."""
 
     def guarded() -> None:
-        from mlflow.exceptions import MlflowException
-
         try:
             work()
-        except (MlflowException, OSError) as error:  # those of requests are OSErrors
+        except BeHealthyError:
+            raise
+        except Exception as error:
+            from mlflow.exceptions import MlflowException  # takes seconds, which an answer without a server need not
+
+            if not isinstance(error, MlflowException | OSError):  # those of requests are OSErrors
+                raise
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             reason = re.sub(r"\?\S+", "?…", reason)  # signed addresses let in whoever reads them
             raise DeliveryError(

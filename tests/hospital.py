@@ -12,10 +12,11 @@ from typing import Any
 import boto3
 
 from stages.prepare.batches import BatchFile, digest, write_description
-from tests.github_server import REPOSITORY, TOKEN, FakeGitHub, github
+from tests.github_server import READ_ONLY, REPOSITORY, TOKEN, FakeGitHub, github
 from tests.repository import Repository, add_batch, clone, lend_environment, write_notes
 from tests.servers import KEY, SECRET, ObjectStore, TrackingServer, object_store
-from tests.workflow_runner import Event, Machine, Run, run_job
+from tests.workflow_jobs import WorkflowRun, run_workflow
+from tests.workflow_runner import Event, Machine
 
 
 @dataclass
@@ -80,20 +81,43 @@ class Hospital:
         desk.git("push", "--quiet", "origin", "main")
         return desk.git("rev-parse", "HEAD").strip()
 
-    def run(self, workflow: str, job: str, event: Event, kill: Mapping[str, float] | None = None) -> Run:
-        """Run a job of a workflow on a fresh machine."""
-        self.runners += 1
-        workspace = self.folder / "runners" / str(self.runners) / "behealthy"
-        workspace.parent.mkdir(parents=True)
+    def run(
+        self,
+        workflow: str,
+        event: Event,
+        kill: Mapping[str, float] | None = None,
+        between: Callable[[str, Path], None] = lambda *_: None,
+    ) -> WorkflowRun:
+        """Run a workflow, each job on a fresh machine.
+
+        Parameters
+        ----------
+        workflow : str
+            Name of the file.
+        event : Event
+        kill : mapping, optional
+            As `Machine` has it.
+        between : callable
+            Gets the name of each job that has ended, and the folder of what it handed over.
+        """
+        artifacts = self.folder / "artifacts" / str(self.runners)
         variables = {
             "AWS_ENDPOINT_URL": self.store.url,
             "MLFLOW_TRACKING_URI": self.tracking.uri,
             **self.variables,
         }
         around = {"NO_PROXY": "127.0.0.1", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        machine = Machine(self._actions(event), self.secrets, variables, around, TOKEN, kill or {})
+        machine = Machine(
+            self._actions(event), self.secrets, variables, around, TOKEN, READ_ONLY, artifacts, kill or {}
+        )
         path = Path(".github/workflows") / workflow
-        return run_job(path, job, event, machine, workspace)
+        return run_workflow(path, event, machine, self._workspace, lambda job: between(job, artifacts))
+
+    def _workspace(self) -> Path:
+        self.runners += 1
+        workspace = self.folder / "runners" / str(self.runners) / "behealthy"
+        workspace.parent.mkdir(parents=True)
+        return workspace
 
     def head(self, branch: str) -> str:
         return self.origin.git("rev-parse", branch).strip()
@@ -123,6 +147,11 @@ class Hospital:
         """Return the event of a push to a branch (or of a dispatch on it)."""
         names = {"head_ref": "", "base_ref": "", "ref_name": branch, "ref": f"refs/heads/{branch}"}
         return Event(name, self._payload(), self._github(self.origin.root, **names), inputs)
+
+    def tag(self, name: str) -> Event:
+        """Return the event of a dispatch on a tag, which may be called as a branch is."""
+        names = {"head_ref": "", "base_ref": "", "ref_name": name, "ref": f"refs/tags/{name}"}
+        return Event("workflow_dispatch", self._payload(), self._github(self.origin.root, **names), {"reason": "x"})
 
     def _payload(self, **more: Any) -> dict[str, Any]:
         return {"repository": {"default_branch": "main", "full_name": REPOSITORY}, **more}

@@ -1,5 +1,7 @@
 """Run a workflow file as GitHub would: its own steps, in order, in bash, in a fresh clone. No container, no network.
 
+One job; `tests.workflow_jobs` runs all of a file. A job without any right to write gets a token that only reads, and
+one that may not write contents cannot push.
 `uses:` is mapped to local equivalents by the caller; an action, a key or an expression that is not known is an error,
 never passed over.
 """
@@ -22,11 +24,12 @@ import yaml
 
 from tests.expressions import evaluate, shown, substitute, truthy
 from tests.repository import environment
+from tests.workflow_artifacts import ACTIONS as ARTIFACTS
 
 Action = Callable[[Path, Mapping[str, str]], None]
 """Gets the workspace and the inputs of `with`."""
 
-_JOB_KEYS = {"name", "if", "runs-on", "timeout-minutes", "permissions", "env", "steps"}
+_JOB_KEYS = {"name", "if", "needs", "runs-on", "timeout-minutes", "environment", "permissions", "env", "steps"}
 _STEP_KEYS = {"name", "id", "if", "uses", "with", "env", "run"}
 
 
@@ -46,8 +49,10 @@ class Machine:
         As set in the repository.
     settings : dict
         More environment, of the machine; not of GitHub.
-    token : str
-        What ``github.token`` is.
+    token, read_only : str
+        What ``github.token`` is, in a job that may write something and in one that may not.
+    artifacts : Path
+        Folder of what the jobs of one run hand to each other.
     kill : dict
         From the name of a step to the seconds after which the runner dies in it, or at its end if that is earlier.
     """
@@ -57,6 +62,8 @@ class Machine:
     variables: Mapping[str, str]
     settings: Mapping[str, str]
     token: str
+    read_only: str
+    artifacts: Path
     kill: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -94,12 +101,25 @@ class Run:
     def success(self) -> bool:
         return "failure" not in self.steps.values()
 
+    @property
+    def outcome(self) -> str:
+        """Return what ``needs.JOB.result`` is."""
+        return "skipped" if self.skipped else "success" if self.success else "failure"
+
     def failed(self) -> list[str]:
         return [name for name, outcome in self.steps.items() if outcome == "failure"]
 
 
-def run_job(path: Path, name: str, event: Event, machine: Machine, workspace: Path) -> Run:
-    """Run one job of a workflow file in an empty folder.
+def needs_of(job: Mapping[str, Any]) -> list[str]:
+    """Return the jobs that a job waits for."""
+    needs = job.get("needs", [])
+    return [needs] if isinstance(needs, str) else needs
+
+
+def run_job(
+    path: Path, name: str, event: Event, machine: Machine, workspace: Path, done: Mapping[str, Run] | None = None
+) -> Run:
+    """Run one job of a workflow file in an empty folder, after those in `done`.
 
     Raises
     ------
@@ -112,14 +132,20 @@ def run_job(path: Path, name: str, event: Event, machine: Machine, workspace: Pa
     assert set(workflow) <= {"name", True, "permissions", "concurrency", "jobs", "env"}, path
     job = workflow["jobs"][name]
     assert set(job) <= _JOB_KEYS, f"{path}: {name}: {set(job) - _JOB_KEYS} is not known to this runner"
+    needed = {need: (done or {})[need] for need in needs_of(job)}
+    rights = job.get("permissions", workflow.get("permissions"))
+    token = machine.token if rights is None or "write" in rights.values() else machine.read_only
     contexts = {
-        "github": {"event_name": event.name, "event": event.payload, "token": machine.token, **event.github},
+        "github": {"event_name": event.name, "event": event.payload, "token": token, **event.github},
+        "needs": {need: {"result": run.outcome} for need, run in needed.items()},
+        "runner": {"temp": str(_runner_files(workspace) / "temp")},
         "secrets": machine.secrets,
         "vars": machine.variables,
         "inputs": event.inputs,
         "env": {},
     }
-    if not _holds(shown(job.get("if", True)), contexts, Run()):
+    before = Run({need: run.outcome.replace("skipped", "failure") for need, run in needed.items()})
+    if not _holds(shown(job.get("if", True)), contexts, before):
         return Run(skipped=True)
     contexts["env"] = {
         key: substitute(value, contexts, {})
@@ -142,6 +168,11 @@ def _holds(condition: str, contexts: Mapping[str, Any], run: Run) -> bool:
     return value if re.search(r"\b(success|failure|always|cancelled)\(", expression) else value and run.success
 
 
+def _runner_files(workspace: Path) -> Path:
+    """Return where a runner keeps its own files, beside the workspace."""
+    return workspace.parent / f".{workspace.name}.runner"
+
+
 class _Job:
     """The state of a job between its steps."""
 
@@ -149,12 +180,12 @@ class _Job:
         self, job: Mapping[str, Any], contexts: dict[str, Any], event: Event, machine: Machine, workspace: Path
     ) -> None:
         self.job, self.contexts, self.event, self.machine, self.workspace = job, contexts, event, machine, workspace
-        self.files = workspace.parent / f".{workspace.name}.runner"
+        self.files = _runner_files(workspace)
         self.path: list[str] = []
         self.result = Run()
 
     def run(self) -> Run:
-        self.files.mkdir(parents=True)
+        (self.files / "temp").mkdir(parents=True)
         (self.files / "event.json").write_text(json.dumps(self.event.payload), encoding="utf-8")
         deadline = time.monotonic() + 60 * self.job["timeout-minutes"]
         for step in self.job["steps"]:
@@ -169,10 +200,20 @@ class _Job:
 
     def _use(self, step: Mapping[str, Any]) -> None:
         action = step["uses"].split("@")[0]
-        assert action in self.machine.actions, f"{action}: what stands for it here?"
         inputs = {key: substitute(value, self.contexts, {}) for key, value in step.get("with", {}).items()}
-        self.machine.actions[action](self.workspace, inputs)
         self.result.steps[step["name"]] = "success"
+        if action not in ARTIFACTS:
+            assert action in self.machine.actions, f"{action}: what stands for it here?"
+            self.machine.actions[action](self.workspace, inputs)
+            if action == "actions/checkout" and self.job.get("permissions", {}).get("contents") != "write":
+                command = ["git", "remote", "set-url", "--push", "origin", "/this-job-may-not-push"]
+                subprocess.run(command, cwd=self.workspace, check=True)
+            return
+        try:
+            ARTIFACTS[action](self.machine.artifacts, self.workspace, inputs)
+        except FileNotFoundError as error:
+            self.result.steps[step["name"]] = "failure"
+            self.result.log += f"##[{step['name']}] {error}\n"
 
     def _run(self, step: Mapping[str, Any], deadline: float) -> None:
         script = self.files / "step.sh"
@@ -226,6 +267,7 @@ class _Job:
             "GITHUB_OUTPUT": str(self.files / "output"),
             "GITHUB_PATH": str(self.files / "path"),
             "GITHUB_STEP_SUMMARY": str(self.files / "summary"),
+            "RUNNER_TEMP": self.contexts["runner"]["temp"],
             **self.contexts["env"],
             **given,
             "PATH": ":".join([*filter(None, self.path), around["PATH"]]),

@@ -69,7 +69,7 @@ def test_from_a_new_batch_to_the_champion(clinic: Hospital) -> None:
     pull = clinic.new_batch("ward-3", 24)
     pushed = clinic.head("ward-3")
 
-    first = clinic.run("reproduce.yml", "graph", clinic.pull_request(pull))
+    first = clinic.run("reproduce.yml", clinic.pull_request(pull))
     assert set(first.failed()) <= {"Report"}, first.log  # a small batch may well not be proven harmless
     committed = clinic.head("ward-3")
     assert clinic.origin.git("rev-list", f"{pushed}..{committed}").split() == [committed]
@@ -86,19 +86,19 @@ def test_from_a_new_batch_to_the_champion(clinic: Hospital) -> None:
     assert first.summary.strip() == report["body"].strip()
     assert not object_faults(clinic.store.storage)
 
-    second = clinic.run("reproduce.yml", "graph", clinic.push("ward-3", "workflow_dispatch"))
+    second = clinic.run("reproduce.yml", clinic.push("ward-3", "workflow_dispatch"))
     assert "nothing new to publish" in second.log
     assert clinic.head("ward-3") == committed
     assert len(clinic.github.dispatches) == 2
     assert [comment["id"] for comment in reports(clinic)] == [report["id"]]
 
     merged = clinic.merge("ward-3")
-    third = clinic.run("register.yml", "register", clinic.push("main"))
+    third = clinic.run("register.yml", clinic.push("main"))
     assert third.success, third.log
     assert versions(clinic) == {"1": merged}
     assert champion(clinic) == "1"
 
-    again = clinic.run("register.yml", "register", clinic.push("main", "workflow_dispatch"))
+    again = clinic.run("register.yml", clinic.push("main", "workflow_dispatch"))
     assert again.success, again.log
     assert versions(clinic) == {"1": merged}
 
@@ -107,10 +107,11 @@ def test_a_bad_batch_is_stopped_and_the_comment_says_why(clinic: Hospital) -> No
     before = versions(clinic)
     pull = clinic.forced_batch("forced")
     pushed = clinic.head("forced")
-    run = clinic.run("reproduce.yml", "graph", clinic.pull_request(pull))
+    run = clinic.run("reproduce.yml", clinic.pull_request(pull))
     assert not run.success
-    assert run.steps["Push the outputs"] == "skipped"
-    assert run.steps["Comment"] == "success"
+    assert run.jobs["graph"].steps["Push the outputs"] == "skipped"
+    assert run.jobs["publish"].success, run.log
+    assert "nothing to publish" in run.log
     (report,) = reports(clinic)
     assert BAD in report["body"]
     assert "forced" in report["body"]
@@ -119,7 +120,7 @@ def test_a_bad_batch_is_stopped_and_the_comment_says_why(clinic: Hospital) -> No
     assert not clinic.github.dispatches
 
     clinic.merge("forced")  # against the check
-    refused = clinic.run("register.yml", "register", clinic.push("main"))
+    refused = clinic.run("register.yml", clinic.push("main"))
     assert refused.failed() == ["Does dvc.lock belong to this commit?"]
     assert versions(clinic) == before
 
@@ -130,13 +131,51 @@ def test_a_fork_gets_the_report_that_git_allows(clinic: Hospital) -> None:
     (fork.root / "README.md").write_text("a better text\n", encoding="utf-8")
     fork.commit("A better text")
     event = clinic.pull_request(clinic.github.open_pull("better"), fork=fork)
-    assert clinic.run("reproduce.yml", "graph", event).skipped
     clinic.github.requests.clear()
     clinic.secrets.clear()
-    run = clinic.run("reproduce.yml", "fork", event)
+    run = clinic.run("reproduce.yml", event)
+    assert [name for name, job in run.jobs.items() if job.skipped] == ["graph", "publish"]
     assert set(run.failed()) <= {"Report"}, run.log
     assert MARKER in run.summary
     assert not clinic.github.requests
+
+
+HOSTILE = "raise SystemExit('the code of the branch, where it has no business')\n"
+
+
+def test_what_a_branch_holds_and_hands_over_is_data(clinic: Hospital) -> None:
+    """Its code runs where nothing can be written; the job that writes runs that of main, and looks at the files."""
+    desk = clinic.desk("hostile")
+    for name in ("publish", "comment"):
+        (desk.root / f"delivery/{name}.py").write_text(HOSTILE, encoding="utf-8")
+    (desk.root / "README.md").write_text("nothing that the graph reads\n", encoding="utf-8")
+    event = clinic.pull_request(clinic.offer(desk, "hostile", "Change how results are published"))
+    run = clinic.run("reproduce.yml", event)
+    assert run.jobs["publish"].success, run.log
+    assert "no business" not in run.log
+    assert len(reports(clinic)) == 1
+    pushed = clinic.head("hostile")
+
+    def plant(job: str, handed: Path) -> None:
+        if job == "graph":
+            (handed / "results/report.md").unlink()
+            (handed / "results/report.md").symlink_to("/etc/passwd")
+            (handed / "results/delivery").mkdir()
+            (handed / "results/delivery/publish.py").write_text(HOSTILE, encoding="utf-8")
+
+    said = reports(clinic)[0]["body"]
+    refused = clinic.run("reproduce.yml", event, between=plant)
+    assert refused.jobs["publish"].failed() == ["Commit dvc.lock and metrics back, once", "Comment"]
+    assert "no business" not in refused.log
+    assert [report["body"] for report in reports(clinic)] == [said]
+    assert clinic.head("hostile") == pushed
+
+
+@pytest.mark.parametrize("workflow", ["register.yml", "monitor.yml", "retrain.yml"])
+def test_what_may_write_or_holds_the_registry_runs_on_main_alone(clinic: Hospital, workflow: str) -> None:
+    clinic.variables["SERVING_LOG"] = "s3://behealthy/serving/log.parquet"
+    for event in (clinic.push("a-branch", "workflow_dispatch", reason="x"), clinic.tag("main")):
+        assert clinic.run(workflow, event).skipped
 
 
 def test_the_monitor_acts_and_says_a_thing_once(clinic: Hospital, light: Repository) -> None:
@@ -147,19 +186,19 @@ def test_the_monitor_acts_and_says_a_thing_once(clinic: Hospital, light: Reposit
     event = clinic.push("main", "schedule")
 
     clinic.put("serving/log.parquet", window.to_parquet())
-    calm = clinic.run("monitor.yml", "monitor", event)
+    calm = clinic.run("monitor.yml", event)
     assert calm.success, calm.log
     assert "Monitor: none" in calm.summary
     assert not clinic.github.issues
 
     clinic.put("serving/log.parquet", window.assign(treatments=window["treatments"] + 40).to_parquet())
     for _ in range(2):
-        drifted = clinic.run("monitor.yml", "monitor", event)
+        drifted = clinic.run("monitor.yml", event)
         assert drifted.success, drifted.log
         assert [issue["title"] for issue in clinic.github.issues] == ["Monitor: redevelop"]
 
     clinic.put("serving/log.parquet", None)
-    lost = clinic.run("monitor.yml", "monitor", event)
+    lost = clinic.run("monitor.yml", event)
     assert lost.failed() == [
         "Fetch the serving log and the training profile",
         "Act on the decision, of which none is unknown",
@@ -173,7 +212,7 @@ def test_new_annotations_become_a_pull_request_once(clinic: Hospital) -> None:
     write_notes(clinic.folder / "ward-4.jsonl", 24)
     clinic.put("inbox/jsonl/ward-4.jsonl", (clinic.folder / "ward-4.jsonl").read_bytes())
     event = clinic.push("main", "workflow_dispatch", reason="monitor: retrain")
-    first = clinic.run("retrain.yml", "retrain", event)
+    first = clinic.run("retrain.yml", event)
     assert first.success, first.log
     (pull,) = clinic.github.pulls
     assert "monitor: retrain" in pull["body"]
@@ -185,7 +224,7 @@ def test_new_annotations_become_a_pull_request_once(clinic: Hospital) -> None:
         ("reproduce.yml", branch),
     ]
     assert not object_faults(clinic.store.storage)
-    checked = clinic.run("reproduce.yml", "graph", clinic.push(branch, "workflow_dispatch"))
+    checked = clinic.run("reproduce.yml", clinic.push(branch, "workflow_dispatch"))
     assert set(checked.failed()) <= {"Report"}, checked.log
     assert "nothing new to publish" in checked.log
     assert [comment["issue"] for comment in reports(clinic)] == [pull["number"]]
@@ -194,6 +233,7 @@ def test_new_annotations_become_a_pull_request_once(clinic: Hospital) -> None:
 STEPS = {
     "Reproduce what changed, fetching what that needs": 25.0,
     "Push the outputs": 3.0,
+    "Collect dvc.lock and metrics": 1.0,
     "Commit dvc.lock and metrics back, once": 1.5,
     "Report": 3.0,
     "Comment": 1.0,
@@ -206,9 +246,9 @@ def test_a_job_killed_in_any_step_is_finished_by_running_it_again(clinic: Hospit
     pushed = clinic.head("ward-5")
     for step, seconds in STEPS.items():
         with pytest.raises(KilledError):
-            clinic.run("reproduce.yml", "graph", clinic.pull_request(pull), kill={step: seconds})
+            clinic.run("reproduce.yml", clinic.pull_request(pull), kill={step: seconds})
         assert not object_faults(clinic.store.storage)
-    run = clinic.run("reproduce.yml", "graph", clinic.pull_request(pull))
+    run = clinic.run("reproduce.yml", clinic.pull_request(pull))
     assert set(run.failed()) <= {"Report"}, run.log
     assert len(clinic.origin.git("rev-list", f"{pushed}..ward-5").split()) == 1
     assert len(reports(clinic)) == 1

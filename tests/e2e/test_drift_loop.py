@@ -88,13 +88,13 @@ def test_a_drift_that_asks_for_retraining_ends_in_a_pull_request(
     clinic.variables["SERVING_LOG"] = "s3://behealthy/serving/log.parquet"
     arrived, new = notes[ANNOTATED:-NEW], notes[-NEW:]
     serve(clinic, published, write_of(arrived, WOMEN, tmp_path / "as-before.jsonl", mentions=False))
-    calm = clinic.run("monitor.yml", "monitor", clinic.push("main", "schedule"))
+    calm = clinic.run("monitor.yml", clinic.push("main", "schedule"))
     assert calm.success, calm.log
     assert "Monitor: none" in calm.summary, calm.summary
     assert not clinic.github.dispatches
 
     serve(clinic, published, write_of(arrived, WOMEN_NOW, tmp_path / "drifted.jsonl", mentions=False))
-    drifted = clinic.run("monitor.yml", "monitor", clinic.push("main", "schedule"))
+    drifted = clinic.run("monitor.yml", clinic.push("main", "schedule"))
     assert drifted.success, drifted.log
     assert "Monitor: retrain" in drifted.summary
     assert "sex deviates by 6.5%" in drifted.summary
@@ -106,7 +106,7 @@ def test_a_drift_that_asks_for_retraining_ends_in_a_pull_request(
     delivered = write_of(new, WOMEN_NOW, tmp_path / "ward-6.jsonl", mentions=True)
     clinic.put("inbox/jsonl/ward-6.jsonl", delivered.read_bytes())
     event = clinic.push(dispatched["ref"], "workflow_dispatch", **dispatched["inputs"])
-    retrained = clinic.run("retrain.yml", "retrain", event)
+    retrained = clinic.run("retrain.yml", event)
     assert retrained.success, retrained.log
     (pull,) = clinic.github.pulls
     assert "monitor: retrain; sex deviates by 6.5%" in pull["body"]

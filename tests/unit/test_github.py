@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -274,6 +275,20 @@ def test_a_lost_answer_makes_no_second_issue(server: FakeGitHub, client: GitHub,
     assert len(server.issues) == 1
 
 
+HOSTILE = "@all closes #1 `](https://x.example)\n\n<img src=x>\u202e![](https://x.example/y) | GH-2"
+INERT = re.compile(r"`[^`\n]*@all closes #1 [^`\n]*<img src=x>[^`\n]*GH-2`")
+
+
+def test_reasons_mean_nothing_to_github(server: FakeGitHub, client: GitHub, job: Path, tmp_path: Path) -> None:
+    """A column of the log, or who starts a run, may be called anything: no one is called, nothing closed or loaded."""
+    assert act.main([decide(tmp_path, "redevelop", HOSTILE), "--ref", "main"]) == 0
+    pull = propose.offer(client, "retrain/2", "main", HOSTILE, REPORT)
+    for body in (server.issues[0]["body"], job.read_text(), pull["body"]):
+        assert INERT.search(body), body
+        assert "@all" not in INERT.sub("", body)
+        assert "\u202e" not in body
+
+
 # ---- the pull request -----------------------------------------------------------------------------
 
 
@@ -284,7 +299,7 @@ def test_a_pull_request_is_opened_once_and_stays_closed(server: FakeGitHub, clie
     assert first["number"] == second["number"]
     assert len(server.pulls) == 1
     assert "more" in server.pulls[0]["body"]
-    assert "Run because: new data" in server.pulls[0]["body"]
+    assert "Run because: `new data`" in server.pulls[0]["body"]
     server.pulls[0]["state"] = "closed"
     assert propose.offer(client, "retrain/1", "main", "again", REPORT)["state"] == "closed"
     assert "again" not in server.pulls[0]["body"]

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from delivery import promote as promotion
 from delivery import rollback
 from delivery.claims import found
+from delivery.extractor_model import MD5
 from delivery.gates import Gate, load_bounds
+from delivery.git import git
 from delivery.promote import Verdict, promote
 from delivery.registry import CHAMPION, holder, ledger
 from delivery.server import MODEL, DeliveryError, connect
@@ -137,3 +140,34 @@ def test_promote_and_roll_back_and_forth(client: MlflowClient, monkeypatch: pyte
     assert rollback.roll_back(client, to=3).previous == 1
     assert champion(client) == 3
     assert [entry.number for entry in ledger(client)] == [1, 2, 3, 4, 5]
+
+
+def test_the_loosened_gate_of_a_branch_promotes_nothing(
+    client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A whole run of the command: the same version, judged by what is checked out, would be champion."""
+    root = tmp_path / "repository"
+    shutil.copytree(ROOT / "metrics", root / "metrics")
+    (root / "delivery").mkdir()
+    sha = _commit_bounds(root, calibration_error=0.0)
+    git("switch", "--quiet", "--create", "looser", root=root)
+    _commit_bounds(root, calibration_error=1.0)
+    client.delete_registered_model_alias(MODEL, CHAMPION)
+    for name, value in {"git.sha": sha, MD5: "0"}.items():
+        client.set_model_version_tag(MODEL, "2", name, value)
+    monkeypatch.chdir(root)
+    assert promotion.main(["--version", "2"]) == 1
+    assert "refused  calibration" in capsys.readouterr().out
+    assert holder(client, CHAMPION) is None
+    assert promotion.main(["--version", "2", "--trust", "looser"]) == 0
+    assert champion(client) == 2
+
+
+def _commit_bounds(root: Path, *, calibration_error: float) -> str:
+    bounds = BOUNDS.model_dump() | {"calibration_error": calibration_error, "minimum_functionality": 0.0}
+    (root / "delivery/gate.yaml").write_text(yaml.safe_dump(bounds), encoding="utf-8")
+    if not (root / ".git").exists():
+        git("init", "--quiet", "--initial-branch", "main", root=root)
+    git("add", "--all", root=root)
+    git("-c", "user.name=a", "-c", "user.email=a", "commit", "--quiet", "--message", "Bounds", root=root)
+    return git("rev-parse", "HEAD", root=root).strip()

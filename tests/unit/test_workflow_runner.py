@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.expressions import ExpressionError, evaluate, substitute
+from tests.workflow_jobs import WorkflowRun, run_workflow
 from tests.workflow_runner import Event, KilledError, Machine, Run, run_job
 
 CONTEXTS: dict[str, Any] = {
@@ -76,7 +77,8 @@ def job(tmp_path: Path, steps: str, condition: str = "true", **kill: float) -> R
         encoding="utf-8",
     )
     event = Event("push", {"number": 3}, {"ref_name": "main"})
-    machine = Machine({}, {}, {}, {}, "", {name.replace("_", " "): seconds for name, seconds in kill.items()})
+    kills = {name.replace("_", " "): seconds for name, seconds in kill.items()}
+    machine = Machine({}, {}, {}, {}, "may-write", "may-read", tmp_path / "artifacts", kills)
     return run_job(path, "only", event, machine, tmp_path / "workspace")
 
 
@@ -128,3 +130,70 @@ def test_a_runner_can_die(tmp_path: Path) -> None:
 def test_what_the_runner_does_not_know_stops_it(tmp_path: Path, step: str) -> None:
     with pytest.raises(AssertionError):
         job(tmp_path, f"      - {step}\n")
+
+
+def jobs(tmp_path: Path, text: str) -> WorkflowRun:
+    """Run a whole workflow, each job in a folder of its own."""
+    path = tmp_path / "workflow.yml"
+    path.write_text(f"on: push\njobs:\n{text}", encoding="utf-8")
+    machine = Machine({}, {}, {}, {}, "may-write", "may-read", tmp_path / "artifacts")
+    folders = (tmp_path / str(number) / "workspace" for number in range(9))
+
+    def workspace() -> Path:
+        folder = next(folders)
+        folder.mkdir(parents=True)
+        return folder
+
+    return run_workflow(path, Event("push", {}, {"ref_name": "main"}), machine, workspace, lambda _: None)
+
+
+HAND_OVER = """
+  last:
+    needs: first
+    if: ${{ !cancelled() && needs.first.result != 'skipped' }}
+    timeout-minutes: 1
+    permissions: {contents: write}
+    env: {TOKEN: "${{ github.token }}", BEFORE: "${{ needs.first.result }}"}
+    steps:
+      - name: take
+        uses: actions/download-artifact@x
+        with: {name: things, path: "${{ runner.temp }}/here"}
+      - name: look
+        if: ${{ !cancelled() }}
+        run: echo "$TOKEN $BEFORE"; cat "$RUNNER_TEMP/here/a.txt"; test ! -e in
+  first:
+    timeout-minutes: 1
+    permissions: {contents: read}
+    env: {TOKEN: "${{ github.token }}"}
+    steps:
+      - {name: work, run: 'echo "$TOKEN"; mkdir -p in; echo handed > in/a.txt; FAILS'}
+      - name: give
+        if: ${{ !cancelled() }}
+        uses: actions/upload-artifact@x
+        with: {name: things, path: in, if-no-files-found: error}
+  then:
+    needs: [first]
+    timeout-minutes: 1
+    steps: [{name: only after success, run: echo then}]
+"""
+
+
+@pytest.mark.parametrize(("end", "outcome"), [("true", "success"), ("false", "failure")])
+def test_jobs_wait_hand_over_and_have_tokens_of_their_rights(tmp_path: Path, end: str, outcome: str) -> None:
+    run = jobs(tmp_path, HAND_OVER.replace("FAILS", end))
+    assert list(run.jobs) == ["first", "last", "then"]
+    assert "may-read\n" in run.jobs["first"].log
+    assert f"may-write {outcome}\nhanded\n" in run.jobs["last"].log
+    assert run.jobs["last"].success
+    assert run.jobs["then"].skipped == (end == "false")
+
+
+def test_what_was_not_handed_over_is_missed(tmp_path: Path) -> None:
+    run = jobs(tmp_path, HAND_OVER.replace("mkdir -p in; echo handed > in/a.txt; FAILS", "exit 1"))
+    assert run.jobs["first"].failed() == ["work", "give"]
+    assert run.jobs["last"].failed() == ["take", "look"]
+
+
+def test_jobs_that_wait_for_each_other_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="wait for each other"):
+        jobs(tmp_path, "  one: {needs: other, steps: []}\n  other: {needs: one, steps: []}\n")
