@@ -69,7 +69,17 @@ def test_a_batch_lies_untouched_beside_its_description() -> None:
         "sha256": {"notes.jsonl": hashlib.sha256(Path("notes.jsonl").read_bytes()).hexdigest()},
     }
     assert sorted(entry.name for entry in TO.iterdir()) == ["first"]
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(("mask", "of_folder", "of_file"), [(0o022, 0o755, 0o644), (0o077, 0o700, 0o600)])
+def test_the_umask_says_who_may_read_a_batch(mask: int, of_folder: int, of_file: int) -> None:
+    before = os.umask(mask)
+    try:
+        assert run() == SUCCESS
+    finally:
+        os.umask(before)
+    found = {stat.S_IMODE(path.stat().st_mode) for path in (TO / "first").rglob("*") if path.is_file()}
+    assert (stat.S_IMODE((TO / "first").stat().st_mode), found) == (of_folder, {of_file})
 
 
 def test_the_summary_says_what_came_in_and_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
