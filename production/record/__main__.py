@@ -24,6 +24,7 @@ from production.record.notes import FORMATS, read_notes
 from production.record.pairs import DISEASE, TREATMENT
 from production.record.question import EXACT, Answer, answer
 from production.record.table import RECORD, build_record, read_record
+from production.record.work_tree import refuse_shared
 from stages.common.errors import BeHealthyError
 from stages.common.files import rounded, write_table
 from stages.train.extractor import MODEL_FILE, load_extractor
@@ -62,6 +63,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run_build(chosen: argparse.Namespace) -> int:
     """Build a record."""
+    refuse_shared(chosen.to)
     notes = read_notes(chosen.notes, chosen.format)
     extractor = load_extractor(chosen.models)
     record = build_record(notes, extractor, examples=chosen.examples, with_text=chosen.with_text)

@@ -21,10 +21,13 @@ from production.record.notes import Note, read_notes
 from production.record.pairs import ADJACENT, SAME_NOTE, SAME_SENTENCE, pairs_of, tag
 from production.record.question import ALIKE, EXACT, PART, Answer, answer
 from production.record.table import RECORD, build_record, log_likelihood_ratio, read_record
+from production.record.work_tree import refuse_shared
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_table
 from stages.prepare.segmentation import tokenize
 from stages.train.extractor import ExtractedMention, Extraction
+from tests.commits import repository_at
+from tests.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 SEED = ROOT / "data/annotations/seed-notes/export/notes.jsonl"
@@ -346,6 +349,83 @@ def test_an_answer_as_a_table(built: Path, capsys: pytest.CaptureFixture[str]) -
     assert "n0:1, n1:1" in out and "1 pairs are only negated" in out and "\x1b" not in out
     assert command.main(["ask", "what treats plague", "--record", str(built)]) == 1
     assert "does not know “plague”" in capsys.readouterr().out
+
+
+# ---- where a record may lie ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Repository:
+    made = repository_at(tmp_path / "clone")
+    (made.root / ".gitignore").write_text("/ignored.parquet\n/data/\n")
+    (made.root / "tracked.parquet").write_text("")
+    (made.root / "[a].parquet").write_text("")
+    made.commit("Begin")
+    return made
+
+
+@pytest.mark.parametrize("place", ["ignored.parquet", "data/new/record.parquet", "../beside.parquet"])
+def test_a_record_may_lie_where_git_does_not_take_it(tree: Repository, place: str) -> None:
+    refuse_shared(tree.root / place)
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("tracked.parquet", "git tracks .*git rm --cached"),
+        ("[a].parquet", "git tracks"),
+        ("new.parquet", "git does not ignore .*add it to .gitignore"),
+        ("deep/er/new.parquet", "git does not ignore"),
+        (".git/record.parquet", "git does not ignore"),
+    ],
+)
+def test_a_record_is_not_written_where_git_would_take_it(tree: Repository, place: str, says: str) -> None:
+    with pytest.raises(BeHealthyError, match=says):
+        refuse_shared(tree.root / place)
+
+
+def test_what_is_tracked_is_refused_although_it_is_ignored(tree: Repository) -> None:
+    (tree.root / "ignored.parquet").write_text("")
+    tree.git("add", "--force", "ignored.parquet")
+    with pytest.raises(BeHealthyError, match="git tracks"):
+        refuse_shared(tree.root / "ignored.parquet")
+
+
+def test_a_link_to_outside_hides_nothing(tree: Repository, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tree.root)
+    with pytest.raises(BeHealthyError, match="git does not ignore"):
+        refuse_shared(tmp_path / "link" / "new.parquet")
+
+
+def test_a_hook_s_environment_does_not_mislead(
+    tree: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(repository_at(tmp_path / "other").root / ".git"))
+    with pytest.raises(BeHealthyError, match="git tracks"):
+        refuse_shared(tree.root / "tracked.parquet")
+
+
+def test_without_git_only_work_trees_are_refused(
+    tree: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    refuse_shared(tmp_path / "record.parquet")
+    with pytest.raises(BeHealthyError, match="without git nobody can tell"):
+        refuse_shared(tree.root / "ignored.parquet")
+
+
+def test_a_build_into_git_tags_nothing_and_writes_nothing(
+    tree: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "load_extractor", lambda folder: pytest.fail("nothing is to be tagged"))
+    (tmp_path / "a.txt").write_text("Gout.")
+    assert command.main(["build", str(tmp_path / "a.txt"), "--to", str(tree.root / "new.parquet")]) == 2
+    assert "record: git does not ignore" in capsys.readouterr().err
+    assert not (tree.root / "new.parquet").exists()
+
+
+def test_the_readme_s_own_record_is_ignored() -> None:
+    refuse_shared(ROOT / command.FILE)
 
 
 def test_a_name_with_markup_is_shown_as_it_is() -> None:
