@@ -10,6 +10,7 @@ import pandas as pd
 
 from stages.common.errors import BeHealthyError
 from stages.common.params import EvaluateParams
+from stages.common.rare_values import without_rare
 from stages.common.scoring import (
     Counts,
     Span,
@@ -126,7 +127,9 @@ def digest_of(document: str) -> str:
 
 
 def by_note_type(test: Compared, params: EvaluateParams) -> pd.DataFrame:
-    """Score each type of note; documents of unknown type count in none.
+    """Score each type of note, the rare ones together; documents of unknown type count in none.
+
+    The table goes to git and to MLflow, and a type that few documents have may name a person.
 
     Returns
     -------
@@ -135,8 +138,9 @@ def by_note_type(test: Compared, params: EvaluateParams) -> pd.DataFrame:
         where no document tells its type.
     """
     rows = []
-    for name in sorted({document.note_type for document in test if document.note_type}):
-        part = [document for document in test if document.note_type == name]
+    (types,) = without_rare(document.note_type or None for document in test)
+    for name in sorted({name for name in types if name is not None}):
+        part = [document for document, type_ in zip(test, types, strict=True) if type_ == name]
         scores = _with_interval(_counts(part, strict_counts), params)
         mentions = sum(len(document.gold) for document in part)
         rows.append((name, scores["f1"], scores["f1_low"], scores["f1_high"], mentions))

@@ -18,6 +18,7 @@ from rich.console import Console
 from stages.common.errors import BeHealthyError
 from stages.common.files import read_json, read_table, write_json, write_table
 from stages.common.params import EvaluateParams, KpiParams
+from stages.common.rare_values import LEAST, RARE
 from stages.common.scoring import lenient_counts, strict_counts
 from stages.common.tables import DOCUMENTS, PREDICTIONS, TOKENS
 from stages.common.tags import LABELS
@@ -272,10 +273,10 @@ def test_a_test_split_without_documents_is_an_error_that_says_what_to_do():
 
 
 def test_note_types_are_left_out_where_unknown():
-    known = document([AKI], [AKI], note_type="letter"), document([ASTHMA], [], "b/2", note_type="letter")
-    scores = score(*known, document([ASPIRIN], [], "b/3"))
+    known = [document([AKI], [AKI], f"b/{n}", note_type="letter") for n in range(LEAST)]
+    scores = score(*known, document([ASPIRIN], [], "b/none"))
     assert scores["note_types"].keys() == {"letter"}
-    assert scores["note_types"]["letter"]["mentions"] == 2
+    assert scores["note_types"]["letter"]["mentions"] == LEAST
     assert "note_types" not in score(document([AKI]))
     assert by_note_type([document([AKI])], PARAMS).columns.tolist() == [
         "note_type",
@@ -284,6 +285,16 @@ def test_note_types_are_left_out_where_unknown():
         "f1_high",
         "mentions",
     ]
+
+
+def test_types_of_few_notes_are_scored_together_and_not_named():
+    known = [document([AKI], [AKI], f"b/{n}", note_type="letter") for n in range(LEAST)]
+    few = [document([AKI], [], f"c/{n}", note_type="letter of Dr Adeyemi") for n in range(LEAST - 1)]
+    few.append(document([AKI, ASTHMA], [], "d/1", note_type="fax"))
+    scores = score(*known, *few)
+    assert {name: of["mentions"] for name, of in scores["note_types"].items()} == {RARE: LEAST + 1, "letter": LEAST}
+    assert "Adeyemi" not in json.dumps(scores)
+    assert by_note_type([*known, *few], PARAMS)["note_type"].tolist() == [RARE, "letter"]
 
 
 def test_temperature_is_reported_where_the_model_has_one():

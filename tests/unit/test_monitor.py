@@ -20,6 +20,7 @@ from stages.common.documents import METADATA, Document
 from stages.common.errors import ParameterError
 from stages.common.files import read_json, read_table, write_table
 from stages.common.params import MonitorParams, load_params
+from stages.common.rare_values import LEAST, RARE, without_rare
 from stages.common.tables import DOCUMENTS, SERVING_LOG
 from stages.monitor import __main__ as stage
 from stages.monitor import command, report
@@ -419,7 +420,24 @@ def test_arguments_of_another_window_need_one():
         command.options(["--json", "out"])
 
 
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "c", None])), min_size=1, max_size=3))
+def test_only_values_that_enough_notes_have_are_shown(columns):
+    shown = without_rare(*columns)
+    together = [value for column in columns for value in column]
+    for before, after in zip(columns, shown, strict=True):
+        enough = [value is None or together.count(value) >= LEAST for value in before]
+        assert after == [value if kept else RARE for value, kept in zip(before, enough, strict=True)]
+
+
 def test_evidently_draws():
-    html = report._html(report._plain(PROFILE_FRAME, PARAMS.columns), report._plain(served(60, 1), PARAMS.columns))
+    window = served(60, 1)
+    window.loc[[0, 1, 2, 3], "speciality"] = "Dr Adeyemi's list"
+    window.loc[[4, 5], "speciality"] = "Ward 7"
+    profile = PROFILE_FRAME.copy()
+    profile.loc[[0, 1, 2], "speciality"] = "Ward 7"
+    html = report._html(*report._plain(profile, window, PARAMS.columns))
     assert "speciality" in html
     assert "1-17" not in html
+    assert "Adeyemi" not in html
+    assert RARE in html
+    assert "Ward 7" in html  # five times, in both together
