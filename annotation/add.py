@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import sys
 from collections import Counter
@@ -204,6 +205,7 @@ def _store(request: Request, documents: list[Document], mapping: dict[str, str],
             documents=len(documents),
             mentions=sum(len(document.mentions) for document in documents),
             sha256=hashes,
+            key=secrets.token_hex(16),
         )
         batches.write_description(building, about)
         stored = batches.load_batch(building)

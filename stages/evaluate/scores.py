@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import sha256
 from typing import Any
 
 import pandas as pd
@@ -104,26 +103,29 @@ def _errors_and_suggestions(test: Compared) -> dict[str, dict[str, float]]:
     }
 
 
-def document_counts(test: Compared) -> pd.DataFrame:
+def document_counts(test: Compared, names: Iterable[str]) -> pd.DataFrame:
     """Count strict matches of every document and label; the sums are those of `evaluation`.
+
+    Parameters
+    ----------
+    test : sequence of ComparedDocument
+    names : iterable of str
+        What each document is called in the table: `public_name` of `DOCUMENTS` where it goes to git,
+        since identifiers name patients.
 
     Returns
     -------
     DataFrame
-        Columns ``document`` (the first 16 hex digits of the SHA-256 of its identifier), ``label``,
-        ``tp``, ``fp``, ``fn``, sorted by the first two; documents without mentions have zero rows.
+        Columns ``document``, ``label``, ``tp``, ``fp``, ``fn``, sorted by the first two; documents
+        without mentions have zero rows.
     """
+    called = list(names)
     rows = [
-        (digest_of(document.name), label, counts.tp, counts.fp, counts.fn)
+        (name, label, counts.tp, counts.fp, counts.fn)
         for label in LABELS
-        for document, counts in zip(test, _counts(test, strict_counts, label), strict=True)
+        for name, counts in zip(called, _counts(test, strict_counts, label), strict=True)
     ]
     return pd.DataFrame(sorted(rows), columns=["document", "label", "tp", "fp", "fn"])
-
-
-def digest_of(document: str) -> str:
-    """Return the name under which a document appears in git."""
-    return sha256(document.encode()).hexdigest()[:16]
 
 
 def by_note_type(test: Compared, params: EvaluateParams) -> pd.DataFrame:
