@@ -84,7 +84,7 @@ PREDICTIONS = pa.schema(
 
 SERVING_LOG = pa.schema(
     [
-        pa.field("note", pa.string(), nullable=False),  # hash of the text: never the text itself
+        pa.field("note", pa.string(), nullable=False),  # the same for the same text; says nothing of it
         *_metadata,
         pa.field("characters", pa.int32(), nullable=False),
         pa.field("sentences", pa.int32(), nullable=False),
