@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from production.record.names import identity_of
+from production.record.pairs import DISEASE, TREATMENT
 from stages.common.errors import BeHealthyError
 
 _BE = "(?:is|are|was|were|can be|could be|should be)"
@@ -35,19 +36,24 @@ FORMS = {
 }
 """Each form as a person reads it, and as a regular expression of a question in lower case, without marks at its end."""
 
-_PATTERNS = [re.compile(pattern) for pattern in FORMS.values()]
+_PATTERNS = {form: re.compile(pattern) for form, pattern in FORMS.items()}
 _SECOND_QUESTION = re.compile(r"\b(?:what|which|who|whom|whose|why|when|where|how)\b")
 _MARKS = " \t?.!"
 
 
-def refuse_other_forms(question: str, names: set[str]) -> None:
-    """Refuse a question that is of no form in `FORMS`, and that is no name of the record alone.
+def label_named(question: str, names: set[str]) -> str | None:
+    """Tell what the name in a question has to be, and refuse a question that is of no form in `FORMS`.
 
     Parameters
     ----------
     question : str
     names : set of str
-        What `identity_of` makes of the names that the record knows.
+        What `identity_of` makes of the names that the record knows: one alone is a question, too.
+
+    Returns
+    -------
+    str or None
+        `DISEASE` or `TREATMENT`; None for a name alone, and for a question that names both.
 
     Raises
     ------
@@ -56,10 +62,12 @@ def refuse_other_forms(question: str, names: set[str]) -> None:
     """
     plain = " ".join(question.casefold().split()).strip(_MARKS)
     if identity_of(plain) in names:
-        return
+        return None
     _, _, rest = plain.partition(" ")
-    if any(pattern.fullmatch(plain) for pattern in _PATTERNS) and not _SECOND_QUESTION.search(rest):
-        return
+    matched = [form for form, pattern in _PATTERNS.items() if pattern.fullmatch(plain)]
+    if matched and not _SECOND_QUESTION.search(rest):
+        labels = [label for label in (DISEASE, TREATMENT) if label.upper() in matched[0]]
+        return labels[0] if len(labels) == 1 else None
     raise BeHealthyError(
         "this is no question that the record can answer: it knows which diseases and treatments stand together in"
         f" notes. Ask in one of these forms: {'; '.join(FORMS)}; or give a name that it knows"

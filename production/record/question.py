@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from production.record.forms import refuse_other_forms
+from production.record.forms import label_named
 from production.record.names import identity_of, key_of
 from production.record.pairs import DISEASE, TREATMENT, Extracts
 from production.record.table import PAST_CHANCE, rank
+from stages.common.errors import BeHealthyError
 
 EXACT, PART, ALIKE = "exact", "shares words", "spelled alike"
 
@@ -109,10 +110,12 @@ def answer(question: str, record: pd.DataFrame, extractor: Extracts | None) -> A
     Raises
     ------
     BeHealthyError
-        When the question is of no form that the record can answer.
+        When the question is of no form that the record can answer, or takes a treatment for a disease or
+        the reverse.
     """
-    names = known_names(record)
-    refuse_other_forms(question, {spelled for name in names for spelled in _spellings(name)})
+    known = known_names(record)
+    label = label_named(question, {spelled for name in known for spelled in _spellings(name)})
+    names = [name for name in known if label in (None, name.label)]
     exact = list(_spelled_so(question, names))
     asked = _asked(question, extractor)
     words = max((len(key_of(span).split()) for span, _ in exact), default=0)
@@ -122,6 +125,8 @@ def answer(question: str, record: pd.DataFrame, extractor: Extracts | None) -> A
     for how, found in ((PART, _sharing_words(asked, names)), (ALIKE, _spelled_alike(asked, names, _ALIKE, 1))):
         if found:
             return _answer(asked, how, found, record)
+    if others := [name.label.lower() for _, name in _spelled_so(question, known)]:
+        raise BeHealthyError(f"the record knows this name as a {others[0]} only, which the question takes for another")
     closest = tuple(dict.fromkeys(name.display for name in _spelled_alike(asked, names, _CLOSE, _MOST_NAMES)))
     return Answer(asked, "", (), record.head(0), 0, closest)
 

@@ -432,6 +432,21 @@ def test_questions_of_the_known_forms_are_answered(question: str) -> None:
     assert asked(question).names
 
 
+@pytest.mark.parametrize(
+    ("question", "kind"), [("what treats methotrexate?", "treatment"), ("what is gout used for?", "disease")]
+)
+def test_a_treatment_is_not_taken_for_a_disease_nor_the_reverse(question: str, kind: str) -> None:
+    with pytest.raises(BeHealthyError, match=f"knows this name as a {kind} only"):
+        asked(question)
+
+
+def test_a_name_of_both_kinds_is_taken_for_what_the_question_says() -> None:
+    record = record_of("Asthma on insulin.", "Gout on insulin.")
+    misread = record.head(1).assign(disease="insulin", disease_id="insulin", disease_forms=[["insulin"]], treatment="x")
+    found = answer("what is insulin used for?", pd.concat([record, misread], ignore_index=True), None)
+    assert ([name.label for name in found.names], len(found.rows)) == (["Treatment"], 3)
+
+
 def test_every_form_that_is_offered_is_understood() -> None:
     for form in FORMS:
         assert asked(form.replace("DISEASE", "gout").replace("TREATMENT", "methotrexate")).how == EXACT
