@@ -125,8 +125,9 @@ def answer(question: str, record: pd.DataFrame, extractor: Extracts | None) -> A
     for how, found in ((PART, _sharing_words(asked, names)), (ALIKE, _spelled_alike(asked, names, _ALIKE, 1))):
         if found:
             return _answer(asked, how, found, record)
-    if others := [name.label.lower() for _, name in _spelled_so(question, known)]:
-        raise BeHealthyError(f"the record knows this name as a {others[0]} only, which the question takes for another")
+    if others := [name.label for _, name in _spelled_so(question, known)]:
+        remedy = "ask what treats it" if others[0] == DISEASE else "ask what it is used for"
+        raise BeHealthyError(f"the record knows this name as a {others[0].lower()} only: {remedy}")
     closest = tuple(dict.fromkeys(name.display for name in _spelled_alike(asked, names, _CLOSE, _MOST_NAMES)))
     return Answer(asked, "", (), record.head(0), 0, closest)
 
