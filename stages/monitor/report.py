@@ -68,7 +68,8 @@ def _plain(profile: pd.DataFrame, window: pd.DataFrame, columns: list[str]) -> t
         if kind_of(name) == "number":
             values = [frame[name].to_numpy(dtype=np.float64, na_value=np.nan).tolist() for frame in frames]
         else:
-            values = without_rare(*(frame[name].astype(object).where(frame[name].notna(), None) for frame in frames))
+            present = (frame[name].astype(object).where(frame[name].notna(), None).tolist() for frame in frames)
+            values = without_rare(*present)
         for side, column in zip(plain, values, strict=True):
             side[name] = column
     return pd.DataFrame(plain[0]), pd.DataFrame(plain[1])
