@@ -7,9 +7,9 @@ import fcntl
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +19,7 @@ from pathlib import Path
 from annotation.command import refuse
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
+from stages.common.files import make_beside
 from stages.prepare import batches
 from stages.prepare.batches import Batch, BatchFile
 from stages.prepare.formats import READERS, read
@@ -187,8 +188,8 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _store(request: Request, documents: list[Document], mapping: dict[str, str], order: int) -> Batch:
     """Build the batch beside its place, read it back, and only then rename it into place."""
-    building = Path(tempfile.mkdtemp(dir=request.to, prefix=f".{request.name}."))
     target = request.to / request.name
+    building = make_beside(target)
     try:
         hashes = _copy_export(request.path, building / batches.EXPORT)
         if request.labels:
@@ -204,12 +205,12 @@ def _store(request: Request, documents: list[Document], mapping: dict[str, str],
             documents=len(documents),
             mentions=sum(len(document.mentions) for document in documents),
             sha256=hashes,
+            key=secrets.token_hex(16),
         )
         batches.write_description(building, about)
         stored = batches.load_batch(building)
         if stored.mapping != mapping or batches.read_batch(stored) != documents:
             raise AnnotationError("the export changed while it was read", "Add it again when nothing writes to it")
-        building.chmod(0o755)
         _flush(building)
         building.rename(target)
         _flush(request.to)

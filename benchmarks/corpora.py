@@ -14,13 +14,15 @@ from stages.common.documents import Document
 from stages.common.errors import AnnotationError, BeHealthyError
 from stages.common.files import write_table
 from stages.common.params import PrepareParams
+from stages.common.pseudonyms import key_of_content, pseudonym
 from stages.common.scoring import Span
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
 from stages.common.tags import spans_of
-from stages.prepare.batches import load_batches
+from stages.prepare.batches import digest, load_batches
 from stages.prepare.corpus import prepare
 from stages.prepare.duplicates import DuplicateIndex, content_hash
 from stages.prepare.formats import read
+from stages.prepare.formats.source import list_files
 from stages.prepare.tables import PlacedDocument, Tables, blocks_of, build_tables
 
 
@@ -123,7 +125,8 @@ def read_corpus(
         for number, path in enumerate(paths, 1):
             documents = read(path, format)
             _refuse_unmapped(documents, mapping, path.name)
-            placed += _placed(documents, f"{split}-{number}", split, mapping, params)
+            key = key_of_content({file.name: digest(file.path) for file in list_files(path)})
+            placed += _placed(documents, f"{split}-{number}", split, mapping, params, key)
     corpus = Corpus(build_tables(placed))
     if not any(item.document.mentions for item in placed if item.split == "train"):
         raise BeHealthyError(
@@ -133,12 +136,14 @@ def read_corpus(
 
 
 def _placed(
-    documents: Iterable[Document], batch: str, split: str, mapping: Mapping[str, str], params: PrepareParams
+    documents: Iterable[Document], batch: str, split: str, mapping: Mapping[str, str], params: PrepareParams, key: str
 ) -> Iterator[PlacedDocument]:
     for document in documents:
+        context = f"{batch}/{document.id}"
         parts = blocks_of(document, params.sentences_per_document) if document.stream else [document]
         for part in parts:
-            yield PlacedDocument(part, batch, f"{batch}/{document.id}", content_hash(part.text), split, mapping)
+            public = pseudonym(key, f"{batch}/{part.id}")
+            yield PlacedDocument(part, batch, context, content_hash(part.text), split, mapping, public)
 
 
 def _refuse_unmapped(documents: Iterable[Document], mapping: Mapping[str, str], file: str) -> None:

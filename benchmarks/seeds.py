@@ -1,7 +1,7 @@
 """How much of a score is luck: train the same families with many seeds, keep the counts of every test document.
 
 `python -m benchmarks.seeds --csv counts.csv` scores the project's own test split; `--format`, `--train`
-and `--test` name other corpora, as in `benchmarks.accuracy`. The counts have hashed names and no text.
+and `--test` name other corpora, as in `benchmarks.accuracy`. The counts have names under a key, and no text.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def counts_by_seed(corpus: Corpus, params: Params, options: argparse.Namespace) 
 def _counts(corpus: Corpus, predicted: pd.DataFrame) -> pd.DataFrame:
     documents = corpus.tables.documents
     test = documents[documents["split"] == "test"]
-    return document_counts(compare(test, corpus.tables.mentions, predicted))
+    return document_counts(compare(test, corpus.tables.mentions, predicted), test["public_name"])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ BEST, ALIKE, WORSE, UNCOUNTED, OTHER = "best", "~", "worse", "?", "other test"
 LEGEND = {
     ALIKE: "not distinguishable from the best: the interval of the paired difference holds 0",
     UNCOUNTED: "not comparable: it has no metrics/documents.csv",
-    OTHER: "not comparable: scored on other test documents than the best",
+    OTHER: "not comparable: scored on other test documents than the best, or on the same under other names",
 }
 
 _SCORE = "evaluation.strict.micro.f1"

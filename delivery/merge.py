@@ -184,11 +184,14 @@ def _bring(commit: str, root: Path) -> list[Batch]:
 
 
 def _refuse_changed(first: Sequence[Batch], second: Sequence[Batch]) -> None:
-    """Refuse a name that stands for two contents; a number may differ, by an earlier merge."""
+    """Refuse a name that stands for two contents.
+
+    A number may differ, by an earlier merge, and a key, when both sides added the same export: the first side's stay.
+    """
     known = {batch.name: batch.about for batch in first}
     for batch in second:
         about = known.get(batch.name)
-        if about and about.model_copy(update={"order": batch.order}) != batch.about:
+        if about and about.model_copy(update={"order": batch.order, "key": batch.about.key}) != batch.about:
             raise DeliveryError(
                 f"both sides have a batch {batch.name}, with other content: batches are immutable. Give up with"
                 " git merge --abort, and add the newer one under another name"

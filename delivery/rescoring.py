@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,19 @@ def rescore(champion: Path, challenger: Path, test: HeldOut, *, rounds: int, sec
 def _counts(notes: Sequence[Sequence[Any]], test: HeldOut) -> pd.DataFrame:
     names = test.documents["document"]
     rows = [(name, *mention[:4]) for name, mentions in zip(names, notes, strict=True) for mention in mentions]
-    return document_counts(compare(test.documents, test.mentions, pd.DataFrame(rows, columns=_PREDICTED)))
+    compared = compare(test.documents, test.mentions, pd.DataFrame(rows, columns=_PREDICTED))
+    return document_counts(compared, _recorded_names(test.documents))
+
+
+def _recorded_names(documents: pd.DataFrame) -> pd.Series:
+    """Return what `metrics/documents.csv` of the commit calls its documents.
+
+    Commits from before names were made under a key have no column of them: theirs were hashes of the
+    identifiers, and what their champion did can only be looked up by these.
+    """
+    if "public_name" in documents:
+        return documents["public_name"]
+    return documents["document"].map(lambda name: sha256(name.encode()).hexdigest()[:16])
 
 
 @dataclass(frozen=True)

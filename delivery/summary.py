@@ -20,6 +20,12 @@ _WORDS: Mapping[Outcome, str] = {
 }
 
 
+_RENAMED = (
+    " The annotations are the same: either the two commits name the documents in different ways (under a key since"
+    " decision 19, by a hash of their identifiers before), which happens once, or they split them in different ways."
+)
+
+
 def verdict_line(changes: Changes) -> str:
     """Say in one line what the change comes to."""
     return f"**{_WORDS[changes.outcome]}**{_why(changes)}"
@@ -49,7 +55,8 @@ def _compared(changes: Changes) -> str:
     assert headline.difference is not None
     interval = f"{headline.difference.difference:+.4f}, 95% {interval_text(headline.difference)}"
     if headline.method == "unpaired documents":
-        return f": strict F1 {values_text(headline)} on other documents ({interval}).{worse}"
+        those = "documents without a common name" if _are_same_annotations(changes) else "other documents"
+        return f": strict F1 {values_text(headline)} on {those} ({interval}).{worse}"
     if _is_over_all(changes):
         return f": strict F1 {values_text(headline)} ({interval}).{worse}"
     return f": strict F1 on the common documents and labels {interval}; over all {values_text(headline)}.{worse}"
@@ -103,6 +110,7 @@ def _noteworthy(changes: Changes) -> Iterator[str]:
                 "old and new values each over their own documents."
                 if documents.common
                 else "None in common: intervals are not paired, and the documents may differ in difficulty."
+                + (_RENAMED if _are_same_annotations(changes) and not documents.common else "")
             )
         )
     if documents and documents.annotated_anew:
@@ -110,6 +118,10 @@ def _noteworthy(changes: Changes) -> Iterator[str]:
     for side, labels in zip(("gone", "new"), _label_changes(changes), strict=True):
         if labels:
             yield f"Labels {side}: {listed(labels)}. Micro differences are over the labels of both."
+
+
+def _are_same_annotations(changes: Changes) -> bool:
+    return "data/annotations" not in changes.hashes
 
 
 def _label_changes(changes: Changes) -> tuple[list[str], list[str]]:

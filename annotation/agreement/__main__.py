@@ -30,7 +30,6 @@ from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS, read
 
 DONE, BELOW = 0, 1
-_OWNER_ONLY = 0o600
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -87,8 +86,7 @@ def run(chosen: argparse.Namespace) -> int:
 def _write_work(chosen: argparse.Namespace, panel: Panel, disputes: Sequence[Stretch]) -> None:
     """Write the disputes and the tasks, both readable by their owner only."""
     if chosen.disagreements:
-        write_csv(chosen.disagreements, disagreements(panel, disputes))
-        chosen.disagreements.chmod(_OWNER_ONLY)
+        write_csv(chosen.disagreements, disagreements(panel, disputes), private=True)
         print(f"agreement: {len(disputes)} disputes with their text: {chosen.disagreements}")
     if not chosen.adjudicate:
         return
@@ -99,7 +97,7 @@ def _write_work(chosen: argparse.Namespace, panel: Panel, disputes: Sequence[Str
         print("agreement: nothing to adjudicate: --to alone writes the result")
         return
     documents, confidences = [task.document for task in tasks], [task.confidences for task in tasks]
-    write(documents, chosen.adjudicate, chosen.tool, predictions=True, confidences=confidences)
+    write(documents, chosen.adjudicate, chosen.tool, predictions=True, confidences=confidences, private=True)
     print(f"agreement: {len(tasks)} notes to adjudicate: {chosen.adjudicate}")
 
 

@@ -65,6 +65,7 @@ def write(
     *,
     predictions: bool = False,
     confidences: Confidences | None = None,
+    private: bool = False,
 ) -> None:
     """Write documents in a format, all or nothing.
 
@@ -82,6 +83,8 @@ def write(
     confidences : sequence of sequence of float, optional
         From 0 to 1, one for each mention of each document. Kept where the format has a place for
         them, and only with `predictions`.
+    private : bool
+        Only the owner may read what is written; otherwise the umask decides.
 
     Raises
     ------
@@ -103,9 +106,9 @@ def write(
             raise ValueError("the confidences are not parallel to the mentions")
     content = WRITERS[format](documents, predictions, confidences)
     if isinstance(content, dict):
-        write_folder(path, content)
+        write_folder(path, content, private=private)
     else:
-        with replacing(path) as file:
+        with replacing(path, private=private) as file:
             file.write(content)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from stages.common.errors import AnnotationError
-from stages.common.files import replacing
+from stages.common.files import make_beside, replacing
 
 
-def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write files beside their place and rename the folder into it.
+def write_folder(path: Path, files: Mapping[str, bytes], *, private: bool = False) -> None:
+    """Write files beside their place and rename the folder into it; `private`: only its owner may look into it.
 
     Raises
     ------
@@ -24,12 +23,11 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
             "is there already", "Give a folder that does not exist yet, or remove this one", path.name
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    building = make_beside(path, private=private)
     try:
         for name, content in files.items():
             with replacing(building / name) as file:
                 file.write(content)
-        building.chmod(0o755)
         building.replace(path)  # an empty folder gives way
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)

@@ -4,7 +4,8 @@
     python -m production.record ask "what treats rheumatoid arthritis?"
     python -m production.record ask "what is methotrexate used for?" --json
 
-Exit codes: 0 answered or built, 1 the record does not know the name, 2 something is missing or wrong.
+Exit codes: 0 answered or built; 1 no answer: the record does not know the name, or nothing beside it past
+chance; 2 something is missing or wrong, a question among it that no record can answer.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +25,8 @@ from rich.text import Text
 from production.record.notes import FORMATS, read_notes
 from production.record.pairs import DISEASE, TREATMENT
 from production.record.question import EXACT, Answer, answer
-from production.record.table import RECORD, build_record, read_record
+from production.record.table import PAST_CHANCE, RECORD, build_record, read_record
+from production.record.work_tree import refuse_shared
 from stages.common.errors import BeHealthyError
 from stages.common.files import rounded, write_table
 from stages.train.extractor import MODEL_FILE, load_extractor
@@ -49,6 +52,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     ask.add_argument("question")
     ask.add_argument("--record", type=Path, default=FILE, help=f"the record (default: {FILE})")
     ask.add_argument("--top", type=int, default=10, help="rows (default: 10)")
+    ask.add_argument("--all", action="store_true", help="show pairs that may stand together by chance, too")
     ask.add_argument("--json", action="store_true", help="print JSON")
     ask.set_defaults(run=run_ask)
     for command in (build, ask):
@@ -62,6 +66,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run_build(chosen: argparse.Namespace) -> int:
     """Build a record."""
+    refuse_shared(chosen.to)
     notes = read_notes(chosen.notes, chosen.format)
     extractor = load_extractor(chosen.models)
     record = build_record(notes, extractor, examples=chosen.examples, with_text=chosen.with_text)
@@ -80,15 +85,16 @@ def run_ask(chosen: argparse.Namespace) -> int:
     record = read_record(chosen.record)
     extractor = load_extractor(chosen.models) if (chosen.models / MODEL_FILE).is_file() else None
     found = answer(chosen.question, record, extractor)
+    rows = found.rows if chosen.all else found.past_chance()
     if chosen.json:
-        print(json.dumps(rounded(as_json(chosen.question, found, chosen.top)), ensure_ascii=False, indent=2))
+        print(json.dumps(rounded(as_json(chosen.question, found, rows, chosen.top)), ensure_ascii=False, indent=2))
     else:
-        show(found, chosen.top, Console(highlight=False, markup=False))
-    return 0 if len(found.rows) else 1
+        show(found, rows, chosen.top, Console(highlight=False, markup=False))
+    return 0 if len(rows) else 1
 
 
-def show(found: Answer, top: int, console: Console) -> None:
-    """Print an answer as a table; plain where the console is no terminal."""
+def show(found: Answer, rows: pd.DataFrame, top: int, console: Console) -> None:
+    """Print the chosen rows of an answer as a table; plain where the console is no terminal."""
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     if not found.how:
@@ -97,25 +103,33 @@ def show(found: Answer, top: int, console: Console) -> None:
         return
     taken = ", ".join(f"{name.display} ({name.label.lower()}, {name.notes} notes)" for name in found.names)
     console.print(Text(f"{found.asked}: {taken}" + ("" if found.how == EXACT else f"; {found.how}")), soft_wrap=True)
-    if len(found.rows):
-        console.print(_table(found, top))
-        rest = f"{len(found.rows) - top} more pairs with a larger --top. " if len(found.rows) > top else ""
-        console.print(f"{rest}Strength: log-likelihood ratio over notes, 10.83 is past chance at 0.1%.", style="dim")
+    if len(rows):
+        console.print(_table(found, rows, top))
+        rest = f"{_pairs(len(rows) - top)} more with a larger --top. " if len(rows) > top else ""
+        strength = f"Strength: log-likelihood ratio over notes, {PAST_CHANCE} is past chance at 0.1%."
+        console.print(f"{rest}{strength}", style="dim")
         console.print("Standing together in notes is no proof that a treatment works.", style="dim")
+    if hidden := len(found.rows) - len(rows):
+        weak = f"{_pairs(hidden)} hidden: not past chance (strength below {PAST_CHANCE}); --all shows them"
+        console.print(weak, style="dim")
     if found.flagged:
-        console.print(f"{found.flagged} pairs are only negated or of relatives, and not shown", style="dim")
+        console.print(f"{_pairs(found.flagged)} only negated or of relatives, and not shown", style="dim")
     elif not len(found.rows):
         console.print("nothing stands beside it in any note")
 
 
-def _table(found: Answer, top: int) -> Table:
+def _pairs(number: int) -> str:
+    return f"{number:,} pair{'' if number == 1 else 's'}"
+
+
+def _table(found: Answer, shown: pd.DataFrame, top: int) -> Table:
     labels = {name.label for name in found.names}
     sides = [s for s, label in (("disease", DISEASE), ("treatment", TREATMENT)) if labels != {label} or not _one(found)]
     table = Table(*sides, box=None, header_style="bold")
     for name in ("notes", "strength", "closeness", "confidence"):
         table.add_column(name, justify="right")
     table.add_column("evidence (note:sentence)")
-    for row in found.rows.head(top).to_dict("records"):
+    for row in shown.head(top).to_dict("records"):
         figures = [str(row["notes"]), *(f"{row[name]:.{d}f}" for name, d in _FIGURES)]
         table.add_row(
             *(Text(row[side]) for side in sides), *figures, Text(", ".join(_places(row["evidence"])[:_EVIDENCE_SHOWN]))
@@ -140,16 +154,17 @@ def _places(evidence: Iterable[Mapping[str, Any]]) -> list[str]:
     return places
 
 
-def as_json(question: str, found: Answer, top: int) -> dict[str, Any]:
-    """Return an answer as JSON types."""
+def as_json(question: str, found: Answer, chosen: pd.DataFrame, top: int) -> dict[str, Any]:
+    """Return the chosen rows of an answer as JSON types."""
     keys = ("disease", "treatment", "notes", "sentences", "closeness", "strength", "confidence", "negated", "family")
-    rows = found.rows.head(top).to_dict("records")
+    rows = chosen.head(top).to_dict("records")
     return {
         "question": question,
         "asked": found.asked,
         "match": found.how or None,
         "names": [{"label": name.label, "name": name.display, "notes": name.notes} for name in found.names],
         "rows": [{**{key: row[key] for key in keys}, "evidence": list(row["evidence"])} for row in rows],
+        "hidden_pairs": len(found.rows) - len(chosen),
         "flagged_pairs": found.flagged,
         "closest": list(found.closest),
     }

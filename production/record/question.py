@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from production.record.forms import label_named
 from production.record.names import identity_of, key_of
 from production.record.pairs import DISEASE, TREATMENT, Extracts
-from production.record.table import rank
+from production.record.table import PAST_CHANCE, rank
+from stages.common.errors import BeHealthyError
 
 EXACT, PART, ALIKE = "exact", "shares words", "spelled alike"
 
@@ -79,6 +81,10 @@ class Answer:
     flagged: int
     closest: tuple[str, ...]
 
+    def past_chance(self) -> pd.DataFrame:
+        """Return the rows whose strength is at least `PAST_CHANCE`: the others may well stand together by luck."""
+        return self.rows[self.rows["strength"] >= PAST_CHANCE].reset_index(drop=True)
+
 
 def known_names(record: pd.DataFrame) -> list[KnownName]:
     """List the names of a record, diseases first."""
@@ -100,8 +106,16 @@ def answer(question: str, record: pd.DataFrame, extractor: Extracts | None) -> A
     extractor : Extracts or None
         Tells where the name stands in the question when the record does not know it; without one,
         the words that do not ask are taken for it.
+
+    Raises
+    ------
+    BeHealthyError
+        When the question is of no form that the record can answer, or takes a treatment for a disease or
+        the reverse.
     """
-    names = known_names(record)
+    known = known_names(record)
+    label = label_named(question, {spelled for name in known for spelled in _spellings(name)})
+    names = [name for name in known if label in (None, name.label)]
     exact = list(_spelled_so(question, names))
     asked = _asked(question, extractor)
     words = max((len(key_of(span).split()) for span, _ in exact), default=0)
@@ -111,6 +125,9 @@ def answer(question: str, record: pd.DataFrame, extractor: Extracts | None) -> A
     for how, found in ((PART, _sharing_words(asked, names)), (ALIKE, _spelled_alike(asked, names, _ALIKE, 1))):
         if found:
             return _answer(asked, how, found, record)
+    if others := [name.label for _, name in _spelled_so(question, known)]:
+        remedy = "ask what treats it" if others[0] == DISEASE else "ask what it is used for"
+        raise BeHealthyError(f"the record knows this name as a {others[0].lower()} only: {remedy}")
     closest = tuple(dict.fromkeys(name.display for name in _spelled_alike(asked, names, _CLOSE, _MOST_NAMES)))
     return Answer(asked, "", (), record.head(0), 0, closest)
 
@@ -149,7 +166,7 @@ def _without_asking(span: str) -> str:
 
 def _spelled_so(question: str, names: Sequence[KnownName]) -> Iterator[tuple[str, KnownName]]:
     """Yield the longest known name of each label that the question spells out."""
-    known = {(name.label, key.replace(" ", "")): name for name in names for key in (*name.keys, name.identity) if key}
+    known = {(name.label, spelled): name for name in names for spelled in _spellings(name)}
     places = [match.span() for match in _WORD.finditer(question)]
     for label in (DISEASE, TREATMENT):
         for span in _spans(question, places):
@@ -157,6 +174,11 @@ def _spelled_so(question: str, names: Sequence[KnownName]) -> Iterator[tuple[str
             if name:
                 yield span, name
                 break
+
+
+def _spellings(name: KnownName) -> list[str]:
+    """Return a name as `identity_of` makes it of each of its forms."""
+    return [key.replace(" ", "") for key in (*name.keys, name.identity) if key]
 
 
 def _spans(question: str, places: Sequence[tuple[int, int]]) -> Iterator[str]:

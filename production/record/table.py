@@ -58,6 +58,10 @@ RECORD = pa.schema(
 """One row per disease and treatment that stand in one note, ordered by their identities."""
 
 
+PAST_CHANCE = 10.83
+"""Strength that names which have nothing to do with each other exceed in 0.1% of pairs (chi-squared, one degree)."""
+
+
 def log_likelihood_ratio(both: int, first: int, second: int, total: int) -> float:
     """Tell how much more often two names share a note than chance would have it.
 

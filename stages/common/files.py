@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -24,30 +25,60 @@ T = TypeVar("T")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file that replaces `path` when the block ends without an error.
 
     The file is flushed to the disk before it is renamed, so that a crash leaves either the old
-    content or the new one.
+    content or the new one. Who may read it is what the process's umask leaves to new files, and no
+    more than the group and others could do with the file that it replaces.
+
+    Parameters
+    ----------
+    path : Path
+    private : bool
+        Only the owner may read it, from the first byte on, whatever the umask.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = _beside(path)
+    # The mode is given to open(2), which takes the umask away by itself: a process cannot ask for
+    # its umask without changing it for all its threads, and a chmod afterwards comes too late.
+    mode = 0o600 if private else 0o666 & _allowed(path)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary = Path(name)
-        temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8."""
-    with replacing(path) as file:
+def make_beside(path: Path, *, private: bool = False) -> Path:
+    """Make an empty hidden folder beside `path`, to be filled and renamed to it; modes as for `replacing`."""
+    folder = _beside(path)
+    folder.mkdir(0o700 if private else 0o777)
+    return folder
+
+
+def _beside(path: Path) -> Path:
+    """Name what will replace `path`: hidden, in the same folder, and nobody else's."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
+def _allowed(path: Path) -> int:
+    """Return the mode that a file in place of `path` may have at most; its owner loses nothing."""
+    try:
+        present = path.lstat().st_mode
+    except FileNotFoundError:
+        return 0o777
+    return stat.S_IMODE(present) | stat.S_IRWXU if stat.S_ISREG(present) else 0o777
+
+
+def write_text(path: Path, text: str, *, private: bool = False) -> None:
+    """Write `text` as UTF-8; `private` as for `replacing`."""
+    with replacing(path, private=private) as file:
         file.write(text.encode("utf-8"))
 
 
@@ -76,9 +107,9 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_csv(path: Path, frame: pd.DataFrame, *, digits: int = 4) -> None:
-    """Write `frame` as CSV, floats rounded to `digits` decimals."""
-    write_text(path, frame.round(digits).to_csv(index=False, lineterminator="\n"))
+def write_csv(path: Path, frame: pd.DataFrame, *, digits: int = 4, private: bool = False) -> None:
+    """Write `frame` as CSV, floats rounded to `digits` decimals; `private` as for `replacing`."""
+    write_text(path, frame.round(digits).to_csv(index=False, lineterminator="\n"), private=private)
 
 
 def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:

@@ -15,6 +15,7 @@ _metadata = [pa.field(name, pa.string()) for name in METADATA]
 DOCUMENTS = pa.schema(
     [
         pa.field("document", pa.string(), nullable=False),  # batch/identifier
+        pa.field("public_name", pa.string(), nullable=False),  # keyed hash: what git may call the document
         pa.field("batch", pa.string(), nullable=False),
         pa.field("context", pa.string(), nullable=False),  # neighbours share it: abbreviations carry over
         pa.field("group", pa.string(), nullable=False),  # content hash of the first of its near duplicates
@@ -83,7 +84,7 @@ PREDICTIONS = pa.schema(
 
 SERVING_LOG = pa.schema(
     [
-        pa.field("note", pa.string(), nullable=False),  # hash of the text: never the text itself
+        pa.field("note", pa.string(), nullable=False),  # the same for the same text; says nothing of it
         *_metadata,
         pa.field("characters", pa.int32(), nullable=False),
         pa.field("sentences", pa.int32(), nullable=False),

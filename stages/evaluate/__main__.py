@@ -42,7 +42,7 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     write_json(METRICS / "evaluation.json", scores)
     write_json(METRICS / "kpi.json", kpi(test, extractor.acceptance, params.kpi, minutes))
     write_json(METRICS / "behaviour.json", behaviour(extractor, test_part["text"], params.seed))
-    write_csv(METRICS / "documents.csv", document_counts(test))
+    write_csv(METRICS / "documents.csv", document_counts(test, test_part["public_name"]))
     write_table(PREDICTED / "predictions.parquet", predictions.mentions, PREDICTIONS)
     write_table(PREDICTED / "suggestions.parquet", predictions.suggestions, PREDICTIONS)
     write_table(PREDICTED / "errors.parquet", errors, ERRORS)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import sha256
 from typing import Any
 
 import pandas as pd
 
 from stages.common.errors import BeHealthyError
 from stages.common.params import EvaluateParams
+from stages.common.rare_values import without_rare
 from stages.common.scoring import (
     Counts,
     Span,
@@ -103,30 +103,35 @@ def _errors_and_suggestions(test: Compared) -> dict[str, dict[str, float]]:
     }
 
 
-def document_counts(test: Compared) -> pd.DataFrame:
+def document_counts(test: Compared, names: Iterable[str]) -> pd.DataFrame:
     """Count strict matches of every document and label; the sums are those of `evaluation`.
+
+    Parameters
+    ----------
+    test : sequence of ComparedDocument
+    names : iterable of str
+        What each document is called in the table: `public_name` of `DOCUMENTS` where it goes to git,
+        since identifiers name patients.
 
     Returns
     -------
     DataFrame
-        Columns ``document`` (the first 16 hex digits of the SHA-256 of its identifier), ``label``,
-        ``tp``, ``fp``, ``fn``, sorted by the first two; documents without mentions have zero rows.
+        Columns ``document``, ``label``, ``tp``, ``fp``, ``fn``, sorted by the first two; documents
+        without mentions have zero rows.
     """
+    called = list(names)
     rows = [
-        (digest_of(document.name), label, counts.tp, counts.fp, counts.fn)
+        (name, label, counts.tp, counts.fp, counts.fn)
         for label in LABELS
-        for document, counts in zip(test, _counts(test, strict_counts, label), strict=True)
+        for name, counts in zip(called, _counts(test, strict_counts, label), strict=True)
     ]
     return pd.DataFrame(sorted(rows), columns=["document", "label", "tp", "fp", "fn"])
 
 
-def digest_of(document: str) -> str:
-    """Return the name under which a document appears in git."""
-    return sha256(document.encode()).hexdigest()[:16]
-
-
 def by_note_type(test: Compared, params: EvaluateParams) -> pd.DataFrame:
-    """Score each type of note; documents of unknown type count in none.
+    """Score each type of note, the rare ones together; documents of unknown type count in none.
+
+    The table goes to git and to MLflow, and a type that few documents have may name a person.
 
     Returns
     -------
@@ -135,8 +140,9 @@ def by_note_type(test: Compared, params: EvaluateParams) -> pd.DataFrame:
         where no document tells its type.
     """
     rows = []
-    for name in sorted({document.note_type for document in test if document.note_type}):
-        part = [document for document in test if document.note_type == name]
+    (types,) = without_rare(document.note_type or None for document in test)
+    for name in sorted({name for name in types if name is not None}):
+        part = [document for document, type_ in zip(test, types, strict=True) if type_ == name]
         scores = _with_interval(_counts(part, strict_counts), params)
         mentions = sum(len(document.gold) for document in part)
         rows.append((name, scores["f1"], scores["f1_low"], scores["f1_high"], mentions))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stages.common.files import write_text
+from stages.common.rare_values import without_rare
 from stages.monitor.comparison import Drift, kind_of
 
 _LEAST = 5
@@ -39,7 +41,7 @@ def draw(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift, path: Path) 
         columns = _drawable(profile, window, drift)
         if not columns:
             return False
-        write_text(path, _html(_plain(profile, columns), _plain(window, columns)))
+        write_text(path, _html(*_plain(profile, window, columns)))
     except Exception as error:  # a library's: anything may come, and the decision stands
         print(f"monitor: Evidently's report failed ({type(error).__name__}); the decision stands", file=sys.stderr)
         return False
@@ -55,15 +57,22 @@ def _drawable(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift) -> list
     return columns
 
 
-def _plain(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Only the watched columns, as plain floats and strings: no note identifiers."""
-    plain = {
-        name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        if kind_of(name) == "number"
-        else frame[name].astype(object).where(frame[name].notna(), None)
-        for name in columns
-    }
-    return pd.DataFrame(plain).reset_index(drop=True)
+def _plain(profile: pd.DataFrame, window: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Only the watched columns, as plain floats and strings: no names of notes, and no values that few notes have.
+
+    The page goes to MLflow, where more people read than the notes have readers.
+    """
+    frames = profile, window
+    plain: tuple[dict[str, list[Any]], dict[str, list[Any]]] = ({}, {})
+    for name in columns:
+        if kind_of(name) == "number":
+            values = [frame[name].to_numpy(dtype=np.float64, na_value=np.nan).tolist() for frame in frames]
+        else:
+            present = (frame[name].astype(object).where(frame[name].notna(), None).tolist() for frame in frames)
+            values = without_rare(*present)
+        for side, column in zip(plain, values, strict=True):
+            side[name] = column
+    return pd.DataFrame(plain[0]), pd.DataFrame(plain[1])
 
 
 def _html(profile: pd.DataFrame, window: pd.DataFrame) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from stages.common.documents import METADATA, Document
+from stages.common.pseudonyms import pseudonym
 from stages.common.tables import SERVING_LOG
 from stages.common.tags import LABELS
 
@@ -53,18 +53,35 @@ class Extraction(Protocol):
         """Share of tokens that the training text does not have."""
 
 
-def note_id(text: str) -> str:
-    """Name a note by its content: the first 16 hexadecimal digits of SHA-256 of the UTF-8 text."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+def note_names(texts: Iterable[str], key: str | None = None) -> list[str]:
+    """Name notes so that copies of one text have one name, and nobody can try out whose text it is.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    key : str or None
+        As `stages.common.pseudonyms.KEY` says. With one, equal texts have equal names wherever they were
+        logged under it; it belongs to who serves, and to no repository. Without one, the distinct texts
+        are numbered in their order, from 1: the names hold in this table only.
+
+    Returns
+    -------
+    list of str
+        As long as `texts`.
+    """
+    if key is not None:
+        return [pseudonym(key, text) for text in texts]
+    numbers: dict[str, int] = {}
+    return [str(numbers.setdefault(text, len(numbers) + 1)) for text in texts]
 
 
-def serving_row(note: Document, extraction: Extraction) -> dict[str, Any]:
-    """Return one row of `SERVING_LOG`; metadata that is absent or empty is None."""
+def serving_row(name: str, note: Document, extraction: Extraction) -> dict[str, Any]:
+    """Return one row of `SERVING_LOG` for a note of that name; metadata that is absent or empty is None."""
     labels = [mention.label for mention in extraction.mentions]
     confidences = [mention.confidence for mention in extraction.mentions]
     diseases, treatments = (labels.count(label) for label in LABELS)
     return {
-        "note": note_id(note.text),
+        "note": name,
         **{name: note.metadata.get(name) or None for name in METADATA},
         "characters": len(note.text),
         "sentences": extraction.sentences,
@@ -76,7 +93,9 @@ def serving_row(note: Document, extraction: Extraction) -> dict[str, Any]:
     }
 
 
-def serving_rows(notes: Iterable[Document], extract: Callable[[str], Extraction]) -> pd.DataFrame:
+def serving_rows(
+    notes: Iterable[Document], extract: Callable[[str], Extraction], *, key: str | None = None
+) -> pd.DataFrame:
     """Tag notes and describe each by a row of the serving log, in their order.
 
     Parameters
@@ -84,13 +103,17 @@ def serving_rows(notes: Iterable[Document], extract: Callable[[str], Extraction]
     notes : iterable of Document
     extract : callable
         Text of a note to its `Extraction`.
+    key : str or None
+        As for `note_names`.
 
     Returns
     -------
     DataFrame
         Columns of `SERVING_LOG`. No note text.
     """
-    rows = [serving_row(note, extract(note.text)) for note in notes]
+    served = list(notes)
+    names = note_names((note.text for note in served), key)
+    rows = [serving_row(name, note, extract(note.text)) for name, note in zip(names, served, strict=True)]
     return pd.DataFrame(rows, columns=SERVING_LOG.names)
 
 

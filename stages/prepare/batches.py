@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.common.files import write_text
+from stages.common.pseudonyms import KEY, key_of_content, pseudonym
 from stages.common.tags import LABELS
 from stages.prepare.formats import READERS, read
 from stages.prepare.formats.source import File, list_files, read_lines, shown
@@ -40,6 +41,7 @@ class BatchFile(BaseModel):
     documents: Annotated[int, Field(ge=1)]
     mentions: Annotated[int, Field(ge=0)]
     sha256: dict[str, str]
+    key: Annotated[str, Field(pattern=rf"^{KEY}$")] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Batch:
     folder : Path
         The folder that holds `batch.yaml` and `export/`.
     about : BatchFile
-        What `batch.yaml` says: `order`, `format`, `split`, `source`, `licence`, counts, hashes.
+        What `batch.yaml` says: `order`, `format`, `split`, `source`, `licence`, counts, hashes, `key`.
     mapping : dict of str to str
         From the labels of the source to those of the project.
     """
@@ -74,6 +76,10 @@ class Batch:
     def split(self) -> str | None:
         """The split that all documents of the batch belong to, if it is fixed."""
         return self.about.split
+
+    def public_name(self, document: str) -> str:
+        """Return what git may call a document of the batch; for batches without a key, the export is the key."""
+        return pseudonym(self.about.key or key_of_content(self.about.sha256), f"{self.name}/{document}")
 
 
 def load_batches(folder: Path, default_mapping: Path = DEFAULT_MAPPING) -> list[Batch]:
@@ -148,8 +154,9 @@ def _read_description(folder: Path) -> BatchFile:
 
 
 def write_description(folder: Path, about: BatchFile) -> None:
-    """Write `batch.yaml`, keys in the order in which `BatchFile` lists them."""
-    write_text(folder / DESCRIPTION, yaml.safe_dump(about.model_dump(), sort_keys=False, allow_unicode=True, width=100))
+    """Write `batch.yaml`, its fields in the order in which `BatchFile` lists them."""
+    described = about.model_dump(exclude={"key"} if about.key is None else None)
+    write_text(folder / DESCRIPTION, yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100))
 
 
 def read_batch(batch: Batch) -> list[Document]:

@@ -86,6 +86,13 @@ def _placed(entries: list[_Entry], assignments: list[Assignment]) -> Iterable[Pl
             context = f"{entry.batch.name}/{entry.document.id}"
         previous = place
         if assignment.split is not None:
+            batch = entry.batch
             yield PlacedDocument(
-                entry.document, entry.batch.name, context, assignment.group, assignment.split, entry.batch.mapping
+                entry.document,
+                batch.name,
+                context,
+                assignment.group,
+                assignment.split,
+                batch.mapping,
+                batch.public_name(entry.document.id),
             )

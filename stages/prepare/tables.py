@@ -15,7 +15,7 @@ from stages.prepare.segmentation import split_sentences, tokenize
 
 @dataclass(frozen=True)
 class PlacedDocument:
-    """A document with its place: batch, context, group, split, and what its labels mean."""
+    """A document with its place: batch, context, group, split; what its labels mean, what git may call it."""
 
     document: Document
     batch: str
@@ -23,6 +23,7 @@ class PlacedDocument:
     group: str
     split: str
     mapping: Mapping[str, str]
+    public_name: str
 
 
 @dataclass
@@ -140,6 +141,7 @@ def _place(
 def _add_document(columns: dict[str, list[object]], name: str, item: PlacedDocument) -> None:
     row = {
         "document": name,
+        "public_name": item.public_name,
         "batch": item.batch,
         "context": item.context,
         "group": item.group,

@@ -112,6 +112,13 @@ _DOCUMENTS = (
         {"column": "document"},
     ),
     Expectation(
+        "documents.public_name_is_unique",
+        "column_values_to_be_unique",
+        "metrics/documents.csv counts by public name: two documents of one name would be judged as one",
+        PREPARE,
+        {"column": "public_name"},
+    ),
+    Expectation(
         "documents.split_is_known",
         "column_values_to_be_in_set",
         "A document of another split would silently be left out",

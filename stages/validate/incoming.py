@@ -100,7 +100,9 @@ def tables_of(documents: Sequence[Document], mapping: Mapping[str, str]) -> Tabl
     """Build the tables that prepare would build, all in one split."""
     from stages.prepare.tables import PlacedDocument, build_tables
 
-    built = build_tables(PlacedDocument(entry, BATCH, entry.id, entry.id, "train", mapping) for entry in documents)
+    built = build_tables(
+        PlacedDocument(entry, BATCH, entry.id, entry.id, "train", mapping, entry.id) for entry in documents
+    )
     return Tables(
         **{
             name: pa.Table.from_pandas(getattr(built, name), schema=schema, preserve_index=False).to_pandas()

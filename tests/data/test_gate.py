@@ -40,7 +40,8 @@ def clean_tables() -> Tables:
     for number, split in zip(NUMBERS, splits, strict=True):
         text = f"{number} had {number} cough . {number} took {number}ol and {number} rested ."
         name = f"batch/{number}"
-        row = [name, "batch", name, f"group {number}", split, text, None, None, None, None, None, 60.0]
+        public, group = f"public {number}", f"group {number}"
+        row = [name, public, "batch", name, group, split, text, *[None] * 5, 60.0]
         _append(columns["documents"], row)
         start, place = 0, 0
         labels = {2: "Disease", 7: "Treatment"}
@@ -191,7 +192,8 @@ def _lengthen(tables: Tables) -> Tables:
 
 
 FAULTS = [
-    Fault("documents.document_is_unique", _add("documents", 0)),
+    Fault("documents.document_is_unique", _add("documents", 0, public_name="public eleven")),
+    Fault("documents.public_name_is_unique", _set("documents", 0, public_name="public two")),
     Fault("documents.split_is_known", _set("documents", 0, split="Train")),
     Fault(
         "documents.train_and_test_are_filled",
@@ -200,7 +202,10 @@ FAULTS = [
     Fault("documents.group_in_one_split", _set("documents", 9, group="group one")),
     Fault("documents.text_in_one_split", lambda t: _retext(t, 0, 9, str.upper)),
     Fault("documents.near_duplicates_in_one_split", lambda t: _retext(t, 0, 9, lambda text: text[:-8] + "sleeps .")),
-    Fault("documents.has_tokens", _add("documents", 9, document="batch/empty", text="", group="of its own")),
+    Fault(
+        "documents.has_tokens",
+        _add("documents", 9, document="batch/empty", public_name="its own", text="", group="its own"),
+    ),
     Fault("documents.seconds_are_plausible", _set("documents", 0, seconds=20_000.0)),
     Fault("tokens.key_is_unique", _set("tokens", 1, token=0)),
     Fault("tokens.tag_is_known", _set("tokens", 1, tag="o")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import time
@@ -58,6 +59,13 @@ def test_the_artifact_is_an_output_that_can_be_fetched_by_version(lab: Repositor
     lab.dvc("artifacts", "get", str(lab.root), "extractor", "--rev", "v1.0.0", "--out", str(tmp_path / "fetched"))
     for path in (path for path in (lab.root / "models").rglob("*") if path.is_file()):
         assert (tmp_path / "fetched" / path.relative_to(lab.root / "models")).read_bytes() == path.read_bytes()
+
+
+def test_documents_in_git_have_the_names_that_only_the_data_can_make(light: Repository) -> None:
+    documents = pd.read_parquet(light.root / "data/prepared/documents.parquet")
+    named = set(pd.read_csv(light.root / "metrics/documents.csv", dtype=str)["document"])
+    assert named == set(documents.loc[documents["split"] == "test", "public_name"])
+    assert not named & {hashlib.sha256(name.encode()).hexdigest()[:16] for name in documents["document"]}
 
 
 # ---- running it -----------------------------------------------------------------------------------

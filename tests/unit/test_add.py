@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -56,7 +57,9 @@ def test_a_batch_lies_untouched_beside_its_description() -> None:
     assert run("notes.jsonl", "first", "--split", "test", "--source", "Ward 3, 2024: été", "--licence", "no") == SUCCESS
     folder = TO / "first"
     assert (folder / "export" / "notes.jsonl").read_bytes() == Path("notes.jsonl").read_bytes()
-    assert yaml.safe_load((folder / "batch.yaml").read_text(encoding="utf-8")) == {
+    described = yaml.safe_load((folder / "batch.yaml").read_text(encoding="utf-8"))
+    assert re.fullmatch("[0-9a-f]{32}", described.pop("key"))
+    assert described == {
         "name": "first",
         "order": 1,
         "format": "jsonl",
@@ -69,7 +72,26 @@ def test_a_batch_lies_untouched_beside_its_description() -> None:
         "sha256": {"notes.jsonl": hashlib.sha256(Path("notes.jsonl").read_bytes()).hexdigest()},
     }
     assert sorted(entry.name for entry in TO.iterdir()) == ["first"]
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(("mask", "of_folder", "of_file"), [(0o022, 0o755, 0o644), (0o077, 0o700, 0o600)])
+def test_the_umask_says_who_may_read_a_batch(mask: int, of_folder: int, of_file: int) -> None:
+    before = os.umask(mask)
+    try:
+        assert run() == SUCCESS
+    finally:
+        os.umask(before)
+    found = {stat.S_IMODE(path.stat().st_mode) for path in (TO / "first").rglob("*") if path.is_file()}
+    assert (stat.S_IMODE((TO / "first").stat().st_mode), found) == (of_folder, {of_file})
+
+
+def test_every_batch_has_a_key_of_its_own() -> None:
+    run()
+    write("others.jsonl", "n2", "Gout came back.")
+    run("others.jsonl", "second")
+    first, second = load_batches(TO)
+    assert first.about.key != second.about.key
+    assert first.public_name("n1") != second.public_name("n1")
 
 
 def test_the_summary_says_what_came_in_and_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:

@@ -360,9 +360,9 @@ def test_the_screen_and_the_figures_say_no_word_of_a_note(
 
 
 def test_disagreements_are_for_their_owner_only(exports: list[Path], labels: Path, tmp_path: Path) -> None:
-    path = tmp_path / "disputes.csv"
-    assert run(exports, labels, "--disagreements", str(path)) == DONE
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path, tasks = tmp_path / "disputes.csv", tmp_path / "tasks.jsonl"
+    assert run(exports, labels, "--disagreements", str(path), "--adjudicate", str(tasks)) == DONE
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (path, tasks)] == [0o600, 0o600]
     assert pd.read_csv(path)["text"].tolist() == ["inhaled salbutamol", "aspirin"]
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from stages.common.errors import BeHealthyError
 from stages.common.files import read_json, read_table, write_json, write_table
 from stages.common.params import EvaluateParams, KpiParams
+from stages.common.rare_values import LEAST, RARE
 from stages.common.scoring import lenient_counts, strict_counts
 from stages.common.tables import DOCUMENTS, PREDICTIONS, TOKENS
 from stages.common.tags import LABELS
@@ -28,7 +29,7 @@ from stages.evaluate.errors import ERRORS, KINDS, confusion, error_table, errors
 from stages.evaluate.kpi import EntryMinutes, entry_minutes, kpi
 from stages.evaluate.page import boundary_words, page_of
 from stages.evaluate.predictions import predict
-from stages.evaluate.scores import by_note_type, digest_of, document_counts, evaluation
+from stages.evaluate.scores import by_note_type, document_counts, evaluation
 from stages.evaluate.summary import show
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
 from stages.train.extractor import Extractor
@@ -272,10 +273,10 @@ def test_a_test_split_without_documents_is_an_error_that_says_what_to_do():
 
 
 def test_note_types_are_left_out_where_unknown():
-    known = document([AKI], [AKI], note_type="letter"), document([ASTHMA], [], "b/2", note_type="letter")
-    scores = score(*known, document([ASPIRIN], [], "b/3"))
+    known = [document([AKI], [AKI], f"b/{n}", note_type="letter") for n in range(LEAST)]
+    scores = score(*known, document([ASPIRIN], [], "b/none"))
     assert scores["note_types"].keys() == {"letter"}
-    assert scores["note_types"]["letter"]["mentions"] == 2
+    assert scores["note_types"]["letter"]["mentions"] == LEAST
     assert "note_types" not in score(document([AKI]))
     assert by_note_type([document([AKI])], PARAMS).columns.tolist() == [
         "note_type",
@@ -284,6 +285,16 @@ def test_note_types_are_left_out_where_unknown():
         "f1_high",
         "mentions",
     ]
+
+
+def test_types_of_few_notes_are_scored_together_and_not_named():
+    known = [document([AKI], [AKI], f"b/{n}", note_type="letter") for n in range(LEAST)]
+    few = [document([AKI], [], f"c/{n}", note_type="letter of Dr Adeyemi") for n in range(LEAST - 1)]
+    few.append(document([AKI, ASTHMA], [], "d/1", note_type="fax"))
+    scores = score(*known, *few)
+    assert {name: of["mentions"] for name, of in scores["note_types"].items()} == {RARE: LEAST + 1, "letter": LEAST}
+    assert "Adeyemi" not in json.dumps(scores)
+    assert by_note_type([*known, *few], PARAMS)["note_type"].tolist() == [RARE, "letter"]
 
 
 def test_temperature_is_reported_where_the_model_has_one():
@@ -297,7 +308,7 @@ def test_temperature_is_reported_where_the_model_has_one():
 @given(st.lists(sides(), min_size=1, max_size=5))
 def test_document_counts_add_up_to_the_scores(pairs):
     documents = [document(gold, found, f"b/{n}") for n, (gold, found) in enumerate(pairs)]
-    table = document_counts(documents)
+    table = document_counts(documents, [d.name for d in documents])
     assert len(table) == len(documents) * len(LABELS)
     assert table.equals(table.sort_values(["document", "label"], ignore_index=True))
     expected = [strict_counts(gold, found) for gold, found in pairs]
@@ -310,10 +321,11 @@ def test_document_counts_add_up_to_the_scores(pairs):
     assert scores["mentions"] == tp + fn
 
 
-def test_document_counts_do_not_name_documents():
-    table = document_counts([document([AKI], [], "batch/patient-17")])
-    assert table["document"].tolist() == [digest_of("batch/patient-17")] * 2
-    assert table["document"].str.fullmatch("[0-9a-f]{16}").all()
+def test_document_counts_call_documents_by_the_names_given():
+    table = document_counts([document([AKI], [], "batch/patient-17")], ["public"])
+    assert table["document"].tolist() == ["public"] * 2
+    with pytest.raises(ValueError, match="longer"):
+        document_counts([document([AKI], [], "batch/patient-17")], [])
     assert table[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 0, 1], [0, 0, 0]]
 
 
@@ -495,7 +507,7 @@ def prepared(folder, splits):
     text, rows, tokens = "the Flu . a Cold and Croup", [], []
     for n, split in enumerate(splits):
         rows.append({**dict.fromkeys(DOCUMENTS.names), "document": f"b/{n}", "batch": "b", "context": f"c{n // 2}",
-                     "group": "g", "split": split, "text": f"{n} " + text})  # fmt: skip
+                     "public_name": f"p{n}", "group": "g", "split": split, "text": f"{n} " + text})  # fmt: skip
         position = 2
         for number, sentence in enumerate(("the Flu .", "a Cold and Croup")):
             for token, word in enumerate(sentence.split()):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from annotation.writers.files import write_folder
 from stages.common.files import (
     read_json,
     read_table,
     replacing,
     rounded,
+    save_arrays,
     write_csv,
     write_json,
     write_table,
@@ -36,6 +39,11 @@ MENTION = {
 }
 
 
+@dataclass(frozen=True)
+class Arrays:
+    rows: np.ndarray
+
+
 def frame(**changes: object) -> pd.DataFrame:
     return pd.DataFrame({**MENTION, **changes})
 
@@ -48,7 +56,58 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b.txt"
     write_text(path, "Sjögren\r\n")
     assert path.read_bytes() == "Sjögren\r\n".encode()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], int]]:
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize(("mask", "of_file", "of_folder"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
+def test_the_umask_says_who_may_read(
+    tmp_path: Path, umask: Callable[[int], int], mask: int, of_file: int, of_folder: int
+) -> None:
+    umask(mask)
+    write_text(tmp_path / "a/b.txt", "x")
+    save_arrays(tmp_path, Arrays(np.arange(3)))
+    write_folder(tmp_path / "brat", {"a.txt": b"x"})
+    files = [tmp_path / "a/b.txt", tmp_path / "rows.npy", tmp_path / "brat/a.txt"]
+    assert {mode(path) for path in files} == {of_file}
+    assert {mode(path) for path in (tmp_path / "a", tmp_path / "brat")} == {of_folder}
+
+
+@pytest.mark.parametrize(
+    ("before", "mask", "after"),
+    [(0o600, 0o022, 0o600), (0o640, 0o022, 0o640), (0o644, 0o077, 0o600), (0o666, 0o022, 0o644), (0o400, 0o022, 0o600)],
+)
+def test_a_rewritten_file_is_opened_to_nobody(
+    tmp_path: Path, umask: Callable[[int], int], before: int, mask: int, after: int
+) -> None:
+    path = tmp_path / "record"
+    write_text(path, "old")
+    path.chmod(before)
+    umask(mask)
+    write_text(path, "new")
+    assert (mode(path), path.read_text()) == (after, "new")
+
+
+def test_what_is_private_is_so_from_the_first_byte(tmp_path: Path, umask: Callable[[int], int]) -> None:
+    umask(0)
+    with replacing(tmp_path / "disputes", private=True) as file:
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
+    write_folder(tmp_path / "tasks", {"a": b"x"}, private=True)
+    assert (mode(tmp_path / "disputes"), mode(tmp_path / "tasks")) == (0o600, 0o700)
+
+
+def test_writing_leaves_the_umask_of_other_threads_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("the umask belongs to the whole process"))
+    write_text(tmp_path / "x", "new")
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, SystemExit])

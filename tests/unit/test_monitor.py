@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -20,13 +21,14 @@ from stages.common.documents import METADATA, Document
 from stages.common.errors import ParameterError
 from stages.common.files import read_json, read_table, write_table
 from stages.common.params import MonitorParams, load_params
+from stages.common.rare_values import LEAST, RARE, without_rare
 from stages.common.tables import DOCUMENTS, SERVING_LOG
 from stages.monitor import __main__ as stage
 from stages.monitor import command, report
 from stages.monitor.comparison import ColumnDrift, Drift, compare
 from stages.monitor.decision import EXIT_CODES, SEVERITIES, band_of, decide
 from stages.monitor.deviation import coded, kolmogorov_smirnov, sampling_noise, total_variation
-from stages.monitor.serving import MODEL_COLUMNS, PROFILE, note_id, serving_rows, training_profile
+from stages.monitor.serving import MODEL_COLUMNS, PROFILE, note_names, serving_rows, training_profile
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml").monitor
 QUICK = PARAMS.model_copy(update={"significance": 0.1, "resamples": 199})
@@ -298,14 +300,24 @@ def test_a_note_becomes_a_row_without_its_text(tmp_path):
     notes = [Document("1", "d and d", metadata={"sex": "female", "month": ""}), Document("2", "nothing")]
     write_table(tmp_path / "log.parquet", serving_rows(notes, fake_extract), SERVING_LOG)
     rows = read_table(tmp_path / "log.parquet")
-    assert rows["note"].tolist() == [note_id("d and d"), note_id("nothing")]
-    assert note_id("nothing") == "1785cfc3bc6ac773"
+    assert rows["note"].tolist() == ["1", "2"]
     assert rows.loc[0, ["sex", "month", "characters", "tokens", "diseases", "treatments"]].tolist() == [
         "female", None, 7, 3, 2, 0,
     ]  # fmt: skip
     assert rows["confidence"][0] == pytest.approx(0.55)
     assert rows["confidence"].isna().tolist() == [False, True]
     assert "nothing" not in rows.to_csv()
+
+
+def test_copies_of_a_note_have_one_name_and_no_text_can_be_tried_out():
+    texts = ["No change.", "Seen.", "No change."]
+    key = "0123456789abcdef" * 2
+    keyed = serving_rows([Document(str(n), text) for n, text in enumerate(texts)], fake_extract, key=key)["note"]
+    for names in (note_names(texts), keyed.tolist()):
+        assert names[0] == names[2] != names[1]
+        assert not {hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts} & set(names)
+    assert keyed.tolist() == note_names(texts, key)  # wherever it was logged
+    assert keyed[1] == note_names(["Seen."], key)[0] != note_names(["Seen."], "f" * 32)[0]
 
 
 def documents(rows: int, share_of_train: float = 0.5) -> pd.DataFrame:
@@ -422,7 +434,24 @@ def test_arguments_of_another_window_need_one():
         command.options(["--json", "out"])
 
 
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "c", None])), min_size=1, max_size=3))
+def test_only_values_that_enough_notes_have_are_shown(columns):
+    shown = without_rare(*columns)
+    together = [value for column in columns for value in column]
+    for before, after in zip(columns, shown, strict=True):
+        enough = [value is None or together.count(value) >= LEAST for value in before]
+        assert after == [value if kept else RARE for value, kept in zip(before, enough, strict=True)]
+
+
 def test_evidently_draws():
-    html = report._html(report._plain(PROFILE_FRAME, PARAMS.columns), report._plain(served(60, 1), PARAMS.columns))
+    window = served(60, 1)
+    window.loc[[0, 1, 2, 3], "speciality"] = "Dr Adeyemi's list"
+    window.loc[[4, 5], "speciality"] = "Ward 7"
+    profile = PROFILE_FRAME.copy()
+    profile.loc[[0, 1, 2], "speciality"] = "Ward 7"
+    html = report._html(*report._plain(profile, window, PARAMS.columns))
     assert "speciality" in html
     assert "1-17" not in html
+    assert "Adeyemi" not in html
+    assert RARE in html
+    assert "Ward 7" in html  # five times, in both together

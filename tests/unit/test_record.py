@@ -16,15 +16,19 @@ from rich.console import Console
 
 from production.record import __main__ as command
 from production.record.cues import FAMILY, NEGATED, NONE, flag_of
+from production.record.forms import FORMS
 from production.record.names import abbreviations_of, expanded, identity_of, key_of, name_forms, unambiguous
 from production.record.notes import Note, read_notes
 from production.record.pairs import ADJACENT, SAME_NOTE, SAME_SENTENCE, pairs_of, tag
 from production.record.question import ALIKE, EXACT, PART, Answer, answer
 from production.record.table import RECORD, build_record, log_likelihood_ratio, read_record
+from production.record.work_tree import refuse_shared
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_table
 from stages.prepare.segmentation import tokenize
 from stages.train.extractor import ExtractedMention, Extraction
+from tests.commits import repository_at
+from tests.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 SEED = ROOT / "data/annotations/seed-notes/export/notes.jsonl"
@@ -320,7 +324,8 @@ def test_an_empty_record_knows_nothing() -> None:
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "load_extractor", lambda folder: Dictionary())
     notes = tmp_path / "notes.jsonl"
-    notes.write_text("\n".join(json.dumps({"id": f"n{i}", "text": text}) for i, text in enumerate(TEXTS)))
+    texts = [*TEXTS, *(f"Well {number}." for number in range(40))]  # without which nothing is past chance
+    notes.write_text("\n".join(json.dumps({"id": f"n{i}", "text": text}) for i, text in enumerate(texts)))
     assert command.main(["build", str(notes), "--to", str(tmp_path / "record.parquet")]) == 0
     return tmp_path / "record.parquet"
 
@@ -343,14 +348,191 @@ def test_an_answer_as_a_table(built: Path, capsys: pytest.CaptureFixture[str]) -
     capsys.readouterr()
     assert command.main(["ask", "what is methotrexate used for", "--record", str(built)]) == 0
     out = capsys.readouterr().out
-    assert "n0:1, n1:1" in out and "1 pairs are only negated" in out and "\x1b" not in out
+    assert "n0:1, n1:1" in out and "1 pair only negated" in out and "\x1b" not in out
     assert command.main(["ask", "what treats plague", "--record", str(built)]) == 1
     assert "does not know “plague”" in capsys.readouterr().out
 
 
+def test_pairs_that_chance_may_have_brought_together_are_hidden_unless_asked_for(
+    built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = ["ask", "what treats rheumatoid arthritis?", "--record", str(built)]
+    capsys.readouterr()
+    assert command.main(ask) == 0
+    out = capsys.readouterr().out
+    assert "methotrexate" in out and "insulin" not in out and "salbutamol" not in out.casefold()
+    assert "2 pairs hidden: not past chance (strength below 10.83); --all shows them" in out
+    assert command.main([*ask, "--all"]) == 0
+    out = capsys.readouterr().out
+    assert "insulin" in out and "hidden" not in out
+    assert command.main([*ask, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert ([row["treatment"] for row in found["rows"]], found["hidden_pairs"]) == (["methotrexate"], 2)
+    assert command.main([*ask, "--json", "--all"]) == 0
+    assert json.loads(capsys.readouterr().out)["hidden_pairs"] == 0
+
+
+def test_nothing_past_chance_is_no_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "record.parquet"
+    write_table(path, record_of("Gout, on insulin.", "Gout.", "Insulin.", "Well."), RECORD)
+    ask = ["ask", "what treats gout?", "--record", str(path), "--models", str(tmp_path)]
+    assert command.main(ask) == 1
+    assert "1 pair hidden" in capsys.readouterr().out
+    assert command.main([*ask, "--all"]) == (0 if len(read_record(path)) else 1)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "how many patients have gout?",
+        "why does methotrexate help in gout?",
+        "what causes gout?",
+        "does methotrexate cause gout?",
+        "what is the dose of methotrexate?",
+        "what treats gout and how many have it?",
+        "which patients take insulin?",
+        "gout patients on insulin",
+        "list everything",
+        "plague",
+        "?",
+        "",
+    ],
+)
+def test_a_question_of_another_form_is_refused(question: str, built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert command.main(["ask", question, "--record", str(built)]) == 2
+    captured = capsys.readouterr()
+    assert "what treats DISEASE?; " in captured.err and captured.out == ""
+    assert "gout" not in captured.err and "plague" not in captured.err
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what treats gout",
+        "Which drugs help with gout?",
+        "what is used for gout?",
+        "What is the best treatment for gout?",
+        "treatments of gout",
+        "how is gout treated?",
+        "How do you treat gout?",
+        "how to manage gout",
+        "what is gout treated with?",
+        "what is  methotrexate used for?!",
+        "which diseases does methotrexate treat?",
+        "indications of methotrexate",
+        "Is methotrexate used for gout?",
+        "does methotrexate help with gout?",
+        "Gout",
+        "RA",
+        "rheumatoid arthritis",
+    ],
+)
+def test_questions_of_the_known_forms_are_answered(question: str) -> None:
+    assert asked(question).names
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"), [("what treats methotrexate?", "treatment"), ("what is gout used for?", "disease")]
+)
+def test_a_treatment_is_not_taken_for_a_disease_nor_the_reverse(question: str, kind: str) -> None:
+    with pytest.raises(BeHealthyError, match=f"knows this name as a {kind} only"):
+        asked(question)
+
+
+def test_a_name_of_both_kinds_is_taken_for_what_the_question_says() -> None:
+    record = record_of("Asthma on insulin.", "Gout on insulin.")
+    misread = record.head(1).assign(disease="insulin", disease_id="insulin", disease_forms=[["insulin"]], treatment="x")
+    found = answer("what is insulin used for?", pd.concat([record, misread], ignore_index=True), None)
+    assert ([name.label for name in found.names], len(found.rows)) == (["Treatment"], 3)
+
+
+def test_every_form_that_is_offered_is_understood() -> None:
+    for form in FORMS:
+        assert asked(form.replace("DISEASE", "gout").replace("TREATMENT", "methotrexate")).how == EXACT
+
+
+# ---- where a record may lie ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Repository:
+    made = repository_at(tmp_path / "clone")
+    (made.root / ".gitignore").write_text("/ignored.parquet\n/data/\n")
+    (made.root / "tracked.parquet").write_text("")
+    (made.root / "[a].parquet").write_text("")
+    made.commit("Begin")
+    return made
+
+
+@pytest.mark.parametrize("place", ["ignored.parquet", "data/new/record.parquet", "../beside.parquet"])
+def test_a_record_may_lie_where_git_does_not_take_it(tree: Repository, place: str) -> None:
+    refuse_shared(tree.root / place)
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("tracked.parquet", "git tracks .*git rm --cached"),
+        ("[a].parquet", "git tracks"),
+        ("new.parquet", "git does not ignore .*add it to .gitignore"),
+        ("deep/er/new.parquet", "git does not ignore"),
+        (".git/record.parquet", "git does not ignore"),
+    ],
+)
+def test_a_record_is_not_written_where_git_would_take_it(tree: Repository, place: str, says: str) -> None:
+    with pytest.raises(BeHealthyError, match=says):
+        refuse_shared(tree.root / place)
+
+
+def test_what_is_tracked_is_refused_although_it_is_ignored(tree: Repository) -> None:
+    (tree.root / "ignored.parquet").write_text("")
+    tree.git("add", "--force", "ignored.parquet")
+    with pytest.raises(BeHealthyError, match="git tracks"):
+        refuse_shared(tree.root / "ignored.parquet")
+
+
+def test_a_link_to_outside_hides_nothing(tree: Repository, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tree.root)
+    with pytest.raises(BeHealthyError, match="git does not ignore"):
+        refuse_shared(tmp_path / "link" / "new.parquet")
+
+
+def test_a_hook_s_environment_does_not_mislead(
+    tree: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(repository_at(tmp_path / "other").root / ".git"))
+    with pytest.raises(BeHealthyError, match="git tracks"):
+        refuse_shared(tree.root / "tracked.parquet")
+
+
+def test_without_git_only_work_trees_are_refused(
+    tree: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    refuse_shared(tmp_path / "record.parquet")
+    with pytest.raises(BeHealthyError, match="without git nobody can tell"):
+        refuse_shared(tree.root / "ignored.parquet")
+
+
+def test_a_build_into_git_tags_nothing_and_writes_nothing(
+    tree: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "load_extractor", lambda folder: pytest.fail("nothing is to be tagged"))
+    (tmp_path / "a.txt").write_text("Gout.")
+    assert command.main(["build", str(tmp_path / "a.txt"), "--to", str(tree.root / "new.parquet")]) == 2
+    assert "record: git does not ignore" in capsys.readouterr().err
+    assert not (tree.root / "new.parquet").exists()
+
+
+def test_the_readme_s_own_record_is_ignored() -> None:
+    refuse_shared(ROOT / command.FILE)
+
+
 def test_a_name_with_markup_is_shown_as_it_is() -> None:
     out = io.StringIO()
-    command.show(Answer("[red]x", "", (), record_of("Well."), 0, ("[b]y",)), 5, Console(file=out, markup=False))
+    found = Answer("[red]x", "", (), record_of("Well."), 0, ("[b]y",))
+    command.show(found, found.rows, 5, Console(file=out, markup=False))
     assert "[red]x" in out.getvalue() and "[b]y" in out.getvalue()
 
 

@@ -110,11 +110,23 @@ def test_a_new_batch_brings_documents_and_a_label(repository: Repository) -> Non
 def test_other_documents_altogether_get_a_wider_interval_and_say_so(repository: Repository) -> None:
     apart = {label: documents(40, first=1000, missed=range(1000, 1010)) for label in OLD}
     write_metrics(repository.root, apart)
+    write_annotations(repository.root, "bb" * 16)
     found = changes(repository)
     assert found.headline.method == "unpaired documents"
     text = render(Report(found))
     assert "on other documents" in text
     assert "None in common: intervals are not paired" in text
+    assert "different ways" not in text
+
+
+def test_documents_under_other_names_do_not_pair_and_it_says_why(repository: Repository) -> None:
+    write_metrics(repository.root, {label: documents(40, first=1000) for label in OLD})  # the same data
+    found = changes(repository)
+    assert found.headline.method == "unpaired documents"
+    assert not (found.documents and found.documents.same)
+    text = render(Report(found))
+    assert "on documents without a common name" in text
+    assert "The annotations are the same: either the two commits name the documents in different ways" in text
 
 
 def test_a_label_can_be_worse_while_the_whole_is_noise(repository: Repository) -> None:

@@ -29,7 +29,7 @@ ROWS = [
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
     documents = pd.DataFrame([row[:3] for row in ROWS], columns=["document", "context", "split"])
-    documents = documents.assign(batch="b", group="g", text="text")
+    documents = documents.assign(batch="b", group="g", text="text", public_name="p")
     for name in DOCUMENTS.names:
         if name not in documents:
             documents[name] = None

@@ -17,7 +17,7 @@ PIECES = ["gout", "asthma", " ", "  ", "\n", "\n\n", ". ", "500mg", "co-amoxicla
 
 
 def placed(document: Document, split: str = "train") -> PlacedDocument:
-    return PlacedDocument(document, "batch", f"batch/{document.id}", "group", split, MAPPING)
+    return PlacedDocument(document, "batch", f"batch/{document.id}", "group", split, MAPPING, f"public-{document.id}")
 
 
 def tables_of(text: str, *mentions: tuple[int, int, str], **more: object) -> Tables:
