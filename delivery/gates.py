@@ -143,8 +143,10 @@ def _promise(metrics: Mapping[str, Any], counts: pd.DataFrame | None, bounds: Bo
     precision = metrics.get("evaluation.acceptance.precision")
     accepted = round(share * int(counts[["tp", "fp"]].to_numpy().sum()))
     numbers = {"promised": promised, "precision": precision, "accepted": accepted}
-    if precision is None or not accepted:
+    if not accepted:
         return Gate(name, "passed", "nothing is accepted without a person, so nothing breaks the promise", numbers)
+    if precision is None:
+        return _missing(name, "metrics/evaluation.json")
     chance = float(binom.cdf(round(precision * accepted), accepted, promised))
     numbers["chance"] = chance
     said = f"precision {precision:.4f} of {accepted} accepted mentions, {promised} promised"
