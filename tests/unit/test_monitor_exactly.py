@@ -1,0 +1,311 @@
+"""The drift decision to the last digit and word, the noise by hand. Renew the golden file with `GOLDEN=1 pytest`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.common.files import read_json
+from stages.common.params import MonitorParams
+from stages.monitor import command, deviation, report
+from stages.monitor.comparison import ColumnDrift, Drift, compare, kind_of
+from stages.monitor.decision import Decision, band_of, decide, unknown
+from stages.monitor.deviation import coded, sampling_noise
+from tests.repository import ROOT
+from tests.unit.test_monitor import PARAMS, PROFILE_FRAME, QUICK, column, served
+
+GOLDEN = ROOT / "tests/golden/monitor.json"
+
+
+def judged(profile: pd.DataFrame, window: pd.DataFrame, params: MonitorParams = QUICK) -> Any:
+    drift = compare(profile, window, params)
+    return [drift.as_json(), decide(drift, params).as_json()]
+
+
+def decided(*columns: ColumnDrift, window: int = 300) -> Any:
+    return decide(Drift(columns, window, 800), PARAMS).as_json()
+
+
+def named(name: str, found: float | None, noise: float | None = 1.0, *, counts: bool | None = True) -> ColumnDrift:
+    return ColumnDrift(name, "number", found, noise, counts)
+
+
+SITUATIONS: dict[str, Callable[[], Any]] = {
+    "calm": lambda: judged(PROFILE_FRAME, served(300, 1)),
+    "shifted": lambda: judged(PROFILE_FRAME, served(300, 2, shift=0.3)),
+    "a column missing in the window": lambda: judged(PROFILE_FRAME, served(120, 1).drop(columns="tokens")),
+    "a column missing in the profile": lambda: judged(PROFILE_FRAME.drop(columns="sex"), served(120, 1)),
+    "a column without values": lambda: judged(PROFILE_FRAME, served(120, 1).assign(sex=None)),
+    "a column of numbers for text": lambda: judged(PROFILE_FRAME, served(120, 1).assign(sex=1)),
+    "a column of text for numbers": lambda: judged(PROFILE_FRAME, served(120, 1).assign(tokens="many")),
+    "a column of truths for numbers": lambda: judged(PROFILE_FRAME, served(120, 1).assign(tokens=True)),
+    "an infinite number": lambda: judged(PROFILE_FRAME, served(120, 1).assign(tokens=np.inf)),
+    "few in the profile": lambda: judged(PROFILE_FRAME[:49], served(120, 1)),
+    "just enough in the profile": lambda: judged(served(50, 0), served(120, 1)),
+    "few in the window": lambda: judged(PROFILE_FRAME, served(49, 1)),
+    "just enough in the window": lambda: judged(PROFILE_FRAME, served(50, 1)),
+    "too few resamples": lambda: judged(PROFILE_FRAME, served(300, 1), QUICK.model_copy(update={"resamples": 5})),
+    "one band each": lambda: [
+        decided(column(value)) for value in (0.0, 1.99, 2.0, 4.99, 5.0, 7.99, 8.0, 9.99, 10.0, 100.0)
+    ],
+    "the worst of several": lambda: decided(named("a", 3.0), named("b", 9.0), named("c", 6.0)),
+    "the first of two as bad": lambda: decided(named("b", 9.0), named("a", 9.0)),
+    "the larger in one band": lambda: decided(named("a", 8.5), named("b", 9.5)),
+    "noise": lambda: decided(named("a", 30.0, 41.0, counts=False), named("b", 1.0, 3.25, counts=False)),
+    "blind and calm": lambda: decided(named("a", 0.5), named("b", None, None, counts=None)),
+    "blind and wild": lambda: decided(named("a", 50.0), named("b", None, None, counts=None)),
+    "noise unknown": lambda: decided(named("a", 50.0, None)),
+    "no columns": decided,
+    "few notes": lambda: decided(column(50.0), window=PARAMS.minimum_notes - 1),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_what_the_monitor_says(situation: str) -> None:
+    if os.environ.get("GOLDEN"):
+        text = json.dumps({name: say() for name, say in SITUATIONS.items()}, indent=1, allow_nan=False)
+        GOLDEN.write_text(text + "\n", encoding="utf-8")
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))[situation]
+    assert json.loads(json.dumps(SITUATIONS[situation](), allow_nan=False)) == golden
+
+
+def test_a_decision_that_could_not_be_made_counts_no_notes() -> None:
+    assert unknown("why") == Decision("unknown", None, None, ("why",), 0)
+    assert unknown("why", 7).notes == 7
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_band_holds_what_is_no_number(value: float) -> None:
+    with pytest.raises(ValueError, match=r"^a deviation must be finite$"):
+        band_of(value, PARAMS.bands)
+
+
+# -- noise, by hand
+
+
+def every_window(values: list[int], size: int, kind: str) -> list[float]:
+    """Return the deviation of each choice of `size` rows from the others."""
+    found = []
+    for chosen in combinations(range(len(values)), size):
+        window = [values[row] for row in chosen]
+        others = [values[row] for row in range(len(values)) if row not in chosen]
+        found.append(coded(others, window, kind).deviation)  # type: ignore[arg-type]
+    return sorted(found)
+
+
+def test_noise_is_the_deviation_that_few_of_all_windows_exceed() -> None:
+    values = [0, 0, 1, 2, 3, 5, 8, 13, 21, 34]
+    every = every_window(values, 3, "number")
+    one = coded(values[3:], values[:3], "number")
+    noise = sampling_noise({"x": one}, resamples=6000, significance=0.1, seed=5)["x"]
+    above = np.mean([value > noise for value in every])
+    reached = np.mean([value >= noise for value in every])
+    assert above <= 0.1 < reached + 0.02
+
+
+def test_two_columns_share_the_significance() -> None:
+    """Two columns that have nothing to do with each other: each must be about half as likely to be called."""
+    generator = np.random.default_rng(3)
+    columns = {
+        name: coded(generator.normal(size=200), generator.normal(size=100), "number") for name in ("one", "other")
+    }
+    together = sampling_noise(columns, resamples=3000, significance=0.1, seed=1)
+    for name, one in columns.items():
+        alone = {
+            share: sampling_noise({name: one}, resamples=3000, significance=share, seed=1)[name]
+            for share in (0.1, 0.05)
+        }
+        assert alone[0.1] < together[name]
+        assert together[name] == pytest.approx(alone[0.05], rel=0.05)
+
+
+@pytest.mark.parametrize(("resamples", "finite"), [(8, False), (9, True), (10, True)])
+def test_noise_needs_as_many_resamples_as_the_significance_asks_for(resamples: int, finite: bool) -> None:
+    one = coded([1, 2, 3, 4, 5, 6, 7, 8], [11, 12, 13, 14], "number")
+    found = sampling_noise({"x": one}, resamples=resamples, significance=0.1, seed=1)["x"]
+    assert math.isfinite(found) == finite
+
+
+def test_nothing_to_compare_has_no_noise() -> None:
+    assert sampling_noise({}, resamples=10, significance=0.1, seed=1) == {}
+
+
+def test_windows_drawn_in_parts_are_the_same_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = served(60, 1)
+    columns = {name: coded(frame[name][20:], frame[name][:20], "number") for name in ("tokens", "diseases")}
+    whole = sampling_noise(columns, resamples=97, significance=0.1, seed=1)
+    for cells in (1, 61, 60 * 40):
+        monkeypatch.setattr(deviation, "_CELLS", cells)
+        assert sampling_noise(columns, resamples=97, significance=0.1, seed=1) == whole
+
+
+def test_codes_are_ranks_and_missing_values_are_none() -> None:
+    one = coded(["b", None, "a"], ["c", "a"], "category")
+    assert (one.codes.tolist(), one.window, one.kind) == ([3, 1, 2, 0, 1], 2, "category")
+    assert one.totals.tolist() == [1, 2, 1, 1]
+    other = coded([2.5, math.nan], [-1.0], "number")
+    assert other.codes.tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize("kind", ["category", "number"])
+def test_an_empty_sample_has_no_distance(kind: Any) -> None:
+    values = ["a"] if kind == "category" else [1.0]
+    assert math.isnan(coded(values, [], kind).deviation)
+    assert math.isnan(coded([], values, kind).deviation)
+
+
+def test_the_kind_of_a_column_is_that_of_the_log() -> None:
+    assert [kind_of(name) for name in ("sex", "tokens", "confidence")] == ["category", "number", "number"]
+
+
+# -- the command
+
+
+def test_without_a_log_the_files_are_those_of_the_stage() -> None:
+    chosen = command.options([])
+    assert (chosen.log, chosen.profile) == (None, Path("data/serving/profile.parquet"))
+    assert (chosen.json, chosen.report, chosen.exit_code) == (Path("metrics"), Path("reports/drift.html"), False)
+
+
+def test_another_log_brings_its_own_files() -> None:
+    chosen = command.options(["--log", "a", "--profile", "b", "--json", "c", "--report", "d", "--exit-code"])
+    assert vars(chosen) == {
+        "log": Path("a"), "profile": Path("b"), "json": Path("c"), "report": Path("d"), "exit_code": True,
+    }  # fmt: skip
+    bare = command.options(["--log", "a"])
+    assert (bare.profile, bare.json, bare.report) == (Path("data/serving/profile.parquet"), None, None)
+
+
+@pytest.mark.parametrize("arguments", [["--json", "c"], ["--report", "d"], ["--profile", "b"]])
+def test_files_without_a_log_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.options(arguments)
+    said = capsys.readouterr().err
+    assert "python -m stages.monitor: error: --profile, --json and --report go with --log: the stage has" in said
+
+
+def test_help_says_what_each_argument_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.options(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert str(command.__doc__) in said
+    for words in (
+        "window of the serving log (Parquet); without it the stage runs",
+        "training profile (Parquet)",
+        "folder for drift.json and decision.json (with --log)",
+        "file for Evidently's report (with --log)",
+        "say the decision by the exit code: {'none': 0, 'watch': 0, 'retrain': 10,",
+    ):
+        assert words in said
+
+
+def chosen(folder: Path | None, *, exit_code: bool = False) -> argparse.Namespace:
+    return argparse.Namespace(json=folder, exit_code=exit_code)
+
+
+@pytest.mark.parametrize(("name", "code"), [("none", 0), ("retrain", 10), ("redevelop", 12), ("unknown", 20)])
+def test_the_decision_is_printed_and_told_by_the_exit_code_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int
+) -> None:
+    decision = Decision(name, "sex", 12.5, ("grüner",), 300)
+    assert command.guarded(lambda: decision, chosen(tmp_path, exit_code=True)) == code
+    assert capsys.readouterr().out == json.dumps(decision.as_json(), ensure_ascii=False) + "\n"
+    assert command.guarded(lambda: decision, chosen(None)) == 0
+    assert read_json(tmp_path / "decision.json")["reasons"] == ["the comparison did not finish"]
+    assert read_json(tmp_path / "drift.json") == {"columns": {}, "notes": None}
+
+
+def test_a_decision_that_cannot_be_written_is_still_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+
+    def never() -> Decision:
+        raise AssertionError("nothing is compared where the decision cannot be kept")
+
+    assert command.guarded(never, chosen(tmp_path / "file")) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("monitor: ")
+    assert "monitor: the decision could not be written: " in printed.err
+    assert json.loads(printed.out)["decision"] == "unknown"
+
+
+def test_an_error_of_the_code_is_told_by_its_lines_and_never_by_its_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> Decision:
+        raise ValueError("the patient")
+
+    assert command.guarded(fail, chosen(tmp_path)) == 1
+    printed = capsys.readouterr()
+    assert "in fail" in printed.err
+    assert printed.err.endswith("monitor: ValueError\n")
+    assert read_json(tmp_path / "decision.json")["reasons"] == ["the comparison failed (ValueError)"]
+
+
+# -- the picture
+
+
+def drift_of(*names: str, fault: str | None = None) -> Drift:
+    return Drift(tuple(ColumnDrift(name, kind_of(name), 1.0, 1.0, False, fault) for name in names), 300, 800)
+
+
+def test_what_has_few_values_or_a_fault_is_not_drawn_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    few = served(60, 1)
+    few.loc[4:, "tokens"] = np.nan
+    some = served(60, 1)
+    some.loc[5:, "tokens"] = np.nan
+    assert report._drawable(PROFILE_FRAME, few, drift_of("sex", "tokens")) == ["sex"]
+    assert capsys.readouterr().err == "monitor: not drawn, too few values or a fault: tokens\n"
+    assert report._drawable(few, PROFILE_FRAME, drift_of("sex", "tokens")) == ["sex"]
+    assert report._drawable(PROFILE_FRAME, some, drift_of("sex", "tokens")) == ["sex", "tokens"]
+    assert report._drawable(PROFILE_FRAME, some, drift_of("sex", fault="broken")) == []
+    assert capsys.readouterr().err.count("too few values or a fault: ") == 2
+
+
+def test_nothing_to_draw_is_no_picture_and_leaves_no_old_one(tmp_path: Path) -> None:
+    page = tmp_path / "drift.html"
+    page.write_text("old")
+    assert report.draw(PROFILE_FRAME, served(60, 1), drift_of("sex", fault="broken"), page) is False
+    assert not page.exists()
+
+
+def test_evidently_is_asked_for_the_watched_columns_by_their_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def note(name: str, answer: Any) -> Callable:
+        return lambda *args, **kwargs: asked.update({name: (args, kwargs)}) or answer
+
+    page = SimpleNamespace(get_html_str=note("page", "<html>"))
+    data = SimpleNamespace(from_pandas=lambda frame, data_definition: (list(frame), data_definition))
+    library = {
+        "evidently": SimpleNamespace(
+            DataDefinition=note("definition", "kinds"),
+            Dataset=data,
+            Report=note("report", SimpleNamespace(run=note("run", page))),
+        ),
+        "evidently.presets": SimpleNamespace(DataDriftPreset=note("preset", "drift")),
+    }
+    for name, module in library.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setenv("DO_NOT_TRACK", "0")
+    frame = served(9, 1)[["sex", "tokens"]]
+    assert report._html(frame, frame.rename(columns={"tokens": "diseases"})) == "<html>"
+    assert os.environ["DO_NOT_TRACK"] == "1"
+    assert asked["definition"] == ((), {"numerical_columns": ["tokens"], "categorical_columns": ["sex"]})
+    assert asked["preset"] == (
+        (), {"columns": ["sex", "tokens"], "num_method": "wasserstein", "cat_method": "jensenshannon"},
+    )  # fmt: skip
+    assert asked["report"] == ((["drift"],), {})
+    assert asked["run"] == (((["sex", "diseases"], "kinds"), (["sex", "tokens"], "kinds")), {})
+    assert asked["page"] == ((), {"as_iframe": False})
