@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import chain
 from typing import NamedTuple
@@ -40,12 +40,19 @@ def words_of(text: str) -> list[str]:
 
 def content_hash(text: str) -> str:
     """Return 16 hex digits that depend on the words of a text and not on its layout."""
-    return sha256(" ".join(words_of(text)).encode()).hexdigest()[:16]
+    return _hash(words_of(text))
 
 
 def shingles_of(text: str) -> frozenset[str]:
     """Return the word 3-grams of a text (the whole text where it is shorter)."""
-    words = words_of(text)
+    return _shingles(words_of(text))
+
+
+def _hash(words: Sequence[str]) -> str:
+    return sha256(" ".join(words).encode()).hexdigest()[:16]
+
+
+def _shingles(words: Sequence[str]) -> frozenset[str]:
     grams = (" ".join(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1)))
     return frozenset(map(sys.intern, grams))  # one object each: sets compare faster and take less memory
 
@@ -118,10 +125,11 @@ class DuplicateIndex:
 
     def read(self, text: str) -> Fingerprint:
         """Return what is compared of a text."""
-        shingles, signature = shingles_of(text), self._blank.copy()
+        words, signature = words_of(text), self._blank.copy()
+        shingles = _shingles(words)
         signature.update_batch([shingle.encode() for shingle in shingles])
         bands = ((first, signature.hashvalues[first:last].tobytes()) for first, last in self._rows)
-        return Fingerprint(content_hash(text), shingles, tuple(bands))
+        return Fingerprint(_hash(words), shingles, tuple(bands))
 
     def earlier(self, fingerprint: Fingerprint) -> dict[str | None, int]:
         """Return, for each shelf that has any, the number of the first document found to be the same."""
@@ -143,10 +151,13 @@ class DuplicateIndex:
         return found
 
     def _first(self, shelf: _Shelf, fingerprint: Fingerprint) -> int | None:
+        """Return the first exact repeat, else the first that is similar, else the first that is copied from."""
+        if fingerprint.key in shelf.exact:
+            return shelf.exact[fingerprint.key]
         shingles = fingerprint.shingles
         similar = (n for n in shelf.like(fingerprint) if jaccard(shingles, self._shingles[n]) >= self._threshold)
-        found = (shelf.exact.get(fingerprint.key), next(similar, None), self._copied_from(shelf, fingerprint))
-        return min((number for number in found if number is not None), default=None)
+        found = next(similar, None)
+        return self._copied_from(shelf, fingerprint) if found is None else found
 
     def _copied_from(self, shelf: _Shelf, fingerprint: Fingerprint) -> int | None:
         if self._copied is None:
