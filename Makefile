@@ -180,3 +180,7 @@ types: $(STAMP) ## static types
 bench: $(STAMP) ## throughput against python-crfsuite, sklearn-crfsuite and spaCy, side by side in one run
 	python -m benchmarks.environment
 	python -m benchmarks.throughput --json reports/throughput.json
+
+.PHONY: growth
+growth: $(STAMP) ## time against size, for every reader, check and the segmentation; fails where it is no straight line
+	python -m benchmarks.growth

@@ -29,6 +29,7 @@ class PrepareParams(_Section):
     dev: Share
     test: Share
     near_duplicate: Annotated[float, Field(gt=0, le=1)]
+    copied: Annotated[float, Field(gt=0, le=1)]
     salt: str
 
     @model_validator(mode="after")

@@ -1,9 +1,14 @@
-"""Exact and near duplicates: documents that say the same must not stand on both sides of a split."""
+"""Documents that say the same, or that copy from each other: they must not stand on both sides of a split."""
 
 from __future__ import annotations
 
 import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import chain
+from typing import NamedTuple
 
 _WORD = re.compile(r"\w+")
 _SHINGLE = 3
@@ -11,6 +16,21 @@ _PERMUTATIONS = 128
 _SEED = 1
 # The index proposes, the exact similarity disposes; this much below its bar, missed pairs are improbable.
 _RESERVE = 0.25
+# The first so many documents of a split that share a band stand for the rest of it: a hospital's template fills
+# a band with thousands of notes, and comparing each with all would cost the square of their number.
+REPRESENTATIVES = 2
+BOILERPLATE = 50
+"""A 3-gram that more documents of a split have than this is the template's, and no sign of copying."""
+SHORTEST_COPY = 10
+"""3-grams; shorter passages in common are set phrases."""
+
+
+class Fingerprint(NamedTuple):
+    """What is compared of a text: the hash of its words, its 3-grams, and the bands of their MinHash."""
+
+    key: str
+    shingles: frozenset[str]
+    bands: tuple[tuple[int, bytes], ...]
 
 
 def words_of(text: str) -> list[str]:
@@ -20,55 +40,132 @@ def words_of(text: str) -> list[str]:
 
 def content_hash(text: str) -> str:
     """Return 16 hex digits that depend on the words of a text and not on its layout."""
-    return sha256(" ".join(words_of(text)).encode()).hexdigest()[:16]
+    return _hash(words_of(text))
 
 
 def shingles_of(text: str) -> frozenset[str]:
     """Return the word 3-grams of a text (the whole text where it is shorter)."""
-    words = words_of(text)
-    return frozenset(" ".join(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1)))
+    return _shingles(words_of(text))
+
+
+def _hash(words: Sequence[str]) -> str:
+    return sha256(" ".join(words).encode()).hexdigest()[:16]
+
+
+def _shingles(words: Sequence[str]) -> frozenset[str]:
+    grams = (" ".join(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1)))
+    return frozenset(map(sys.intern, grams))  # one object each: sets compare faster and take less memory
 
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     """Return the share of shingles that two texts have in common."""
-    return len(a & b) / len(a | b) if a or b else 1.0
+    shared = len(a) - len(a - b)  # the difference of what is alike is small, and quicker to build than what it shares
+    return shared / (len(a) + len(b) - shared) if a or b else 1.0
+
+
+class _Shelf:
+    """The documents of one split, by what may propose them.
+
+    Each of the three lists ends where its bound is reached, so that a look-up costs the same
+    however many documents stand here.
+    """
+
+    def __init__(self) -> None:
+        self.exact: dict[str, int] = {}
+        self.bands: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
+        self.holders: defaultdict[str, list[int]] = defaultdict(list)
+
+    def put(self, number: int, fingerprint: Fingerprint) -> None:
+        """Note a document; one that repeats another of this shelf word for word brings nothing new."""
+        if self.exact.setdefault(fingerprint.key, number) != number:
+            return
+        for band in fingerprint.bands:
+            if len(self.bands[band]) < REPRESENTATIVES:
+                self.bands[band].append(number)
+        for shingle in fingerprint.shingles:
+            if len(self.holders[shingle]) <= BOILERPLATE:
+                self.holders[shingle].append(number)
+
+    def like(self, fingerprint: Fingerprint) -> Iterator[int]:
+        """Propose documents whose 3-grams may be nearly the same."""
+        return iter(sorted({number for band in fingerprint.bands for number in self.bands.get(band, ())}))
+
+    def shared(self, fingerprint: Fingerprint) -> Counter[int]:
+        """Count the 3-grams in common with each document here, boilerplate left out."""
+        held = map(self.holders.get, fingerprint.shingles)
+        return Counter(chain.from_iterable(numbers for numbers in held if numbers and len(numbers) <= BOILERPLATE))
 
 
 class DuplicateIndex:
-    """Finds the earlier documents that a new one repeats.
+    """Finds the earlier documents that a new one repeats or copies from, in time linear in their number.
 
-    MinHash with locality-sensitive hashing (Broder 1997) proposes candidates; their exact Jaccard
-    similarity decides. What is found for a document depends only on documents added before it.
+    Two documents are one when the Jaccard similarity of their word 3-grams reaches `threshold`, or
+    when so large a share of the shorter's 3-grams as `copied` stands in the other. MinHash with
+    locality-sensitive hashing (Broder 1997) proposes for the first, a table of who has which 3-gram
+    counts for the second; neither grows with a template (`docs/decisions/0021-copied-text.md`). What
+    is found for a document depends only on documents added before it.
 
     Parameters
     ----------
     threshold : float
         Jaccard similarity of word 3-grams from which two documents count as one.
+    copied : float, optional
+        Share of the shorter's 3-grams in the longer; None: only `threshold` counts.
     """
 
-    def __init__(self, threshold: float) -> None:
-        from datasketch import MinHashLSH
+    def __init__(self, threshold: float, copied: float | None = None) -> None:
+        from datasketch import MinHash, MinHashLSH
 
-        self._threshold = threshold
-        self._index = MinHashLSH(threshold=max(0.1, threshold - _RESERVE), num_perm=_PERMUTATIONS)
+        self._threshold, self._copied = threshold, copied
+        layout = MinHashLSH(threshold=max(0.1, threshold - _RESERVE), num_perm=_PERMUTATIONS)
+        self._rows = [(band * layout.r, (band + 1) * layout.r) for band in range(layout.b)]
+        self._blank = MinHash(num_perm=_PERMUTATIONS, seed=_SEED)
         self._shingles: list[frozenset[str]] = []
-        self._exact: dict[str, int] = {}
+        self._shelves: dict[str | None, _Shelf] = {}
+
+    def read(self, text: str) -> Fingerprint:
+        """Return what is compared of a text."""
+        words, signature = words_of(text), self._blank.copy()
+        shingles = _shingles(words)
+        signature.update_batch([shingle.encode() for shingle in shingles])
+        bands = ((first, signature.hashvalues[first:last].tobytes()) for first, last in self._rows)
+        return Fingerprint(_hash(words), shingles, tuple(bands))
+
+    def earlier(self, fingerprint: Fingerprint) -> dict[str | None, int]:
+        """Return, for each shelf that has any, the number of the first document found to be the same."""
+        found = {name: self._first(shelf, fingerprint) for name, shelf in self._shelves.items()}
+        return {name: number for name, number in found.items() if number is not None}
+
+    def put(self, fingerprint: Fingerprint, shelf: str | None) -> int:
+        """Add a document to a shelf, as a rule its split; return its number, counted over all shelves."""
+        number = len(self._shingles)
+        self._shingles.append(fingerprint.shingles)
+        self._shelves.setdefault(shelf, _Shelf()).put(number, fingerprint)
+        return number
 
     def add(self, text: str) -> list[int]:
-        """Add a document; return the numbers of its earlier duplicates, ascending.
+        """Add a document without a split; return the number of its first earlier duplicate, if it has any."""
+        fingerprint = self.read(text)
+        found = list(self.earlier(fingerprint).values())
+        self.put(fingerprint, None)
+        return found
 
-        Exact repeats of a document are found through the first of them.
-        """
-        from datasketch import MinHash
+    def _first(self, shelf: _Shelf, fingerprint: Fingerprint) -> int | None:
+        """Return the first exact repeat, else the first that is similar, else the first that is copied from."""
+        if fingerprint.key in shelf.exact:
+            return shelf.exact[fingerprint.key]
+        shingles = fingerprint.shingles
+        similar = (n for n in shelf.like(fingerprint) if jaccard(shingles, self._shingles[n]) >= self._threshold)
+        found = next(similar, None)
+        return self._copied_from(shelf, fingerprint) if found is None else found
 
-        number, key = len(self._shingles), content_hash(text)
-        shingles = shingles_of(text)
-        self._shingles.append(shingles)
-        if key in self._exact:
-            return [self._exact[key]]
-        self._exact[key] = number
-        signature = MinHash(num_perm=_PERMUTATIONS, seed=_SEED)
-        signature.update_batch([shingle.encode() for shingle in sorted(shingles)])
-        candidates = sorted(self._index.query(signature))
-        self._index.insert(number, signature)
-        return [c for c in candidates if jaccard(shingles, self._shingles[c]) >= self._threshold]
+    def _copied_from(self, shelf: _Shelf, fingerprint: Fingerprint) -> int | None:
+        if self._copied is None:
+            return None
+        size = len(fingerprint.shingles)
+        enough = (
+            number
+            for number, count in shelf.shared(fingerprint).items()
+            if count >= max(SHORTEST_COPY, self._copied * min(size, len(self._shingles[number])))
+        )
+        return min(enough, default=None)

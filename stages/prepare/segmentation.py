@@ -47,17 +47,19 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
     """Join hard-wrapped lines; every other line is a block of its own."""
-    start = end = -1
+    start = end = margin = -1  # margin: where the last line of the block begins
     for match in _LINE.finditer(text):
         line = match.group()
         if not line.strip():
             continue
-        if start >= 0 and _continues(text, end, match.start(), line, end - max(start, text.rfind("\n", 0, end) + 1)):
+        if start >= 0 and _continues(text, end, match.start(), line, end - margin):
+            margin = max(margin, text.rfind("\n", end, match.end()) + 1)
             end = match.end()
             continue
         if start >= 0:
             yield start, end
         start, end = match.span()
+        margin = start
     if start >= 0:
         yield start, end
 
@@ -75,7 +77,7 @@ def _sentences_of(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
     # The segmenter takes no lone surrogates; their stand-in is as long as they are.
     block = _SURROGATE.sub("\ufffd", text[start:end])
-    place, opened = 0, -1
+    place, opened, last = 0, -1, len(block.rstrip())
     for piece in [*sentencex.segment("en", block), None]:
         # The pieces follow each other; searching keeps the offsets right should white space be trimmed.
         # What is left at the end, should a piece not be found, is a sentence, too.
@@ -85,7 +87,7 @@ def _sentences_of(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             continue
         place = left + len(sentence)
         first, opened = (left if opened < 0 else opened), -1
-        if _NUMBER.fullmatch(block[first:place]) and block[place:].strip():
+        if _NUMBER.fullmatch(block[first:place]) and place < last:
             opened = first  # "1." belongs to what follows it
             continue
         yield start + first, start + place

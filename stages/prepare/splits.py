@@ -7,12 +7,12 @@ joins the group, so that a new batch can move nothing that was there before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
 from stages.common.params import PrepareParams
-from stages.prepare.duplicates import DuplicateIndex, content_hash
+from stages.prepare.duplicates import DuplicateIndex
 
 SPLITS = ("train", "dev", "test")
 
@@ -46,19 +46,22 @@ def assign(texts: Iterable[tuple[str, str | None]], params: PrepareParams) -> li
     list of Assignment
         One per document. What stands at a place depends on the documents before it only.
     """
-    index = DuplicateIndex(params.near_duplicate)
+    index = DuplicateIndex(params.near_duplicate, params.copied)
+    groups: list[str] = []
     assigned: list[Assignment] = []
-    standing: list[set[str]] = []  # splits in which a document, or an exact repeat of it, stands
     for text, fixed in texts:
-        earlier = index.add(text)
-        group = assigned[earlier[0]].group if earlier else content_hash(text)
-        splits = sorted(set().union(*(standing[number] for number in earlier)))
-        split: str | None = fixed
-        if fixed is None:
-            split = (splits[0] if len(splits) == 1 else None) if earlier else split_of(group, params)
-        assigned.append(Assignment(group, split, bool(earlier)))
-        own = {split} if split else set()
-        standing.append(own)
-        for number in earlier:
-            standing[number] |= own
+        fingerprint = index.read(text)
+        earlier = index.earlier(fingerprint)
+        split = fixed or _split_of_repeat(earlier) if earlier else fixed or split_of(fingerprint.key, params)
+        # A group stays in one split where that can be; a fixed split shows that it cannot.
+        founder = earlier[split] if fixed is None and split in earlier else min(earlier.values(), default=None)
+        groups.append(fingerprint.key if founder is None else groups[founder])
+        assigned.append(Assignment(groups[-1], split, bool(earlier)))
+        index.put(fingerprint, split)
     return assigned
+
+
+def _split_of_repeat(earlier: Mapping[str | None, int]) -> str | None:
+    """Return the one split in which the earlier documents stand; None for several, or where they were left out."""
+    splits = [split for split in earlier if split is not None]
+    return splits[0] if len(splits) == 1 else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 import pandas as pd
 
@@ -87,10 +89,11 @@ def build_tables(placed: Iterable[PlacedDocument]) -> Tables:
         _add_document(documents, name, item)
         sentences = [tokenize(item.document.text, s, e) for s, e in _sentences(item.document)]
         sentences = [sentence for sentence in sentences if sentence]
+        layout = _Layout(sentences)
         spans: list[list[TokenSpan]] = [[] for _ in sentences]
         for mention in item.document.mentions:
             label = item.mapping[mention.label]
-            aligned = _place(mention, label, sentences, spans, report)
+            aligned = _place(mention, label, layout, spans, report)
             _add_mention(mentions, name, item.document.text, mention, label, aligned)
         _add_tokens(tokens, name, item.document.text, sentences, spans)
         report["documents"] += 1
@@ -109,29 +112,36 @@ def _sentences(document: Document) -> Sequence[tuple[int, int]]:
     return split_sentences(document.text) if document.sentences is None else document.sentences
 
 
-def _place(
-    mention: Mention,
-    label: str,
-    sentences: list[list[Token]],
-    spans: list[list[TokenSpan]],
-    report: dict[str, int],
-) -> bool:
+class _Layout:
+    """The tokens of a document in the order of the text, so that those of a span are found by bisection."""
+
+    def __init__(self, sentences: Sequence[Sequence[Token]]) -> None:
+        self.sentences = sentences
+        self._starts = [token.start for sentence in sentences for token in sentence]
+        self._ends = [token.end for sentence in sentences for token in sentence]
+        self._firsts = list(accumulate(map(len, sentences), initial=0))
+
+    def touched(self, start: int, end: int) -> tuple[int, int, int] | None:
+        """Return sentence, first token and last token of a span; None where it touches no token or two sentences."""
+        first, last = bisect_right(self._ends, start), bisect_left(self._starts, end) - 1
+        if first > last:
+            return None
+        sentence = bisect_right(self._firsts, first) - 1
+        if last >= self._firsts[sentence + 1]:
+            return None
+        return sentence, first - self._firsts[sentence], last - self._firsts[sentence]
+
+
+def _place(mention: Mention, label: str, layout: _Layout, spans: list[list[TokenSpan]], report: dict[str, int]) -> bool:
     """Put a mention on the tokens it touches; tell whether they are exactly the mention."""
-    touched = [
-        (s, t)
-        for s, sentence in enumerate(sentences)
-        if sentence[0].start < mention.end and mention.start < sentence[-1].end
-        for t, token in enumerate(sentence)
-        if token.start < mention.end and mention.start < token.end
-    ]
-    if not touched or touched[0][0] != touched[-1][0]:
+    touched = layout.touched(mention.start, mention.end)
+    if touched is None:
         report["across_sentences"] += 1
         return False
-    sentence, first = touched[0]
-    last = touched[-1][1]
+    sentence, first, last = touched
     if not (spans[sentence] and spans[sentence][-1][1] > first):
         spans[sentence].append((first, last + 1, label))
-    tokens = sentences[sentence]
+    tokens = layout.sentences[sentence]
     if tokens[first].start == mention.start and tokens[last].end == mention.end:
         return True
     report["inside_token"] += 1

@@ -141,6 +141,9 @@ _DOCUMENTS = (
         "near_splits",
         "Similar texts in two splits inflate the test score, whatever prepare's groups say",
     ),
+    _in_one_split(
+        "copied_text", "copied_splits", "A text that holds much of one of another split is known before it is judged"
+    ),
     Expectation(
         "documents.has_tokens",
         "column_values_to_be_between",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from stages.common.documents import Document, Mention
 from stages.common.tags import LABELS, spans_of
-from stages.validate.leakage import fingerprint, splits_of_near_duplicates
+from stages.validate.leakage import copied_passages, fingerprint, near_duplicates, splits_of_pairs
 
 Span = tuple[str, int, int, str]
 SPAN = ("document", "start", "end", "label")
@@ -26,7 +26,7 @@ class Tables:
     mentions: pd.DataFrame
 
 
-def content_frames(tables: Tables, *, near_duplicate: float) -> dict[str, pd.DataFrame]:
+def content_frames(tables: Tables, *, near_duplicate: float, copied: float) -> dict[str, pd.DataFrame]:
     """Add to the tables what the content suites ask for.
 
     Parameters
@@ -35,6 +35,8 @@ def content_frames(tables: Tables, *, near_duplicate: float) -> dict[str, pd.Dat
         Whose schemas have been found right.
     near_duplicate : float
         Jaccard similarity of word 3-grams from which two documents are one.
+    copied : float
+        Share of the shorter document's 3-grams in the longer from which one is copied from the other.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def content_frames(tables: Tables, *, near_duplicate: float) -> dict[str, pd.Dat
     """
     spans = tagged_spans(tables.tokens)
     return {
-        "documents": _documents(tables, near_duplicate),
+        "documents": _documents(tables, near_duplicate, copied),
         "tokens": _tokens(tables, spans),
         "mentions": _mentions(tables, spans),
         "labels": _labels(tables),
@@ -54,14 +56,15 @@ def _splits_by(documents: pd.DataFrame, keys: pd.Series) -> pd.Series:
     return documents.groupby(keys.to_numpy())["split"].transform("nunique")
 
 
-def _documents(tables: Tables, near_duplicate: float) -> pd.DataFrame:
+def _documents(tables: Tables, near_duplicate: float, copied: float) -> pd.DataFrame:
     documents = tables.documents
-    near = splits_of_near_duplicates(documents["text"].tolist(), documents["split"].tolist(), near_duplicate)
+    texts, splits = documents["text"].tolist(), documents["split"].tolist()
     counts = tables.tokens["document"].value_counts()
     return documents.drop(columns=["text"]).assign(
         group_splits=_splits_by(documents, documents["group"]),
         text_splits=_splits_by(documents, documents["text"].map(fingerprint)),
-        near_splits=near,
+        near_splits=splits_of_pairs(near_duplicates(texts, near_duplicate, splits), splits),
+        copied_splits=splits_of_pairs(copied_passages(texts, splits, copied), splits),
         tokens=documents["document"].map(counts).fillna(0).astype(int),
     )
 

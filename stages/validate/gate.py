@@ -124,7 +124,7 @@ def check(prepared: Prepared, params: Params, project: Project | None = None) ->
     if outcome.failed:
         project.build_data_docs()
         return Verdict(outcome, prepare=prepared.report)
-    frames = content_frames(tables, near_duplicate=params.prepare.near_duplicate)
+    frames = content_frames(tables, near_duplicate=params.prepare.near_duplicate, copied=params.prepare.copied)
     bounds = bounds_of(params.validate_)
     for suite in CONTENT_SUITES:
         outcome += project.run(suite, frames[suite], bounds)

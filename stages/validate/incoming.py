@@ -126,7 +126,7 @@ def check_incoming(
     project = project or Project(data_docs=False)
     outcome = check_schemas(project, tables)
     if not outcome.failed:
-        frames = content_frames(tables, near_duplicate=params.prepare.near_duplicate)
+        frames = content_frames(tables, near_duplicate=params.prepare.near_duplicate, copied=params.prepare.copied)
         for suite in SPLITLESS_SUITES:
             outcome += project.run(suite, frames[suite], bounds_of(params.validate_))
     return Verdict(outcome, tuple(findings))

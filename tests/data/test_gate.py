@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.common.documents import Document
 from stages.common.errors import GateError
 from stages.common.files import read_json, write_json, write_table
 from stages.common.params import Params, load_params
 from stages.common.tables import empty_columns
 from stages.common.tags import is_valid_iob2, to_iob2
+from stages.prepare.tables import PlacedDocument, build_tables
 from stages.validate import __main__ as command
 from stages.validate import frames, gate, incoming, leakage, report, suites
 from stages.validate.catalogue import SCHEMAS, SUITES
@@ -191,6 +193,26 @@ def _lengthen(tables: Tables) -> Tables:
     return _with(tables, "tokens", tokens)
 
 
+def _copy_forward(tables: Tables) -> Tables:
+    """Add a training note, and a test note that holds half of it and as much of its own."""
+    first, second, third = ([f"{part}{number}" for number in range(30)] for part in "abc")
+    texts = {split: _in_sentences([*first, *rest]) for split, rest in (("train", second), ("test", third))}
+    notes = [
+        PlacedDocument(Document(split, text), "copies", f"copies/{split}", f"group of {split}", split, {})
+        for split, text in texts.items()
+    ]
+    built = build_tables(notes)
+    parts = {}
+    for name, schema in SCHEMAS.items():
+        rows = getattr(built, name)
+        parts[name] = pd.concat([getattr(tables, name), _typed(rows, schema)], ignore_index=True) if len(rows) else None
+    return Tables(**{name: getattr(tables, name) if part is None else part for name, part in parts.items()})
+
+
+def _in_sentences(words: list[str]) -> str:
+    return " ".join(f"So {' '.join(words[first : first + 3])}." for first in range(0, len(words), 3))
+
+
 FAULTS = [
     Fault("documents.document_is_unique", _add("documents", 0, public_name="public eleven")),
     Fault("documents.public_name_is_unique", _set("documents", 0, public_name="public two")),
@@ -206,6 +228,7 @@ FAULTS = [
         "documents.has_tokens",
         _add("documents", 9, document="batch/empty", public_name="its own", text="", group="its own"),
     ),
+    Fault("documents.copied_text_in_one_split", _copy_forward),
     Fault("documents.seconds_are_plausible", _set("documents", 0, seconds=20_000.0)),
     Fault("tokens.key_is_unique", _set("tokens", 1, token=0)),
     Fault("tokens.tag_is_known", _set("tokens", 1, tag="o")),
@@ -335,7 +358,7 @@ def test_an_expectation_that_great_expectations_drops_is_an_error(workspace: Pat
 
 
 def test_an_expectation_that_crashes_is_an_error_even_if_only_a_warning(project: Project, params: Params) -> None:
-    frame = frames.content_frames(clean_tables(), near_duplicate=0.7)["documents"].drop(columns="tokens")
+    frame = frames.content_frames(clean_tables(), near_duplicate=0.7, copied=0.4)["documents"].drop(columns="tokens")
     outcome = project.run("documents", frame, {})
     assert [(f.check, f.severity) for f in outcome.failed] == [("documents.has_tokens", "error")]
 

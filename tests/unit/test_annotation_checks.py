@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from stages.common.documents import Document, Mention
 from stages.validate.annotations import Finding, check_documents
 from stages.validate.consistency import left_unlabelled
 from stages.validate.leakage import fingerprint
+from tests.steps import steps
 
 ROOT = Path(__file__).parents[2]
 
@@ -212,3 +214,46 @@ def test_time_is_linear_in_the_mentions() -> None:
     started = time.process_time()
     check_documents(documents)
     assert time.process_time() - started < 5
+
+
+def test_the_longest_string_counts_wherever_it_begins() -> None:
+    """A string may begin inside of one that comes to nothing, and end inside of one that begins later."""
+    marks = "[D b] . [D c d] . [D b c d e] . [D a b c x]"
+    for text, found in [("a b c y", 1), ("b c d", 2), ("a b c d e", 1), ("b c d e", 1), ("a c", 0), ("c c d d", 1)]:
+        finding = left_unlabelled([document("1", marks), document("2", text)])
+        assert (finding.count if finding else 0) == found, text
+
+
+_forms = st.lists(st.sampled_from("ab"), min_size=1, max_size=5).map(" ".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_forms, min_size=1, max_size=6), st.lists(st.sampled_from("abc"), max_size=20))
+def test_occurrences_agree_with_trying_every_length(known: list[str], words: list[str]) -> None:
+    documents = [document(str(number), f"[D {forms}]") for number, forms in enumerate(known)]
+    place, left = 0, 0
+    while place < len(words):
+        lengths = [n for n in range(1, len(words) - place + 1) if " ".join(words[place : place + n]) in known]
+        left += bool(lengths)
+        place += max(lengths, default=1)
+    finding = left_unlabelled([*documents, document("text", " ".join(words))])
+    share = left / (left + len(known))
+    assert (finding.count if finding else 0) == (left if share >= 0.05 else 0)
+
+
+NESTED: dict[str, Callable[[int], list[Document]]] = {
+    "each mention a prefix of the next": lambda size: [
+        document(str(n), f"[D {' '.join(f'w{place}' for place in range(n + 1))}]") for n in range(size)
+    ],
+    "one word again and again": lambda size: [document("1", f"[D {'a ' * size}b] . {'a ' * 9 * size}")],
+}
+
+
+@pytest.mark.parametrize("documents", NESTED.values(), ids=NESTED)
+def test_nested_mentions_take_time_in_proportion_to_the_text(documents: Callable[[int], list[Document]]) -> None:
+    def size_of(found: list[Document]) -> int:
+        return sum(len(entry.text.split()) for entry in found)
+
+    small, large = documents(40), documents(80)
+    count = [steps(lambda found=found: left_unlabelled(found)) / size_of(found) for found in (small, large)]
+    assert count[1] < 1.2 * count[0]

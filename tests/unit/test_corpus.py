@@ -110,8 +110,12 @@ def test_documents_have_contexts_of_their_own(bench: Bench) -> None:
 
 
 def test_duplicates_are_counted_and_those_of_two_splits_left_out(bench: Bench) -> None:
-    core = " ".join(["gout", *(f"word{number}" for number in range(40))])
-    left, right = (f"{core} {' '.join(f'{side}{number}' for number in range(10))}" for side in "ab")
+    halves = (" ".join(["gout", *(f"{side}{number}" for number in range(20))]) for side in "ab")
+    left, right = (
+        f"{half} {' '.join(f'own{side}{number}' for number in range(10))}"
+        for half, side in zip(halves, "ab", strict=True)
+    )
+    core = f"{left[: left.index(' own')]} {right[: right.index(' own')]}"
     bench.notes("first", [left], split="train")
     bench.notes("second", [right], split="test")
     bench.notes("third", [core, left])

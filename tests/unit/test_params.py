@@ -111,6 +111,8 @@ def test_an_ill_typed_value_is_named(tmp_path: Path, path: tuple[str, ...], valu
         ("prepare.test", 1.5),
         ("prepare.near_duplicate", 0),
         ("prepare.near_duplicate", 1.01),
+        ("prepare.copied", 0),
+        ("prepare.copied", 1.01),
         ("validate.sentence_tokens", 0),
         ("validate.label_share", [0.1]),
         ("validate.label_share", [0.1, 0.2, 0.3]),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+import sentencex
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.prepare import segmentation
 from stages.prepare.segmentation import split_sentences, tokenize
 
 CLINICAL = [
@@ -156,3 +158,83 @@ def test_an_indented_continuation_goes_on() -> None:
 def test_segmenting_takes_time_in_proportion() -> None:
     text = "Asthma is stable on salbutamol. " * 20_000
     assert len(split_sentences(text)) == 20_000
+
+
+def blocks_by_searching_back(text: str) -> list[tuple[int, int]]:
+    """Find the last line's beginning by a search from the block's beginning: plain, and quadratic."""
+    blocks: list[tuple[int, int]] = []
+    for match in segmentation._LINE.finditer(text):
+        line, (start, end) = match.group(), blocks[-1] if blocks else (-1, -1)
+        width = end - max(start, text.rfind("\n", 0, max(end, 0)) + 1)
+        if line.strip() and blocks and segmentation._continues(text, end, match.start(), line, width):
+            blocks[-1] = start, match.end()
+        elif line.strip():
+            blocks.append(match.span())
+    return blocks
+
+
+def sentences_by_stripping_again(text: str) -> list[tuple[int, int]]:
+    """Strip the rest of the block for every piece: plain, and quadratic."""
+    found = []
+    for start, end in blocks_by_searching_back(text):
+        block = segmentation._SURROGATE.sub("\ufffd", text[start:end])
+        place, opened = 0, -1
+        for piece in [*sentencex.segment("en", block), None]:
+            sentence = (block[place:] if piece is None else piece).strip()
+            left = block.find(sentence, place) if sentence else -1
+            if left < 0:
+                continue
+            place = left + len(sentence)
+            first, opened = (left if opened < 0 else opened), -1
+            if segmentation._NUMBER.fullmatch(block[first:place]) and block[place:].strip():
+                opened = first
+                continue
+            found.append((start + first, start + place))
+    return found
+
+
+WIDE = "who went on with the tablets for as long as they lasted and then"
+numbered = st.lists(
+    st.sampled_from(
+        ["Seen. ", "1. ", "a) ", "Dr. ", WIDE, "and then", "\r", "\n", "\r\n", " ", "\u2028", "\x1c", "x.", "\ud800"]
+    ),
+    max_size=25,
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(texts, numbered))
+def test_sentences_are_those_of_the_plain_way(text: str) -> None:
+    assert split_sentences(text) == sentences_by_stripping_again(text)
+
+
+class Read(str):
+    """A text that counts the characters that are copied or searched."""
+
+    copied = 0
+
+    def __getitem__(self, key: object) -> str:
+        part = super().__getitem__(key)  # type: ignore[index]
+        Read.copied += len(part)
+        return part
+
+    def rfind(self, sub: str, start: int = 0, end: int | None = None) -> int:  # type: ignore[override]
+        Read.copied += (len(self) if end is None else end) - max(start, super().rfind(sub, start, end) + 1, 0)
+        return super().rfind(sub, start, end)
+
+
+@pytest.mark.parametrize("piece", ["Seen. 1. ", "1. ", f"{WIDE}\r", f"{WIDE}\n", "Seen.\r", "a\n"])
+def test_no_character_is_read_again_and_again(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Whole:
+        """In the place of the pattern of surrogates: the block goes on counting."""
+
+        def sub(self, stand_in: str, text: str) -> str:
+            return Read(text)
+
+    monkeypatch.setattr(segmentation, "_SURROGATE", Whole())
+    counts = []
+    for size in (200, 400):
+        Read.copied = 0
+        assert split_sentences(Read(piece * size))
+        counts.append(Read.copied)
+    assert counts[1] <= 2.4 * counts[0]

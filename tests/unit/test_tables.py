@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 from stages.common.documents import Document, Mention
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
 from stages.common.tags import is_valid_iob2, spans_of
+from stages.prepare.segmentation import split_sentences, tokenize
 from stages.prepare.tables import PlacedDocument, Tables, blocks_of, build_tables
+from tests.steps import assert_linear
 
 MAPPING = {"D": "Disease", "T": "Treatment"}
 PIECES = ["gout", "asthma", " ", "  ", "\n", "\n\n", ". ", "500mg", "co-amoxiclav", "COPD/", "ß", "🙂", "- ", "(", "é"]
@@ -210,3 +214,35 @@ def test_blocks_have_the_same_tokens_and_tags_as_their_file(stream: Document, si
 def test_metadata_travels_with_every_block() -> None:
     stream = Document("f", "a\nb", (), ((0, 1), (2, 3)), {"sex": "male"}, stream=True)
     assert [block.metadata for block in blocks_of(stream, 1)] == [{"sex": "male"}] * 2
+
+
+def aligned_by_scanning(document: Document) -> list[bool]:
+    """Look at every token for every mention, as slow as it is plain."""
+    sentences = [tokenize(document.text, start, end) for start, end in split_sentences(document.text)]
+    aligned = []
+    for start, end, _ in document.mentions:
+        touched = [
+            (n, token)
+            for n, sentence in enumerate(sentences)
+            for token in sentence
+            if token.start < end and start < token.end
+        ]
+        whole = bool(touched) and touched[0][0] == touched[-1][0]
+        aligned.append(whole and (touched[0][1].start, touched[-1][1].end) == (start, end))
+    return aligned
+
+
+@given(documents())
+def test_mentions_are_placed_as_by_looking_at_every_token(document: Document) -> None:
+    assert build_tables([placed(document)]).mentions["aligned"].tolist() == aligned_by_scanning(document)
+
+
+@pytest.mark.parametrize("end", [" ", ". Then ", "\n"])
+def test_a_note_of_many_mentions_takes_time_in_proportion(end: str) -> None:
+    def work(size: int) -> Callable[[], object]:
+        text = f"gout{end}" * size
+        step = len(f"gout{end}")
+        mentions = tuple(Mention(place * step, place * step + 4, "D") for place in range(size))
+        return lambda: build_tables([placed(Document("n1", text, mentions))])
+
+    assert_linear(work, 200)

@@ -1,0 +1,119 @@
+"""Time against size: a straight line for every reader, every check, the duplicates and the segmentation.
+
+    python -m benchmarks.growth [--times 10] [--only WORD] [--csv growth.csv]
+
+Each case is measured at an eighth, a quarter, a half and the whole of the largest size that an attack
+on this repository tried, or of so many times that. The exponent is the slope of the logarithms: 1 is a
+straight line, 2 a square. Exit code 1: one of them is above `STEEPEST`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.growth_cases import Case, cases
+from benchmarks.timing import cpu_seconds
+from stages.common.files import write_csv
+
+STEEPEST = 1.2
+SHARES = (0.125, 0.25, 0.5, 1.0)
+COLUMNS = ("case", "unit", "size", "cpu_seconds", "exponent")
+_SHORTEST = 0.005
+"""Seconds; below, the clock and what is done once count for more than the size."""
+_ATTEMPTS = 3
+
+
+class Growth(NamedTuple):
+    """What a case took at each of its sizes, in CPU seconds, and the exponent."""
+
+    case: Case
+    sizes: list[int]
+    seconds: list[float]
+    exponent: float
+
+    @property
+    def straight(self) -> bool:
+        """True when the time grows no faster than `STEEPEST` allows."""
+        return self.exponent <= STEEPEST
+
+
+def exponent_of(sizes: Sequence[int], seconds: Sequence[float]) -> float:
+    """Return the slope of log time over log size; 0 where all but one are too short to tell.
+
+    >>> round(exponent_of([1, 2, 4], [0.1, 0.4, 1.6]), 6)
+    2.0
+    """
+    told = [(size, spent) for size, spent in zip(sizes, seconds, strict=True) if spent >= _SHORTEST]
+    if len(told) < 2:
+        return 0.0
+    return float(np.polyfit(*np.log(np.array(told)).T, 1)[0])
+
+
+def measure(case: Case, times: float = 1.0, clock: Callable[[Callable[[], object]], float] = cpu_seconds) -> Growth:
+    """Measure a case at all sizes; again, and the fastest counts, where it does not come out straight.
+
+    What else the machine does makes a measurement slower and never faster, so that a straight line
+    may look steep by chance and a steep one hardly straight.
+    """
+    sizes = [max(1, round(case.largest * times * share)) for share in SHARES]
+    best = [float("inf")] * len(sizes)
+    for _ in range(_ATTEMPTS):
+        for place, size in enumerate(sizes):
+            with tempfile.TemporaryDirectory() as folder:
+                best[place] = min(best[place], clock(case.prepared(size, Path(folder))))
+        growth = Growth(case, sizes, list(best), exponent_of(sizes, best))
+        if growth.straight:
+            break
+    return growth
+
+
+def table_of(found: Sequence[Growth]) -> pd.DataFrame:
+    """Return one row per case and size, with `COLUMNS`."""
+    rows = [
+        (growth.case.name, growth.case.unit, size, round(spent, 4), round(growth.exponent, 3))
+        for growth in found
+        for size, spent in zip(growth.sizes, growth.seconds, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def line_of(growth: Growth) -> str:
+    """Return the case, its largest size, what that took, and the exponent, as one line."""
+    size = f"{growth.sizes[-1]:,} {growth.case.unit}"
+    verdict = "" if growth.straight else "  STEEP"
+    return f"{growth.case.name:<44} {size:>20} {growth.seconds[-1]:>8.2f} s {growth.exponent:>6.2f}{verdict}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and say whether all is straight: 0 yes, 1 no, 2 nothing was measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--times", type=float, default=1.0, help="sizes, times those of the attacks (default 1)")
+    parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--csv", type=Path, help="where the table is written, one row per case and size")
+    chosen = parser.parse_args(arguments)
+    asked = [case for case in cases() if chosen.only in case.name]
+    if not asked or not 0 < chosen.times < float("inf"):
+        print(f"nothing to measure: no case holds {chosen.only!r}, or --times is not above 0", file=sys.stderr)
+        return 2
+    found = []
+    for case in asked:
+        found.append(measure(case, chosen.times))
+        print(line_of(found[-1]), flush=True)
+    if chosen.csv:
+        write_csv(chosen.csv, table_of(found))
+    steep = [growth.case.name for growth in found if not growth.straight]
+    print(f"{len(found) - len(steep)} of {len(found)} straight" + (f"; not: {', '.join(steep)}" if steep else ""))
+    return 1 if steep else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
