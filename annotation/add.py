@@ -16,14 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from annotation.command import refuse
+from annotation.command import exit_code, refuse
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.common.files import make_beside
 from stages.prepare import batches
 from stages.prepare.batches import Batch, BatchFile
 from stages.prepare.formats import READERS, read
-from stages.prepare.formats.source import list_files, shown
+from stages.prepare.formats.faults import collected, note
+from stages.prepare.formats.source import list_files
 
 SUCCESS = 0
 
@@ -48,10 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when the batch was added, 2 when it was refused. Anything unexpected raises, which the
-        shell sees as 1.
+        0 when the batch was added, 2 when it was refused or could not be stored; nothing has changed then.
     """
     request = _parse(arguments)
+    return exit_code("add", lambda: _run(request))
+
+
+def _run(request: Request) -> int:
     try:
         batch, documents, warnings = add(request)
     except AnnotationError as error:
@@ -98,18 +102,21 @@ def map_labels(documents: Sequence[Document], mapping: dict[str, str]) -> list[D
     Raises
     ------
     AnnotationError
-        Names the first label that has no counterpart, and where it stands.
+        Names every label that has no counterpart, and where it stands first.
     """
+    with collected():
+        for label in batches.unmapped_labels(documents, mapping):
+            often = f" ({label.mentions:,} mentions; the first is here)" if label.mentions > 1 else ""
+            note(
+                AnnotationError(
+                    f"the label {label.shown} is not mapped to a label of the project{often}",
+                    "Add it to a CSV of source_label,label and give that as --labels",
+                    document=label.document,
+                    offset=label.offset,
+                )
+            )
     mapped = []
     for document in documents:
-        for mention in document.mentions:
-            if mention.label not in mapping:
-                raise AnnotationError(
-                    f"the label {shown(mention.label)} is not mapped to a label of the project",
-                    "Add it to a CSV of source_label,label and give that as --labels",
-                    document=document.id,
-                    offset=mention.start,
-                )
         mentions = tuple(mention._replace(label=mapping[mention.label]) for mention in document.mentions)
         mapped.append(replace(document, mentions=mentions))
     return mapped
@@ -131,6 +138,8 @@ def _parse(arguments: Sequence[str] | None) -> Request:
 def _refuse_request(request: Request) -> None:
     if not re.fullmatch(batches.NAME, request.name):
         raise AnnotationError("the name is not usable", "Use up to 64 of a-z, 0-9 and -, beginning with no dash")
+    if request.to.exists() and not request.to.is_dir():
+        raise AnnotationError("--to is not a folder", "Give the folder of the batches, data/annotations")
     _refuse_taken(request)
     for name in ("source", "licence"):
         value = getattr(request, name)

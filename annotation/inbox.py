@@ -1,24 +1,29 @@
 """Add the batches that wait in an inbox: `python -m annotation.inbox s3://BUCKET/inbox` (or a local folder).
 
-An export lies there as ``FORMAT/NAME`` or ``FORMAT/NAME.EXTENSION``, a file or a folder: format and name of the batch.
-What is a batch already is passed over, so that nothing has to be removed from the inbox, and this may run at any time.
+An export lies there as ``FORMAT/NAME`` or ``FORMAT/NAME.EXTENSION``, a file or a folder: format and name of the batch,
+in which what cannot stand in a name becomes a dash. What is a batch already, by its content, is passed over, so that
+nothing has to be removed from the inbox, and this may run at any time; all that is passed over is said. An export is
+fetched to be compared, also when it is known: another content under a known name is refused, never taken for it.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from annotation.add import SUCCESS, Request, add
-from annotation.command import refuse
+from annotation.command import exit_code, refuse
 from stages.common.errors import AnnotationError, BeHealthyError
+from stages.prepare.batches import Batch, digest, load_batches
 from stages.prepare.formats import READERS
+from stages.prepare.formats.source import list_files
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -31,6 +36,12 @@ class Waiting:
     path: str
     format: str
     name: str
+    is_folder: bool
+
+    @property
+    def place(self) -> str:
+        """Where it lies in the inbox."""
+        return f"{self.format}/{PurePosixPath(self.path).name}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("inbox", help="folder or URL that holds FORMAT/NAME")
     parser.add_argument("--to", type=Path, default=Path("data/annotations"), help="folder of the batches")
     chosen = parser.parse_args(arguments)
+    return exit_code("inbox", lambda: _run(chosen.inbox, chosen.to))
+
+
+def _run(inbox: str, to: Path) -> int:
     try:
-        return collect(chosen.inbox, chosen.to)
+        return collect(inbox, to)
     except InboxError as error:
         print(f"inbox: {error}", file=sys.stderr)
         return 1
@@ -57,21 +72,71 @@ def collect(inbox: str, to: Path) -> int:
     ------
     InboxError
         When the inbox cannot be reached or holds something that names no format.
+    AnnotationError
+        When the batches that are there already cannot be read.
     """
     with _reaching(inbox):
         from fsspec.core import url_to_fs
 
         files, root = url_to_fs(inbox)
-        waiting = [item for item in _waiting(files, root) if not (to / item.name).exists()]
-    status = SUCCESS
+        waiting = _waiting(files, root)
+    present = {batch.name: batch for batch in load_batches(to)} if to.is_dir() else {}
+    by_name = _by_name(waiting)
+    status, new = SUCCESS, 0
     for item in waiting:
+        clashing = [other.place for other in by_name[item.name] if other != item]
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder) / Path(item.path).name
             with _reaching(inbox):
-                files.get(item.path, str(local), recursive=files.isdir(item.path))
-            status = max(status, _add(item, local, inbox, to))
-    print(f"inbox: {len(waiting)} new")
+                files.get(item.path, str(local), recursive=item.is_folder)
+            known = _known(item, local, present)
+            if known:
+                print(f"inbox: {item.place} passed over: it is batch {known} already")
+                continue
+            new += 1
+            try:
+                _refuse_name(item, clashing, present)
+                batch = _add(item, local, inbox, to)
+                present[batch.name] = batch
+            except AnnotationError as error:
+                status = refuse(error, item.name)
+    print(f"inbox: {new} new")
     return status
+
+
+def _by_name(waiting: Sequence[Waiting]) -> dict[str, list[Waiting]]:
+    found: dict[str, list[Waiting]] = {}
+    for item in waiting:
+        found.setdefault(item.name, []).append(item)
+    return found
+
+
+def _known(item: Waiting, local: Path, present: Mapping[str, Batch]) -> str | None:
+    """Return the name of the batch that has exactly these files, whatever they were called."""
+    try:
+        content = sorted(digest(file.path) for file in list_files(local))
+    except AnnotationError:  # said when it is added
+        return None
+    for batch in present.values():
+        if batch.about.format == item.format and sorted(batch.about.sha256.values()) == content:
+            return batch.name
+    return None
+
+
+def _refuse_name(item: Waiting, clashing: Sequence[str], present: Mapping[str, Batch]) -> None:
+    """Refuse an export that cannot have its name."""
+    if clashing:
+        others = " and ".join(clashing)
+        raise AnnotationError(
+            f"{item.place} and {others} would be the batch of one name, {item.name}", "Rename one of them", item.place
+        )
+    if item.name in present:
+        files = ", ".join(sorted(present[item.name].about.sha256)[:3])
+        raise AnnotationError(
+            f"{item.place} has another content than the batch {item.name}, which was added from {files}",
+            "Give it a name of its own: batches are immutable, a correction is a new one",
+            item.place,
+        )
 
 
 @contextmanager
@@ -87,25 +152,43 @@ def _reaching(inbox: str) -> Iterator[None]:
 
 def _waiting(files: AbstractFileSystem, root: str) -> list[Waiting]:
     found = []
-    for folder in sorted(files.ls(root, detail=False)):
-        format = folder.rstrip("/").rsplit("/", 1)[-1]
+    for folder, format in _entries(files, root):
         if format not in READERS or not files.isdir(folder):
             raise InboxError(f"{format} in the inbox is not a folder named after a format: {', '.join(READERS)}")
-        for path in sorted(files.ls(folder, detail=False)):
-            name = path.rstrip("/").rsplit("/", 1)[-1]
-            if path.rstrip("/") != folder.rstrip("/"):  # some stores list the folder itself
-                found.append(Waiting(path.rstrip("/"), format, name.split(".")[0].lower()))
+        for path, name in _entries(files, folder):
+            is_folder = files.isdir(path)
+            stem = name if is_folder else PurePosixPath(name).stem
+            found.append(Waiting(path, format, legal_name(stem), is_folder))
     return found
 
 
-def _add(item: Waiting, local: Path, inbox: str, to: Path) -> int:
+def _entries(files: AbstractFileSystem, folder: str) -> Iterator[tuple[str, str]]:
+    """Yield path and name of what lies in a folder, and say what is hidden."""
+    for listed in sorted(files.ls(folder, detail=False)):
+        path = listed.rstrip("/")
+        name = path.rsplit("/", 1)[-1]
+        if path == folder.rstrip("/"):  # some stores list the folder itself
+            continue
+        if name.startswith("."):
+            print(f"inbox: {name} passed over: it is hidden")
+            continue
+        yield path, name
+
+
+def legal_name(stem: str) -> str:
+    """Return the name of the batch that an export of this name becomes.
+
+    >>> legal_name("Ward-3.2024_01")
+    'ward-3-2024-01'
+    """
+    return re.sub("[^a-z0-9]+", "-", stem.lower()).strip("-")
+
+
+def _add(item: Waiting, local: Path, inbox: str, to: Path) -> Batch:
     request = Request(local, item.format, item.name, None, None, f"{inbox.rstrip('/')}/{item.format}", None, to)
-    try:
-        batch, documents, warnings = add(request)
-    except AnnotationError as error:
-        return refuse(error, item.name)
+    batch, documents, warnings = add(request)
     print(f"added batch {batch.name}, number {batch.order}: {len(documents)} documents, {len(warnings)} warnings")
-    return SUCCESS
+    return batch
 
 
 if __name__ == "__main__":

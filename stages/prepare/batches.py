@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -235,6 +235,29 @@ def read_mapping(path: Path) -> dict[str, str]:
     if not mapping:
         raise AnnotationError("maps no label", "Add a line source_label,label", path.name)
     return mapping
+
+
+class Unmapped(NamedTuple):
+    """A label of the source without a counterpart: as a message may show it, its mentions, and where the first is."""
+
+    shown: str
+    mentions: int
+    document: str
+    offset: int
+
+
+def unmapped_labels(documents: Iterable[Document], mapping: Mapping[str, str]) -> list[Unmapped]:
+    """List the labels of the source that mean nothing in the project, in order of their first mention."""
+    found: dict[str, Unmapped] = {}
+    for document in documents:
+        for mention in document.mentions:
+            label = mention.label
+            if label in mapping:
+                continue
+            if label not in found:
+                found[label] = Unmapped(shown(label, document.text), 0, document.id, mention.start)
+            found[label] = found[label]._replace(mentions=found[label].mentions + 1)
+    return list(found.values())
 
 
 def _fault_of_row(row: list[str], mapping: Mapping[str, str]) -> tuple[str, str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,8 @@ from stages.validate.gate import Verdict, bounds_of, check_schemas
 from stages.validate.project import SPLITLESS_SUITES, Outcome, Project
 
 BATCH = "incoming"
+MOST_SHOWN = 20
+"""Labels without a meaning that are named; the rest are counted."""
 
 
 def load_incoming(
@@ -58,18 +59,20 @@ def load_incoming(
 
 def check_mapping(documents: Sequence[Document], mapping: Mapping[str, str]) -> list[Finding]:
     """Report labels of the source that mean nothing in the project."""
-    unknown = Counter(
-        mention.label for document in documents for mention in document.mentions if mention.label not in mapping
-    )
+    from stages.prepare.batches import unmapped_labels
+
+    unknown = unmapped_labels(documents, mapping)
     if not unknown:
         return []
-    ids = [document.id for document in documents if any(mention.label in unknown for mention in document.mentions)]
-    # How many, not which: in a damaged export a "label" may well be text of a note.
+    ids = [document.id for document in documents if any(mention.label not in mapping for mention in document.mentions)]
+    total = sum(label.mentions for label in unknown)
+    named = ", ".join(f"{label.shown} {label.mentions}" for label in unknown[:MOST_SHOWN])
+    more = f" and {len(unknown) - MOST_SHOWN} more" if len(unknown) > MOST_SHOWN else ""
     summary = (
-        f"{unknown.total()} mentions carry one of {len(unknown)} labels without a meaning."
+        f"{total} mentions carry one of {len(unknown)} labels without a meaning ({named}{more})."
         " Add them to data/mapping/labels.csv, or give --labels."
     )
-    return [finding("label_mapping", "error", unknown.total(), summary, ids)]
+    return [finding("label_mapping", "error", total, summary, ids)]
 
 
 def mapped(documents: Sequence[Document], mapping: Mapping[str, str]) -> list[Document]:

@@ -569,7 +569,23 @@ def test_an_unmapped_label_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     labels.write_text("source_label,label\nD,Disease\n")
     export = _token_lines(tmp_path / "export", "DOOT")
     assert command.main([str(export), "--format", "token-lines", "--labels", str(labels)]) == 1
-    assert "label_mapping" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "label_mapping" in out
+    assert "1 mentions carry one of 1 labels without a meaning ('T' 1)" in out
+
+
+def test_mentions_that_touch_pass(
+    tmp_path: Path, params: Params, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    line = '{"id": "a", "text": "COPD/asthma, on salbutamol.", "mentions": [%s]}\n'
+    spans = ((0, 5, "Disease"), (5, 11, "Disease"), (16, 26, "Treatment"))
+    mentions = ", ".join(f'{{"start": {start}, "end": {end}, "label": "{label}"}}' for start, end, label in spans)
+    (tmp_path / "a.jsonl").write_text(line % mentions, encoding="utf-8")
+    documents, mapping = incoming.load_incoming(tmp_path / "a.jsonl", "jsonl")
+    verdict = incoming.check_incoming(documents, mapping, params, project)
+    assert verdict.findings == ()
+    assert verdict.passed
 
 
 @pytest.mark.parametrize("arguments", [["absent", "--format", "iob"], [".", "--format", "nonsense"], ["."]])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import shutil
 import stat
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +22,7 @@ from annotation.add import SUCCESS, main
 from annotation.command import REFUSED
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
+from stages.prepare import batches
 from stages.prepare.batches import digest, load_batch, load_batches, read_batch, read_mapping
 
 TEXT = "Gout was treated with colchicine."
@@ -238,17 +244,74 @@ def test_known_documents_are_warned_of_by_name_never_by_text(capsys: pytest.Capt
     assert "colchicine" not in warning
 
 
-def test_a_failure_while_storing_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EROFS])
+def test_a_failure_while_storing_leaves_nothing(
+    fault: int, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run()
     before = tree(home)
 
     def fail(*_: object) -> None:
-        raise OSError("no space left on device")
+        raise OSError(fault, os.strerror(fault), "data/annotations")
 
     monkeypatch.setattr(add, "_flush", fail)
-    with pytest.raises(OSError, match="no space"):
-        run("notes.jsonl", "second")
+    assert run("notes.jsonl", "second") == REFUSED
+    assert capsys.readouterr().err.startswith(f"add: {os.strerror(fault)} (data/annotations): make room, or mend")
     assert tree(home) == before
+
+
+def test_a_bug_is_no_traceback_and_quotes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError(TEXT)
+
+    monkeypatch.setattr(add, "_check", fail)
+    assert run() == REFUSED
+    err = capsys.readouterr().err
+    assert err.startswith("add: stopped by an unforeseen KeyError in test_add.py, line ")
+    assert "colchicine" not in err
+
+
+def test_batches_go_into_a_folder(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").write_text("")
+    before = tree(home)
+    assert run("notes.jsonl", "first", "--to", "file") == REFUSED
+    assert "--to is not a folder" in capsys.readouterr().err
+    assert tree(home) == before
+
+
+def test_folders_nested_without_end_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1300):  # by descriptors: the path would be too long to name
+        os.mkdir("deep", dir_fd=here)
+        inner = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    try:
+        assert run(".", "first", "--to", "batches") == REFUSED
+        assert "has folders within folders, more than 32 deep" in capsys.readouterr().err
+    finally:  # what removes the folder of a test recurses, too
+        subprocess.run(["rm", "-r", "deep"], check=True)
+
+
+def test_one_at_a_time_numbers_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both would read the batches that are there before either has stored its own."""
+    both = threading.Barrier(2)
+    load = batches.load_batches
+
+    def meet(folder: Path) -> list[batches.Batch]:
+        found = load(folder)
+        with suppress(threading.BrokenBarrierError):  # one waits outside, as it should
+            both.wait(timeout=1)
+        return found
+
+    monkeypatch.setattr(batches, "load_batches", meet)
+    write("other.jsonl", "n2", "Gout again.")
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(run, ["notes.jsonl", "other.jsonl"], ["first", "second"])) == [SUCCESS, SUCCESS]
+    assert sorted(batch.order for batch in load(TO)) == [1, 2]
 
 
 def test_an_export_that_changes_while_it_is_read_is_refused(

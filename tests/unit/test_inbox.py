@@ -33,7 +33,7 @@ def write_brat(folder: Path) -> None:
 def test_files_and_folders_are_added_once(inbox: Path) -> None:
     write_notes(inbox / "jsonl/Ward-3.export.jsonl", 4)
     write_brat(inbox / "brat/ward-4")
-    expected = ["1 ward-4 brat", "2 ward-3 jsonl"]
+    expected = ["1 ward-4 brat", "2 ward-3-export jsonl"]
     assert collect(inbox) == (0, expected)
     assert collect(inbox) == (0, expected)
 
@@ -56,3 +56,48 @@ def test_an_inbox_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.Captu
     assert main([str(tmp_path / "none"), "--to", str(tmp_path / "annotations")]) == 1
     assert "cannot be read" in capsys.readouterr().err
     assert not (tmp_path / "annotations").exists()
+
+
+def test_parts_of_one_ward_are_batches_of_their_own(inbox: Path) -> None:
+    write_notes(inbox / "jsonl/ward-3.2024-01.jsonl", 4)
+    write_notes(inbox / "jsonl/ward-3.2024-02.jsonl", 5)
+    expected = ["1 ward-3-2024-01 jsonl", "2 ward-3-2024-02 jsonl"]
+    assert collect(inbox) == (0, expected)
+    assert collect(inbox) == (0, expected)
+
+
+def test_what_is_passed_over_is_said_with_its_reason(inbox: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_notes(inbox / "jsonl/ward-3.jsonl", 4)
+    (inbox / "jsonl/.DS_Store").write_bytes(b"\x00")
+    (inbox / ".cache").mkdir()
+    collect(inbox)
+    (inbox / "jsonl/ward-3.jsonl").rename(inbox / "jsonl/renamed.jsonl")
+    assert collect(inbox) == (0, ["1 ward-3 jsonl"])
+    out = capsys.readouterr().out
+    assert "jsonl/renamed.jsonl passed over: it is batch ward-3 already" in out
+    assert ".DS_Store passed over: it is hidden" in out
+    assert ".cache passed over: it is hidden" in out
+    assert out.endswith("inbox: 0 new\n")
+
+
+def test_another_content_under_a_known_name_is_refused_and_both_are_named(
+    inbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notes(inbox / "jsonl/ward-3.jsonl", 4)
+    collect(inbox)
+    write_notes(inbox / "jsonl/ward-3.jsonl", 5)
+    assert collect(inbox) == (2, ["1 ward-3 jsonl"])
+    wanted = "jsonl/ward-3.jsonl has another content than the batch ward-3, which was added from ward-3.jsonl"
+    assert wanted in capsys.readouterr().err
+
+
+def test_two_that_would_have_one_name_are_both_refused_and_named(
+    inbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notes(inbox / "jsonl/ward-3.jsonl", 4)
+    write_notes(inbox / "jsonl/Ward 3.jsonl", 5)
+    write_notes(inbox / "jsonl/ward-4.jsonl", 6)
+    assert collect(inbox) == (2, ["1 ward-4 jsonl"])
+    err = capsys.readouterr().err
+    assert "jsonl/Ward 3.jsonl and jsonl/ward-3.jsonl would be the batch of one name, ward-3" in err
+    assert "jsonl/ward-3.jsonl and jsonl/Ward 3.jsonl would be the batch of one name, ward-3" in err

@@ -230,7 +230,7 @@ def studio(*annotations: Any, **more: Any) -> str:
     return json.dumps([given])
 
 
-def span(value: Any, kind: str = "labels", **more: Any) -> dict[str, Any]:
+def span(value: Any, kind: Any = "labels", **more: Any) -> dict[str, Any]:
     return {"completed_by": 1, "result": [{"type": kind, "value": value}], **more}
 
 
@@ -251,6 +251,10 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("label-studio", "no label", studio(span({"start": 12, "end": 15})), "document 7: has a labelled span without a label"),
     ("label-studio", "two labels", studio(span({**FLU, "labels": ["D", "T"]})), "overlaps 12-15"),
     ("label-studio", "another text", studio(span({**FLU, "text": "cold"})), "document 7, offset 12: .* differs from the text"),
+    ("label-studio", "a type that is a list", studio(span(FLU, kind=["labels"])), 'document 7: has "type" that is not a string'),
+    ("label-studio", "no type", studio({"completed_by": 1, "result": [{"value": FLU}]}), "document 7: has a result without a type"),
+    ("label-studio", "a truth that is a word", studio(span(FLU, ground_truth="false")), "neither true nor false"),
+    ("label-studio", "an offset of many digits", studio(span({**FLU, "end": 10**30})), "offsets are in no text"),
     ("label-studio", "offsets in fractions", studio(span({**FLU, "start": 1.5})), "whole-numbered"),
     ("label-studio", "a negative lead time", studio(span(FLU, lead_time=-1)), "document 7: has a measured time"),
     ("label-studio", "an infinite lead time", studio(span(FLU, lead_time=float("inf"))), "has a measured time"),
@@ -270,6 +274,9 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("prodigy", "no identifier", [{"text": SECRET, "spans": [], "answer": "accept"}], "has no _input_hash"),
     ("prodigy", "two annotations", [{**PRODIGY, "spans": []}] * 2, "line 2, document 1: is annotated 2 times"),
     ("huggingface", "numbers without names", [{**ROW, "ner_tags": [0, 1]}], "document a: has tags that are numbers without names.*dataset_info.json"),
+    ("huggingface", "a long identifier", [{**ROW, "document": "x" * 250}], "longer than 200"),
+    ("huggingface", "an identifier with blanks", [{**ROW, "document": " a "}], "has blanks at its ends"),
+    ("huggingface", "an identifier that is a phrase of the text", [{**ROW, "document": f"{SECRET} has", "tokens": [SECRET, "has"]}], "looks like its text"),
     ("huggingface", "an unknown tag", [{**ROW, "ner_tags": ["O", "D"]}], "unknown tag"),
     ("huggingface", "fewer tags than tokens", [{**ROW, "ner_tags": ["O"]}], "2 tokens and 1 tags"),
     ("huggingface", "a token with a space", [{**ROW, "tokens": [SECRET, "a b"]}], "white space inside"),
@@ -286,6 +293,8 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("bioc", "discontinuous", xml(located("<location offset='0' length='7'/><location offset='12' length='3'/>")), "offset 0: has a discontinuous"),
     ("bioc", "an offset with a sign", xml(located("<location offset='-1' length='3'/>")), "whole number"),
     ("bioc", "passages over one another", xml("</passage><passage><offset>3</offset><text>x</text>"), "at offset 3 where the one before it ends at 16"),
+    ("bioc", "an identifier that is a phrase of the text", xml("").replace("<id>1<", f"<id>{SECRET} has<"), "looks like its text"),
+    ("spacy", "a small bomb", zlib.compress(b"\x81\xa3abc\xdd" + (9 << 20).to_bytes(4, "big") + b"\x80" * (9 << 20)), "is not a DocBin"),
     ("spacy", "other bytes", b"Mallory", "is not a DocBin"),
     ("spacy", "a bomb", zlib.compress(bytes((1 << 30) + 1), 1), "is not a DocBin"),
 ]  # fmt: skip

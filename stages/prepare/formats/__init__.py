@@ -24,6 +24,7 @@ from stages.prepare.formats import (
     pubtator,
     token_lines,
 )
+from stages.prepare.formats.faults import collected
 
 READERS: dict[str, Callable[[Path], list[Document]]] = {
     "token-lines": token_lines.read,
@@ -65,11 +66,13 @@ def read(path: Path, format: str) -> list[Document]:
     ------
     AnnotationError
         When any part of the export cannot be read as it stands; also when a document of it was
-        annotated more than once.
+        annotated more than once. Of several faults, a `SeveralFaultsError` that names the first of them.
     """
     if format not in READERS:
         raise AnnotationError("the format is unknown", f"Use one of {', '.join(READERS)}", path.name)
-    return READERS[format](path)
+    with collected():
+        documents = READERS[format](path)
+    return documents
 
 
 def read_by_annotator(path: Path, format: str) -> dict[str, list[Document]]:
@@ -97,4 +100,6 @@ def read_by_annotator(path: Path, format: str) -> dict[str, list[Document]]:
         raise AnnotationError(
             "the format does not say who annotated", f"Use one of {', '.join(READERS_BY_ANNOTATOR)}", path.name
         )
-    return READERS_BY_ANNOTATOR[format](path)
+    with collected():
+        documents = READERS_BY_ANNOTATOR[format](path)
+    return documents

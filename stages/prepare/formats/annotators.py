@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
+from stages.prepare.formats.faults import any_noted, note
 from stages.prepare.formats.objects import Place
 
 
@@ -32,9 +33,11 @@ def single(annotated: Iterable[Annotated], export: str) -> list[Document]:
     for found in _by_document(annotated, export).values():
         final = [item for item in found if item.final]
         if len(found) > 1 and len(final) != 1:
-            raise found[1].place.refuse(
-                f"is annotated {len(found)} times",
-                "Adjudicate first, with python -m annotation.agreement, and add the result",
+            note(
+                found[1].place.refuse(
+                    f"is annotated {len(found)} times",
+                    "Adjudicate first, with python -m annotation.agreement, and add the result",
+                )
             )
         documents.append((final or found)[0].document)
     return documents
@@ -53,8 +56,11 @@ def by_annotator(annotated: Iterable[Annotated], export: str) -> dict[str, list[
         seen: set[str] = set()
         for item in found:
             if item.annotator in seen:
-                raise item.place.refuse(
-                    "is annotated a second time by the same annotator", "Delete the one that does not hold in the tool"
+                note(
+                    item.place.refuse(
+                        "is annotated a second time by the same annotator",
+                        "Delete the one that does not hold in the tool",
+                    )
                 )
             seen.add(item.annotator)
             documents.setdefault(item.annotator, []).append(item.document)
@@ -66,11 +72,13 @@ def _by_document(annotated: Iterable[Annotated], export: str) -> dict[str, list[
     for item in annotated:
         others = found.setdefault(item.document.id, [])
         if others and others[0].document.text != item.document.text:
-            raise item.place.refuse(
-                "a second document with another text has this identifier", "Give every document its own"
+            note(
+                item.place.refuse(
+                    "a second document with another text has this identifier", "Give every document its own"
+                )
             )
         others.append(item)
-    if not found:
+    if not found and not any_noted():
         raise AnnotationError(
             "holds no annotated document", "Export again when something is annotated, with its annotations", export
         )

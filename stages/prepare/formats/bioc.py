@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.common.documents import METADATA, Document
 from stages.common.errors import AnnotationError
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.marks import Mark, join_parts, make_document, parse_offset
 from stages.prepare.formats.objects import Place, metadata_of, seconds_of
-from stages.prepare.formats.source import MAX_CHARACTERS, File, data_files, read_text, refuse_controls
+from stages.prepare.formats.source import (
+    MAX_CHARACTERS,
+    File,
+    data_files,
+    read_text,
+    refuse_controls,
+    refuse_identifier,
+)
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -40,13 +49,14 @@ def read(path: Path) -> list[Document]:
         if not elements:
             raise AnnotationError("holds no document", "Give a BioC collection with documents", file.name)
         for element in elements:
-            document = _document(element, Place(file.name))
-            if document.id in seen:
-                raise Place(file.name, None, document.id).refuse(
-                    "a second document has this identifier", "Give every document its own"
-                )
-            seen.add(document.id)
-            documents.append(document)
+            with noting:
+                document = _document(element, Place(file.name))
+                if document.id in seen:
+                    raise Place(file.name, None, document.id).refuse(
+                        "a second document has this identifier", "Give every document its own"
+                    )
+                seen.add(document.id)
+                documents.append(document)
     return documents
 
 
@@ -55,7 +65,8 @@ def _root(file: File) -> Element:
     from defusedxml.ElementTree import ParseError, fromstring
 
     try:
-        root: Element = fromstring(read_text(file).encode("utf-8"))
+        # Of text, whatever encoding it declares: it has been read as UTF-8, and read otherwise its offsets would shift.
+        root: Element = fromstring(read_text(file))
     except ParseError as error:
         line, _ = error.position
         raise AnnotationError("is not valid XML", "Export it again: it may be cut off", file.name, line=line) from None
@@ -70,8 +81,9 @@ def _root(file: File) -> Element:
 
 def _document(element: Element, place: Place) -> Document:
     id = (element.findtext("id") or "").strip()
-    place = place.within(id)
     text = _text(element, place)
+    refuse_identifier(id, text, file=place.file)
+    place = place.within(id)
     refuse_controls(text, file=place.file, document=place.document)
     infons = _infons(element)
     marks = list(_marks(element, text, place))
@@ -102,25 +114,27 @@ def _text(document: Element, place: Place) -> str:
 
 def _marks(document: Element, text: str, place: Place) -> Iterator[Mark]:
     for annotation in document.iter("annotation"):
-        parts = []
-        for location in annotation.findall("location"):
-            start = _offset(location.get("offset"), place)
-            parts.append((start, start + _offset(location.get("length"), place)))
-        if not parts:
-            raise place.refuse("has an annotation without a location", "Give it one, or take it out")
-        label = _infons(annotation).get("type")
-        if label is None:
-            raise place.refuse("has an annotation without an infon of key type", "Give it one: it is the label")
-        whole = join_parts(parts, text)
-        if whole is None:
-            raise AnnotationError(
-                "has a discontinuous mention",
-                "Mark one unbroken span, or two mentions: mentions are flat",
-                place.file,
-                document=place.document,
-                offset=parts[0][0],
-            )
-        yield Mark(*whole, label, annotation.findtext("text"))
+        with noting:
+            yield _mark(annotation, text, place)
+
+
+def _mark(annotation: Element, text: str, place: Place) -> Mark:
+    parts = []
+    for location in annotation.findall("location"):
+        start = _offset(location.get("offset"), place)
+        parts.append((start, start + _offset(location.get("length"), place)))
+    if not parts:
+        raise place.refuse("has an annotation without a location", "Give it one, or take it out")
+    label = _infons(annotation).get("type")
+    if label is None:
+        raise place.refuse("has an annotation without an infon of key type", "Give it one: it is the label")
+    whole = join_parts(parts, text)
+    if whole is None:
+        discontinuous = place.refuse(
+            "has a discontinuous mention", "Mark one unbroken span, or two mentions: mentions are flat"
+        )
+        raise replace(discontinuous, offset=parts[0][0])
+    return Mark(*whole, label, annotation.findtext("text"))
 
 
 def _infons(element: Element) -> dict[str, str]:

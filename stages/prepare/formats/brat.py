@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.marks import Mark, join_parts, make_document, parse_offset
+from stages.prepare.formats.objects import Place
 from stages.prepare.formats.source import File, data_files, read_lines, read_text
 
 _IGNORED = "NRAEM*#"
@@ -38,7 +41,11 @@ def read(path: Path) -> list[Document]:
         if suffix in pairs.setdefault(name, {}):
             raise AnnotationError("a second file has this name", "Rename one of them", file.name)
         pairs[name][suffix] = file
-    return [_read_pair(name, pair) for name, pair in sorted(pairs.items())]
+    documents = []
+    for name, pair in sorted(pairs.items()):
+        with noting:
+            documents.append(_read_pair(name, pair))
+    return documents
 
 
 def _read_pair(name: str, pair: dict[str, File]) -> Document:
@@ -58,53 +65,41 @@ def _read_pair(name: str, pair: dict[str, File]) -> Document:
 def _marks(file: File, text: str, document: str) -> Iterator[Mark]:
     seen: set[str] = set()
     for number, line in enumerate(read_lines(file), 1):
-        if not line.strip() or line[0] in _IGNORED:
-            continue
-        columns = line.split("\t", 2)
-        if line[0] != "T" or len(columns) != 3:
-            raise AnnotationError(
-                "is not a line of three tab-separated columns as brat writes it",
-                "Write T1, a tab, LABEL START END, a tab, and the marked text",
-                file.name,
-                line=number,
-                document=document,
-            )
-        if columns[0] in seen:
-            raise AnnotationError(
-                "uses an annotation identifier a second time",
-                "Number the T lines so that each has its own",
-                file.name,
-                line=number,
-                document=document,
-            )
-        seen.add(columns[0])
-        label, _, spans = columns[1].partition(" ")
-        start, end = _cover(spans, text, file=file.name, line=number, document=document)
-        yield Mark(start, end, label, columns[2], number)
+        if line.strip() and line[0] not in _IGNORED:
+            with noting:
+                yield _mark(line, seen, text, Place(file.name, number, document))
 
 
-def _cover(spans: str, text: str, *, file: str, line: int, document: str) -> tuple[int, int]:
+def _mark(line: str, seen: set[str], text: str, place: Place) -> Mark:
+    columns = line.split("\t", 2)
+    if line[0] != "T" or len(columns) != 3:
+        raise place.refuse(
+            "is not a line of three tab-separated columns as brat writes it",
+            "Write T1, a tab, LABEL START END, a tab, and the marked text",
+        )
+    if columns[0] in seen:
+        raise place.refuse("uses an annotation identifier a second time", "Number the T lines so that each has its own")
+    seen.add(columns[0])
+    label, _, spans = columns[1].partition(" ")
+    start, end = _cover(spans, text, place)
+    return Mark(start, end, label, columns[2], place.line)
+
+
+def _cover(spans: str, text: str, place: Place) -> tuple[int, int]:
     """Return start and end of a span, its parts joined where only white space separates them."""
     parts = []
     for span in spans.split(";"):
         offsets = [parse_offset(digits) for digits in span.strip(" ").split(" ")]
         if len(offsets) != 2 or offsets[0] is None or offsets[1] is None:
-            raise AnnotationError(
+            raise place.refuse(
                 "has offsets that are not two whole numbers from 0",
                 "Write START END in digits, in characters of the .txt file",
-                file,
-                line=line,
-                document=document,
             )
         parts.append((offsets[0], offsets[1]))
     whole = join_parts(parts, text)
     if whole is None:
-        raise AnnotationError(
-            "marks a discontinuous mention",
-            "Mark one unbroken span in brat, or two mentions: mentions are flat",
-            file,
-            line=line,
-            offset=parts[0][0],
-            document=document,
+        discontinuous = place.refuse(
+            "marks a discontinuous mention", "Mark one unbroken span in brat, or two mentions: mentions are flat"
         )
+        raise replace(discontinuous, offset=parts[0][0])
     return whole

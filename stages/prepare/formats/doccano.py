@@ -12,8 +12,18 @@ from typing import Any
 
 from stages.common.documents import Document
 from stages.prepare.formats.annotators import Annotated, by_annotator, single
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.marks import Mark, make_document
-from stages.prepare.formats.objects import Place, id_and_text, lines_of, list_in, mark_of, metadata_of, objects_in
+from stages.prepare.formats.objects import (
+    Place,
+    id_and_text,
+    lines_of,
+    list_in,
+    mark_of,
+    metadata_of,
+    objects_in,
+    string_in,
+)
 from stages.prepare.formats.units import character_offset, unit_offsets
 
 SUFFIXES = (".jsonl",)
@@ -51,32 +61,36 @@ def read_by_annotator(path: Path) -> dict[str, list[Document]]:
 
 def _annotated(path: Path) -> Iterator[Annotated]:
     for place, entry in lines_of(path):
-        id, text, named = id_and_text(entry, place)
-        annotator = entry.get("annotator", PurePosixPath(place.file).stem)
-        if not isinstance(annotator, str):
-            raise named.refuse("has an annotator who is not a string", "Write the annotator's name")
-        document = make_document(
-            text,
-            list(_marks(entry, text, named)),
-            id=id,
-            file=named.file,
-            line=named.line,
-            metadata=metadata_of(entry, named),
-        )
-        yield Annotated(annotator, document, named)
+        with noting:
+            yield _of_example(entry, place)
+
+
+def _of_example(entry: dict[str, Any], place: Place) -> Annotated:
+    id, text, place = id_and_text(entry, place)
+    annotator = string_in(entry, "annotator", place, "an annotator who") or PurePosixPath(place.file).stem
+    document = make_document(
+        text,
+        list(_marks(entry, text, place)),
+        id=id,
+        file=place.file,
+        line=place.line,
+        metadata=metadata_of(entry, place),
+    )
+    return Annotated(annotator, document, place)
 
 
 def _marks(entry: dict[str, Any], text: str, place: Place) -> Iterator[Mark]:
     offsets = unit_offsets(text)
     for span in _spans(entry, place):
-        mark = mark_of(*span, None, place)
-        start, end = (character_offset(offsets, unit) for unit in (mark.start, mark.end))
-        if start is None or end is None:
-            raise place.refuse(
-                f"has a mention {mark.start}-{mark.end} that begins or ends inside a character",
-                "Count offsets in UTF-16 code units, as doccano does, and export again",
-            )
-        yield mark._replace(start=start, end=end)
+        with noting:
+            mark = mark_of(*span, None, place)
+            start, end = (character_offset(offsets, unit) for unit in (mark.start, mark.end))
+            if start is None or end is None:
+                raise place.refuse(
+                    f"has a mention {mark.start}-{mark.end} that begins or ends inside a character",
+                    "Count offsets in UTF-16 code units, as doccano does, and export again",
+                )
+            yield mark._replace(start=start, end=end)
 
 
 def _spans(entry: dict[str, Any], place: Place) -> Iterator[tuple[Any, Any, Any]]:

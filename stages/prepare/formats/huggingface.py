@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.common.tags import spans_of
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.iob import TAG
-from stages.prepare.formats.objects import Place, lines_of, list_in, parse_json
+from stages.prepare.formats.objects import Place, lines_of, list_in, parse_json, string_in
 from stages.prepare.formats.sequences import Sentence, join_sentences, refuse_spaces
-from stages.prepare.formats.source import data_files, read_text, refuse_controls
+from stages.prepare.formats.source import data_files, read_text, refuse_controls, refuse_identifier
 
 SUFFIXES = (".jsonl",)
 NAMES = "dataset_info.json"
@@ -44,19 +45,25 @@ def read(path: Path) -> list[Document]:
     names = _names(path)
     documents: list[Document] = []
     seen: set[str] = set()
-    rows = (_row(place, entry, names) for place, entry in lines_of(path, beside=(".json",)))
-    for file, of_file in groupby(rows, key=lambda row: row.place.file):
-        for document in _documents(list(of_file), file):
-            if document.id in seen:
-                raise AnnotationError(
-                    "a second document has this identifier",
-                    "Put the lines of a document one after the other, and give every document its own",
-                    file,
-                    document=document.id,
-                )
-            seen.add(document.id)
-            documents.append(document)
+    for file, of_file in groupby(_rows(path, names), key=lambda row: row.place.file):
+        with noting:
+            for document in _documents(list(of_file), file):
+                if document.id in seen:
+                    raise AnnotationError(
+                        "a second document has this identifier",
+                        "Put the lines of a document one after the other, and give every document its own",
+                        file,
+                        document=document.id,
+                    )
+                seen.add(document.id)
+                documents.append(document)
     return documents
+
+
+def _rows(path: Path, names: Sequence[str] | None) -> Iterator[_Row]:
+    for place, entry in lines_of(path, beside=(".json",)):
+        with noting:
+            yield _row(place, entry, names)
 
 
 def _documents(rows: list[_Row], file: str) -> Iterator[Document]:
@@ -72,17 +79,17 @@ def _documents(rows: list[_Row], file: str) -> Iterator[Document]:
     for id, group in groupby(rows, key=lambda row: row.document or ""):
         first, *rest = group
         sentences = [first.sentence, *(row.sentence for row in rest)]
+        said = " ".join(" ".join(sentence.tokens) for sentence in sentences)
+        refuse_identifier(id, said, file=file, line=first.place.line)
         yield join_sentences(sentences, id=id, file=file, stream=False, line=first.place.line)
 
 
 def _row(place: Place, entry: dict[str, Any], names: Sequence[str] | None) -> _Row:
-    document = entry.get("document")
+    document = string_in(entry, "document", place)
     if document is not None:
-        if not isinstance(document, str) or not document.strip() or not document.isprintable() or len(document) > 200:
-            raise place.refuse(
-                'has "document" that is no short printable string', "Correct it, or leave it out on every line"
-            )
-        place = place.within(document)
+        refuse_identifier(document, file=place.file, line=place.line)
+        if len(document.split()) == 1:  # else it may be text, which only the whole document can tell
+            place = place.within(document)
     tokens, tags = list_in(entry, "tokens", place), list_in(entry, "ner_tags", place)
     if not tokens or len(tokens) != len(tags):
         raise place.refuse(f"has {len(tokens)} tokens and {len(tags)} tags", "Give every token its tag, one at least")

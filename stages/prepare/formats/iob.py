@@ -9,6 +9,7 @@ from typing import NamedTuple
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.common.tags import spans_of
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.sequences import Sentence, join_sentences, refuse_spaces
 from stages.prepare.formats.source import File, data_files, read_lines
 
@@ -41,13 +42,14 @@ def read(path: Path) -> list[Document]:
     documents: list[Document] = []
     seen: set[str] = set()
     for file in data_files(path, SUFFIXES):
-        for document in _read_file(file):
-            if document.id in seen:
-                raise AnnotationError(
-                    "a second document has this identifier", "Rename the file", file.name, document=document.id
-                )
-            seen.add(document.id)
-            documents.append(document)
+        with noting:
+            for document in _read_file(file):
+                if document.id in seen:
+                    raise AnnotationError(
+                        "a second document has this identifier", "Rename the file", file.name, document=document.id
+                    )
+                seen.add(document.id)
+                documents.append(document)
     return documents
 
 
@@ -79,10 +81,12 @@ def _parts(lines: list[str], file: str) -> list[_Part]:
             if columns:
                 parts.append(_Part(number, []))
             continue
-        width = width or len(columns)
-        _refuse_malformed(columns, width, file, number)
+        width = width or (len(columns) if len(columns) > 1 else 0)
         tokens.append(columns[0])
-        tags.append(columns[-1])
+        tags.append("O")
+        with noting:
+            _refuse_malformed(columns, width, file, number)
+            tags[-1] = columns[-1]
     return parts
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.common.documents import METADATA, Document
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.marks import Mark, make_document
 from stages.prepare.formats.objects import (
     Place,
@@ -14,6 +15,7 @@ from stages.prepare.formats.objects import (
     lines_of,
     mark_of,
     metadata_of,
+    object_in,
     objects_in,
     refuse_keys,
     seconds_of,
@@ -55,13 +57,14 @@ def _read(path: Path, *, annotated: bool) -> list[Document]:
     documents: list[Document] = []
     seen: dict[str, str] = {}
     for place, entry in lines_of(path):
-        document = _document(entry, place, annotated)
-        if document.id in seen:
-            raise place.within(document.id).refuse(
-                f"this identifier was used before, in {seen[document.id]}", "Give every document its own"
-            )
-        seen[document.id] = f"{place.file} line {place.line}"
-        documents.append(document)
+        with noting:
+            document = _document(entry, place, annotated)
+            if document.id in seen:
+                raise place.within(document.id).refuse(
+                    f"this identifier was used before, in {seen[document.id]}", "Give every document its own"
+                )
+            seen[document.id] = f"{place.file} line {place.line}"
+            documents.append(document)
     return documents
 
 
@@ -81,21 +84,19 @@ def _document(entry: dict[str, Any], place: Place, annotated: bool) -> Document:
         id=id,
         file=place.file,
         line=place.line,
-        metadata=_metadata(entry.get("metadata"), place),
+        metadata=_metadata(entry, place),
         seconds=seconds_of(entry.get("seconds"), place),
     )
 
 
 def _marks(entry: dict[str, Any], place: Place) -> Iterator[Mark]:
     for mention in objects_in(entry, "mentions", place):
-        refuse_keys(mention, _MENTION_KEYS, place)
-        yield mark_of(mention.get("start"), mention.get("end"), mention.get("label"), mention.get("text"), place)
+        with noting:
+            refuse_keys(mention, _MENTION_KEYS, place)
+            yield mark_of(mention.get("start"), mention.get("end"), mention.get("label"), mention.get("text"), place)
 
 
-def _metadata(value: Any, place: Place) -> dict[str, str]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise place.refuse("has metadata that is not an object", 'Write "metadata": {"note_type": "…"}')
-    refuse_keys(value, set(METADATA), place)
-    return metadata_of(value, place)
+def _metadata(entry: dict[str, Any], place: Place) -> dict[str, str]:
+    given = object_in(entry, "metadata", place)
+    refuse_keys(given, set(METADATA), place)
+    return metadata_of(given, place)

@@ -12,15 +12,19 @@ from typing import Any
 
 from stages.common.documents import Document
 from stages.prepare.formats.annotators import Annotated, by_annotator, single
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.marks import Mark, make_document
 from stages.prepare.formats.objects import (
     Place,
+    flag_in,
     id_and_text,
     mark_of,
     metadata_of,
+    object_in,
     objects_in,
     parse_json,
     seconds_of,
+    string_in,
 )
 from stages.prepare.formats.source import data_files, read_text
 
@@ -61,7 +65,8 @@ def _annotated(path: Path) -> Iterator[Annotated]:
         if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
             raise place.refuse("is not a list of tasks", "Export from Label Studio as JSON")
         for task in tasks:
-            yield from _of_task(task, place)
+            with noting:
+                yield from _of_task(task, place)
 
 
 def _of_task(task: dict[str, Any], place: Place) -> Iterator[Annotated]:
@@ -74,17 +79,19 @@ def _of_task(task: dict[str, Any], place: Place) -> Iterator[Annotated]:
     id, text, place = id_and_text(named, place, key="document")
     metadata = metadata_of(data, place)
     for annotation in objects_in(task, "annotations", place):
-        if annotation.get("was_cancelled"):
-            continue
-        document = make_document(
-            text,
-            list(_marks(annotation, place)),
-            id=id,
-            file=place.file,
-            metadata=metadata,
-            seconds=_seconds(annotation, place),
-        )
-        yield Annotated(_annotator(annotation, place), document, place, final=bool(annotation.get("ground_truth")))
+        with noting:
+            if flag_in(annotation, "was_cancelled", place):
+                continue
+            document = make_document(
+                text,
+                list(_marks(annotation, place)),
+                id=id,
+                file=place.file,
+                metadata=metadata,
+                seconds=_seconds(annotation, place),
+            )
+            final = flag_in(annotation, "ground_truth", place)
+            yield Annotated(_annotator(annotation, place), document, place, final=final)
 
 
 def _seconds(annotation: dict[str, Any], place: Place) -> float | None:
@@ -98,7 +105,7 @@ def _annotator(annotation: dict[str, Any], place: Place) -> str:
     """Return who annotated; an export of the SDK or of a snapshot has an object in place of the number."""
     by = annotation.get("completed_by")
     if isinstance(by, dict):
-        by = by.get("email") or by.get("id")
+        by = string_in(by, "email", place) or by.get("id")
     if by is None:
         return "unknown"
     if isinstance(by, bool) or not isinstance(by, str | int):
@@ -108,16 +115,20 @@ def _annotator(annotation: dict[str, Any], place: Place) -> str:
 
 def _marks(annotation: dict[str, Any], place: Place) -> Iterator[Mark]:
     for result in objects_in(annotation, "result", place):
-        kind = result.get("type")
-        if kind in _OTHER_SPANS:
-            raise place.refuse(
-                f"has spans of type {kind}, whose offsets are not characters of a text",
-                "Label a <Text>, as annotation/label_studio/config.xml does",
-            )
-        if kind != "labels":
-            continue
-        value = result.get("value")
-        if not isinstance(value, dict) or not isinstance(value.get("labels"), list) or not value["labels"]:
-            raise place.refuse("has a labelled span without a label", "Give it one in Label Studio, or delete it")
-        for label in value["labels"]:
-            yield mark_of(value.get("start"), value.get("end"), label, value.get("text"), place)
+        with noting:
+            kind = string_in(result, "type", place)
+            if kind is None or kind in _OTHER_SPANS:
+                of_type = f"spans of type {kind}, whose offsets are not characters of a text"
+                raise place.refuse(
+                    f"has {of_type if kind else 'a result without a type'}",
+                    "Label a <Text>, as annotation/label_studio/config.xml does, and export again",
+                )
+            if kind == "labels":
+                yield from _of_span(object_in(result, "value", place), place)
+
+
+def _of_span(value: dict[str, Any], place: Place) -> Iterator[Mark]:
+    if not isinstance(value.get("labels"), list) or not value["labels"]:
+        raise place.refuse("has a labelled span without a label", "Give it one in Label Studio, or delete it")
+    for label in value["labels"]:
+        yield mark_of(value.get("start"), value.get("end"), label, value.get("text"), place)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
-from stages.prepare.formats.source import MAX_CHARACTERS, shown, too_long
+from stages.prepare.formats.faults import note
+from stages.prepare.formats.offsets import explain, inked
+from stages.prepare.formats.source import MAX_CHARACTERS, refuse_identifier, shown, too_long
 
 _LONGEST_LINE_END = 100
 _INK = re.compile(r"\S")
@@ -61,13 +65,7 @@ def make_document(
         reversed, empty or past the end, spaces at its ends, text that differs from its quote,
         overlap with another.
     """
-    if not id or not id.isprintable() or id != id.strip() or len(id) > 200:
-        raise AnnotationError(
-            "a document's identifier is empty, unprintable or longer than 200 characters",
-            "Give every document a short identifier of printable characters",
-            file,
-            line=line,
-        )
+    refuse_identifier(id, file=file, line=line)
     if not text.strip():
         raise AnnotationError("the document has no text", "Take it out of the export", file, line=line, document=id)
     if len(text) > MAX_CHARACTERS:
@@ -77,7 +75,9 @@ def make_document(
 
 
 def place_mentions(text: str, marks: Iterable[Mark], *, file: str, document: str) -> tuple[Mention, ...]:
-    """Sort and check marks; overlaps are refused before any text is compared, which keeps it linear.
+    """Sort and check marks; all faults are noted, or one where the same explains them all.
+
+    No text is compared for a mark that overlaps another, which keeps it linear.
 
     Raises
     ------
@@ -85,26 +85,44 @@ def place_mentions(text: str, marks: Iterable[Mark], *, file: str, document: str
         See `make_document`.
     """
     marks = list(marks)
+    refuse = partial(_refusal, file=file, document=document)
+    faults: list[AnnotationError] = []
+    inside: list[Mark] = []
     for mark in marks:
         fault = _fault_of_bounds(mark, len(text))
         if fault:
-            raise _refusal(mark, *fault, file=file, document=document)
+            faults.append(refuse(mark, *fault))
+        else:
+            inside.append(mark)
     mentions: list[Mention] = []
     covered = ""
-    for mark in sorted(marks, key=lambda mark: mark[:3]):
+    for mark in sorted(inside, key=lambda mark: mark[:3]):
         mention = Mention(*mark[:3])
-        repeated = bool(mentions) and mention == mentions[-1]
-        if not repeated:
+        if not mentions or mention != mentions[-1]:
             if mentions and mention.start < mentions[-1].end:
                 other = mentions[-1]
                 problem = f"the mention {mention.start}-{mention.end} overlaps {other.start}-{other.end}"
-                raise _refusal(mark, problem, "Keep one of the two: mentions are flat", file=file, document=document)
+                faults.append(refuse(mark, problem, "Keep one of the two: mentions are flat"))
+                continue
             covered = text[mention.start : mention.end]
             mentions.append(mention)
         fault = _fault_of_text(mark, covered)
         if fault:
-            raise _refusal(mark, *fault, file=file, document=document)
+            faults.append(refuse(mark, *fault))
+    for found in _explained(faults, text, marks):
+        note(found)
     return tuple(mentions)
+
+
+def _explained(faults: list[AnnotationError], text: str, marks: Sequence[Mark]) -> list[AnnotationError]:
+    """Return the faults, or the one that stands behind all of them."""
+    quoted = [(mark.start, mark.end, mark.quote) for mark in marks if mark.quote and mark.quote.strip()]
+    reason = explain(text, quoted) if faults else None
+    if reason is None:
+        return faults
+    how_many = f"the quoted text of all {len(quoted)} mentions stands" if len(quoted) > 1 else "the quoted text stands"
+    problem = f"{how_many} elsewhere: {reason}"
+    return [replace(faults[0], problem=problem, remedy="Export again, with offsets in characters of exactly this text")]
 
 
 def _fault_of_bounds(mark: Mark, length: int) -> tuple[str, str] | None:
@@ -134,12 +152,17 @@ def _fault_of_text(mark: Mark, covered: str) -> tuple[str, str] | None:
         return problem, f"Mark {start}-{end} instead"
     # Compared without white space: tools pad the quote or write a line end as a space. Offsets
     # cannot be wrong unnoticed, since the span itself has no white space at its ends.
-    if mark.quote is not None and "".join(mark.quote.split()) != "".join(covered.split()):
+    if mark.quote is not None and inked(mark.quote) != inked(covered):
         return (
-            f"the mention {span} of label {shown(mark.label)} differs from the text that the export quotes for it",
+            f"the mention {span}{_of_label(mark, covered)} differs from the text that the export quotes for it",
             "Export text and annotations together, with offsets in characters; look for changed line ends or accents",
         )
     return None
+
+
+def _of_label(mark: Mark, covered: str) -> str:
+    """Name the label, unless it may have changed places with a text."""
+    return f" of label {shown(mark.label, f'{covered} {mark.quote}')}"
 
 
 def _refusal(mark: Mark, problem: str, remedy: str, *, file: str, document: str) -> AnnotationError:

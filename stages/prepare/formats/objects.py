@@ -9,8 +9,20 @@ from typing import Any, NamedTuple
 
 from stages.common.documents import METADATA
 from stages.common.errors import AnnotationError
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.marks import Mark
-from stages.prepare.formats.source import data_files, read_lines, refuse_controls, shown
+from stages.prepare.formats.source import (
+    MAX_CHARACTERS,
+    MAX_IDENTIFIER,
+    data_files,
+    read_lines,
+    refuse_controls,
+    refuse_identifier,
+    shown,
+)
+
+_FURTHEST = 4 * MAX_CHARACTERS
+"""No document has such an offset, in whatever it is counted; messages stay readable without its digits."""
 
 _MOST_SECONDS = 1e9
 """More is no measurement; the comparison also keeps infinities and NaN out."""
@@ -29,7 +41,7 @@ class Place(NamedTuple):
 
     def within(self, id: str) -> Place:
         """Return the place with the document's identifier, where that can be shown."""
-        return self._replace(document=id) if id.isprintable() and len(id) <= 200 else self
+        return self._replace(document=id) if id.isprintable() and len(id) <= MAX_IDENTIFIER else self
 
 
 def parse_json(text: str, place: Place) -> Any:
@@ -73,12 +85,17 @@ def lines_of(path: Path, *, beside: tuple[str, ...] = ()) -> Iterator[tuple[Plac
             if not line.strip():
                 continue
             empty, place = False, Place(file.name, number)
-            entry = parse_json(line, place)
-            if not isinstance(entry, dict):
-                raise place.refuse("is not a JSON object", "Write one object in braces on each line")
-            yield place, entry
+            with noting:
+                yield place, as_object(parse_json(line, place), place)
         if empty:
             raise AnnotationError("holds no document", "Check that the export is complete", file.name)
+
+
+def as_object(value: Any, place: Place) -> dict[str, Any]:
+    """Return a value that must be an object."""
+    if not isinstance(value, dict):
+        raise place.refuse("is not a JSON object", "Write one object in braces on each line")
+    return value
 
 
 def refuse_keys(entry: Mapping[str, Any], known: set[str], place: Place) -> None:
@@ -104,6 +121,7 @@ def id_and_text(entry: Mapping[str, Any], place: Place, *, key: str = "id") -> t
     if not isinstance(id, str) or not isinstance(text, str):
         wrong = "text" if isinstance(id, str) else key
         raise place.refuse(f"has no {wrong}, or it is not a string", f'Add "{wrong}" to the object')
+    refuse_identifier(id, text, file=place.file, line=place.line)
     place = place.within(id)
     refuse_controls(text, file=place.file, line=place.line, document=place.document)
     return id, text, place
@@ -125,6 +143,31 @@ def objects_in(entry: Mapping[str, Any], key: str, place: Place) -> list[dict[st
     return values
 
 
+def object_in(entry: Mapping[str, Any], key: str, place: Place) -> dict[str, Any]:
+    """Return the object under a key; empty where there is none, or null."""
+    value = entry.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise place.refuse(f'has "{key}" that is not an object', "Write an object in braces, or leave it out")
+    return value or {}
+
+
+def string_in(entry: Mapping[str, Any], key: str, place: Place, what: str = "") -> str | None:
+    """Return the string under a key, which a message calls `what`; None where there is none, or null."""
+    value = entry.get(key)
+    if value is not None and not isinstance(value, str):
+        named = what or f'"{key}" that'
+        raise place.refuse(f"has {named} is not a string", "Write it as a string, or leave it out")
+    return value
+
+
+def flag_in(entry: Mapping[str, Any], key: str, place: Place) -> bool:
+    """Return the truth value under a key; false where there is none, or null. ``"false"`` would be true."""
+    value = entry.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise place.refuse(f'has "{key}" that is neither true nor false', "Write true or false, or leave it out")
+    return bool(value)
+
+
 def mark_of(start: Any, end: Any, label: Any, quote: Any, place: Place) -> Mark:
     """Return a mark of what an object says of it; `quote` may be None."""
     if type(start) is not int or type(end) is not int or not isinstance(label, str):  # True is an int
@@ -132,6 +175,8 @@ def mark_of(start: Any, end: Any, label: Any, quote: Any, place: Place) -> Mark:
             "has a mention without whole-numbered start and end, or without a label",
             "Give start and end as numbers and the label as a string",
         )
+    if max(abs(start), abs(end)) > _FURTHEST:
+        raise place.refuse("has a mention whose offsets are in no text", "Export again")
     if quote is not None and not isinstance(quote, str):
         raise place.refuse("has a mention whose text is not a string", "Leave it out or quote the text")
     return Mark(start, end, label, quote, place.line)

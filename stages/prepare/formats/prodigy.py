@@ -8,6 +8,7 @@ from typing import Any
 
 from stages.common.documents import Document
 from stages.prepare.formats.annotators import Annotated, by_annotator, single
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.marks import Mark, make_document
 from stages.prepare.formats.objects import (
     Place,
@@ -15,8 +16,10 @@ from stages.prepare.formats.objects import (
     lines_of,
     mark_of,
     metadata_of,
+    object_in,
     objects_in,
     seconds_of,
+    string_in,
 )
 
 SUFFIXES = (".jsonl",)
@@ -45,23 +48,21 @@ def read_by_annotator(path: Path) -> dict[str, list[Document]]:
 
 def _annotated(path: Path) -> Iterator[Annotated]:
     for place, entry in lines_of(path):
-        answer = entry.get("answer")
-        if answer not in _ANSWERS:
-            raise place.refuse(
-                "has no answer, so nobody has annotated it", "Export the dataset with prodigy db-out, not its input"
-            )
-        if answer == "accept":
-            yield _of_example(entry, place)
+        with noting:
+            answer = entry.get("answer")
+            if answer not in _ANSWERS:
+                raise place.refuse(
+                    "has no answer, so nobody has annotated it", "Export the dataset with prodigy db-out, not its input"
+                )
+            if answer == "accept":
+                yield _of_example(entry, place)
 
 
 def _of_example(entry: dict[str, Any], place: Place) -> Annotated:
     id, text, place = id_and_text(entry, place, key="id" if "id" in entry else "_input_hash")
-    annotator = next((entry[key] for key in ("_annotator_id", "_session_id") if entry.get(key)), place.file)
-    if not isinstance(annotator, str):
-        raise place.refuse("has an annotator who is not a string", "Export the dataset with prodigy db-out")
-    meta = entry.get("meta") or {}
-    if not isinstance(meta, dict):
-        raise place.refuse('has "meta" that is not an object', "Write an object in braces, or leave it out")
+    named = (string_in(entry, key, place, "an annotator who") for key in ("_annotator_id", "_session_id"))
+    annotator = next(filter(None, named), place.file)
+    meta = object_in(entry, "meta", place)
     document = make_document(
         text,
         list(_marks(entry, place)),
@@ -78,7 +79,7 @@ def _marks(entry: dict[str, Any], place: Place) -> Iterator[Mark]:
     if "spans" not in entry:
         raise place.refuse('has no "spans"', 'Write "spans": [] where there are none')
     for span in objects_in(entry, "spans", place):
-        quote = span.get("text")
-        if not span.get("label"):
-            raise place.refuse("has a span without a label", "Give it a label in Prodigy, or delete it")
-        yield mark_of(span.get("start"), span.get("end"), span["label"], quote, place)
+        with noting:
+            if not span.get("label"):
+                raise place.refuse("has a span without a label", "Give it a label in Prodigy, or delete it")
+            yield mark_of(span.get("start"), span.get("end"), span["label"], span.get("text"), place)

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
+from stages.prepare.formats.faults import note, noting
 from stages.prepare.formats.marks import Mark, make_document, parse_offset
-from stages.prepare.formats.source import data_files, read_lines
+from stages.prepare.formats.objects import Place
+from stages.prepare.formats.source import data_files, read_lines, refuse_identifier
 
 SUFFIXES = (".txt", ".pubtator")
 _TEXT_LINE = re.compile(r"([^|\t]{1,200})\|([ta])\|(.*)", re.DOTALL)
@@ -41,27 +43,31 @@ def read(path: Path) -> list[Document]:
     texts: dict[str, str] = {}
     repeats: dict[str, int] = {}
     for file in data_files(path, SUFFIXES):
-        found = 0
-        for block in _blocks(read_lines(file)):
-            title, abstract = _text_lines(block, file.name)
-            id, text = title[1], f"{title[3]}\n{abstract[3]}"
-            line = block[0].number
-            if texts.setdefault(id, text) != text:
-                raise AnnotationError(
-                    "a second document with another text has this identifier",
-                    "Give it an identifier of its own",
-                    file.name,
-                    line=line,
-                    document=id,
-                )
-            repeats[id] = repeats.get(id, 0) + 1
-            name = id if repeats[id] == 1 else f"{id}#{repeats[id]}"
-            marks = list(_marks(block[2:], id, file.name))
-            documents.append(make_document(text, marks, id=name, file=file.name, line=line))
-            found += 1
-        if not found:
-            raise AnnotationError("holds no document", "Check that the export is complete", file.name)
+        blocks = list(_blocks(read_lines(file)))
+        if not blocks:
+            note(AnnotationError("holds no document", "Check that the export is complete", file.name))
+        for block in blocks:
+            with noting:
+                documents.append(_document(block, file.name, texts, repeats))
     return _refuse_clashes(documents, path)
+
+
+def _document(block: list[_Line], file: str, texts: dict[str, str], repeats: dict[str, int]) -> Document:
+    title, abstract = _text_lines(block, file)
+    id, text = title[1], f"{title[3]}\n{abstract[3]}"
+    line = block[0].number
+    refuse_identifier(id, text, file=file, line=line)
+    if texts.setdefault(id, text) != text:
+        raise AnnotationError(
+            "a second document with another text has this identifier",
+            "Give it an identifier of its own",
+            file,
+            line=line,
+            document=id,
+        )
+    repeats[id] = repeats.get(id, 0) + 1
+    name = id if repeats[id] == 1 else f"{id}#{repeats[id]}"
+    return make_document(text, list(_marks(block[2:], id, file)), id=name, file=file, line=line)
 
 
 def _refuse_clashes(documents: list[Document], path: Path) -> list[Document]:
@@ -111,33 +117,31 @@ def _text_lines(block: list[_Line], file: str) -> tuple[re.Match[str], re.Match[
 
 def _marks(lines: list[_Line], id: str, file: str) -> Iterator[Mark]:
     for number, content in lines:
-        columns = content.split("\t")
-        if columns[0] != id:
-            raise AnnotationError(
-                "belongs to another document, or is no annotation",
-                "Begin the line with the document's identifier and a tab, and end documents with a blank line",
-                file,
-                line=number,
-                document=id,
-            )
-        numeric = len(columns) > 1 and parse_offset(columns[1]) is not None
-        if len(columns) == 4 and not numeric:  # a relation; with a number it is a mention cut short
-            continue
-        if not 5 <= len(columns) <= 7:
-            raise AnnotationError(
-                f"has {len(columns)} columns instead of 5 to 7 of a mention or 4 of a relation",
-                "Write ID, start, end, text, label and optionally the concept, separated by tabs",
-                file,
-                line=number,
-                document=id,
-            )
-        start, end = parse_offset(columns[1]), parse_offset(columns[2])
-        if start is None or end is None:
-            raise AnnotationError(
-                "has offsets that are not whole numbers from 0",
-                "Write start and end in digits, in characters of title and abstract",
-                file,
-                line=number,
-                document=id,
-            )
-        yield Mark(start, end, columns[4].strip(), columns[3], number)
+        with noting:
+            mark = _mark(content.split("\t"), Place(file, number, id))
+            if mark:
+                yield mark
+
+
+def _mark(columns: list[str], place: Place) -> Mark | None:
+    """Return the mention of a line, or None for a relation."""
+    if columns[0] != place.document:
+        raise place.refuse(
+            "belongs to another document, or is no annotation",
+            "Begin the line with the document's identifier and a tab, and end documents with a blank line",
+        )
+    numeric = len(columns) > 1 and parse_offset(columns[1]) is not None
+    if len(columns) == 4 and not numeric:  # a relation; with a number it is a mention cut short
+        return None
+    if not 5 <= len(columns) <= 7:
+        raise place.refuse(
+            f"has {len(columns)} columns instead of 5 to 7 of a mention or 4 of a relation",
+            "Write ID, start, end, text, label and optionally the concept, separated by tabs",
+        )
+    start, end = parse_offset(columns[1]), parse_offset(columns[2])
+    if start is None or end is None:
+        raise place.refuse(
+            "has offsets that are not whole numbers from 0",
+            "Write start and end in digits, in characters of title and abstract",
+        )
+    return Mark(start, end, columns[4].strip(), columns[3], place.line)

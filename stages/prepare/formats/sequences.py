@@ -8,7 +8,7 @@ from typing import NamedTuple
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
 from stages.common.tags import TokenSpan
-from stages.prepare.formats.source import MAX_CHARACTERS, too_long
+from stages.prepare.formats.source import MAX_CHARACTERS, refuse_identifier, too_long
 
 
 class Sentence(NamedTuple):
@@ -28,8 +28,9 @@ def join_sentences(
     Raises
     ------
     AnnotationError
-        When there is no sentence, or a document is too long.
+        When there is no sentence, a document is too long, or its identifier cannot name it.
     """
+    refuse_identifier(id, file=file, line=line)
     if not sentences:
         raise AnnotationError(
             "there is no sentence" if stream else "the document has no sentence",

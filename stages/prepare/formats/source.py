@@ -13,6 +13,12 @@ from stages.common.errors import AnnotationError
 MAX_CHARACTERS = 5_000_000
 """Longest document, and longest line; a note is a few thousand characters, so more is a broken export."""
 
+MAX_IDENTIFIER = 200
+"""Most characters of a document's identifier."""
+
+MAX_DEPTH = 32
+"""Most folders within one another: an export of a tool has two or three."""
+
 MAX_BYTES = 1 << 30
 """Largest file: it is read at once."""
 
@@ -31,6 +37,30 @@ class File(NamedTuple):
     path: Path
 
 
+def refuse_identifier(id: str, text: str | None = None, *, file: str, line: int | None = None) -> None:
+    """Refuse what cannot name a document: it stands in messages, tables and file names.
+
+    A phrase of the note in its place, as where columns were exchanged, would put the note into every message; a
+    single word is taken for an identifier, whatever it is. Without `text`, as where the name of a file is the
+    identifier, it is not asked.
+    """
+    if not id or not id.isprintable() or id != id.strip() or len(id) > MAX_IDENTIFIER:
+        raise AnnotationError(
+            f"a document's identifier is empty, unprintable, has blanks at its ends or is longer than {MAX_IDENTIFIER}"
+            " characters",
+            "Give every document a short identifier of printable characters",
+            file,
+            line=line,
+        )
+    if text is not None and len(id.split()) > 1 and (id in text or len(text) < len(id)):
+        raise AnnotationError(
+            "a document's identifier looks like its text",
+            "Exchange the two, or give the document an identifier of one word, which says nothing of the patient",
+            file,
+            line=line,
+        )
+
+
 def list_files(path: Path) -> list[File]:
     """List the files of an export in order of their names; hidden ones are not part of it.
 
@@ -43,7 +73,8 @@ def list_files(path: Path) -> list[File]:
     ------
     AnnotationError
         When `path` is missing, or anything in it is a symbolic link or not a regular file: a link
-        would let a batch change without its hash, and a pipe would hang the reader.
+        would let a batch change without its hash, and a pipe would hang the reader. When folders are
+        nested deeper than `MAX_DEPTH`.
     """
     if path.is_symlink() or not path.exists():
         kind = "is a symbolic link" if path.is_symlink() else "does not exist"
@@ -52,6 +83,10 @@ def list_files(path: Path) -> list[File]:
         return [_regular(path, path.name)]
     files = []
     for folder, folders, names in os.walk(path, onerror=_stop):
+        if len(Path(folder).relative_to(path).parts) > MAX_DEPTH:
+            raise AnnotationError(
+                f"has folders within folders, more than {MAX_DEPTH} deep", "Put the files side by side", path.name
+            )
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         linked = [name for name in folders if Path(folder, name).is_symlink()]
         for name in [*linked, *names]:
@@ -101,6 +136,19 @@ def data_files(path: Path, suffixes: Sequence[str], *, beside: Sequence[str] = (
     return found
 
 
+def read_bytes(file: File, most: int) -> bytes:
+    """Read a file whole, after a look at its size.
+
+    Raises
+    ------
+    AnnotationError
+        When it has more than `most` bytes.
+    """
+    if file.path.stat().st_size > most:
+        raise AnnotationError(f"is larger than {most >> 20} MiB", "Split it into several files", file.name)
+    return file.path.read_bytes()
+
+
 def read_text(file: File) -> str:
     """Read a UTF-8 file as it stands: a byte order mark is dropped, line ends are not translated.
 
@@ -110,9 +158,7 @@ def read_text(file: File) -> str:
         On bytes that are not UTF-8 (with the byte offset), on control characters, on a file of
         more than `MAX_BYTES`.
     """
-    if file.path.stat().st_size > MAX_BYTES:
-        raise AnnotationError(f"is larger than {MAX_BYTES >> 20} MiB", "Split it into several files", file.name)
-    data = file.path.read_bytes()
+    data = read_bytes(file, MAX_BYTES)
     mark = 3 if data.startswith(b"\xef\xbb\xbf") else 0
     try:
         text = data[mark:].decode("utf-8")
@@ -187,6 +233,13 @@ def too_long(what: str, *, file: str, line: int | None = None, document: str | N
     )
 
 
-def shown(name: str) -> str:
-    """Return a label or key for a message, or a stand-in where it could be note text."""
-    return repr(name) if _NAME.fullmatch(name) else f"(a name of {len(name)} characters)"
+def shown(name: str, text: str = "") -> str:
+    """Return a label or key for a message, or a stand-in where it could be note text.
+
+    Where it is a word of `text`, columns may have been exchanged.
+    """
+    if not _NAME.fullmatch(name):
+        return f"(a name of {len(name)} characters)"
+    if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text):
+        return f"(a name of {len(name)} characters, which is also a word of the note)"
+    return repr(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.common.tags import TokenSpan
+from stages.prepare.formats.faults import noting
 from stages.prepare.formats.sequences import Sentence, join_sentences, refuse_spaces
 from stages.prepare.formats.source import COMPANIONS, File, list_files, read_lines
 
@@ -61,9 +62,10 @@ def _sentences(sent: File, label: File) -> Iterator[Sentence]:
                 yield Sentence(tokens, _runs(labels))
             tokens, labels = [], []
             continue
-        refuse_spaces(token, file=sent.name, line=number)
-        if mark != "O" and mark not in LABELS:
-            raise AnnotationError("has an unknown label", f"Use O, {' or '.join(LABELS)}", label.name, line=number)
+        with noting:
+            refuse_spaces(token, file=sent.name, line=number)
+            if mark != "O" and mark not in LABELS:
+                raise AnnotationError("has an unknown label", f"Use O, {' or '.join(LABELS)}", label.name, line=number)
         tokens.append(token)
         labels.append(mark)
     if tokens:
