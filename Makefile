@@ -28,23 +28,13 @@ help: ## list the targets
 env: $(STAMP) ## build .venv (uv when present, else pip)
 
 $(STAMP): requirements.txt
-	@PYTHON=$$(.ci/find-python) && \
-	if command -v uv >/dev/null; then \
-	  echo "environment: installing with uv"; \
-	  uv venv --quiet --allow-existing --python "$$PYTHON" $(VENV); \
-	  uv pip install --python $(BIN)/python --requirement requirements.txt; \
-	else \
-	  echo "environment: installing with pip (a few minutes; with uv it is seconds)"; \
-	  "$$PYTHON" -m venv $(VENV); \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt; \
-	fi
+	@.ci/install $(VENV) $<
 	@touch $@
 
 .PHONY: lock
-lock: ## resolve requirements.in, and those of the annotation tools, into *.txt (needs uv)
-	uv pip compile --quiet --no-emit-index-url --python-version 3.11 requirements.in --output-file requirements.txt
-	for tool in annotation/requirements/*.in; do \
-	  uv pip compile --quiet --no-emit-index-url --python-version 3.11 $$tool --output-file $${tool%.in}.txt; done
+lock: ## resolve every requirements file (*.in) into versions and hashes (*.txt); needs uv
+	for source in requirements.in annotation/requirements/*.in benchmarks/requirements.in .ci/*/requirements.in; do \
+	  uv pip compile --quiet --no-emit-index-url --generate-hashes --python-version 3.11 $$source --output-file $${source%.in}.txt; done
 
 # ---- the loop ----------------------------------------------------------------------------------
 
@@ -78,9 +68,7 @@ plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
 # ---- annotation tools, each in an environment of its own ---------------------------------------
 
 .venv-%/.installed: annotation/requirements/%.txt
-	@PYTHON=$$(.ci/find-python) && "$$PYTHON" -m venv $(@D) && \
-	if command -v uv >/dev/null; then uv pip install --quiet --python $(@D)/bin/python --requirement $<; \
-	else $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; fi
+	@.ci/install $(@D) $<
 	@touch $@
 
 .PHONY: label-studio-env
@@ -164,8 +152,7 @@ lint-workflows: .venv-lint/.installed ## the workflows: actionlint, zizmor, JSON
 	.venv-lint/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 .venv-lint/.installed: .ci/lint/requirements.txt .ci/lint/package.json .ci/lint/package-lock.json
-	@PYTHON=$$(.ci/find-python) && "$$PYTHON" -m venv .venv-lint
-	@.venv-lint/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@.ci/install .venv-lint $<
 	@cp .ci/lint/package.json .ci/lint/package-lock.json .venv-lint/
 	@npm ci --prefix .venv-lint --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@

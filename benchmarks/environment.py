@@ -54,23 +54,11 @@ def run_module(python: Path | str, arguments: list[str], *, niced: bool) -> None
 
 
 def main() -> int:
-    """Build the environment: uv where it is present, else pip."""
-    python = FOLDER / "bin" / "python"
-    uv = shutil.which("uv")
-    if uv:
-        commands = [
-            [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(FOLDER)],
-            [uv, "pip", "install", "--python", str(python), "--requirement", str(REQUIREMENTS)],
-        ]
-    else:
-        commands = [
-            [sys.executable, "-m", "venv", str(FOLDER)],
-            [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS)],
-        ]
-    for command in commands:
-        if subprocess.run(command, check=False).returncode:  # noqa: S603
-            print(f"benchmarks: failed: {' '.join(command)}", file=sys.stderr)
-            return 2
+    """Build the environment as `make` builds the project's: every file checked against its hash."""
+    command = [str(ROOT / ".ci" / "install"), str(FOLDER), str(REQUIREMENTS)]
+    if subprocess.run(command, env=os.environ | {"PYTHON": sys.executable}, check=False).returncode:  # noqa: S603
+        print("benchmarks: the peers' environment could not be built; see above", file=sys.stderr)
+        return 2
     (FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
     print(f"benchmarks: {FOLDER.name} is ready")
     return 0

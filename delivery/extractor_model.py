@@ -180,8 +180,8 @@ def requirements_of(root: Path) -> list[str]:
     DeliveryError
         When one of them has no pinned version.
     """
-    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {line.split("==")[0]: line for line in lines if re.match(r"[\w.-]+==", line)}
+    text = (root / "requirements.txt").read_text(encoding="utf-8")
+    pinned = {line.split("==")[0]: line for line in re.findall(r"^[\w.-]+==[^\s;]+", text, re.MULTILINE)}
     if missing := sorted(set(LIBRARIES) - pinned.keys()):
         raise DeliveryError(f"requirements.txt pins no {', '.join(missing)}: add it to requirements.in and `make lock`")
     return [pinned[name] for name in LIBRARIES]
