@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SEED := data/annotations.dvc data/incoming.dvc
+BOM := reports/bom.json
 
 # Telemetry of every library is off; heavy libraries write no caches into the repository.
 export DO_NOT_TRACK := 1
@@ -156,6 +157,16 @@ lint-workflows: .venv-lint/.installed ## the workflows: actionlint, zizmor, JSON
 	@cp .ci/lint/package.json .ci/lint/package-lock.json .venv-lint/
 	@npm ci --prefix .venv-lint --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
+
+.venv-%/.installed: .ci/%/requirements.txt
+	@.ci/install $(@D) $<
+	@touch $@
+
+.PHONY: bom
+bom: .venv-bom/.installed ## CycloneDX bill of materials of requirements.txt, valid and the same bytes every time (BOM=reports/bom.json)
+	@mkdir -p $(dir $(BOM))
+	env -u SOURCE_DATE_EPOCH PYTHONWARNINGS=ignore .venv-bom/bin/cyclonedx-py requirements requirements.txt \
+	  --pyproject pyproject.toml --output-reproducible --spec-version 1.6 --output-format JSON --validate --output-file $(BOM)
 
 .PHONY: types
 types: $(STAMP) ## static types

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -80,3 +83,22 @@ def test_a_model_asks_for_versions_without_hashes() -> None:
     required = requirements_of(ROOT)
     assert [line.split("==")[0] for line in required] == list(LIBRARIES)
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in required)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / ".venv-bom/.installed").exists(), reason="its environment was not built: `make bom`")
+def test_the_bill_of_materials_is_complete_and_the_same_every_time(tmp_path: Path) -> None:
+    """`make bom` validates it against the schema of CycloneDX and fails when it does not hold."""
+    made = []
+    for epoch in ("1", "1000000000"):
+        path = tmp_path / epoch / "bom.json"
+        environment = {"PATH": os.environ["PATH"], "SOURCE_DATE_EPOCH": epoch, "HOME": str(tmp_path / epoch)}
+        subprocess.run(["make", "bom", f"BOM={path}"], cwd=ROOT, env=environment, check=True, capture_output=True)
+        made.append(path.read_bytes())
+    assert made[0] == made[1]
+    bom = json.loads(made[0])
+    assert bom["bomFormat"] == "CycloneDX"
+    assert "serialNumber" not in bom and "timestamp" not in bom["metadata"]
+    pinned = re.findall(r"^([\w.-]+)(?:\[.*\])?==([\w.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert sorted((part["name"], part["version"]) for part in bom["components"]) == sorted(pinned)
+    assert all(part["externalReferences"][0]["hashes"] for part in bom["components"])
