@@ -30,6 +30,7 @@ env: $(STAMP) ## build .venv (uv when present, else pip)
 
 $(STAMP): requirements.txt
 	@.ci/install $(VENV) $<
+	@$(BIN)/python -m delivery.site_cache
 	@touch $@
 
 .PHONY: lock
@@ -41,6 +42,7 @@ lock: ## resolve every requirements file (*.in) into versions and hashes (*.txt)
 
 .PHONY: data
 data: $(STAMP) ## fetch the data: the bundled seed offline, the rest from S3; hashes are checked
+	@python -m delivery.site_cache
 	@python -m delivery.leftovers
 	@echo "data: fetching"
 	@dvc fetch --quiet --remote bundled $(SEED) 2>/dev/null || true
@@ -64,6 +66,7 @@ metrics: $(STAMP) ## the current metrics as a table
 
 .PHONY: plots
 plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
+	@python -m delivery.site_cache
 	dvc plots show
 
 # ---- annotation tools, each in an environment of its own ---------------------------------------
@@ -97,6 +100,7 @@ EXPERIMENTS := Experiment|State|(prepare|validate|featurize|train|evaluate|monit
 
 .PHONY: experiments
 experiments: $(STAMP) ## the experiments of this commit side by side: parameters that differ, main metrics
+	@python -m delivery.site_cache
 	@dvc exp show --only-changed --hide-workspace --sort-by strict.micro.f1 --sort-order desc --drop '(?!$(EXPERIMENTS))'
 
 .PHONY: compare

@@ -181,7 +181,8 @@ def requirements_of(root: Path) -> list[str]:
         When one of them has no pinned version.
     """
     text = (root / "requirements.txt").read_text(encoding="utf-8")
-    pinned = {line.split("==")[0]: line for line in re.findall(r"^[\w.-]+==[^\s;]+", text, re.MULTILINE)}
+    found = re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+)", text, re.MULTILINE)
+    pinned = {name: f"{name}=={version}" for name, version in found}
     if missing := sorted(set(LIBRARIES) - pinned.keys()):
         raise DeliveryError(f"requirements.txt pins no {', '.join(missing)}: add it to requirements.in and `make lock`")
     return [pinned[name] for name in LIBRARIES]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delivery.locks import locked
+from delivery.site_cache import use
 from stages.common.command import exit_code
 from stages.common.errors import BeHealthyError
 
@@ -42,6 +43,7 @@ def exit_code_of(command: str, work: Callable[[], object]) -> int:
     def guarded() -> None:
         from mlflow.exceptions import MlflowException
 
+        use()
         try:
             work()
         except (MlflowException, OSError) as error:  # those of requests are OSErrors
