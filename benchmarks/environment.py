@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stages.common.command import without_arguments
 from stages.common.errors import BeHealthyError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,16 +54,20 @@ def run_module(python: Path | str, arguments: list[str], *, niced: bool) -> None
         raise BeHealthyError(f"{' '.join(arguments[:3])} failed with exit code {done.returncode}; see above")
 
 
-def main() -> int:
-    """Build the environment as `make` builds the project's: every file checked against its hash."""
+def build() -> None:
+    """Build the environment as `make` builds the project's: every file checked against its hash.
+
+    Raises
+    ------
+    BeHealthyError
+        When it could not be built; why is on stderr.
+    """
     command = [str(ROOT / ".ci" / "install"), str(FOLDER), str(REQUIREMENTS)]
     if subprocess.run(command, env=os.environ | {"PYTHON": sys.executable}, check=False).returncode:  # noqa: S603
-        print("benchmarks: the peers' environment could not be built; see above", file=sys.stderr)
-        return 2
+        raise BeHealthyError("the peers' environment could not be built; see above")
     (FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
     print(f"benchmarks: {FOLDER.name} is ready")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(without_arguments("benchmarks.environment", __doc__, build))
