@@ -40,6 +40,9 @@ ENTRY = "stages.train.extractor"
 EXAMPLE = ["Known COPD, no asthma. Start tiotropium 18 mcg once daily.", "Feels well."]
 """Invented notes that show how the model is called."""
 
+LIMITS = {"note_characters": 100_000, "request_characters": 1_000_000}
+"""What a served model takes: its configuration, which `MLFLOW_PYFUNC_INFERENCE_CONFIG` changes where it is served."""
+
 LIBRARIES = ("mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "scipy", "sentencex")
 """What inference imports directly; a test compares it with what a process that extracts has loaded."""
 
@@ -114,6 +117,7 @@ def _save(path: Path, models: Path, root: Path, model: LoggedModel) -> None:
             pip_requirements=requirements_of(root),
             signature=signature(),
             input_example=EXAMPLE,
+            model_config=LIMITS,
         )
     for cache in path.rglob("__pycache__"):
         shutil.rmtree(cache)
@@ -137,11 +141,12 @@ def _md5(content: bytes) -> str:
 def signature() -> ModelSignature:
     """Return what goes into the served model and what comes out of it.
 
-    The column of notes has no name here, or MLflow would take no plain strings; the script checks the name.
+    The column of notes has no name here, or MLflow would take no plain strings; the script checks the name. It has no
+    type either: MLflow would make text of what is none, and a missing note would be one without mentions.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Array, Object, Property
+    from mlflow.types.schema import AnyType, Array, Object, Property
 
     mention = Object(
         [
@@ -160,7 +165,7 @@ def signature() -> ModelSignature:
         "unknown_tokens": DataType.double,
     }
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string)]),
+        inputs=Schema([ColSpec(AnyType())]),
         outputs=Schema([*spans, *(ColSpec(kind, name) for name, kind in columns.items())]),
     )
 
