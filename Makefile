@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SEED := data/annotations.dvc data/incoming.dvc
+BOM := reports/bom.json
 
 # Telemetry of every library is off; heavy libraries write no caches into the repository.
 export DO_NOT_TRACK := 1
@@ -28,28 +29,20 @@ help: ## list the targets
 env: $(STAMP) ## build .venv (uv when present, else pip)
 
 $(STAMP): requirements.txt
-	@PYTHON=$$(.ci/find-python) && \
-	if command -v uv >/dev/null; then \
-	  echo "environment: installing with uv"; \
-	  uv venv --quiet --allow-existing --python "$$PYTHON" $(VENV); \
-	  uv pip install --python $(BIN)/python --requirement requirements.txt; \
-	else \
-	  echo "environment: installing with pip (a few minutes; with uv it is seconds)"; \
-	  "$$PYTHON" -m venv $(VENV); \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt; \
-	fi
+	@.ci/install $(VENV) $<
+	@$(BIN)/python -m delivery.site_cache
 	@touch $@
 
 .PHONY: lock
-lock: ## resolve requirements.in, and those of the annotation tools, into *.txt (needs uv)
-	uv pip compile --quiet --no-emit-index-url --python-version 3.11 requirements.in --output-file requirements.txt
-	for tool in annotation/requirements/*.in; do \
-	  uv pip compile --quiet --no-emit-index-url --python-version 3.11 $$tool --output-file $${tool%.in}.txt; done
+lock: ## resolve every requirements file (*.in) into versions and hashes (*.txt); needs uv
+	for source in requirements.in annotation/requirements/*.in benchmarks/requirements.in .ci/*/requirements.in; do \
+	  uv pip compile --quiet --no-emit-index-url --generate-hashes --python-version 3.11 $$source --output-file $${source%.in}.txt; done
 
 # ---- the loop ----------------------------------------------------------------------------------
 
 .PHONY: data
 data: $(STAMP) ## fetch the data: the bundled seed offline, the rest from S3; hashes are checked
+	@python -m delivery.site_cache
 	@python -m delivery.leftovers
 	@echo "data: fetching"
 	@dvc fetch --quiet --remote bundled $(SEED) 2>/dev/null || true
@@ -73,14 +66,13 @@ metrics: $(STAMP) ## the current metrics as a table
 
 .PHONY: plots
 plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
+	@python -m delivery.site_cache
 	dvc plots show
 
 # ---- annotation tools, each in an environment of its own ---------------------------------------
 
 .venv-%/.installed: annotation/requirements/%.txt
-	@PYTHON=$$(.ci/find-python) && "$$PYTHON" -m venv $(@D) && \
-	if command -v uv >/dev/null; then uv pip install --quiet --python $(@D)/bin/python --requirement $<; \
-	else $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; fi
+	@.ci/install $(@D) $<
 	@touch $@
 
 .PHONY: label-studio-env
@@ -108,6 +100,7 @@ EXPERIMENTS := Experiment|State|(prepare|validate|featurize|train|evaluate|monit
 
 .PHONY: experiments
 experiments: $(STAMP) ## the experiments of this commit side by side: parameters that differ, main metrics
+	@python -m delivery.site_cache
 	@dvc exp show --only-changed --hide-workspace --sort-by strict.micro.f1 --sort-order desc --drop '(?!$(EXPERIMENTS))'
 
 .PHONY: compare
@@ -164,11 +157,20 @@ lint-workflows: .venv-lint/.installed ## the workflows: actionlint, zizmor, JSON
 	.venv-lint/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 .venv-lint/.installed: .ci/lint/requirements.txt .ci/lint/package.json .ci/lint/package-lock.json
-	@PYTHON=$$(.ci/find-python) && "$$PYTHON" -m venv .venv-lint
-	@.venv-lint/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@.ci/install .venv-lint $<
 	@cp .ci/lint/package.json .ci/lint/package-lock.json .venv-lint/
 	@npm ci --prefix .venv-lint --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
+
+.venv-%/.installed: .ci/%/requirements.txt
+	@.ci/install $(@D) $<
+	@touch $@
+
+.PHONY: bom
+bom: .venv-bom/.installed ## CycloneDX bill of materials of requirements.txt, valid and the same bytes every time (BOM=reports/bom.json)
+	@mkdir -p $(dir $(BOM))
+	env -u SOURCE_DATE_EPOCH PYTHONWARNINGS=ignore .venv-bom/bin/cyclonedx-py requirements requirements.txt \
+	  --pyproject pyproject.toml --output-reproducible --spec-version 1.6 --output-format JSON --validate --output-file $(BOM)
 
 .PHONY: types
 types: $(STAMP) ## static types

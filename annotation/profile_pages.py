@@ -1,8 +1,8 @@
-"""Tables to pages, in the profiler's own environment: `python profile_pages.py TABLES TARGET BATCH`."""
+"""Tables to pages, in the profiler's own environment: called by `annotation.profile`."""
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import pandas as pd
@@ -31,4 +31,8 @@ def main(tables: Path, target: Path, batch: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", type=Path, help="folder of Parquet tables")
+    parser.add_argument("target", type=Path, help="folder of the pages")
+    parser.add_argument("batch", help="its name, for the titles")
+    main(**vars(parser.parse_args()))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stages.common.command import without_arguments
 from stages.common.errors import BeHealthyError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,28 +54,20 @@ def run_module(python: Path | str, arguments: list[str], *, niced: bool) -> None
         raise BeHealthyError(f"{' '.join(arguments[:3])} failed with exit code {done.returncode}; see above")
 
 
-def main() -> int:
-    """Build the environment: uv where it is present, else pip."""
-    python = FOLDER / "bin" / "python"
-    uv = shutil.which("uv")
-    if uv:
-        commands = [
-            [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(FOLDER)],
-            [uv, "pip", "install", "--python", str(python), "--requirement", str(REQUIREMENTS)],
-        ]
-    else:
-        commands = [
-            [sys.executable, "-m", "venv", str(FOLDER)],
-            [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS)],
-        ]
-    for command in commands:
-        if subprocess.run(command, check=False).returncode:  # noqa: S603
-            print(f"benchmarks: failed: {' '.join(command)}", file=sys.stderr)
-            return 2
+def build() -> None:
+    """Build the environment as `make` builds the project's: every file checked against its hash.
+
+    Raises
+    ------
+    BeHealthyError
+        When it could not be built; why is on stderr.
+    """
+    command = [str(ROOT / ".ci" / "install"), str(FOLDER), str(REQUIREMENTS)]
+    if subprocess.run(command, env=os.environ | {"PYTHON": sys.executable}, check=False).returncode:  # noqa: S603
+        raise BeHealthyError("the peers' environment could not be built; see above")
     (FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
     print(f"benchmarks: {FOLDER.name} is ready")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(without_arguments("benchmarks.environment", __doc__, build))

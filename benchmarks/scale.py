@@ -7,6 +7,7 @@ a cache that only ever met the same text would prove nothing.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import sys
@@ -112,16 +113,21 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     plt.close(figure)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Measure: `python -m benchmarks.scale MODEL NOTES TOKENS CSV` (called by `benchmarks.throughput`)."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure (called by `benchmarks.throughput`)."""
     from threadpoolctl import threadpool_limits
 
-    model, notes, most, out = arguments
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("model", type=Path, help="model folder")
+    parser.add_argument("notes", type=Path, help="JSON: the sentences of each note")
+    parser.add_argument("tokens", type=int, help="length of the text")
+    parser.add_argument("csv", type=Path, help="where the table goes")
+    given = parser.parse_args(arguments)
     with threadpool_limits(limits=1):
-        table = measure(Extractor.load(Path(model)), json.loads(Path(notes).read_text(encoding="utf-8")), int(most))
-    write_csv(Path(out), table)
+        table = measure(Extractor.load(given.model), json.loads(given.notes.read_text(encoding="utf-8")), given.tokens)
+    write_csv(given.csv, table)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

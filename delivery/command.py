@@ -7,15 +7,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from delivery.site_cache import use
 from stages.common.errors import BeHealthyError
 
 
 def exit_code(name: str, work: Callable[[], int | None]) -> int:
     """Run a command; return what it returns (None is 0), or 1 after printing what is wrong and the remedy.
 
-    130, as shells have it, when it was interrupted from the keyboard.
+    130, as shells have it, when it was interrupted from the keyboard. DVC, wherever the command uses it, works in a
+    folder that is closed to other users.
     """
     try:
+        use()
         return work() or 0
     except BeHealthyError as error:
         print(f"{name}: {error}", file=sys.stderr)

@@ -40,6 +40,9 @@ ENTRY = "stages.train.extractor"
 EXAMPLE = ["Known COPD, no asthma. Start tiotropium 18 mcg once daily.", "Feels well."]
 """Invented notes that show how the model is called."""
 
+LIMITS = {"note_characters": 100_000, "request_characters": 1_000_000}
+"""What a served model takes: its configuration, which `MLFLOW_PYFUNC_INFERENCE_CONFIG` changes where it is served."""
+
 LIBRARIES = ("mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "scipy", "sentencex")
 """What inference imports directly; a test compares it with what a process that extracts has loaded."""
 
@@ -114,6 +117,7 @@ def _save(path: Path, models: Path, root: Path, model: LoggedModel) -> None:
             pip_requirements=requirements_of(root),
             signature=signature(),
             input_example=EXAMPLE,
+            model_config=LIMITS,
         )
     for cache in path.rglob("__pycache__"):
         shutil.rmtree(cache)
@@ -137,11 +141,12 @@ def _md5(content: bytes) -> str:
 def signature() -> ModelSignature:
     """Return what goes into the served model and what comes out of it.
 
-    The column of notes has no name here, or MLflow would take no plain strings; the script checks the name.
+    The column of notes has no name here, or MLflow would take no plain strings; the script checks the name. It has no
+    type either: MLflow would make text of what is none, and a missing note would be one without mentions.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Array, Object, Property
+    from mlflow.types.schema import AnyType, Array, Object, Property
 
     mention = Object(
         [
@@ -160,7 +165,7 @@ def signature() -> ModelSignature:
         "unknown_tokens": DataType.double,
     }
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string)]),
+        inputs=Schema([ColSpec(AnyType())]),
         outputs=Schema([*spans, *(ColSpec(kind, name) for name, kind in columns.items())]),
     )
 
@@ -180,8 +185,9 @@ def requirements_of(root: Path) -> list[str]:
     DeliveryError
         When one of them has no pinned version.
     """
-    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {line.split("==")[0]: line for line in lines if re.match(r"[\w.-]+==", line)}
+    text = (root / "requirements.txt").read_text(encoding="utf-8")
+    found = re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+)", text, re.MULTILINE)
+    pinned = {name: f"{name}=={version}" for name, version in found}
     if missing := sorted(set(LIBRARIES) - pinned.keys()):
         raise DeliveryError(f"requirements.txt pins no {', '.join(missing)}: add it to requirements.in and `make lock`")
     return [pinned[name] for name in LIBRARIES]

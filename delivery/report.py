@@ -24,6 +24,7 @@ from delivery.revisions import Revision, commits_missing, common_ancestor, works
 from delivery.runs import run_url
 from delivery.sections import Report, bars_of, render
 from delivery.server import DeliveryError
+from delivery.site_cache import use
 from delivery.stored import NotReadableError, Stored
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report."""
     options = Options(**vars(_parser().parse_args(arguments)))
     try:
+        use()
         report = collect(options)
         text = render(report)
         if options.out:

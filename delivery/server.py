@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delivery.locks import locked
+from delivery.site_cache import use
 from stages.common.command import exit_code
 from stages.common.errors import BeHealthyError
 
@@ -40,6 +41,7 @@ def exit_code_of(command: str, work: Callable[[], object]) -> int:
     """Run a command that talks to the server; return 0, or 2 after printing what is wrong and the remedy."""
 
     def guarded() -> None:
+        use()
         try:
             work()
         except BeHealthyError:

@@ -17,6 +17,7 @@ from delivery.experiments import commits, experiments, find, has_results
 from delivery.outputs import Outputs
 from delivery.revisions import Revision
 from delivery.server import connect, shown, tracking_uri
+from delivery.site_cache import use
 from delivery.tracking import MODEL, experiment_of, is_absent, numbers, track
 from stages.common.errors import BeHealthyError
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     asked = _parse(arguments)
     try:
+        use()
         revisions = chosen(asked.rev, branches=asked.all)
         return 1 if _track_all(revisions) else 0
     except BeHealthyError as error:

@@ -1,28 +1,36 @@
-"""Run one contestant in a process of its own: `python -m benchmarks.contestants STEP NAME INPUT FOLDER OUT`."""
+"""Run one contestant in a process of its own, and write what was measured."""
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import OURS, Contestant, contestant
+from benchmarks.contestants import CONTESTANTS, OURS, Contestant, contestant
 from benchmarks.task import Note, Task, token_count
 from benchmarks.timing import cpu_seconds, peak_memory_mb, rate
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Do one of the `STEPS`, and write what was measured."""
     from threadpoolctl import threadpool_limits
 
-    step, name, given, folder, out = arguments
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.contestants", description=__doc__)
+    parser.add_argument("step", choices=STEPS)
+    parser.add_argument("name", choices=CONTESTANTS)
+    parser.add_argument("input", type=Path, help="the task, as `benchmarks.task` writes it")
+    parser.add_argument("folder", type=Path, help="of the model")
+    parser.add_argument("out", type=Path, help="JSON to write")
+    given = parser.parse_args(arguments)
     with threadpool_limits(limits=1):
-        measured = STEPS[step](name, Path(given), Path(folder))
+        measured = STEPS[given.step](given.name, given.input, given.folder)
     measured["peak_memory_mb"] = peak_memory_mb()
-    Path(out).write_text(json.dumps(measured, ensure_ascii=False), encoding="utf-8")
+    given.out.write_text(json.dumps(measured, ensure_ascii=False), encoding="utf-8")
     return 0
 
 
@@ -108,4 +116,4 @@ def rates(it: Contestant, task: Task, folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,15 +1,43 @@
-"""How a stage ends when the user has to mend something: one line, no traceback, an exit code that tells."""
+"""How a stage begins and ends: it says what it does when asked, and takes no argument that it does not know.
+
+When the user has to mend something it ends with one line, no traceback, and an exit code that tells.
+"""
 
 from __future__ import annotations
 
+import argparse
 import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stages.common.errors import BeHealthyError
 
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO}
 """Faults of the machine that no code of ours explains: a traceback would hide them."""
+
+
+def without_arguments(
+    module: str, about: str | None, work: Callable[[], object], arguments: Sequence[str] | None = None
+) -> int:
+    """Run a command that takes no arguments, as `exit_code` does, once it is clear that none were given.
+
+    ``--help`` prints what it does and ends with 0, any other argument with a line about it and 2: nothing was run.
+
+    Parameters
+    ----------
+    module : str
+        As in ``python -m MODULE``; its last part is the name in messages.
+    about : str, optional
+        The module's docstring.
+    work : callable
+    arguments : sequence of str, optional
+        Those of the process by default.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args(arguments)
+    return exit_code(module.rpartition(".")[2], work)
 
 
 def exit_code(stage: str, work: Callable[[], object]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from stages.common.command import without_arguments
 from stages.common.files import read_json
 from stages.common.tags import LABELS
 
@@ -70,4 +72,4 @@ def _ratios(row: Mapping[str, float]) -> list[str]:
 
 
 if __name__ == "__main__":
-    show_all(Path("metrics"))
+    sys.exit(without_arguments("stages.evaluate.summary", __doc__, lambda: show_all(Path("metrics"))))

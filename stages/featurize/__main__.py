@@ -6,7 +6,7 @@ import resource
 import sys
 from pathlib import Path
 
-from stages.common.command import exit_code
+from stages.common.command import without_arguments
 from stages.common.errors import GateError
 from stages.common.files import read_json
 from stages.common.params import load_params
@@ -36,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code("featurize", main))
+    sys.exit(without_arguments("stages.featurize", __doc__, main))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from stages.common.command import exit_code
+from stages.common.command import without_arguments
 from stages.common.files import write_json, write_table
 from stages.common.params import load_params
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
@@ -29,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code("prepare", main))
+    sys.exit(without_arguments("stages.prepare", __doc__, main))

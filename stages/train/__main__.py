@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from stages.common.command import exit_code
+from stages.common.command import without_arguments
 from stages.common.files import write_csv
 from stages.common.params import load_params
 from stages.featurize.attributes import AttributeExtractor
@@ -43,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code("train", main))
+    sys.exit(without_arguments("stages.train", __doc__, main))

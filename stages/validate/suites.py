@@ -7,12 +7,14 @@ the names (version 5), so that writing the project again changes nothing.
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stages.common.command import without_arguments
 from stages.common.files import write_text
 from stages.validate.catalogue import SUITES, Expectation, Suite
 
@@ -148,4 +150,4 @@ def write_project(root: Path = ROOT) -> None:
 
 
 if __name__ == "__main__":
-    write_project()
+    sys.exit(without_arguments("stages.validate.suites", __doc__, write_project))
