@@ -103,12 +103,9 @@ profile: data .venv-profile/.installed ## pages about a batch, BATCH=name: its n
 report: $(STAMP) ## what this branch changed against main, with its uncertainty
 	@python -m delivery.report --base main --merge-base
 
-# The few metrics that one chooses by, and whatever parameters differ; `dvc exp show` has all.
-EXPERIMENTS := Experiment|State|(prepare|validate|featurize|train|evaluate|monitor)\.|strict\.\w+\.f1$$|calibration\.ece|acceptance\.mentions
-
 .PHONY: experiments
 experiments: $(STAMP) ## the experiments of this commit side by side: parameters that differ, main metrics
-	@dvc exp show --only-changed --hide-workspace --sort-by strict.micro.f1 --sort-order desc --drop '(?!$(EXPERIMENTS))'
+	@python -m delivery.overview
 
 .PHONY: compare
 compare: $(STAMP) ## the experiments of this commit, ranked, with what is not distinguishable from the best
