@@ -117,7 +117,7 @@ track: $(STAMP) ## every experiment and commit with results that is not in MLflo
 
 .PHONY: mlflow
 mlflow: $(STAMP) ## MLflow's pages on this machine, http://127.0.0.1:5000 (PORT=… for another)
-	@echo "mlflow: http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning, in a moment; Ctrl-C ends it"
+	@echo "mlflow: http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=behealthy, in a moment; Ctrl-C ends it"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 \
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlruns
 
