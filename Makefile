@@ -95,13 +95,9 @@ profile: data .venv-profile/.installed ## pages about a batch, BATCH=name: its n
 report: $(STAMP) ## what this branch changed against main, with its uncertainty
 	@python -m delivery.report --base main --merge-base
 
-# The few metrics that one chooses by, and whatever parameters differ; `dvc exp show` has all.
-EXPERIMENTS := Experiment|State|(prepare|validate|featurize|train|evaluate|monitor)\.|strict\.\w+\.f1$$|calibration\.ece|acceptance\.mentions
-
 .PHONY: experiments
 experiments: $(STAMP) ## the experiments of this commit side by side: parameters that differ, main metrics
-	@python -m delivery.site_cache
-	@dvc exp show --only-changed --hide-workspace --sort-by strict.micro.f1 --sort-order desc --drop '(?!$(EXPERIMENTS))'
+	@python -m delivery.overview
 
 .PHONY: compare
 compare: $(STAMP) ## the experiments of this commit, ranked, with what is not distinguishable from the best
@@ -113,7 +109,7 @@ track: $(STAMP) ## every experiment and commit with results that is not in MLflo
 
 .PHONY: mlflow
 mlflow: $(STAMP) ## MLflow's pages on this machine, http://127.0.0.1:5000 (PORT=… for another)
-	@echo "mlflow: http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning, in a moment; Ctrl-C ends it"
+	@echo "mlflow: http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=behealthy, in a moment; Ctrl-C ends it"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 \
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlruns
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,12 +145,13 @@ def table_of(places: Sequence[Place], baseline: Revision) -> Table:
             f"{behind.low:+.4f} to {behind.high:+.4f}" if behind else "",
             place.note,
             escape(name),
-            escape(_shown(place.changes)),
+            escape(settings_text(place.changes)),
         )
     return table
 
 
-def _shown(changes: dict[str, Any]) -> str:
+def settings_text(changes: Mapping[str, Any]) -> str:
+    """Return the first of some parameters in one line, and how many more there are."""
     shown = [f"{key}={value}" for key, value in list(changes.items())[:_MOST_CHANGES]]
     more = len(changes) - len(shown)
     return " ".join(shown + ([f"and {more} more"] if more else []))

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
+
+from stages.common.scoring import Counts
+
+Presence = Literal["both", "new", "gone"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,26 @@ class ScoredDocuments:
     def same(self) -> bool:
         """True when both revisions have the same documents with the same counts."""
         return not (self.only_old or self.only_new or self.scored_anew)
+
+
+@dataclass(frozen=True)
+class DocumentGroup:
+    """Test documents that both revisions were scored on, or only the new one, or only the old one.
+
+    Parameters
+    ----------
+    presence : {"both", "new", "gone"}
+    names : tuple of str
+        As in `metrics/documents.csv`.
+    old, new : Counts or None
+        Strict counts over the labels of both revisions (of the only one, where one has no counts); None where
+        that revision was not scored on them.
+    """
+
+    presence: Presence
+    names: tuple[str, ...]
+    old: Counts | None
+    new: Counts | None
 
 
 @dataclass(frozen=True)
@@ -50,6 +75,34 @@ def scored_documents(old: pd.DataFrame | None, new: pd.DataFrame | None) -> Scor
     scored = before[(before != after).any(axis=1)]
     anew = (len(set(rows.index.get_level_values("document")) & common) for rows in (annotated, scored))
     return ScoredDocuments(len(common), len(names[0] - common), len(names[1] - common), *anew)
+
+
+def document_groups(old: pd.DataFrame | None, new: pd.DataFrame | None) -> tuple[DocumentGroup, ...]:
+    """Part the test documents by who was scored on them: those in both, the new ones, those gone; none is empty."""
+    tables = [table for table in (old, new) if table is not None]
+    labels = set.intersection(*(set(table["label"]) for table in tables)) if tables else set()
+    names = [set() if table is None else set(table["document"]) for table in (old, new)]
+    parts: dict[Presence, set[str]] = {
+        "both": names[0] & names[1],
+        "new": names[1] - names[0],
+        "gone": names[0] - names[1],
+    }
+    return tuple(
+        DocumentGroup(
+            presence,
+            tuple(sorted(part)),
+            None if presence == "new" else _summed(old, part, labels),
+            None if presence == "gone" else _summed(new, part, labels),
+        )
+        for presence, part in parts.items()
+        if part
+    )
+
+
+def _summed(table: pd.DataFrame | None, documents: set[str], labels: set[str]) -> Counts:
+    assert table is not None  # a document that is in no table is in no group
+    rows = table[table["document"].isin(documents) & table["label"].isin(labels)]
+    return Counts(*(int(rows[column].sum()) for column in ("tp", "fp", "fn")))
 
 
 def net_changes(old: pd.DataFrame | None, new: pd.DataFrame | None) -> Iterator[NetChange]:

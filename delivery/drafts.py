@@ -60,6 +60,9 @@ class Drafts:
         an unfinished claim of it is one whose process died.
     time : int
         Of the commit, in milliseconds since 1970: a run bears it, whenever it is written.
+    began : int or None
+        When what was committed was begun, where that is known. Otherwise the run has no end, and so no duration:
+        neither that of the writing, nor 0.
     """
 
     client: MlflowClient
@@ -68,6 +71,7 @@ class Drafts:
     claimant: str
     time: int
     pace: Pace = field(default_factory=Pace)
+    began: int | None = None
 
     @contextmanager
     def obtained(self, enough: Callable[[Run], bool]) -> Iterator[tuple[Run | None, str | None]]:
@@ -103,7 +107,10 @@ class Drafts:
 
     def finish(self, run_id: str) -> None:
         """Say that a run is complete; fails when somebody took this process for dead."""
-        self.client.set_terminated(run_id, "FINISHED", self.time)
+        if self.began is None:
+            self.client.update_run(run_id, "FINISHED")
+        else:
+            self.client.set_terminated(run_id, "FINISHED", self.time)
         self.client.set_tag(run_id, TRACKED, "complete")
 
     def withdraw(self, run_id: str) -> None:
@@ -141,7 +148,11 @@ class Drafts:
 
     def _create(self) -> str:
         tags = {SHA: self.sha, _CLAIMANT: self.claimant, _BEAT: "0"}
-        return str(self.client.create_run(self.experiment, start_time=self.time, tags=tags).info.run_id)
+        return str(
+            self.client.create_run(
+                self.experiment, start_time=self.time if self.began is None else self.began, tags=tags
+            ).info.run_id
+        )
 
     def _bury(self, run: Run) -> None:
         """Delete a dead claim, unless its owner came back and finished between the look and the deletion."""

@@ -25,10 +25,21 @@ def _row(change: MetricChange) -> list[str]:
     interval = NONE
     if change.difference:
         interval = interval_text(change.difference) + ("" if change.method == "paired" else "*")
-    difference = NONE if change.change is None or not change.fresh else _signed(change.change)
-    new = number_text(change.new) if change.fresh else NONE
+    difference = _signed(change.change) if change.change is not None and _is_comparable(change) else NONE
+    old, new = change.common or (change.old, change.new)  # what stands beside a difference is what it is of
     arrow = _ARROWS.get(change.direction or "", "")
-    return [code(name) + arrow, number_text(change.old), new, difference, interval, _word(change)]
+    return [
+        code(name) + arrow,
+        number_text(old),
+        number_text(new) if change.fresh else NONE,
+        difference,
+        interval,
+        _word(change),
+    ]
+
+
+def _is_comparable(change: MetricChange) -> bool:
+    return change.fresh and change.method != "other documents"
 
 
 def _word(change: MetricChange) -> str:
@@ -42,7 +53,9 @@ def _word(change: MetricChange) -> str:
         return "same"
     if change.direction in (None, "neutral") or change.change is None:
         return "changed"
-    return f"{'improved' if (change.change > 0) == (change.direction == 'higher') else 'declined'}, noise unknown"
+    improved = (change.change > 0) == (change.direction == "higher")
+    noise_unknown = f"{'improved' if improved else 'declined'}, noise unknown"
+    return "other documents" if change.method == "other documents" else noise_unknown
 
 
 def interval_text(difference: Difference) -> str:

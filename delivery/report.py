@@ -20,7 +20,7 @@ from delivery.changes import Changes, changes_between
 from delivery.experiments import find
 from delivery.figures import draw
 from delivery.mentions import MentionChanges, mention_changes
-from delivery.revisions import Revision, commits_missing, common_ancestor, workspace
+from delivery.revisions import Revision, checked_out, commits_missing, common_ancestor
 from delivery.runs import run_url
 from delivery.sections import Report, bars_of, render
 from delivery.server import DeliveryError
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if not options.out:
         sys.stdout.buffer.write(text.encode())
-    return int(options.fail_if_worse and is_bad(report.changes))
+    return int(options.fail_if_worse and report.changes.bad)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m delivery.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--base", default="main", help="commit or DVC experiment to compare with (default: main)")
-    parser.add_argument("--head", help="what is compared (default: the workspace)")
+    parser.add_argument("--head", help="what is compared (default: what is checked out)")
     parser.add_argument("--merge-base", action="store_true", help="compare with where the head left the base")
     parser.add_argument("--out", type=Path, help="file of the report (default: standard output)")
     parser.add_argument("--with-examples", action="store_true", help="show the mentions: CLINICAL TEXT")
@@ -80,11 +80,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run-url", help="address of the MLflow run; else it is looked up where a server is set")
     parser.add_argument("--fail-if-worse", action="store_true", help="exit 1 when worse, or when it cannot be told")
     return parser
-
-
-def is_bad(changes: Changes) -> bool:
-    """Tell whether a change must not pass: worse, overall or for a label, or nobody can know."""
-    return changes.outcome in ("gate failed", "not judged", "no interval", "worse") or bool(changes.worse_labels)
 
 
 def collect(options: Options) -> Report:
@@ -97,7 +92,7 @@ def collect(options: Options) -> Report:
     """
     for address in (options.run_url, options.images_url):
         _check_address(address)
-    new = workspace() if options.head is None else find(options.head)
+    new = checked_out() if options.head is None else find(options.head)
     old = find(options.base)
     left_out: list[str] = []
     if options.merge_base:

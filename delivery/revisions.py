@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,16 @@ class Revision:
 def workspace(root: Path = Path()) -> Revision:
     """Return what lies in the working tree, committed or not."""
     return Revision(root, None, "workspace")
+
+
+def checked_out(root: Path = Path()) -> Revision:
+    """Return what lies in the working tree, named by its branch and commit where it is that commit."""
+    here = workspace(root)
+    commit = commit_of(here)
+    if commit is None:
+        return here
+    branch = local(root, "symbolic-ref", "--quiet", "--short", "HEAD").stdout.decode().strip()
+    return replace(here, name=f"{branch} ({commit[:7]})" if branch else commit[:7])
 
 
 def resolve(name: str, root: Path = Path()) -> Revision:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from delivery.changes import HEADLINE, Changes, MetricChange, is_number
+from delivery.changes import Changes, MetricChange
+from delivery.compared import compared
+from delivery.comparison import Difference
 from delivery.figures import Bar, bars_as_text
+from delivery.headline import counted, headline, tally
 from delivery.markdown import GITHUB_LIMIT, code, details, joined, listed, plain, shortened, table
 from delivery.mentions import KINDS, MentionChanges
 from delivery.metric_tables import NONE, metric_table, split_rows
+from delivery.scores import beside_table, deciding_table, other_metrics
 from delivery.summary import notes, verdict_line
 from stages.common.tags import LABELS
 
 MARKER = "<!-- behealthy-report -->"
 """First line: by it the one comment of a pull request is found and replaced."""
 
-_MAIN = (
-    HEADLINE,
-    "evaluation.strict.micro.precision",
-    "evaluation.strict.micro.recall",
-    "evaluation.strict.*.f1",
-    "evaluation.lenient.micro.f1",
-    "evaluation.seen.recall",
-    "evaluation.unseen.recall",
-    "evaluation.calibration.ece",
-    "evaluation.acceptance.precision",
-    "evaluation.acceptance.mentions",
-    "evaluation.acceptance.notes",
-    "evaluation.suggestions.missed_shown",
-    "kpi.after.hours_per_1000_notes",
-    "kpi.after.errors_per_1000_mentions",
-)
-_SHOWN_ELSEWHERE = ("evaluation.note_types.", "validation.documents.", "validation.mentions.", "kpi.accepted.")
+_NO_DIFFERENCE = Difference(0.0, 0.0, 0.0)
 _FEW = 3
 _MOST_ROWS = 40
 _MOST_FINDINGS = 25
@@ -79,15 +67,17 @@ def render(report: Report, limit: int = GITHUB_LIMIT) -> str:
     sections = [
         _summary(report),
         notes(changes, report.lacking),
+        compared(changes),
         _gate(changes),
-        _main_table(changes),
+        deciding_table(changes),
         _pictures(report),
+        beside_table(changes),
         _params(changes),
         _data(report),
         _mentions(report),
         _below(changes, "F1 by type of note", "evaluation.note_types", ".f1"),
         _below(changes, "Behaviour, share of cases passed", "behaviour", ".rate"),
-        _others(changes),
+        other_metrics(changes),
         _drift(changes),
         _how_to_read(report),
     ]
@@ -105,7 +95,12 @@ def _summary(report: Report) -> str:
         facts.append(f"monitor: {_decisions(decision)}")
     if report.run_url:
         facts.append(f"[MLflow run]({report.run_url})")
-    return f"{MARKER}\n{verdict_line(changes)}\n\n{' · '.join(facts)}"
+    verdict = " ".join(filter(None, [verdict_line(changes), tally(changes) if _is_compared(changes) else ""]))
+    return f"{MARKER}\n### {headline(changes)}\n\n{verdict}\n\n{' · '.join(facts)}"
+
+
+def _is_compared(changes: Changes) -> bool:
+    return changes.outcome not in ("gate failed", "not judged", "first result", "no interval")
 
 
 def _gate(changes: Changes) -> str:
@@ -125,18 +120,7 @@ def _gate(changes: Changes) -> str:
         return ""
     kept, more = shortened(rows, _MOST_FINDINGS)
     body = table(["check", "severity", "count", "what and what to do"], kept, right=[2]) + more
-    return f"### Gate\n\n{body}" if changes.gate is False else details(f"Gate: {_count(len(rows), 'finding')}", body)
-
-
-def _main_table(changes: Changes) -> str:
-    metrics = list(_main(changes))
-    return metric_table(metrics, _MOST_ROWS) if metrics else ""
-
-
-def _main(changes: Changes) -> Iterator[MetricChange]:
-    for name in _MAIN:
-        found = changes.labels if "*" in name else [changes.metrics[name]] if name in changes.metrics else []
-        yield from found
+    return f"### Gate\n\n{body}" if changes.gate is False else details(f"Gate: {counted(len(rows), 'finding')}", body)
 
 
 def _pictures(report: Report) -> str:
@@ -153,7 +137,7 @@ def bars_of(changes: Changes) -> list[Bar]:
     return [
         Bar(plain(change.name.split(".")[2], 24) + " F1", change.difference, change.judgement)
         for change in [changes.headline, *changes.labels][:12]
-        if change.difference and change.judgement
+        if change.difference and change.judgement and change.difference != _NO_DIFFERENCE
     ]
 
 
@@ -231,23 +215,6 @@ def _examples(found: MentionChanges) -> str:
     return "".join(parts)
 
 
-def _others(changes: Changes) -> str:
-    if changes.outcome == "first result":
-        return ""  # nothing changed: everything is new
-    shown = {change.name for change in _main(changes)}
-    rows = [
-        change
-        for name, change in changes.metrics.items()
-        if change.changed
-        and name not in shown
-        and name.split(".")[0] in ("evaluation", "kpi", "validation")
-        and not name.startswith(_SHOWN_ELSEWHERE)
-        and not name.endswith(("_low", "_high"))
-        and all(value is None or is_number(value) for value in (change.old, change.new))
-    ]
-    return details(f"Other metrics that changed: {len(rows):,}", metric_table(rows, _MOST_ROWS)) if rows else ""
-
-
 def _below(changes: Changes, title: str, prefix: str, ending: str) -> str:
     metrics = [change for name, change in changes.under(prefix).items() if name.endswith(ending)]
     fresh = [change for change in metrics if change.fresh]
@@ -276,11 +243,16 @@ def _decisions(decision: MetricChange) -> str:
 def _how_to_read(report: Report) -> str:
     intervals = sum(change.difference is not None for change in report.changes.metrics.values())
     lines = [
+        "- Missed: annotated, and not marked with exactly its boundaries and its label. False alarm: marked, and not "
+        "annotated so. A mention with a wrong boundary is both.",
+        "- Recall is the share of annotated mentions that were found, precision of marked ones that are right; F1 is "
+        "their harmonic mean.",
         "- ↑ higher is better, ↓ lower is better. A verdict needs a 95% interval that does not hold 0.",
         "- Intervals of strict scores: documents drawn with replacement, the same for both revisions.",
         "- With *: wider, since unpaired (types of note: both intervals combined; behaviour: shares of cases).",
-        "- *noise unknown*: nothing in git tells the change from noise; it is no finding.",
-        f"- {_count(intervals, 'interval')}; of intervals about nothing, one in twenty misses 0 by luck. "
+        "- *noise unknown*: nothing in git tells the change from noise; it is no finding. *Other documents*: old and "
+        "new are not of the same notes.",
+        f"- {counted(intervals, 'interval')}; of intervals about nothing, one in twenty misses 0 by luck. "
         "The verdict rests on strict F1.",
         *(f"- Left out: {reason}." for reason in report.left_out),
     ]
@@ -289,7 +261,3 @@ def _how_to_read(report: Report) -> str:
 
 def _setting(value: Any) -> str:
     return NONE if value is None else code(value)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

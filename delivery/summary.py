@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from delivery.changes import HEADLINE, Changes, Outcome
+from delivery.headline import counted, errors, traded
 from delivery.markdown import code, listed
 from delivery.metric_tables import interval_text, number_text, values_text
 
@@ -35,7 +36,7 @@ def _why(changes: Changes) -> str:
     headline = changes.headline
     match changes.outcome:
         case "gate failed":
-            return f": {_errors(changes)}; nothing behind the gate was run."
+            return f": {errors(changes)}; nothing behind the gate was run."
         case "not judged":
             foreign = f"the metrics do not belong to this change. Out of date: {listed(list(changes.stale))}"
             return f": {foreign if changes.stale else 'there are no metrics'}. Run `dvc repro` and commit."
@@ -59,18 +60,20 @@ def _compared(changes: Changes) -> str:
         return f": strict F1 {values_text(headline)} on {those} ({interval}).{worse}"
     if _is_over_all(changes):
         return f": strict F1 {values_text(headline)} ({interval}).{worse}"
-    return f": strict F1 on the common documents and labels {interval}; over all {values_text(headline)}.{worse}"
+    common = interval
+    if headline.common:
+        old, new = map(number_text, headline.common)
+        common = f"{old} → {new} ({interval})"
+    return f": strict F1 on the common documents and labels {common}; over all {values_text(headline)}.{worse}"
 
 
 def _traded(changes: Changes) -> str:
     """Say what an F1 within noise hides: precision and recall that moved beyond it."""
-    if changes.outcome != "within noise":
-        return ""
-    moved = []
-    for name in ("precision", "recall"):
-        change = changes.metrics.get(f"evaluation.strict.micro.{name}")
-        if change and change.difference and change.judgement not in (None, "within noise"):
-            moved.append(f"{name} **{change.judgement}** ({change.difference.difference:+.4f})")
+    moved = [
+        f"{change.name.split('.')[-1]} **{change.judgement}** ({change.difference.difference:+.4f})"
+        for change in traded(changes)
+        if change.difference
+    ]
     return f" But {' and '.join(moved)}." if moved else ""
 
 
@@ -87,10 +90,9 @@ def notes(changes: Changes, lacking: int = 0) -> str:
 
 def _moved_on(changes: Changes, lacking: int) -> Iterator[str]:
     if lacking:
-        commits = f"{lacking:,} commit{'' if lacking == 1 else 's'}"
         yield (
-            f"{code(changes.old.name)} has {commits} that {code(changes.new.name)} lacks: what they changed looks "
-            "undone here. `--merge-base` compares with where the branch left."
+            f"{code(changes.old.name)} has {counted(lacking, 'commit')} that {code(changes.new.name)} lacks: "
+            "what they changed looks undone here. `--merge-base` compares with where the branch left."
         )
 
 
@@ -106,8 +108,8 @@ def _noteworthy(changes: Changes) -> Iterator[str]:
         yield (
             f"Other test documents: {documents.only_new:,} new, {documents.only_old:,} gone. "
             + (
-                f"Differences are over the {documents.common:,} common ones; "
-                "old and new values each over their own documents."
+                f"Strict scores are over the {documents.common:,} in both; "
+                "all other figures are of each side's own documents."
                 if documents.common
                 else "None in common: intervals are not paired, and the documents may differ in difficulty."
                 + (_RENAMED if _are_same_annotations(changes) and not documents.common else "")
@@ -117,7 +119,7 @@ def _noteworthy(changes: Changes) -> Iterator[str]:
         yield f"{documents.annotated_anew:,} common test documents have another number of annotated mentions."
     for side, labels in zip(("gone", "new"), _label_changes(changes), strict=True):
         if labels:
-            yield f"Labels {side}: {listed(labels)}. Micro differences are over the labels of both."
+            yield f"Labels {side}: {listed(labels)}. Micro scores are over the labels of both."
 
 
 def _are_same_annotations(changes: Changes) -> bool:
@@ -129,8 +131,3 @@ def _label_changes(changes: Changes) -> tuple[list[str], list[str]]:
     new = [change.name.split(".")[2] for change in changes.labels if change.old is None and change.new is not None]
     compared = changes.headline.old is not None and changes.headline.new is not None
     return (gone, new) if compared else ([], [])
-
-
-def _errors(changes: Changes) -> str:
-    count = changes.value("validation.errors") or 0
-    return f"{count:,} error{'' if count == 1 else 's'}"

@@ -16,9 +16,11 @@ from delivery.drafts import TRACKED
 from delivery.experiments import commits, experiments, find, has_results
 from delivery.outputs import Outputs
 from delivery.revisions import Revision
+from delivery.run_metrics import numbers
+from delivery.run_view import offer_view
 from delivery.server import connect, shown, tracking_uri
 from delivery.site_cache import use
-from delivery.tracking import MODEL, experiment_of, is_absent, numbers, track
+from delivery.tracking import MODEL, experiment_of, is_absent, track
 from stages.common.errors import BeHealthyError
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def _track_all(revisions: Sequence[Revision]) -> int:
     from mlflow.exceptions import MlflowException
 
     before = _runs(client)
+    offer_view(client, experiment_of(client))
     runs = []
     for place, revision in enumerate(revisions, start=1):
         where = f"{place}/{len(revisions)} {revision.name}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import tarfile
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from delivery.drafts import Drafts, Pace, claimant_of
+from delivery.durations import began_at
 from delivery.experiments import Experiment, archive, committed_at, common_folder, experiments, has_results, subject
 from delivery.extractor_model import log_extractor
 from delivery.locks import locked
 from delivery.outputs import OutputError, Outputs
 from delivery.pictures import draw, plots_of
 from delivery.revisions import DOCUMENT_COUNTS, METRICS, Revision, workspace
+from delivery.run_dataset import dataset_of
+from delivery.run_metrics import ALL, as_table, first_screen, numbers
 from delivery.server import EXPERIMENT, DeliveryError, sqlite_file, tracking_uri
+from stages.common.files import write_text
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,7 +82,9 @@ def track(revision: Revision, *, client: MlflowClient, outputs: Outputs | None =
     with locked(folder, "tracking runs of this clone"), TemporaryDirectory() as scratch:
         experiment = experiment_of(client, revision.root)
         time = committed_at(revision)
-        drafts = Drafts(client, experiment, revision.sha, claimant_of(folder), time, pace or Pace())
+        named = experiment_named(revision)
+        began = began_at(named) if named else None
+        drafts = Drafts(client, experiment, revision.sha, claimant_of(folder), time, pace or Pace(), began)
         content = Content(revision, outputs or Outputs(), Path(scratch))
         with drafts.obtained(content.adds_nothing_to) as (finished, draft):
             if draft is None:
@@ -154,11 +158,13 @@ class Content:
         from mlflow.entities import Metric, Param, RunTag
 
         time = committed_at(self.revision)
-        metrics = [Metric(name, value, time, 0) for name, value in numbers(self.revision).items()]
+        metrics = [Metric(name, value, time, 0) for name, value in first_screen(numbers(self.revision)).items()]
         params = [Param(name, str(value)) for name, value in self.revision.params().items()]
         client.log_batch(run_id, metrics=metrics, tags=[RunTag(*pair) for pair in self._tags().items()])
         for start in range(0, len(params), 100):  # the server takes no more at once
             client.log_batch(run_id, params=params[start : start + 100])
+        if dataset := dataset_of(self.revision):
+            client.log_inputs(run_id, [dataset])
         client.log_artifacts(run_id, str(self._artifacts()))
         self.log_model(client, run_id)
 
@@ -175,7 +181,7 @@ class Content:
 
     def _tags(self) -> dict[str, str]:
         revision, hashes, metrics = self.revision, self.revision.hashes(), self.revision.metrics()
-        named = next((one for one in experiments(revision.root) if one.revision.sha == revision.sha), None)
+        named = experiment_named(revision)
         name = named.revision.name if named else str(revision.sha)[:10]
         tags = {
             "mlflow.runName": name,
@@ -201,6 +207,7 @@ class Content:
             if (content := self.revision.read(path)) is not None:
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_bytes(content)
+        write_text(folder / ALL, as_table(numbers(self.revision)))
         self._plots(folder)
         for path in reports_of(self.revision):
             source, target = self.revision.root / path, folder / path
@@ -227,15 +234,9 @@ def is_absent(run: Run) -> bool:
     return bool(run.data.tags.get(MODEL, _ABSENT).startswith(_ABSENT))
 
 
-def numbers(revision: Revision) -> dict[str, float]:
-    """Return the metrics that are numbers; true and false are 1 and 0."""
-    return dict(_numbers(revision.metrics()))
-
-
-def _numbers(metrics: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in metrics.items():
-        if isinstance(value, int | float) and math.isfinite(value):
-            yield name, float(value)
+def experiment_named(revision: Revision) -> Experiment | None:
+    """Return DVC's experiment that a commit is, None where it is a commit of another kind."""
+    return next((one for one in experiments(revision.root) if one.revision.sha == revision.sha), None)
 
 
 def reports_of(revision: Revision) -> list[str]:

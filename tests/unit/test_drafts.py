@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -63,7 +64,12 @@ def test_the_first_writes_and_the_second_finds_it(client: MlflowClient, sha: str
     assert write(drafts_of(client, sha)) == first
     (run,) = runs(client, sha)
     assert (run.info.run_id, run.info.status) == (first, "FINISHED")
-    assert (run.info.start_time, run.info.end_time) == (2000, 2000)  # a duration of 0, not a negative one
+    assert (run.info.start_time, run.info.end_time) == (2000, None)  # no duration, where none is known
+
+
+def test_a_duration_that_is_known_ends_with_the_commit(client: MlflowClient, sha: str) -> None:
+    run = client.get_run(write(replace(drafts_of(client, sha), began=500)))
+    assert (run.info.start_time, run.info.end_time, run.info.status) == (500, 2000, "FINISHED")
     assert set(run.data.tags) & {"claimant", "beat"} == set()
 
 

@@ -13,11 +13,12 @@ from markdown_it import MarkdownIt
 
 from delivery.changes import HEADLINE, Changes, MetricChange
 from delivery.comparison import Difference
-from delivery.document_changes import NetChange, ScoredDocuments
+from delivery.document_changes import DocumentGroup, NetChange, ScoredDocuments
 from delivery.markdown import GITHUB_LIMIT, code, joined, table
 from delivery.mentions import SPAN, MentionChanges
 from delivery.revisions import Revision
 from delivery.sections import MARKER, Report, render
+from stages.common.scoring import Counts
 
 EVIL = (
     "\n```\n@octocat </details>`<img src=x onerror=alert(1)>`\n\n# Title\n#1 octo/repo#2 https://evil.example "
@@ -113,6 +114,8 @@ def changes(name: str, number: int) -> Changes:
         here, here, metrics, pairs, {f"data/{n}{name}": (name, name) for n in range(number)},
         {}, {name: name}, ScoredDocuments(9, 1, 1, 1, 1),
         tuple(NetChange(f"{n}{name}", 1, 1, 1, 1) for n in range(number)),
+        (DocumentGroup("both", (name,), Counts(8, 1, 1), Counts(9, 1, 0)),
+         DocumentGroup("new", tuple(f"{n}{name}" for n in range(number)), None, Counts(1, 1, 1))),
     )  # fmt: skip
 
 
@@ -146,7 +149,8 @@ def test_a_huge_report_stays_within_githubs_limit_and_keeps_its_verdict(name: st
     report = Report(changes(name, 600), mentions(name, 600), examples=True, batches=([name] * 600, [name * 2] * 600))
     text = render(report)
     assert len(text.encode()) <= GITHUB_LIMIT
-    assert text.startswith(f"{MARKER}\n**Better**: strict F1 on the common documents and labels +0.0200")
+    assert text.startswith(f"{MARKER}\n### ")
+    assert "\n\n**Better**: strict F1 on the common documents and labels +0.0200" in text
     assert "strict.micro.f1" in text
     lines = text.splitlines()
     assert sum(line.startswith("<details><summary>") for line in lines) == lines.count("</details>") > 1

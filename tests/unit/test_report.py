@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from delivery.changes import Changes, changes_between
-from delivery.report import is_bad, main
-from delivery.revisions import resolve, workspace
+from delivery.report import main
+from delivery.revisions import checked_out, resolve, workspace
 from delivery.sections import MARKER, Report, render
 from tests.commits import (
     documents,
@@ -60,7 +60,7 @@ def test_a_better_model(repository: Repository) -> None:
     write_params(repository.root, train={"family": "stacked", "crf": {"runs": 5}, "seed": 1})
     write_metrics(repository.root, NEW)
     assert_golden("better", report_of(repository))
-    assert not is_bad(changes(repository))
+    assert not changes(repository).bad
 
 
 def test_a_gate_that_failed_leaves_old_metrics_and_they_are_not_compared(repository: Repository) -> None:
@@ -74,7 +74,7 @@ def test_a_gate_that_failed_leaves_old_metrics_and_they_are_not_compared(reposit
     failed = {"passed": False, "errors": 1, "expectations": {"evaluated": 80, "failed": ["empty_mentions"]}}
     write_metrics(repository.root, OLD, validation=validation(OLD, **failed, checks={"empty_mentions": check}))
     assert_golden("gate_failed", report_of(repository))
-    assert is_bad(changes(repository))
+    assert changes(repository).bad
 
 
 GRAPH = """
@@ -95,7 +95,7 @@ def test_the_first_pull_request_has_nothing_to_compare_with(repository: Reposito
     repository.commit("Without metrics")
     write_metrics(repository.root, NEW)
     assert_golden("first", report_of(repository))
-    assert not is_bad(changes(repository))
+    assert not changes(repository).bad
 
 
 def test_a_new_batch_brings_documents_and_a_label(repository: Repository) -> None:
@@ -135,7 +135,7 @@ def test_a_label_can_be_worse_while_the_whole_is_noise(repository: Repository) -
     assert found.outcome == "within noise"
     assert found.worse_labels == ["Treatment"]
     assert "**Worse** for `Treatment`" in render(Report(found))
-    assert is_bad(found)
+    assert found.bad
 
 
 def test_a_change_that_leaves_every_count_as_it_was_is_told_in_one_line(repository: Repository) -> None:
@@ -144,7 +144,7 @@ def test_a_change_that_leaves_every_count_as_it_was_is_told_in_one_line(reposito
     assert "**Unchanged**: strict F1 0.9292, with the same counts in each test document." in text
     assert "F1 by type of note: none of 1 changed." in text
     assert "├" not in text
-    assert not is_bad(changes(repository))
+    assert not changes(repository).bad
 
 
 def test_the_same_score_with_other_counts_is_not_unchanged(repository: Repository) -> None:
@@ -161,8 +161,8 @@ def test_precision_that_was_traded_for_recall_is_said_beside_an_f1_within_noise(
     }
     write_metrics(repository.root, traded)
     assert changes(repository).outcome == "within noise"
-    line = report_of(repository).splitlines()[1]
-    assert re.search(r"But precision \*\*worse\*\* \(-0\.\d+\) and recall \*\*better\*\* \(\+0\.\d+\)\.$", line)
+    line = report_of(repository).splitlines()[3]
+    assert re.search(r"But precision \*\*worse\*\* \(-0\.\d+\) and recall \*\*better\*\* \(\+0\.\d+\)\. Of", line)
 
 
 def test_a_decision_that_changed_is_said_at_the_top(repository: Repository) -> None:
@@ -174,7 +174,7 @@ def test_a_decision_that_changed_is_said_at_the_top(repository: Repository) -> N
 def test_metrics_that_are_missing_are_no_good_news(repository: Repository, name: str) -> None:
     (repository.root / f"metrics/{name}.json").unlink()
     assert changes(repository).outcome == "not judged"
-    assert is_bad(changes(repository))
+    assert changes(repository).bad
 
 
 def test_without_counts_there_is_no_verdict(repository: Repository) -> None:
@@ -257,11 +257,12 @@ def test_the_base_moved_on_and_merge_base_goes_back_to_where_the_branch_left(
     run(repository, monkeypatch)
     out = capsys.readouterr().out
     assert "moved-on" in out
-    assert "`main` has 1 commit that `workspace` lacks" in out
+    topic = repository.git("rev-parse", "--short=7", "topic").strip()
+    assert f"`main` has 1 commit that `topic ({topic})` lacks" in out
     run(repository, monkeypatch, "--merge-base")
     out = capsys.readouterr().out
     assert "moved-on" not in out
-    assert "`workspace` lacks" not in out
+    assert "lacks" not in out
 
 
 def test_experiments_of_dvc_are_compared_by_their_names(
@@ -283,3 +284,124 @@ def test_images_are_written_and_referred_to(repository: Repository, monkeypatch:
     assert "├" not in text
     run(repository, monkeypatch, "--out", "r.md", "--images", "i", "--images-url", "https://example.org/7/")
     assert "(https://example.org/7/differences.png)" in repository.text("r.md")
+
+
+OTHERS = {label: documents(40, first=1000, missed=range(1000, 1010)) for label in OLD}
+HEADLINES = {
+    "better": (NEW, "14 fewer missed, as many false alarms: better, may be merged"),
+    "worse": (WORSE, "20 more missed, as many false alarms: worse, do not merge"),
+    "luck": (
+        {**OLD, "Disease": documents(40, missed=range(1, 16))},
+        "2 fewer missed, as many false alarms: may be luck",
+    ),
+    "a label": (
+        {"Disease": NEW["Disease"], "Treatment": WORSE["Treatment"]},
+        "4 more missed, as many false alarms: worse for `Treatment`, do not merge",
+    ),
+    "one more alarm": (
+        {**OLD, "Treatment": documents(40, missed=range(20, 30), alarms=[3, 4])},
+        "As many missed, 1 more false alarm: may be luck, no reason to merge",
+    ),
+    "traded": (
+        {
+            "Disease": documents(40, missed=range(0, 8), alarms=range(20, 36)),
+            "Treatment": documents(40, missed=range(20, 24), alarms=range(0, 14)),
+        },
+        "28 fewer missed, 29 more false alarms: one traded for the other, a person must weigh it",
+    ),
+    "unchanged": (OLD, "Every test note is scored as before: nothing in the scores against merging"),
+    "notes added": (
+        {label: {**OLD[label], **OTHERS[label]} for label in OLD},
+        "Every test note of before is",
+    ),
+    "other notes": (OTHERS, "Scored on other test notes than before: "),
+}
+
+
+@pytest.mark.parametrize("case", HEADLINES)
+def test_the_headline_counts_what_is_missed_and_says_what_to_do(repository: Repository, case: str) -> None:
+    counts, expected = HEADLINES[case]
+    write_metrics(repository.root, counts)
+    found = changes(repository)
+    line = render(Report(found)).splitlines()[1]
+    assert line.startswith(f"### {expected}")
+    assert ("do not merge" in line) == found.bad
+
+
+def test_what_nobody_can_know_is_not_to_be_merged(repository: Repository) -> None:
+    write_metrics(repository.root, NEW)
+    (repository.root / "metrics/documents.csv").unlink()
+    assert report_of(repository).splitlines()[1] == "### Nobody can tell this change from luck: do not merge"
+    (repository.root / "metrics/evaluation.json").unlink()
+    assert report_of(repository).splitlines()[1] == "### There are no results: do not merge before `dvc repro`"
+
+
+def opened(text: str) -> str:
+    """Return what a reviewer sees before unfolding anything."""
+    return re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
+
+
+def test_only_what_can_decide_is_open_and_the_rest_is_folded(repository: Repository) -> None:
+    write_metrics(repository.root, NEW)
+    text = report_of(repository)
+    assert "noise unknown" not in opened(text)
+    assert "noise unknown" in text
+    rows = re.findall(r"^\| `([^`]+)`", opened(text), re.MULTILINE)
+    assert rows == [f"strict.{name}" for name in ("micro.f1", "micro.precision", "micro.recall")] + [
+        "strict.Disease.f1",
+        "strict.Treatment.f1",
+    ]
+
+
+def test_of_many_labels_those_that_are_worse_stay_open(repository: Repository) -> None:
+    many = {f"Label{number:02}": documents(40) for number in range(12)}
+    write_metrics(repository.root, many)
+    repository.commit("Many labels")
+    repository.git("branch", "--force", "many")
+    write_metrics(repository.root, {**many, "Label11": documents(40, missed=range(20))})
+    text = render(Report(changes(repository, "many")))
+    assert "`strict.Label11.f1`" in opened(text)
+    assert "`strict.Label10.f1`" not in opened(text)
+    assert "`strict.Label10.f1`" in text
+
+
+def test_new_documents_are_set_apart_from_those_that_are_compared(repository: Repository) -> None:
+    more = {"Disease": documents(60, missed=[*range(0, 8), 50]), "Treatment": documents(60, missed=range(20, 30))}
+    write_metrics(repository.root, more)
+    text = opened(report_of(repository))
+    assert "The verdict and its interval are over the documents in both" in text
+    row = re.search(r"^\| in both +\| +40 \| +400 \| +(\S+) \| +(\S+) \|$", text, re.MULTILINE)
+    assert row
+    assert re.search(r"^\| new +\| +20 \| +200 \| +— \| +0\.9950 \|$", text, re.MULTILINE)
+    decided = re.search(r"^\| `strict.micro.f1` ↑ +\| +(\S+) \| +(\S+) \| +(\S+) \|", text, re.MULTILINE)
+    assert decided
+    assert decided.groups()[:2] == row.groups()  # the values beside a difference are those it is of
+    assert float(decided[3]) == pytest.approx(float(decided[2]) - float(decided[1]), abs=2e-4)
+    assert f"New: `{40:016x}`" in report_of(repository)
+
+
+def test_figures_of_other_documents_are_not_called_improved(repository: Repository) -> None:
+    write_metrics(repository.root, {label: documents(60) for label in OLD})
+    text = report_of(repository)
+    assert re.search(r"^\| `lenient.micro.f1` ↑ .*\| +— \| +— \| other documents +\|$", text, re.MULTILINE)
+    assert "noise unknown |" not in text
+
+
+def test_a_clean_branch_is_named_and_a_changed_one_is_the_workspace(repository: Repository) -> None:
+    sha = repository.git("rev-parse", "--short=7", "HEAD").strip()
+    assert checked_out(repository.root).name == f"topic ({sha})"
+    repository.git("checkout", "--quiet", "--detach")
+    assert checked_out(repository.root).name == sha
+    write(repository.root, "params.yaml", "changed: true")
+    assert checked_out(repository.root).name == "workspace"
+
+
+def test_the_command_names_the_branch(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    write_metrics(repository.root, NEW)
+    sha = repository.commit("Learn otherwise")[:7]
+    assert run(repository, monkeypatch) == 0
+    out = capsys.readouterr().out
+    assert f"`main` → `topic ({sha})`" in out
+    assert "workspace" not in out

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from delivery import tracking
-from delivery.experiments import find
+from delivery.experiments import committed_at, find
 from delivery.outputs import OutputError, Outputs
 from delivery.revisions import workspace
+from delivery.run_dataset import dataset_of
+from delivery.run_metrics import first_screen, numbers
+from delivery.run_view import VIEW
 from delivery.server import EXPERIMENT, DeliveryError, connect, sqlite_file
 from delivery.track import main
 from delivery.tracking import MODEL, track
+from tests.commits import write_annotations
 from tests.repository import ROOT, Repository, copy
 
 GRAPH = """\
@@ -57,8 +65,10 @@ if sys.argv[1] == "validate":
     write("reports/data_docs/validation.json", verdict)
 if sys.argv[1] == "evaluate":
     seed = json.loads(pathlib.Path("models/model.json").read_text())
-    strict = {"micro": {"f1": 0.5 + seed / 100}, "Disease": {"f1": 0.25}}
-    write("metrics/evaluation.json", json.dumps({"strict": strict, "note": "scurvy?", "share": None}))
+    strict = {"micro": {"f1": 0.5 + seed / 100, "f1_low": 0.4}, "Disease": {"f1": 0.25, "recall": 0.2}}
+    errors = {"label": 3}
+    evaluation = {"strict": strict, "note": "scurvy?", "share": None, "errors": errors}
+    write("metrics/evaluation.json", json.dumps(evaluation))
     write("metrics/documents.csv", "document,label,tp,fp,fn\\n0,Disease,1,0,0\\n")
     write("reports/errors.html", "scurvy")
 """
@@ -137,6 +147,8 @@ def test_a_run_says_what_it_was_made_of_and_what_came_out(client: MlflowClient, 
     assert run.data.params["train.clusters"] == "[64, 256]"
     assert len(run.data.params) == 122
     assert run.data.metrics == {
+        "strict_f1": 0.51,
+        "strict_f1_low": 0.4,
         "evaluation.strict.micro.f1": 0.51,
         "evaluation.strict.Disease.f1": 0.25,
         "validation.passed": 1.0,
@@ -158,6 +170,7 @@ def test_its_artifacts_are_complete_and_none_has_words_of_a_note(client: MlflowC
     assert artifacts(client, run) == [
         "dvc.lock",
         "dvc.yaml",
+        "metrics/all.csv",
         "metrics/documents.csv",
         "metrics/evaluation.json",
         "metrics/validation.json",
@@ -170,6 +183,53 @@ def test_its_artifacts_are_complete_and_none_has_words_of_a_note(client: MlflowC
     ]
     assert (repository.root / "mlruns").is_dir()
     assert "scurvy" not in str(run.data.tags) + str(run.data.params)
+
+
+def test_the_numbers_that_are_no_metrics_of_the_run_are_in_a_table(client: MlflowClient, tmp_path: Path) -> None:
+    run = tracked(client)
+    table = pd.read_csv(client.download_artifacts(run.info.run_id, "metrics/all.csv", str(tmp_path)))
+    found = dict(zip(table["metric"], table["value"], strict=True))
+    assert found["evaluation.errors.label"] == 3
+    assert {name: value for name, value in run.data.metrics.items() if "." in name}.items() <= found.items()
+    assert "evaluation.errors.label" not in run.data.metrics
+
+
+def test_of_the_projects_own_metrics_a_handful_is_on_the_first_screen() -> None:
+    found = numbers(workspace(ROOT))
+    shown = first_screen(found)
+    assert len(found) > 100
+    assert 10 <= len(shown) <= 15
+    strict = [found[f"evaluation.strict.micro.f1{end}"] for end in ("", "_low", "_high")]
+    assert [shown[f"strict_f1{end}"] for end in ("", "_low", "_high")] == strict
+
+
+def test_the_table_of_runs_is_offered_with_f1_and_its_interval_as_columns(client: MlflowClient) -> None:
+    assert main(["--rev", "HEAD"]) == 0
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    kept = experiment.tags[VIEW].removeprefix("deflate;")
+    columns = json.loads(zlib.decompress(base64.b64decode(kept)))["selectedColumns"]
+    assert {f"metrics.`strict_f1{end}`" for end in ("", "_low", "_high")} <= set(columns)
+    assert f"viewStateShareKey={VIEW.rsplit('.', 1)[1]}," in (ROOT / "Makefile").read_text()
+
+
+def test_the_annotations_are_its_data_set_without_a_row(client: MlflowClient, repository: Repository) -> None:
+    assert tracked(client).inputs.dataset_inputs == []  # it has no data/annotations.dvc
+    write_annotations(repository.root, "aa" * 16)
+    repository.commit("With data")
+    (found,) = tracked(client).inputs.dataset_inputs
+    assert (found.dataset.name, found.dataset.digest) == ("data/annotations", "aa" * 16)
+    assert [(tag.key, tag.value) for tag in found.tags] == [("mlflow.data.context", "training")]
+    assert found.dataset.schema is None
+    (repository.root / "data/annotations/ward-3").mkdir(parents=True)
+    assert dataset_of(workspace(repository.root)).dataset.name == "ward-3"  # type: ignore[union-attr]
+    params = (
+        repository.text("params.yaml") + "prepare: {batches: [" + ", ".join(f"ward-{n}" for n in range(90)) + "]}\n"
+    )
+    (repository.root / "params.yaml").write_text(params)
+    name = dataset_of(workspace(repository.root)).dataset.name  # type: ignore[union-attr]
+    assert name.startswith("ward-0, ward-1, ")
+    assert (len(name), name[-1]) == (200, "…")
 
 
 def test_a_second_time_adds_nothing(client: MlflowClient) -> None:
@@ -191,6 +251,10 @@ def test_an_experiment_keeps_its_name_and_its_baseline(client: MlflowClient, rep
     assert (lynx.params["train.seed"], lynx.metrics["evaluation.strict.micro.f1"]) == ("7", pytest.approx(0.57))
     assert lynx.tags[MODEL] == "models:/m-7"
     assert lynx.tags["mlflow.note.content"] == "train.seed=7"
+    took = runs["shy-lynx"].info.end_time - runs["shy-lynx"].info.start_time
+    assert 0 <= took < 300_000
+    assert runs["shy-lynx"].info.end_time == committed_at(find("shy-lynx"))
+    assert runs[baseline[:10]].info.end_time is None  # nobody knows how long that took
     assert main([]) == 0
     assert len(everything(client)) == 2
 
