@@ -36,7 +36,9 @@ def main() -> int:
         print(f"{module:32} {noticed:5} of {total:5} noticed {noticed / total:7.1%}")
     low = [module for module, (noticed, total) in found.items() if noticed < LEAST * total]
     if low or not found:
-        print(f"mutants: below {LEAST:.0%}: {', '.join(low) or 'no mutants at all'}; see `mutmut results`, `mutmut show`")
+        print(
+            f"mutants: below {LEAST:.0%}: {', '.join(low) or 'no mutants at all'}; see `mutmut results`, `mutmut show`"
+        )
     return int(bool(low) or not found)
 
 
