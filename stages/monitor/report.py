@@ -68,8 +68,7 @@ def _plain(profile: pd.DataFrame, window: pd.DataFrame, columns: list[str]) -> t
         if kind_of(name) == "number":
             values = [frame[name].to_numpy(dtype=np.float64, na_value=np.nan).tolist() for frame in frames]
         else:
-            present = (frame[name].astype(object).where(frame[name].notna(), None).tolist() for frame in frames)
-            values = without_rare(*present)
+            values = without_rare(*([v if isinstance(v, str) else None for v in frame[name]] for frame in frames))
         for side, column in zip(plain, values, strict=True):
             side[name] = column
     return pd.DataFrame(plain[0]), pd.DataFrame(plain[1])
