@@ -137,7 +137,8 @@ def check_against(results: Results, revision: Revision) -> None:
     graph = Graph.of(revision)
     lock = read_lock(results.files[LOCK])
     listed = {entry.path: name for name, stage in lock.stages.items() for entry in stage.outs}
-    unknown = sorted(set(lock.stages) ^ set(graph.wanted)) or sorted(set(listed.items()) ^ set(graph.makers().items()))
+    differing = {path for path, _ in set(listed.items()) ^ set(graph.makers().items())}
+    unknown = sorted((set(lock.stages) ^ set(graph.wanted)) or differing)
     if unknown:
         raise DeliveryError(f"{LOCK} and dvc.yaml do not list the same stages and outputs ({unknown[0]}): `dvc repro`")
     surplus = sorted(set(results.files) - kept_in_git(revision) - {LOCK, DATA})

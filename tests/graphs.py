@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from delivery.git import git
+from delivery.results import collect
 
 GRAPH = {
     "stages": {
@@ -76,3 +77,17 @@ def others_push(tmp_path: Path, name: str) -> None:
     (other / name).write_text("theirs\n", encoding="utf-8")
     commit_all(other, f"Change {name}")
     git("push", "--quiet", "origin", "HEAD:work", root=other)
+
+
+def hand_over(job: Path) -> Path:
+    """Return the folder of what a job whose graph has been run again hands over, with its report."""
+    folder = job.parent / "handed"
+    collect(folder, with_data=False, root=job)
+    (folder / "report.md").write_text("# What moved\n", encoding="utf-8")
+    return folder
+
+
+def writer_of(job: Path) -> Path:
+    """Return a clone of another branch, from whose code results are published."""
+    git("push", "--quiet", "origin", "HEAD~1:refs/heads/trusted", root=job)
+    return clone(job.parent, "writer", "trusted")

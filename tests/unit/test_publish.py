@@ -11,9 +11,10 @@ import pytest
 from delivery import propose
 from delivery.git import attempt, credentials, git
 from delivery.publish import TRAILER, publish
+from delivery.publish import main as publish_main
 from delivery.server import DeliveryError
 from tests.github_server import FakeGitHub, github
-from tests.graphs import clone, job_of, others_push, pushed, run_graph
+from tests.graphs import clone, hand_over, job_of, others_push, pushed, run_graph, writer_of
 
 
 @pytest.fixture
@@ -136,6 +137,40 @@ def test_nothing_new_is_said_and_red(
     assert offer(job, monkeypatch) == 1
     assert "nothing to offer" in capsys.readouterr().err
     assert not server.pulls
+
+
+# ---- what another job handed over, by the commands that the workflows call ------------------------
+
+
+def test_what_was_handed_over_is_published_and_its_checks_are_started(
+    job: Path, server: FakeGitHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handed = hand_over(job)
+    monkeypatch.chdir(writer_of(job))
+    for words in ("published on work: ", "nothing new to publish"):
+        assert publish_main(["--branch", "work", "--results", str(handed), "--then", "tests.yml"]) == 0
+        assert capsys.readouterr().out.startswith(words)
+    assert [(run["workflow"], run["ref"]) for run in server.dispatches] == [("tests.yml", "work")]
+    for name in ("dvc.lock", "source.json", "metrics/score.json"):
+        (handed / name).unlink()
+    assert publish_main(["--branch", "work", "--results", str(handed)]) == 0
+    assert "nothing to publish" in capsys.readouterr().out
+
+
+def test_what_was_handed_over_is_offered_with_its_report_once(
+    job: Path, server: FakeGitHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handed = hand_over(job)
+    monkeypatch.chdir(writer_of(job))
+    asked = ["--results", str(handed), "--reason", "a test", "--base", "work", "--then", "tests.yml"]
+    assert [propose.main(asked), propose.main(asked)] == [0, 0]
+    (pull,) = server.pulls
+    assert "What moved" in pull["body"]
+    assert "Run because: `a test`" in pull["body"]
+    assert [(run["workflow"], run["ref"]) for run in server.dispatches] == [("tests.yml", pull["head"]["ref"])]
+    (handed / "report.md").unlink()
+    assert propose.main(asked) == 1
+    assert "the report is not there" in capsys.readouterr().err
 
 
 # ---- credentials ----------------------------------------------------------------------------------

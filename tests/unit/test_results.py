@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from delivery import comment, propose, publish, results
+from delivery import comment, propose, results
 from delivery.git import commit_files, git
 from delivery.publish import TRAILER, publish_results
 from delivery.results import Results, collect, read
 from delivery.server import DeliveryError
-from tests.github_server import FakeGitHub, github
-from tests.graphs import clone, job_of, others_push, pushed, run_graph
+from tests.graphs import clone, hand_over, job_of, others_push, pushed, run_graph, writer_of
 
 Plant = Callable[[Path], object]
 
@@ -29,17 +28,13 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def handed(job: Path) -> Path:
     """What `job`, whose graph has been run again, hands over, with its report."""
-    folder = job.parent / "handed"
-    collect(folder, with_data=False, root=job)
-    (folder / "report.md").write_text("# What moved\n", encoding="utf-8")
-    return folder
+    return hand_over(job)
 
 
 @pytest.fixture
-def writer(job: Path, tmp_path: Path) -> Path:
+def writer(job: Path) -> Path:
     """A clone of another branch, from whose code the results are published."""
-    git("push", "--quiet", "origin", "HEAD~1:refs/heads/trusted", root=job)
-    return clone(tmp_path, "writer", "trusted")
+    return writer_of(job)
 
 
 def text(name: str, content: str | bytes) -> Plant:
@@ -295,44 +290,3 @@ def test_a_comment_never_repeats_what_a_link_leads_to(
     assert "link" in capsys.readouterr().err
     assert comment.main(["--results", str(tmp_path / "absent"), "--summary-only"]) == 1
     assert "There is no report" in summary.read_text()
-
-
-# ---- the commands, as the workflows call them -----------------------------------------------------
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
-    with github() as started:
-        for name, value in started.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-        yield started
-
-
-def test_what_was_handed_over_is_published_and_its_checks_are_started(
-    handed: Path, writer: Path, server: FakeGitHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(writer)
-    for words in ("published on work: ", "nothing new to publish"):
-        assert publish.main(["--branch", "work", "--results", str(handed), "--then", "tests.yml"]) == 0
-        assert capsys.readouterr().out.startswith(words)
-    assert [(run["workflow"], run["ref"]) for run in server.dispatches] == [("tests.yml", "work")]
-    for name in ("dvc.lock", "source.json", "metrics/score.json"):
-        (handed / name).unlink()
-    assert publish.main(["--branch", "work", "--results", str(handed)]) == 0
-    assert "nothing to publish" in capsys.readouterr().out
-
-
-def test_what_was_handed_over_is_offered_with_its_report_once(
-    handed: Path, writer: Path, server: FakeGitHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(writer)
-    asked = ["--results", str(handed), "--reason", "a test", "--base", "work", "--then", "tests.yml"]
-    assert [propose.main(asked), propose.main(asked)] == [0, 0]
-    (pull,) = server.pulls
-    assert "What moved" in pull["body"]
-    assert "Run because: `a test`" in pull["body"]
-    assert [(run["workflow"], run["ref"]) for run in server.dispatches] == [("tests.yml", pull["head"]["ref"])]
-    (handed / "report.md").unlink()
-    assert propose.main(asked) == 1
-    assert "the report is not there" in capsys.readouterr().err
