@@ -21,6 +21,7 @@ import pandas as pd
 
 from benchmarks.growth_cases import Case, cases
 from benchmarks.timing import cpu_seconds
+from stages.common.errors import AnnotationError
 from stages.common.files import write_csv
 
 STEEPEST = 1.2
@@ -46,12 +47,14 @@ class Growth(NamedTuple):
 
 
 def exponent_of(sizes: Sequence[int], seconds: Sequence[float]) -> float:
-    """Return the slope of log time over log size; 0 where all but one are too short to tell.
+    """Return the slope of log time over log size: 0 where it is too soon to tell, infinite without a size.
 
     >>> round(exponent_of([1, 2, 4], [0.1, 0.4, 1.6]), 6)
     2.0
     """
     told = [(size, spent) for size, spent in zip(sizes, seconds, strict=True) if spent >= _SHORTEST]
+    if not sizes:
+        return float("inf")
     if len(told) < 2:
         return 0.0
     return float(np.polyfit(*np.log(np.array(told)).T, 1)[0])
@@ -61,15 +64,21 @@ def measure(case: Case, times: float = 1.0, clock: Callable[[Callable[[], object
     """Measure a case at all sizes; again, and the fastest counts, where it does not come out straight.
 
     What else the machine does makes a measurement slower and never faster, so that a straight line
-    may look steep by chance and a steep one hardly straight.
+    may look steep by chance and a steep one hardly straight. Sizes that a reader refuses are left out.
     """
     sizes = [max(1, round(case.largest * times * share)) for share in SHARES]
     best = [float("inf")] * len(sizes)
     for _ in range(_ATTEMPTS):
         for place, size in enumerate(sizes):
             with tempfile.TemporaryDirectory() as folder:
-                best[place] = min(best[place], clock(case.prepared(size, Path(folder))))
-        growth = Growth(case, sizes, list(best), exponent_of(sizes, best))
+                work = case.prepared(size, Path(folder))
+                try:
+                    best[place] = min(best[place], clock(work))
+                except AnnotationError:  # beyond what the reader takes
+                    break
+        taken = [place for place, spent in enumerate(best) if spent < float("inf")]
+        seconds = [best[place] for place in taken]
+        growth = Growth(case, sizes[: len(taken)], seconds, exponent_of(sizes[: len(taken)], seconds))
         if growth.straight:
             break
     return growth
@@ -87,6 +96,8 @@ def table_of(found: Sequence[Growth]) -> pd.DataFrame:
 
 def line_of(growth: Growth) -> str:
     """Return the case, its largest size, what that took, and the exponent, as one line."""
+    if not growth.sizes:
+        return f"{growth.case.name:<44} refused at every size"
     size = f"{growth.sizes[-1]:,} {growth.case.unit}"
     verdict = "" if growth.straight else "  STEEP"
     return f"{growth.case.name:<44} {size:>20} {growth.seconds[-1]:>8.2f} s {growth.exponent:>6.2f}{verdict}"

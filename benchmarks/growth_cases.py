@@ -119,7 +119,7 @@ def _one_note(mentions: int) -> list[Document]:
 def _readers() -> Iterator[Case]:
     for format in READERS:
         yield Case(f"read {format}, many notes", "notes", 4_000, partial(_reader, format, notes))
-        yield Case(f"read {format}, one note", "mentions", 100_000, partial(_reader, format, _one_note))
+        yield Case(f"read {format}, one note", "mentions", 40_000, partial(_reader, format, _one_note))
 
 
 def _on(work: Callable[[list[Document]], object], documents: Callable[[int], list[Document]]) -> Callable[..., Work]:

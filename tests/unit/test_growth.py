@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from benchmarks import growth
 from benchmarks.growth import COLUMNS, SHARES, exponent_of, measure
 from benchmarks.growth_cases import Case, cases, nested, notes
+from stages.common.errors import AnnotationError
 from stages.prepare.formats import READERS
 from stages.validate import annotations
 
@@ -33,6 +35,19 @@ def test_what_is_disturbed_is_measured_again() -> None:
 def test_times_too_short_to_tell_are_no_line() -> None:
     assert exponent_of([1, 2, 4], [1e-4, 1e-3, 1e-2]) == 0.0
     assert exponent_of([1, 2, 4], [1e-4, 0.01, 0.02]) == pytest.approx(1.0)
+
+
+def test_what_a_reader_refuses_is_left_out_and_what_it_refuses_whole_is_no_line() -> None:
+    def clock(work: Callable[[], object], most: float) -> float:
+        if float(str(work())) > most:
+            raise AnnotationError("the line is too long", "Split it")
+        return float(str(work()))
+
+    found = measure(WORK, 1.0, lambda work: clock(work, 300))
+    assert (found.sizes, found.seconds, found.straight) == ([125, 250], [125, 250], True)
+    refused = measure(WORK, 1.0, lambda work: clock(work, 0))
+    assert not refused.straight
+    assert "refused" in growth.line_of(refused)
 
 
 def test_every_reader_and_every_check_is_measured() -> None:
