@@ -50,8 +50,8 @@ def _born_at(path: Path) -> int | None:
         status = path.stat()
     except OSError:
         return None
-    if hasattr(status, "st_birthtime"):  # macOS
-        return int(status.st_birthtime * 1000)
+    if (born := getattr(status, "st_birthtime", None)) is not None:  # macOS
+        return int(born * 1000)
     try:
         told = subprocess.run(["stat", "--format=%W", str(path)], capture_output=True, text=True, check=False).stdout
     except OSError:

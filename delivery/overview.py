@@ -88,7 +88,7 @@ def rows_of(shown: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def _row(experiment: Mapping[str, Any], before: Mapping[str, Any]) -> Row:
-    last = experiment["revs"][-1] if experiment["revs"] else {"rev": "", "data": None}
+    last: Mapping[str, Any] = experiment["revs"][-1] if experiment["revs"] else {"rev": "", "data": None}
     state = (experiment.get("executor") or {}).get("state") or ""
     if last.get("error"):
         state = "failed"
