@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from stages.common.files import write_text
-from stages.validate.catalogue import SUITES, Expectation, Suite
+from stages.validate.catalogue import SUITES
+from stages.validate.definitions import Expectation, Suite
 
 ROOT = Path("great_expectations")
 SOURCE, BATCH = "tables", "whole"
