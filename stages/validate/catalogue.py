@@ -51,7 +51,7 @@ def _schema_suite(table: str, schema: pa.Schema) -> Suite:
     return Suite(
         f"{table}_schema",
         table,
-        None,
+        (),
         "The table as prepare wrote it, before anything else.",
         (columns, rows, *types, *known),
     )
@@ -61,8 +61,22 @@ SCHEMAS = {"documents": DOCUMENTS, "tokens": TOKENS, "mentions": MENTIONS}
 
 SUITES = (
     *(_schema_suite(*item) for item in SCHEMAS.items()),
-    Suite("documents", "documents", "document", "One row per document; frames.py adds the counts.", ON_DOCUMENTS),
-    Suite("tokens", "tokens", "document", "One row per token; frames.py looks each up in its text.", ON_TOKENS),
-    Suite("mentions", "mentions", "document", "One row per mention; frames.py looks each up in its text.", ON_MENTIONS),
-    Suite("labels", "labels", "label", "One row per label of the project.", ON_LABELS),
+    Suite(
+        "documents",
+        "documents",
+        ("document", "uncovered_at"),
+        "One row per document; frames.py adds the counts.",
+        ON_DOCUMENTS,
+    ),
+    Suite(
+        "tokens", "tokens", ("document", "start"), "One row per token; frames.py looks each up in its text.", ON_TOKENS
+    ),
+    Suite(
+        "mentions",
+        "mentions",
+        ("document", "start"),
+        "One row per mention; frames.py looks each up in its text.",
+        ON_MENTIONS,
+    ),
+    Suite("labels", "labels", ("label",), "One row per label of the project.", ON_LABELS),
 )

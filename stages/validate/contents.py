@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stages.common.tags import IOB2_TAGS, LABELS
-from stages.validate.definitions import ANNOTATE, PREPARE, SPLIT, Expectation, parameter
+from stages.validate.definitions import ANNOTATE, PREPARE, SPLIT, Expectation, flag, parameter
 
 
 def _in_one_split(name: str, column: str, protects: str) -> Expectation:
@@ -40,6 +40,27 @@ ON_DOCUMENTS = (
     ),
     _in_one_split("group", "group_splits", "Near duplicates share a group: across splits they inflate the test score"),
     _in_one_split(
+        "context",
+        "context_splits",
+        "What is told in a context, such as an abbreviation, would carry over between splits",
+    ),
+    flag(
+        "documents.context_is_of_neighbours",
+        "context_is_near",
+        "Abbreviations carry over within a context: between texts that are no neighbours they mean nothing",
+    ),
+    flag(
+        "documents.batch_is_known",
+        "batch_is_known",
+        "A result is traced to its annotations by the batch, which the document is named after",
+        "Restore data/annotations (`dvc checkout`), then `dvc repro prepare`",
+    ),
+    flag(
+        "documents.fixed_split_is_kept",
+        "split_is_kept",
+        "A batch that was annotated to judge by must not be learned from",
+    ),
+    _in_one_split(
         "text", "text_splits", "The same text (case and spacing aside) in two splits inflates the test score"
     ),
     _in_one_split(
@@ -48,12 +69,25 @@ ON_DOCUMENTS = (
         "Similar texts in two splits inflate the test score, whatever prepare's groups say",
     ),
     Expectation(
+        "documents.text_is_in_tokens",
+        "column_values_to_be_null",
+        "What is in no token is never learned, never found and never missed",
+        PREPARE,
+        {"column": "uncovered_at"},
+    ),
+    Expectation(
         "documents.has_tokens",
         "column_values_to_be_between",
         "A document without tokens teaches and tests nothing",
         "Look at the document in its batch: its text may be empty",
         {"column": "tokens", "min_value": 1},
         "warning",
+    ),
+    flag(
+        "documents.seconds_are_a_time",
+        "seconds_are_a_time",
+        "One infinite or negative time makes the measured work by hand infinite or negative",
+        "Look at the document's time in its export; where none was measured, there is none",
     ),
     Expectation(
         "documents.seconds_are_plausible",
@@ -102,12 +136,10 @@ def _offsets(table: str) -> tuple[Expectation, ...]:
             PREPARE,
             {"column_A": "end", "column_B": "start"},
         ),
-        Expectation(
+        flag(
             f"{table}.text_is_at_its_offsets",
-            "column_values_to_be_in_set",
+            "text_is_there",
             "text[start:end] is the token or the mention: attributes and spans speak of the same characters",
-            PREPARE,
-            {"column": "text_is_there", "value_set": [True]},
         ),
     )
 
@@ -141,14 +173,18 @@ ON_TOKENS = (
         PREPARE,
         {"column_list": ["document", "start", "end"]},
     ),
-    *_offsets("tokens"),
-    Expectation(
-        "tokens.tagged_span_is_a_mention",
-        "column_values_to_be_in_set",
-        "Training (tags) and scoring (mentions) use the same truth",
-        PREPARE,
-        {"column": "is_mention", "value_set": [True]},
+    flag(
+        "tokens.numbers_advance",
+        "is_numbered",
+        "Sentences and contexts are read row by row: one that is missing, or out of its place, gives false neighbours",
     ),
+    *_offsets("tokens"),
+    flag(
+        "tokens.are_the_tokenizers",
+        "is_tokenized",
+        "Production cuts text by the same rules: other tokens in training would be attributes that never come",
+    ),
+    flag("tokens.tagged_span_is_a_mention", "is_mention", "Training (tags) and scoring (mentions) use the same truth"),
     Expectation(
         "tokens.sentence_length",
         "column_values_to_be_between",
@@ -174,13 +210,29 @@ ON_MENTIONS = (
         "Map it in data/mapping/labels.csv or in the batch's batch.yaml",
         {"column": "label", "value_set": list(LABELS)},
     ),
+    flag(
+        "mentions.label_is_what_the_source_means",
+        "label_is_mapped",
+        "Labels that were swapped on the way are learned, and scored, as if they were true",
+        "Compare data/mapping/labels.csv, or the batch's labels.csv, with what is meant; then `dvc repro prepare`",
+    ),
+    flag(
+        "mentions.are_in_order",
+        "is_in_order",
+        "A mention that overlaps another, or stands out of its place, is counted with the wrong one",
+    ),
     *_offsets("mentions"),
-    Expectation(
-        "mentions.aligned_mention_is_tagged",
-        "column_values_to_be_in_set",
-        "Training (tags) and scoring (mentions) use the same truth",
-        PREPARE,
-        {"column": "is_tagged", "value_set": [True]},
+    flag(
+        "mentions.have_no_blank_ends",
+        "is_bare",
+        "A mention with a blank at its end is never exactly found",
+        "Mend the reader in stages/prepare/formats, which trims, and run `dvc repro prepare`",
+    ),
+    flag("mentions.mention_is_tagged", "is_tagged", "Training (tags) and scoring (mentions) use the same truth"),
+    flag(
+        "mentions.alignment_is_right",
+        "alignment_is_right",
+        "Mentions said to be off the token boundaries are counted as missed, whatever is found",
     ),
     Expectation(
         "mentions.are_aligned",

@@ -26,13 +26,20 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Suite:
-    """The expectations on one data frame; `index` is the column that says where a fault is."""
+    """The expectations on one data frame; `index` are the columns that say where a fault is."""
 
     name: str
     asset: str
-    index: str | None
+    index: tuple[str, ...]
     notes: str
     expectations: tuple[Expectation, ...]
+
+
+def flag(name: str, column: str, protects: str, remedy: str = PREPARE, severity: Severity = "error") -> Expectation:
+    """Expect a column that `frames.py` computed to be true wherever it is known."""
+    return Expectation(
+        name, "column_values_to_be_in_set", protects, remedy, {"column": column, "value_set": [True]}, severity
+    )
 
 
 def parameter(name: str) -> dict[str, str]:

@@ -69,7 +69,7 @@ def _validation_definition(suite: Suite) -> dict[str, Any]:
 def _checkpoint(suite: Suite) -> dict[str, Any]:
     # No raw text may reach the results: a suite that looks at text columns keeps no values at all.
     shown: dict[str, Any] = (
-        {"partial_unexpected_count": 20, "unexpected_index_column_names": [suite.index]}
+        {"partial_unexpected_count": 20, "unexpected_index_column_names": list(suite.index)}
         if suite.index
         else {"partial_unexpected_count": 0}
     )
