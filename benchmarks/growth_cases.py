@@ -20,7 +20,8 @@ from stages.prepare.tables import PlacedDocument, build_tables
 from stages.validate import annotations, leakage
 from stages.validate.annotations import check_documents
 from stages.validate.frames import content_frames
-from stages.validate.incoming import blocks, check_mapping, tables_of
+from stages.validate.incoming import BATCH, check_mapping, tables_of
+from stages.validate.sources import Source, blocks
 
 if TYPE_CHECKING:
     from stages.validate.frames import Tables
@@ -128,7 +129,7 @@ def _on(work: Callable[[list[Document]], object], documents: Callable[[int], lis
 
 def _placed(documents: list[Document]) -> list[PlacedDocument]:
     meaning = {label: label for label in LABELS}
-    return [PlacedDocument(entry, "b", entry.id, entry.id, SPLITS[0], meaning) for entry in documents]
+    return [PlacedDocument(entry, "b", entry.id, entry.id, SPLITS[0], meaning, entry.id) for entry in documents]
 
 
 def _assigned(texts: Callable[[int], list[str]]) -> Callable[..., Work]:
@@ -172,8 +173,10 @@ def _copied(texts: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _frames(documents: list[Document]) -> Work:
-    tables: Tables = tables_of(documents, {label: label for label in LABELS})
-    return partial(content_frames, tables, near_duplicate=0.7, copied=0.4)
+    meaning = {label: label for label in LABELS}
+    tables: Tables = tables_of(documents, meaning)
+    sources = {BATCH: Source(meaning)}
+    return partial(content_frames, tables, near_duplicate=0.7, copied=0.4, sources=sources)
 
 
 def _checks() -> Iterator[Case]:

@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _stage() -> Verdict:
     save_failure(InterruptedError())  # what stays when this process is killed
-    verdict = check(load_prepared(), load_params())
+    params = load_params()
+    verdict = check(load_prepared(params.prepare), params)
     save(verdict)
     save(verdict, BESIDE_DATA_DOCS)
     return verdict

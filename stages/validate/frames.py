@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,9 +11,21 @@ import pandas as pd
 from stages.common.documents import Document, Mention
 from stages.common.tags import LABELS, spans_of
 from stages.validate.leakage import copied_passages, fingerprint, near_duplicates, splits_of_pairs
-
-Span = tuple[str, int, int, str]
-SPAN = ("document", "start", "end", "label")
+from stages.validate.places import (
+    SPAN,
+    Placement,
+    Span,
+    TokensOf,
+    in_order,
+    neighbours,
+    numbered,
+    placements,
+    rows_of,
+    tokenized,
+    tokens_by_document,
+    uncovered,
+)
+from stages.validate.sources import Source, Sources
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,9 @@ class Tables:
     mentions: pd.DataFrame
 
 
-def content_frames(tables: Tables, *, near_duplicate: float, copied: float) -> dict[str, pd.DataFrame]:
+def content_frames(
+    tables: Tables, *, near_duplicate: float, copied: float, sources: Sources
+) -> dict[str, pd.DataFrame]:
     """Add to the tables what the content suites ask for.
 
     Parameters
@@ -37,6 +50,8 @@ def content_frames(tables: Tables, *, near_duplicate: float, copied: float) -> d
         Jaccard similarity of word 3-grams from which two documents are one.
     copied : float
         Share of the shorter document's 3-grams in the longer from which one is copied from the other.
+    sources : mapping of str to Source
+        What each batch says of itself.
 
     Returns
     -------
@@ -44,10 +59,12 @@ def content_frames(tables: Tables, *, near_duplicate: float, copied: float) -> d
         `documents`, `tokens`, `mentions` and `labels`, named as the assets of the suites.
     """
     spans = tagged_spans(tables.tokens)
+    tokens = tokens_by_document(tables.tokens)
+    placed = placements(tables.mentions, tokens)
     return {
-        "documents": _documents(tables, near_duplicate, copied),
-        "tokens": _tokens(tables, spans),
-        "mentions": _mentions(tables, spans),
+        "documents": _documents(tables, tokens, near_duplicate, copied).assign(**_origin(tables.documents, sources)),
+        "tokens": _tokens(tables, spans, placed),
+        "mentions": _mentions(tables, spans, placed).assign(label_is_mapped=_mapped(tables, sources)),
         "labels": _labels(tables),
     }
 
@@ -56,17 +73,43 @@ def _splits_by(documents: pd.DataFrame, keys: pd.Series) -> pd.Series:
     return documents.groupby(keys.to_numpy())["split"].transform("nunique")
 
 
-def _documents(tables: Tables, near_duplicate: float, copied: float) -> pd.DataFrame:
+def _documents(tables: Tables, tokens: dict[str, TokensOf], near_duplicate: float, copied: float) -> pd.DataFrame:
     documents = tables.documents
+    rows = rows_of(documents, ("document", "text"))
     texts, splits = documents["text"].tolist(), documents["split"].tolist()
-    counts = tables.tokens["document"].value_counts()
+    counts = [len(tokens[name].starts) if name in tokens else 0 for name, _ in rows]
+    gaps = [uncovered(text, tokens.get(name)) for name, text in rows]
+    seconds = documents["seconds"]
     return documents.drop(columns=["text"]).assign(
         group_splits=_splits_by(documents, documents["group"]),
+        context_splits=_splits_by(documents, documents["context"]),
+        context_is_near=neighbours(documents),
         text_splits=_splits_by(documents, documents["text"].map(fingerprint)),
         near_splits=splits_of_pairs(near_duplicates(texts, near_duplicate, splits), splits),
         copied_splits=splits_of_pairs(copied_passages(texts, splits, copied), splits),
-        tokens=documents["document"].map(counts).fillna(0).astype(int),
+        tokens=counts,
+        uncovered_at=pd.Series(gaps, index=documents.index, dtype="float64"),
+        seconds_are_a_time=seconds.isna() | (np.isfinite(seconds) & (seconds > 0)),
     )
+
+
+def _origin(documents: pd.DataFrame, sources: Sources) -> dict[str, list[bool]]:
+    """Tell for each document whether its batch is one, is in its name, and has its split."""
+    rows = rows_of(documents, ("document", "batch", "split"))
+    known = [batch in sources and name.startswith(f"{batch}/") for name, batch, _ in rows]
+    fixed = [sources[batch].split if batch in sources else None for _, batch, _ in rows]
+    kept = [want in (None, split) for want, (_, _, split) in zip(fixed, rows, strict=True)]
+    return {"batch_is_known": known, "split_is_kept": kept}
+
+
+def _mapped(tables: Tables, sources: Sources) -> list[bool]:
+    """Tell for each mention whether its batch gives its source label that meaning."""
+    batches = dict(rows_of(tables.documents, ("document", "batch")))
+    unknown = Source({})
+    return [
+        document not in batches or sources.get(batches[document], unknown).mapping.get(source_label) == label
+        for document, source_label, label in rows_of(tables.mentions, ("document", "source_label", "label"))
+    ]
 
 
 def _looked_up(rows: pd.DataFrame, documents: pd.DataFrame) -> pd.DataFrame:
@@ -109,44 +152,35 @@ def tagged_spans(tokens: pd.DataFrame) -> dict[tuple[str, int], Span]:
     return spans
 
 
-def _rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[tuple]:
-    return list(zip(*(frame[column].tolist() for column in columns), strict=True))
-
-
-def _spans_of_mentions(mentions: pd.DataFrame, spans: dict[tuple[str, int], Span]) -> set[tuple[str, int]]:
-    """Return the keys of the spans that are an aligned mention, or the tokens that an unaligned one touches."""
-    aligned = set(_rows(mentions[mentions["aligned"]], SPAN))
-    unaligned: dict[str, list[Span]] = {}
-    for row in _rows(mentions[~mentions["aligned"]], SPAN):
-        unaligned.setdefault(row[0], []).append(row)
-
-    def touches(span: Span) -> bool:
-        document, start, end, label = span
-        return any(
-            label == other and first < end and start < last for _, first, last, other in unaligned.get(document, [])
-        )
-
-    return {key for key, span in spans.items() if span in aligned or touches(span)}
-
-
-def _tokens(tables: Tables, spans: dict[tuple[str, int], Span]) -> pd.DataFrame:
-    begins = tables.tokens["tag"].str.startswith("B-")
-    keys = _rows(tables.tokens, ("document", "start"))
-    true_spans = _spans_of_mentions(tables.mentions, spans)
-    is_mention = [not b or key in true_spans for b, key in zip(begins, keys, strict=True)]
-    starts = _sentence_starts(tables.tokens)
+def _tokens(tables: Tables, spans: dict[tuple[str, int], Span], placed: list[Placement]) -> pd.DataFrame:
+    tokens = tables.tokens
+    true_spans = {placement.tagged for placement in placed}
+    begins = tokens["tag"].str.startswith("B-")
+    keys = rows_of(tokens, ("document", "start"))
+    is_mention = [not b or spans[key] in true_spans for b, key in zip(begins, keys, strict=True)]
+    starts = _sentence_starts(tokens)
     number = starts.cumsum() - 1
     lengths = np.bincount(number, minlength=1)[number] if len(number) else np.zeros(0)
-    return _looked_up(tables.tokens, tables.documents).assign(
-        is_mention=is_mention, sentence_tokens=np.where(starts, lengths, np.nan)
+    texts = dict(rows_of(tables.documents, ("document", "text")))
+    return _looked_up(tokens, tables.documents).assign(
+        is_mention=is_mention,
+        is_numbered=numbered(tokens, tables.documents["document"]),
+        is_tokenized=pd.Series(tokenized(tokens, texts), index=tokens.index, dtype=object),
+        sentence_tokens=np.where(starts, lengths, np.nan),
     )
 
 
-def _mentions(tables: Tables, spans: dict[tuple[str, int], Span]) -> pd.DataFrame:
+def _mentions(tables: Tables, spans: dict[tuple[str, int], Span], placed: list[Placement]) -> pd.DataFrame:
+    mentions = tables.mentions
     found = set(spans.values())
-    rows = _rows(tables.mentions, SPAN)
-    is_tagged = [not aligned or row in found for aligned, row in zip(tables.mentions["aligned"], rows, strict=True)]
-    return _looked_up(tables.mentions, tables.documents).assign(is_tagged=is_tagged)
+    return _looked_up(mentions, tables.documents).assign(
+        is_tagged=[placement.tagged is None or placement.tagged in found for placement in placed],
+        alignment_is_right=[
+            placement.aligned == aligned for placement, aligned in zip(placed, mentions["aligned"], strict=True)
+        ],
+        is_bare=[text == text.strip() for text in mentions["text"]],
+        is_in_order=in_order(mentions, tables.documents["document"]),
+    )
 
 
 def mentions_by_split(tables: Tables) -> dict[str, dict[str, int]]:
@@ -178,7 +212,7 @@ def _labels(tables: Tables) -> pd.DataFrame:
 def as_documents(tables: Tables) -> list[Document]:
     """Rebuild the annotated documents, so that the annotation checks see what training will see."""
     marked: dict[str, list[Mention]] = {}
-    for document, start, end, label in _rows(tables.mentions, SPAN):
+    for document, start, end, label in rows_of(tables.mentions, SPAN):
         marked.setdefault(document, []).append(Mention(start, end, label))
     sentences = _sentence_spans(tables.tokens)
     return [

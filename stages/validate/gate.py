@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from stages.common.errors import GateError
 from stages.common.files import read_json, read_table
-from stages.common.params import Params, ValidateParams
+from stages.common.params import Params, PrepareParams, ValidateParams
 from stages.validate.annotations import check_documents
 from stages.validate.catalogue import SCHEMAS
-from stages.validate.findings import Finding
+from stages.validate.findings import Finding, finding
 from stages.validate.frames import Tables, as_documents, content_frames, documents_by_split, mentions_by_split
+from stages.validate.originals import check_originals, check_splits
 from stages.validate.project import CONTENT_SUITES, Outcome, Project
+from stages.validate.reported import check_report
+from stages.validate.sources import Sources, load_sources
 
 PREPARED = Path("data/prepared")
 
@@ -56,18 +62,23 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The tables of prepare and its report."""
+    """The tables of prepare, its report, and what the batches say.
+
+    `faults` were found in the files and cannot be seen in a data frame any more.
+    """
 
     tables: Tables
     report: dict[str, Any]
+    sources: Sources
+    faults: tuple[Finding, ...] = ()
 
 
-def load_prepared(folder: Path = PREPARED) -> Prepared:
-    """Read what prepare wrote.
+def load_prepared(params: PrepareParams, folder: Path = PREPARED) -> Prepared:
+    """Read what prepare wrote, and the batches that it was made of.
 
     Raises
     ------
-    GateError
+    GateError, AnnotationError
         When a file is missing or cannot be read.
     """
     frames: dict[str, pd.DataFrame] = {}
@@ -83,7 +94,24 @@ def load_prepared(folder: Path = PREPARED) -> Prepared:
     except (OSError, json.JSONDecodeError) as error:
         problem = f"{folder / 'report.json'} cannot be read ({type(error).__name__}): run `dvc repro prepare`"
         raise GateError(problem) from error
-    return Prepared(Tables(**frames), report)
+    if not isinstance(report, dict):
+        raise GateError(f"{folder / 'report.json'} is not an object: run `dvc repro --force prepare`")
+    return Prepared(Tables(**frames), report, load_sources(params), not_a_number(folder / "documents.parquet"))
+
+
+def not_a_number(path: Path) -> tuple[Finding, ...]:
+    """Find times that are NaN in the file: a data frame shows them as if none was measured."""
+    table = pq.read_table(path, use_threads=False)
+    if "seconds" not in table.column_names or not pa.types.is_floating(table["seconds"].type):
+        return ()  # the business of the schema
+    wrong = table.filter(pc.is_nan(table["seconds"]))
+    if not len(wrong):
+        return ()
+    summary = (
+        f"{len(wrong)} times are not a number. Look at them in their export; where none was measured, there is none."
+    )
+    names = wrong["document"].to_pylist() if "document" in wrong.column_names else ()
+    return (finding("seconds_not_a_number", "error", len(wrong), summary, map(str, names)),)
 
 
 def bounds_of(params: ValidateParams) -> dict[str, Any]:
@@ -123,15 +151,25 @@ def check(prepared: Prepared, params: Params, project: Project | None = None) ->
     outcome = check_schemas(project, tables)
     if outcome.failed:
         project.build_data_docs()
-        return Verdict(outcome, prepare=prepared.report)
-    frames = content_frames(tables, near_duplicate=params.prepare.near_duplicate, copied=params.prepare.copied)
+        return Verdict(outcome, prepared.faults, prepare=prepared.report)
+    similar = params.prepare
+    frames = content_frames(
+        tables, near_duplicate=similar.near_duplicate, copied=similar.copied, sources=prepared.sources
+    )
     bounds = bounds_of(params.validate_)
     for suite in CONTENT_SUITES:
         outcome += project.run(suite, frames[suite], bounds)
     project.build_data_docs()
+    findings = (
+        *prepared.faults,
+        *check_report(tables, prepared.report),
+        *check_originals(tables, prepared.sources, prepared.report),
+        *check_splits(tables, prepared.sources, params.prepare),
+        *check_documents(as_documents(tables)),
+    )
     return Verdict(
         outcome,
-        tuple(check_documents(as_documents(tables))),
+        findings,
         documents_by_split(tables),
         mentions_by_split(tables),
         prepared.report,

@@ -17,6 +17,7 @@ from stages.validate.findings import Finding, finding
 from stages.validate.frames import Tables, content_frames
 from stages.validate.gate import Verdict, bounds_of, check_schemas
 from stages.validate.project import SPLITLESS_SUITES, Outcome, Project
+from stages.validate.sources import Source, blocks
 
 BATCH = "incoming"
 MOST_SHOWN = 20
@@ -88,17 +89,6 @@ def mapped(documents: Sequence[Document], mapping: Mapping[str, str]) -> list[Do
     ]
 
 
-def blocks(documents: Sequence[Document], sentences_per_document: int) -> list[Document]:
-    """Cut files of sentences as prepare would, so that findings name a place and not the whole file."""
-    from stages.prepare.tables import blocks_of
-
-    return [
-        block
-        for document in documents
-        for block in (blocks_of(document, sentences_per_document) if document.stream else [document])
-    ]
-
-
 def tables_of(documents: Sequence[Document], mapping: Mapping[str, str]) -> Tables:
     """Build the tables that prepare would build, all in one split."""
     from stages.prepare.tables import PlacedDocument, build_tables
@@ -129,7 +119,12 @@ def check_incoming(
     project = project or Project(data_docs=False)
     outcome = check_schemas(project, tables)
     if not outcome.failed:
-        frames = content_frames(tables, near_duplicate=params.prepare.near_duplicate, copied=params.prepare.copied)
+        frames = content_frames(
+            tables,
+            near_duplicate=params.prepare.near_duplicate,
+            copied=params.prepare.copied,
+            sources={BATCH: Source(mapping)},
+        )
         for suite in SPLITLESS_SUITES:
             outcome += project.run(suite, frames[suite], bounds_of(params.validate_))
     return Verdict(outcome, tuple(findings))

@@ -108,9 +108,16 @@ def _finding(entry: Any) -> Finding:
     else:  # about the whole table: column names, a type, a row count or the splits, never text
         observed = f"found {result.get('observed_value')}"
     rows = [row for row in result.get("partial_unexpected_index_list") or [] if isinstance(row, dict)]
-    places = [str(row.get("document", row.get("label"))) for row in rows]
+    places = list(map(_place, rows))
     summary = f"{observed}. Protects: {meta['protects']}. {meta['remedy']}."
     return finding(meta["name"], severity, max(count, 1), summary, places)
+
+
+def _place(row: dict[str, Any]) -> str:
+    """Name the document, and the offset in it where there is one, or the label."""
+    name = str(row.get("document", row.get("label")))
+    offset = row.get("start", row.get("uncovered_at"))
+    return name if pd.isna(offset) else f"{name} at {int(offset)}"
 
 
 def _crashed(info: dict[str, Any]) -> bool:

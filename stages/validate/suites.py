@@ -16,7 +16,8 @@ import yaml
 
 from stages.common.command import without_arguments
 from stages.common.files import write_text
-from stages.validate.catalogue import SUITES, Expectation, Suite
+from stages.validate.catalogue import SUITES
+from stages.validate.definitions import Expectation, Suite
 
 ROOT = Path("great_expectations")
 SOURCE, BATCH = "tables", "whole"
@@ -70,7 +71,7 @@ def _validation_definition(suite: Suite) -> dict[str, Any]:
 def _checkpoint(suite: Suite) -> dict[str, Any]:
     # No raw text may reach the results: a suite that looks at text columns keeps no values at all.
     shown: dict[str, Any] = (
-        {"partial_unexpected_count": 20, "unexpected_index_column_names": [suite.index]}
+        {"partial_unexpected_count": 20, "unexpected_index_column_names": list(suite.index)}
         if suite.index
         else {"partial_unexpected_count": 0}
     )

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,18 +15,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.common.documents import Document
+from stages.common.documents import Document, Mention
 from stages.common.errors import GateError
 from stages.common.files import read_json, write_json, write_table
 from stages.common.params import Params, load_params
 from stages.common.tables import empty_columns
 from stages.common.tags import is_valid_iob2, to_iob2
+from stages.prepare.duplicates import content_hash
 from stages.prepare.tables import PlacedDocument, build_tables
 from stages.validate import __main__ as command
 from stages.validate import frames, gate, incoming, leakage, report, suites
 from stages.validate.catalogue import SCHEMAS, SUITES
 from stages.validate.frames import Tables
 from stages.validate.project import Project
+from stages.validate.sources import Source
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -42,8 +44,8 @@ def clean_tables() -> Tables:
     for number, split in zip(NUMBERS, splits, strict=True):
         text = f"{number} had {number} cough . {number} took {number}ol and {number} rested ."
         name = f"batch/{number}"
-        public, group = f"public {number}", f"group {number}"
-        row = [name, public, "batch", name, group, split, text, *[None] * 5, 60.0]
+        public = f"public {number}"
+        row = [name, public, "batch", name, content_hash(text), split, text, None, None, None, None, None, 60.0]
         _append(columns["documents"], row)
         start, place = 0, 0
         labels = {2: "Disease", 7: "Treatment"}
@@ -53,9 +55,53 @@ def clean_tables() -> Tables:
             _append(columns["tokens"], [name, sentence, token, word, start, start + len(word), tag])
             if place in labels:
                 end = start + len(f"{number} cough" if place == 2 else word)
-                _append(columns["mentions"], [name, start, end, text[start:end], labels[place], "source", True])
+                _append(columns["mentions"], [name, start, end, text[start:end], labels[place], labels[place], True])
             start += len(word) + 1
     return Tables(**{name: _typed(pd.DataFrame(values), SCHEMAS[name]) for name, values in columns.items()})
+
+
+MEANING = {"Disease": "Disease", "Treatment": "Treatment"}
+REPORT = {
+    "documents": 10,
+    "sentences": 20,
+    "tokens": 120,
+    "mentions": 20,
+    "inside_token": 0,
+    "across_sentences": 0,
+    "left_out": 0,
+}
+SALT = "9296"
+"""With it the hashes of the clean texts give the splits of the clean tables."""
+
+
+def clean_sources() -> dict[str, Source]:
+    """Give the clean tables exports that say the same."""
+    tables = clean_tables()
+    marked = tables.mentions.groupby("document")[["start", "end", "source_label"]]
+    documents = {
+        name: Document(
+            name.removeprefix("batch/"),
+            text,
+            tuple(Mention(*values) for values in marked.get_group(name).itertuples(index=False)),
+            sentences=((0, text.index(".") + 1), (text.index(".") + 2, len(text))),
+            seconds=60.0,
+        )
+        for name, text in zip(tables.documents["document"], tables.documents["text"], strict=True)
+    }
+    return {"batch": Source(MEANING, None, documents), "held-out": Source(MEANING, "test"), "other": Source(MEANING)}
+
+
+def prepared_of(tables: Tables, **report: object) -> gate.Prepared:
+    """Give tables the report and the batches of the clean ones."""
+    return gate.Prepared(tables, {**REPORT, **report}, clean_sources())
+
+
+def in_one_sentence(prepared: gate.Prepared, name: str) -> gate.Prepared:
+    """Let the export of a document, too, say that it is one sentence."""
+    batch = prepared.sources["batch"]
+    whole = replace(batch.documents[name], sentences=((0, len(batch.documents[name].text)),))
+    source = replace(batch, documents={**batch.documents, name: whole})
+    return replace(prepared, sources={**prepared.sources, "batch": source})
 
 
 def _append(columns: dict[str, list[object]], row: list[object]) -> None:
@@ -99,11 +145,12 @@ def project(workspace: Path) -> Iterator[Project]:
 def params() -> Params:
     loaded = load_params(ROOT / "params.yaml")
     bounds = {"mentions_per_label": 3, "sentence_tokens": 8, "label_share": [0.3, 0.7], "aligned_share": 0.9}
-    return loaded.model_copy(update={"validate_": loaded.validate_.model_copy(update=bounds)})
+    prepare = loaded.prepare.model_copy(update={"salt": SALT})
+    return loaded.model_copy(update={"validate_": loaded.validate_.model_copy(update=bounds), "prepare": prepare})
 
 
 def failed(tables: Tables, params: Params, project: Project) -> set[str]:
-    verdict = gate.check(gate.Prepared(tables, {}), params, project)
+    verdict = gate.check(prepared_of(tables), params, project)
     return {finding.check for finding in verdict.outcome.failed}
 
 
@@ -112,10 +159,11 @@ def failed(tables: Tables, params: Params, project: Project) -> set[str]:
 
 @dataclass
 class Fault:
-    """A change of clean tables that must turn exactly one expectation red."""
+    """A change of clean tables that must turn exactly one expectation red; others only where they say no less."""
 
     expectation: str
     plant: Callable[[Tables], Tables]
+    implied: tuple[str, ...] = ()
 
 
 def _set(table: str, row: int, **values: object) -> Callable[[Tables], Tables]:
@@ -128,11 +176,11 @@ def _set(table: str, row: int, **values: object) -> Callable[[Tables], Tables]:
     return plant
 
 
-def _add(table: str, like: int, **values: object) -> Callable[[Tables], Tables]:
+def _add(table: str, like: int, place: int | None = None, **values: object) -> Callable[[Tables], Tables]:
     def plant(tables: Tables) -> Tables:
         frame = getattr(tables, table)
         row = frame.iloc[[like]].assign(**values)
-        cut = len(frame) if like == -1 else like + 1
+        cut = (len(frame) if like == -1 else like + 1) if place is None else place
         frame = pd.concat([frame.iloc[:cut], row, frame.iloc[cut:]], ignore_index=True)
         return _with(tables, table, frame)
 
@@ -168,7 +216,7 @@ def _relabel(tables: Tables, keep: Callable[[int], bool]) -> Tables:
     """Turn the treatments of the rows that `keep` refuses into diseases, tags too."""
     mentions, tokens = tables.mentions.copy(), tables.tokens.copy()
     change = [not keep(row) for row in range(len(mentions))]
-    mentions.loc[change, "label"] = "Disease"
+    mentions.loc[change, ["label", "source_label"]] = "Disease"
     refused = set(zip(mentions["document"][change], mentions["start"][change], strict=True))
     places = [key in refused for key in zip(tokens["document"], tokens["start"], strict=True)]
     tokens.loc[places, "tag"] = "B-Disease"
@@ -198,7 +246,9 @@ def _copy_forward(tables: Tables) -> Tables:
     first, second, third = ([f"{part}{number}" for number in range(30)] for part in "abc")
     texts = {split: _in_sentences([*first, *rest]) for split, rest in (("train", second), ("test", third))}
     notes = [
-        PlacedDocument(Document(split, text), "copies", f"copies/{split}", f"group of {split}", split, {})
+        PlacedDocument(
+            Document(split, text), "other", f"other/{split}", content_hash(text), split, {}, f"public {split}"
+        )
         for split, text in texts.items()
     ]
     built = build_tables(notes)
@@ -213,6 +263,56 @@ def _in_sentences(words: list[str]) -> str:
     return " ".join(f"So {' '.join(words[first : first + 3])}." for first in range(0, len(words), 3))
 
 
+def _blocks(tables: Tables, row: int, *, splits: tuple[str, str], contexts: tuple[str, str]) -> Tables:
+    """Turn two documents that follow each other into blocks of one file."""
+    documents = tables.documents.copy()
+    old = documents["document"][row : row + 2].tolist()
+    names = ["batch/a#00000", "batch/a#00001"]
+    for place, (name, split, context) in enumerate(zip(names, splits, contexts, strict=True), row):
+        documents.loc[place, ["document", "split", "context"]] = [name, split, f"batch/{context}"]
+    renamed = {"document": dict(zip(old, names, strict=True))}
+    return Tables(documents, tables.tokens.replace(renamed), tables.mentions.replace(renamed))
+
+
+def _as_of_fixed_batch(tables: Tables) -> Tables:
+    """Give the first document to a batch that is annotated to judge by."""
+    renamed = {"document": {"batch/one": "held-out/one"}}
+    documents = tables.documents.replace(renamed)
+    documents.loc[0, ["batch", "context"]] = ["held-out", "held-out/one"]
+    return Tables(documents, tables.tokens.replace(renamed), tables.mentions.replace(renamed))
+
+
+def _cut_last_token(tables: Tables) -> Tables:
+    return _with(tables, "tokens", tables.tokens.iloc[:-1])
+
+
+def _add_empty_token(tables: Tables) -> Tables:
+    end = int(tables.tokens["end"].iloc[-1])
+    return _add("tokens", -1, token=7, start=end, end=end, text="")(tables)
+
+
+def _halve_first_token(tables: Tables) -> Tables:
+    """Cut "one" into "on" and "e"; every character is in a token still."""
+    tokens = tables.tokens.copy()
+    tokens.loc[0, ["end", "text"]] = [2, "on"]
+    first = (tokens["document"] == "batch/one") & (tokens["sentence"] == 0) & (tokens["token"] > 0)
+    tokens.loc[first, "token"] += 1
+    return _add("tokens", 0, token=1, start=2, end=3, text="e")(_with(tables, "tokens", tokens))
+
+
+def _swap_labels(tables: Tables) -> Tables:
+    """Turn diseases into treatments and treatments into diseases, in tags and mentions alike."""
+    tags = {"B-Disease": "B-Treatment", "I-Disease": "I-Treatment", "B-Treatment": "B-Disease"}
+    labels = {"Disease": "Treatment", "Treatment": "Disease"}
+    tokens = tables.tokens.assign(tag=tables.tokens["tag"].map(lambda tag: tags.get(tag, tag)))
+    return Tables(tables.documents, tokens, tables.mentions.assign(label=tables.mentions["label"].map(labels)))
+
+
+def _swap_mentions(tables: Tables) -> Tables:
+    order = [1, 0, *range(2, len(tables.mentions))]
+    return _with(tables, "mentions", tables.mentions.iloc[order].reset_index(drop=True))
+
+
 FAULTS = [
     Fault("documents.document_is_unique", _add("documents", 0, public_name="public eleven")),
     Fault("documents.public_name_is_unique", _set("documents", 0, public_name="public two")),
@@ -221,34 +321,66 @@ FAULTS = [
         "documents.train_and_test_are_filled",
         lambda t: Tables(t.documents.replace({"split": {"test": "dev"}}), t.tokens, t.mentions),
     ),
-    Fault("documents.group_in_one_split", _set("documents", 9, group="group one")),
+    Fault("documents.group_in_one_split", lambda t: _set("documents", 9, group=t.documents["group"][0])(t)),
+    Fault(
+        "documents.context_in_one_split",
+        lambda t: _blocks(t, 5, splits=("train", "dev"), contexts=("a#00000", "a#00000")),
+        implied=("documents.context_is_of_neighbours",),
+    ),
+    Fault("documents.context_is_of_neighbours", _set("documents", 1, context="batch/one")),
+    Fault("documents.batch_is_known", _set("documents", 1, batch="other")),
+    Fault("documents.fixed_split_is_kept", _as_of_fixed_batch),
     Fault("documents.text_in_one_split", lambda t: _retext(t, 0, 9, str.upper)),
     Fault("documents.near_duplicates_in_one_split", lambda t: _retext(t, 0, 9, lambda text: text[:-8] + "sleeps .")),
+    Fault("documents.copied_text_in_one_split", _copy_forward),
+    Fault("documents.text_is_in_tokens", _cut_last_token),
     Fault(
         "documents.has_tokens",
-        _add("documents", 9, document="batch/empty", public_name="its own", text="", group="its own"),
+        _add(
+            "documents",
+            9,
+            document="batch/empty",
+            public_name="its own",
+            context="batch/empty",
+            text=" ",
+            group="its own",
+        ),
     ),
-    Fault("documents.copied_text_in_one_split", _copy_forward),
+    Fault(
+        "documents.seconds_are_a_time",
+        _set("documents", 0, seconds=-60.0),
+        implied=("documents.seconds_are_plausible",),
+    ),
     Fault("documents.seconds_are_plausible", _set("documents", 0, seconds=20_000.0)),
-    Fault("tokens.key_is_unique", _set("tokens", 1, token=0)),
+    Fault("tokens.key_is_unique", _set("tokens", 1, token=0), implied=("tokens.numbers_advance",)),
     Fault("tokens.tag_is_known", _set("tokens", 1, tag="o")),
     Fault("tokens.tags_are_iob2", _set("tokens", 1, tag="I-Disease")),
-    Fault("tokens.offsets_advance", _add("tokens", -1, token=99)),
-    Fault("tokens.document_exists", _add("tokens", -1, document="batch/ghost")),
+    Fault("tokens.offsets_advance", _add("tokens", -1, token=7)),
+    Fault("tokens.numbers_advance", _set("tokens", -1, token=7)),
+    Fault("tokens.document_exists", _add("tokens", -1, document="batch/ghost", sentence=0, token=0)),
     Fault("tokens.start_is_in_text", _set("tokens", 0, start=-1)),
     Fault("tokens.end_is_in_text", _set("tokens", -1, end=999)),
-    Fault("tokens.end_is_after_start", lambda t: _set("tokens", -1, end=t.tokens["start"].iloc[-1])(t)),
+    Fault("tokens.end_is_after_start", _add_empty_token),
     Fault("tokens.text_is_at_its_offsets", _set("tokens", 0, text="other")),
+    Fault("tokens.are_the_tokenizers", _halve_first_token),
     Fault("tokens.tagged_span_is_a_mention", _drop("mentions", 0)),
     Fault("tokens.sentence_length", _lengthen),
-    Fault("mentions.key_is_unique", _add("mentions", 0)),
-    Fault("mentions.label_is_known", _add("mentions", 0, start=0, end=3, text="one", label="Gene", aligned=False)),
+    Fault("mentions.key_is_unique", _add("mentions", 0), implied=("mentions.are_in_order",)),
+    Fault(
+        "mentions.label_is_known",
+        _add("mentions", 0, start=18, end=23, text=". one", label="Gene", source_label="Gene", aligned=False),
+        implied=("mentions.label_is_what_the_source_means",),
+    ),
+    Fault("mentions.label_is_what_the_source_means", _swap_labels),
+    Fault("mentions.are_in_order", _swap_mentions),
     Fault("mentions.document_exists", _add("mentions", 0, document="batch/ghost", aligned=False)),
-    Fault("mentions.start_is_in_text", _add("mentions", 0, start=-1, aligned=False)),
-    Fault("mentions.end_is_in_text", _add("mentions", 0, end=999, aligned=False)),
-    Fault("mentions.end_is_after_start", _add("mentions", 0, start=4, end=4, aligned=False)),
+    Fault("mentions.start_is_in_text", _add("mentions", 0, 0, start=-1, end=0, aligned=False)),
+    Fault("mentions.end_is_in_text", _add("mentions", 1, start=60, end=999, aligned=False)),
+    Fault("mentions.end_is_after_start", _add("mentions", 0, 0, start=4, end=4, aligned=False)),
     Fault("mentions.text_is_at_its_offsets", _set("mentions", 0, text="other")),
-    Fault("mentions.aligned_mention_is_tagged", _add("mentions", 0, start=0, end=3, text="one")),
+    Fault("mentions.have_no_blank_ends", _set("mentions", 0, end=18, text="one cough ", aligned=False)),
+    Fault("mentions.mention_is_tagged", _add("mentions", 0, 0, start=0, end=3, text="one")),
+    Fault("mentions.alignment_is_right", _set("mentions", 0, aligned=False)),
     Fault("mentions.are_aligned", _unalign),
     Fault("labels.share_is_in_bounds", lambda t: _relabel(t, lambda row: row % 2 == 0 or row < 6)),
     Fault("labels.train_has_enough", lambda t: _relabel(t, lambda row: row % 2 == 0 or row > 7)),
@@ -263,11 +395,11 @@ def test_a_planted_fault_turns_exactly_its_expectation_red(
     for name, schema in SCHEMAS.items():  # the schema suites would be clean; leaving them out halves the time
         pd.testing.assert_frame_equal(getattr(planted, name), _typed(getattr(planted, name), schema))
     monkeypatch.setattr(gate, "check_schemas", lambda *_: gate.Outcome())
-    assert failed(planted, params, project) == {fault.expectation}
+    assert failed(planted, params, project) == {fault.expectation, *fault.implied}
 
 
 def test_clean_tables_pass_every_expectation_and_check(params: Params, project: Project) -> None:
-    verdict = gate.check(gate.Prepared(clean_tables(), {"documents": 10}), params, project)
+    verdict = gate.check(prepared_of(clean_tables()), params, project)
     assert verdict.findings == ()
     assert verdict.passed
     assert verdict.outcome.evaluated == sum(len(suite.expectations) for suite in SUITES)
@@ -323,13 +455,14 @@ def test_columns_and_rows_are_checked(table: str, params: Params, project: Proje
 def test_a_missing_column_is_an_error_and_not_a_crash(params: Params, project: Project) -> None:
     tables = clean_tables()
     broken = Tables(tables.documents, tables.tokens.drop(columns="tag"), tables.mentions)
-    verdict = gate.check(gate.Prepared(broken, {}), params, project)
+    verdict = gate.check(prepared_of(broken), params, project)
     assert not verdict.passed
     assert "tokens.columns" in {finding.check for finding in verdict.outcome.failed}
 
 
 def test_warnings_are_reported_and_pass(params: Params, project: Project) -> None:
-    verdict = gate.check(gate.Prepared(_lengthen(clean_tables()), {}), params, project)
+    planted = in_one_sentence(prepared_of(_lengthen(clean_tables()), sentences=19), "batch/one")
+    verdict = gate.check(planted, params, project)
     assert [(f.check, f.severity, f.count) for f in verdict.findings] == [("tokens.sentence_length", "warning", 1)]
     assert verdict.passed
     assert "batch/one" in verdict.findings[0].message
@@ -358,7 +491,8 @@ def test_an_expectation_that_great_expectations_drops_is_an_error(workspace: Pat
 
 
 def test_an_expectation_that_crashes_is_an_error_even_if_only_a_warning(project: Project, params: Params) -> None:
-    frame = frames.content_frames(clean_tables(), near_duplicate=0.7, copied=0.4)["documents"].drop(columns="tokens")
+    found = frames.content_frames(clean_tables(), near_duplicate=0.7, copied=0.4, sources=clean_sources())
+    frame = found["documents"].drop(columns="tokens")
     outcome = project.run("documents", frame, {})
     assert [(f.check, f.severity) for f in outcome.failed] == [("documents.has_tokens", "error")]
 
@@ -376,7 +510,8 @@ def prepared(workspace: Path, monkeypatch: pytest.MonkeyPatch, project: Project,
     tables = clean_tables()
     for name, schema in SCHEMAS.items():
         write_table(Path(f"data/prepared/{name}.parquet"), getattr(tables, name), schema)
-    write_json(Path("data/prepared/report.json"), {"left_out": 3})
+    write_json(Path("data/prepared/report.json"), REPORT)
+    monkeypatch.setattr(gate, "load_sources", lambda _: clean_sources())
     shutil.rmtree("metrics", ignore_errors=True)
     return workspace
 
@@ -386,7 +521,7 @@ def test_the_stage_writes_its_metrics_and_exits_0(prepared: Path, capsys: pytest
     first = report.METRICS.read_bytes()
     metrics = read_json(report.METRICS)
     assert metrics["passed"] is True
-    assert (metrics["errors"], metrics["warnings"], metrics["prepare"]) == (0, 0, {"left_out": 3})
+    assert (metrics["errors"], metrics["warnings"], metrics["prepare"]) == (0, 0, REPORT)
     assert "passed" in capsys.readouterr().out
     assert command.main([]) == 0
     assert report.METRICS.read_bytes() == first

@@ -37,6 +37,37 @@ def test_the_promise_fails_in_at_most_one_of_twenty(clustered: float, promised: 
     assert broken <= 24
 
 
+def test_the_promise_is_kept_where_no_threshold_keeps_it() -> None:
+    """Every threshold breaks it by a hair, and each of a hundred steps is a new chance to be lucky."""
+    generator = np.random.default_rng(11)
+    trials, documents = 400, 4000
+    given = 0
+    for _ in range(trials):
+        confidence, right = generator.random(documents), generator.random(documents) < 0.899
+        judgements = Judgements(confidence, right, np.arange(documents))
+        given += choose_threshold(judgements, promised=0.9, risk=0.05).threshold is not None
+    # 400 trials at 5%: 20 expected, 31 is the 99% bound of the binomial; going on after a failure breaks it.
+    assert given <= 31
+
+
+def _in_steps(*shares: float) -> Judgements:
+    """Mentions in blocks of 1000 from the surest down, each block with its share of right ones."""
+    right = np.concatenate([np.arange(1000) % 100 < round(share * 100) for share in shares])
+    return Judgements(np.linspace(0.99, 0.5, len(right)), right, np.arange(len(right)))
+
+
+def test_the_search_stops_at_the_first_threshold_that_fails() -> None:
+    good, bad = 1.0, 0.2
+    assert choose_threshold(_in_steps(bad, *[good] * 20), promised=0.9, risk=0.05).threshold is None
+    once = choose_threshold(_in_steps(good), promised=0.9, risk=0.05).threshold
+    interrupted = choose_threshold(_in_steps(good, bad, *[good] * 20), promised=0.9, risk=0.05).threshold
+    whole = choose_threshold(_in_steps(*[good] * 22), promised=0.9, risk=0.05).threshold
+    assert once is not None and interrupted is not None and whole is not None
+    # Of the 22 blocks the first, and the few of the second that the promise bears; not the twenty after it.
+    assert whole == 0.5
+    assert interrupted > 0.99 - 0.49 * 2 / 22
+
+
 def test_more_judgements_allow_more() -> None:
     generator = np.random.default_rng(3)
     few = choose_threshold(simulated(generator, 100, clustered=0.5), promised=0.9, risk=0.05).threshold

@@ -1,0 +1,114 @@
+"""What is said of a candidate comes from the other folds: a fold that knows itself promises too much."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from stages.common.params import TrainParams, load_params
+from stages.common.tags import TokenSpan
+from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.tokens import SparseTokens
+from stages.train import out_of_fold
+from stages.train.crf import CrfTagger
+from stages.train.evidence import NAMES
+from stages.train.out_of_fold import cross_scores, propose_out_of_fold
+from tests.repository import ROOT
+
+FOLDS = 3
+DISEASES = ["asthma", "gout", "acute gout", "heart failure", "migraine", "iritis"]
+OPENINGS = ["Known", "No", "She has", "Treated for"]
+PLANTED = "kuru"
+"""A disease of one document only, where it stands often."""
+
+Corpus = tuple[list[list[str]], list[list[TokenSpan]], list[str]]
+
+
+def params() -> TrainParams:
+    train = load_params(ROOT / "params.yaml").train
+    crf = train.crf.model_copy(update={"runs": 1, "iterations": 4})
+    return train.model_copy(update={"crf": crf, "span": train.span.model_copy(update={"folds": FOLDS, "trees": 30})})
+
+
+def corpus() -> Corpus:
+    sentences: list[list[str]] = []
+    spans: list[list[TokenSpan]] = []
+    documents: list[str] = []
+    for number in range(24):
+        diseases = [PLANTED] * 4 if number == 10 else DISEASES[number % 3 :: 2]
+        for place, disease in enumerate(diseases):
+            opening = OPENINGS[(number + place) % len(OPENINGS)].split()
+            words = disease.split()
+            sentences.append([*opening, *words, "today", "."])
+            spans.append([(len(opening), len(opening) + len(words), "Disease")])
+            documents.append(f"d{number}")
+    return sentences, spans, documents
+
+
+@pytest.fixture(scope="module")
+def text() -> tuple[Corpus, SparseTokens, np.ndarray, int]:
+    sentences, spans, documents = corpus()
+    attributes = AttributeExtractor.learn([sentences], {})
+    folds = out_of_fold.fold_of(documents, FOLDS)
+    return (sentences, spans, documents), attributes.transform(sentences), folds, attributes.n_rows
+
+
+def column(table: np.ndarray, name: str) -> list[float]:
+    return table[:, NAMES.index(name)].tolist()
+
+
+def test_the_evidence_of_a_fold_counts_the_other_folds_only(text) -> None:
+    (sentences, spans, _), tokens, folds, n_rows = text
+    crf = CrfTagger.fit(tokens, spans, n_rows=n_rows, params=params())
+    _, candidates, table = propose_out_of_fold(crf, tokens, spans, folds, n_rows, params())
+    marked = Counter(
+        (int(folds[s]), tuple(sentences[s][a:b]), label) for s, own in enumerate(spans) for a, b, label in own
+    )
+    found = {"planted": 0, "others": 0}
+    starts = tokens.sentence_starts
+    for (s, first, end, label), count in zip(
+        candidates.spans.tolist(), column(table, "times seen with this label"), strict=True
+    ):
+        phrase = tuple(sentences[s][first - starts[s] : end - starts[s]])
+        name = crf.tag_set.labels[label]
+        elsewhere = sum(marked[fold, phrase, name] for fold in range(FOLDS) if fold != folds[s])
+        assert count == elsewhere, phrase
+        found["planted"] += phrase == (PLANTED,) and name == "Disease"
+        found["others"] += elsewhere > 0
+    assert found["planted"], "the planted mention was not even proposed: the example shows nothing"
+    assert found["others"]
+
+
+def test_the_chain_of_a_fold_has_not_read_it(text, monkeypatch: pytest.MonkeyPatch) -> None:
+    (_, spans, _), tokens, folds, n_rows = text
+    crf = CrfTagger.fit(tokens, spans, n_rows=n_rows, params=params())
+    learned: list[int] = []
+    fit = CrfTagger.fit
+
+    def noted(part: SparseTokens, own: list[list[TokenSpan]], **more: object) -> CrfTagger:
+        learned.append(part.sentences)
+        assert len(own) == part.sentences
+        return fit(part, own, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CrfTagger, "fit", noted)
+    propose_out_of_fold(crf, tokens, spans, folds, n_rows, params())
+    assert learned == [int((folds != fold).sum()) for fold in range(FOLDS)]
+
+
+def test_scores_of_a_fold_come_from_trees_that_have_not_seen_it() -> None:
+    generator = np.random.default_rng(1)
+    table = generator.normal(size=(900, len(NAMES))).astype(np.float32)
+    right = generator.random(900) < 0.5  # nothing in the table tells which: who knows has seen it
+    odds = cross_scores(table, right, np.arange(900) % FOLDS, params())
+    assert abs(roc_auc_score(right, odds) - 0.5) < 0.07
+
+
+def test_scores_of_a_fold_learn_from_all_the_others() -> None:
+    generator = np.random.default_rng(2)
+    table = generator.normal(size=(900, len(NAMES))).astype(np.float32)
+    right = table[:, 0] > 0
+    odds = cross_scores(table, right, np.arange(900) % FOLDS, params())
+    assert roc_auc_score(right, odds) > 0.95
