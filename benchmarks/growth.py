@@ -52,12 +52,13 @@ def exponent_of(sizes: Sequence[int], seconds: Sequence[float]) -> float:
     >>> round(exponent_of([1, 2, 4], [0.1, 0.4, 1.6]), 6)
     2.0
     """
-    told = [(size, spent) for size, spent in zip(sizes, seconds, strict=True) if spent >= _SHORTEST]
+    told = [pair for pair in zip(sizes, seconds, strict=True) if pair[1] >= _SHORTEST]
     if not sizes:
         return float("inf")
     if len(told) < 2:
         return 0.0
-    return float(np.polyfit(*np.log(np.array(told)).T, 1)[0])
+    size, spent = np.log(np.array(told)).T
+    return float(np.polyfit(size, spent, 1)[0])
 
 
 def measure(case: Case, times: float = 1.0, clock: Callable[[Callable[[], object]], float] = cpu_seconds) -> Growth:
