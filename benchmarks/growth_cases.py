@@ -17,7 +17,8 @@ from stages.prepare.formats import READERS, read
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.prepare.splits import SPLITS, assign
 from stages.prepare.tables import PlacedDocument, build_tables
-from stages.validate import annotations, leakage
+from stages.validate import annotations as checks
+from stages.validate import leakage
 from stages.validate.annotations import check_documents
 from stages.validate.frames import content_frames
 from stages.validate.incoming import BATCH, check_mapping, tables_of
@@ -136,6 +137,10 @@ def _assigned(texts: Callable[[int], list[str]]) -> Callable[..., Work]:
     return lambda size, _: partial(assign, [(text, None) for text in texts(size)], load_params().prepare)
 
 
+def _segmented(piece: str, size: int, _: Path) -> Work:
+    return partial(split_sentences, piece * size)
+
+
 def _prepare() -> Iterator[Case]:
     for own in (0.02, 0.04, 0.05, 0.1):
         yield Case(f"split, {own:.0%} of a template", "notes", 20_000, _assigned(partial(templated, own=own)))
@@ -153,9 +158,7 @@ def _prepare() -> Iterator[Case]:
         "empty lines": "\n \n",
     }
     for name, piece in pieces.items():
-        yield Case(
-            f"segment, {name}", "pieces", 40_000, lambda size, _, piece=piece: partial(split_sentences, piece * size)
-        )
+        yield Case(f"segment, {name}", "pieces", 40_000, partial(_segmented, piece))
     yield Case("tokenize", "pieces", 400_000, lambda size, _: partial(tokenize, "co-amoxiclav 625mg t.d.s. " * size))
 
 
@@ -172,32 +175,36 @@ def _copied(texts: Sequence[str]) -> list[tuple[int, int]]:
     return list(leakage.copied_passages(*_spread(texts), 0.4))
 
 
-def _frames(documents: list[Document]) -> Work:
+def _frames(documents: Callable[[int], list[Document]], size: int, _: Path) -> Work:
     meaning = {label: label for label in LABELS}
-    tables: Tables = tables_of(documents, meaning)
+    tables: Tables = tables_of(documents(size), meaning)
     sources = {BATCH: Source(meaning)}
     return partial(content_frames, tables, near_duplicate=0.7, copied=0.4, sources=sources)
 
 
+def _leaks(search: Callable[[Sequence[str]], object], own: float, size: int, _: Path) -> Work:
+    return partial(search, templated(size, own))
+
+
+def _unmapped(documents: Sequence[Document]) -> object:
+    return check_mapping(documents, {})
+
+
 def _checks() -> Iterator[Case]:
-    shapes = {"many notes": ("notes", 4_000, notes), "one note": ("mentions", 20_000, _one_note)}
+    shapes: dict[str, tuple[str, int, Callable[[int], list[Document]]]] = {
+        "many notes": ("notes", 4_000, notes),
+        "one note": ("mentions", 20_000, _one_note),
+    }
     for shape, (unit, largest, documents) in shapes.items():
-        for check in (annotations._outside, *annotations._CHECKS):
+        for check in (checks._outside, *checks._CHECKS):
             yield Case(f"check {check.__name__.lstrip('_')}, {shape}", unit, largest, _on(check, documents))
-        yield Case(
-            f"check label_mapping, {shape}", unit, largest, _on(lambda found: check_mapping(found, {}), documents)
-        )
-        yield Case(f"look up for expectations, {shape}", unit, largest, lambda n, _, make=documents: _frames(make(n)))
+        yield Case(f"check label_mapping, {shape}", unit, largest, _on(_unmapped, documents))
+        yield Case(f"look up for expectations, {shape}", unit, largest, partial(_frames, documents))
     yield Case("check_documents, nested mentions", "words", 100_000, _on(check_documents, nested))
     yield Case("cut a stream", "sentences", 40_000, _stream)
     for own in (0.02, 0.05, 0.1):
-        texts = partial(templated, own=own)
-        yield Case(
-            f"near duplicates, {own:.0%} of a template", "notes", 20_000, lambda n, _, t=texts: partial(_near, t(n))
-        )
-        yield Case(
-            f"copied passages, {own:.0%} of a template", "notes", 20_000, lambda n, _, t=texts: partial(_copied, t(n))
-        )
+        yield Case(f"near duplicates, {own:.0%} of a template", "notes", 20_000, partial(_leaks, _near, own))
+        yield Case(f"copied passages, {own:.0%} of a template", "notes", 20_000, partial(_leaks, _copied, own))
 
 
 def _stream(size: int, _: Path) -> Work:

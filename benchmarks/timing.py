@@ -41,7 +41,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 @contextmanager
-def _only_own_garbage() -> Iterator[None]:
+def only_own_garbage() -> Iterator[None]:
     """Let the garbage collector pass over what is there already: loaded models, notes, libraries."""
     gc.collect()
     gc.freeze()
@@ -66,6 +66,6 @@ def rate(units: int, prepared: Callable[[], Callable[[], object]]) -> float:
     seconds: list[float] = []
     while len(seconds) < _LEAST_REPEATS or (sum(seconds) < _ENOUGH_SECONDS and len(seconds) < _MOST_REPEATS):
         work = prepared()
-        with _only_own_garbage():
+        with only_own_garbage():
             seconds.append(max(cpu_seconds(work), 1e-9))
     return units / min(seconds)
