@@ -70,15 +70,15 @@ def use(root: Path = Path()) -> Path | None:
     """
     if not (root / ".dvc").is_dir():
         return None
-    named = os.environ.get(VARIABLE)
-    folder = (Path(named) if named else _configured(root) or root / FOLDER).absolute()
+    named = _of_this_clone(os.environ.get(VARIABLE), root)
+    folder = (named or _configured(root) or root / FOLDER).absolute()
     _close(folder)
     os.environ[VARIABLE] = str(folder)
     return folder
 
 
 def _configured(root: Path) -> Path | None:
-    """Return the folder of `.dvc/config.local`; that of a clone which lay elsewhere is none."""
+    """Return the folder of `.dvc/config.local`."""
     from configobj import ConfigObj, ConfigObjError  # as DVC reads it
 
     path = root / _LOCAL
@@ -88,6 +88,11 @@ def _configured(root: Path) -> Path | None:
         named = ConfigObj(str(path)).get("core", {}).get(_KEY)
     except (ConfigObjError, UnicodeDecodeError) as error:
         raise SiteCacheError(f"{_LOCAL} cannot be read: mend it, or remove it and write it again") from error
+    return _of_this_clone(named, root)
+
+
+def _of_this_clone(named: str | None, root: Path) -> Path | None:
+    """Return a folder as it was chosen; that of another clone, or of this one before it was moved, is none."""
     if not named or (Path(named).parts[-3:] == FOLDER.parts and Path(named) != (root / FOLDER).absolute()):
         return None
     return Path(named)

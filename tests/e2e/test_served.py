@@ -74,4 +74,4 @@ def test_what_is_no_note_is_refused_at_once(served: tuple[int, Path], body: str)
     assert status == 400
     assert "send a list of strings" in said
     assert time.monotonic() - started < 10
-    assert "1961" not in said + log.read_text(encoding="utf-8")
+    assert "Gout" not in said + log.read_text(encoding="utf-8")

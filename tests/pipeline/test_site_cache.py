@@ -190,6 +190,14 @@ def test_a_moved_clone_gets_a_new_folder_and_a_chosen_one_is_kept(root: Path, tm
         assert mode(local) == 0o600
 
 
+def test_the_folder_of_another_clone_is_not_taken_over(root: Path, tmp_path: Path) -> None:
+    """A process that works in one clone and then in another, or starts what does."""
+    (tmp_path / "second/.dvc").mkdir(parents=True)
+    site_cache.use(root)
+    assert site_cache.use(tmp_path / "second") == tmp_path / "second" / site_cache.FOLDER
+    assert os.environ[site_cache.VARIABLE] == str(tmp_path / "second" / site_cache.FOLDER)
+
+
 def test_a_configuration_that_cannot_be_read_is_said(root: Path) -> None:
     (root / ".dvc/config.local").write_text("[core\n", encoding="utf-8")
     with pytest.raises(site_cache.SiteCacheError, match="cannot be read"):

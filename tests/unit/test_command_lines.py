@@ -18,6 +18,9 @@ COMMANDS = sorted(
     if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
 )
 
+EVERY = pytest.mark.parametrize("module", COMMANDS)
+pytestmark = pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+
 
 def run(module: str, argument: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     """Run a command as ``python -m`` does, in an empty folder; return its exit code."""
@@ -35,8 +38,7 @@ def test_all_rooms_are_looked_through() -> None:
     assert stages <= set(COMMANDS)
 
 
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
-@pytest.mark.parametrize("module", COMMANDS)
+@EVERY
 def test_help_says_what_it_does(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,8 +51,7 @@ def test_help_says_what_it_does(
     assert not printed.err
 
 
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
-@pytest.mark.parametrize("module", COMMANDS)
+@EVERY
 def test_an_unknown_argument_is_refused_and_nothing_runs(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
