@@ -18,8 +18,9 @@ from benchmarks.task import Sentences, Spans
 from stages.common.tags import spans_of, to_bioes
 from stages.featurize.attributes import AttributeExtractor
 from stages.featurize.hashing import hashes_of
+from stages.featurize.lookup import RARE
 from stages.featurize.terminology import CATEGORIES, Terminology
-from stages.featurize.words import stem_of
+from stages.featurize.words import normalised, stem_of
 from stages.train.extractor import Extractor
 from stages.train.stacked import chain_of
 
@@ -80,20 +81,22 @@ class PlainDecoder:
     ----------
     extractor : Extractor
         Its tagger must have a linear chain: what that decodes is compared.
+    notes : sequence of list of list of str
+        What will be decoded: the model has only hashes of rare words, which their own text can name.
     """
 
-    def __init__(self, extractor: Extractor) -> None:
+    def __init__(self, extractor: Extractor, notes: Sequence[Sentences]) -> None:
         tagger, attributes = chain_of(extractor.tagger), extractor.attributes
         if tagger is None:
             raise TypeError(f"the plain decoder knows the linear chain, not {type(extractor.tagger).__name__}")
         self.chain = tagger
         self.tags = tagger.tag_set.tags
         self._weights = tagger.weights.astype(np.float64)
-        self._rows = _rows_by_name(attributes)
+        self._rows = _rows_by_name(attributes, notes)
         start, end = tagger.tag_set.ends()
         transitions = tagger.transitions + tagger.tag_set.illegal()
         self._around = transitions.astype(np.float64), start.astype(np.float64), end.astype(np.float64)
-        self._names = StringAttributes(attributes.clusters, attributes.casing)
+        self._names = StringAttributes(attributes.words.clusters_of(words_of(notes)), attributes.casing)
         self._terminology = attributes.terminology
 
     def tag(self, sentences: Sentences) -> list[Spans]:
@@ -152,17 +155,24 @@ def _of_terms(words: Sequence[str], terminology: Terminology) -> Iterator[tuple[
                     yield place + 1, f"-1term={letter}-{name}"
 
 
-def _rows_by_name(attributes: AttributeExtractor) -> dict[str, list[int]]:
+def words_of(notes: Sequence[Sentences]) -> list[str]:
+    """List the normalised words of notes, and their stems."""
+    words = {word for sentences in notes for sentence in sentences for word in sentence}
+    return sorted({*map(normalised, words), *map(stem_of, words)})
+
+
+def _rows_by_name(attributes: AttributeExtractor, notes: Sequence[Sentences]) -> dict[str, list[int]]:
     """Map names to rows; a stem with a bar in it can give two rows one name."""
     found: dict[str, list[int]] = {}
-    for row, name in enumerate(attributes.row_names()):
-        found.setdefault(name, []).append(row)
+    for row, name in enumerate(attributes.row_names(notes)):
+        if RARE not in name:
+            found.setdefault(name, []).append(row)
     return found
 
 
 def compare(extractor: Extractor, notes: Sequence[Sentences]) -> Agreement:
     """Decode every sentence both ways."""
-    plain = PlainDecoder(extractor)
+    plain = PlainDecoder(extractor, notes)
     total = identical = ties = 0
     for sentences in notes:
         fast = plain.chain.spans(extractor.read(sentences))

@@ -19,6 +19,13 @@ _Known = tuple[WordForm, tuple[tuple[str, ...], ...]]
 """A word form, and its attributes at each of `OFFSETS`."""
 
 
+class _Nothing:
+    """Finds no word."""
+
+    def find(self, strings: Sequence[str]) -> list[int]:
+        return [-1] * len(strings)
+
+
 class StringAttributes:
     """Names the attributes of every token; word forms are analysed once.
 
@@ -31,7 +38,7 @@ class StringAttributes:
     """
 
     def __init__(self, clusters: Mapping[str, tuple[str, ...]], casing: Casing | None = None) -> None:
-        self._clusters, self._casing = clusters, casing or Casing()
+        self._clusters, self._casing = clusters, casing or Casing(_Nothing(), (), _Nothing())
         self._forms: dict[str, _Known] = {}
 
     def of_note(self, sentences: Sequence[Sequence[str]]) -> list[list[list[str]]]:

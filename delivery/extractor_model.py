@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from delivery.closure import import_closure
 from delivery.server import DeliveryError
+from stages.common.seal import check_seal
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -67,12 +68,15 @@ def log_extractor(models: Path, *, run_id: str, root: Path = Path()) -> str:
     ------
     DeliveryError
         When the model folder is incomplete, or a library that inference imports is not pinned.
+    ModelError
+        When a file of the folder is not what was saved.
     """
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModelOutput
 
     if not (models / "model.json").is_file():
         raise DeliveryError(f"there is no complete model in {models}/: run `dvc pull models` or `dvc repro`")
+    check_seal(models)
     client, digest = MlflowClient(), folder_md5(models)
     experiment = client.get_run(run_id).info.experiment_id
     if known := _ready(client, experiment, run_id, digest):

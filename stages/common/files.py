@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,6 @@ import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-T = TypeVar("T")
 
 
 @contextmanager
@@ -130,12 +128,6 @@ def save_arrays(folder: Path, holder: DataclassInstance) -> None:
     for field in fields(holder):
         with replacing(folder / f"{field.name}.npy") as file:
             np.save(file, getattr(holder, field.name), allow_pickle=False)
-
-
-def load_arrays(folder: Path, kind: type[T]) -> T:
-    """Read what `save_arrays` wrote of a dataclass of that kind."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    return kind(*(np.load(folder / f"{name}.npy", allow_pickle=False) for name in names))
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

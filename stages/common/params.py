@@ -60,6 +60,7 @@ class FeaturizeParams(_Section):
     """What is learned from the training text before any label is looked at."""
 
     minimum_count: Positive
+    named_documents: Positive
     clusters: list[Positive]
     topic_clusters: list[Positive]
     epochs: Positive

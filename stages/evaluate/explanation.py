@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.common.documents import Token
-from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.attributes import AttributeExtractor, Sentences
 from stages.featurize.tokens import SparseTokens
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.crf import CrfTagger
@@ -128,7 +128,7 @@ def explain(extractor: Extractor, text: str) -> list[ExplainedSpan]:
     words = [[text[token.start : token.end] for token in sentence] for sentence in sentences]
     tokens, tagger = extractor.attributes.transform(words), extractor.tagger
     judged = dict(sorted(_judge(tagger, tokens).items()))
-    chain, name_of = chain_of(tagger), _names(extractor.attributes)
+    chain, name_of = chain_of(tagger), _names(extractor.attributes, words)
     flat = [token for sentence in sentences for token in sentence]
     return [
         ExplainedSpan(
@@ -220,16 +220,17 @@ def _balance(base: float, shares: Iterable[tuple[str, float]]) -> Balance:
     return Balance(base, tuple(sorted(kept, key=lambda share: (-share.weight, share.name))))
 
 
-def _names(attributes: AttributeExtractor) -> _Name:
-    names, members = attributes.row_names(), members_of(attributes)
+def _names(attributes: AttributeExtractor, sentences: Sentences) -> _Name:
+    """Name attributes by what the model may show and by the words of the text itself, which its reader knows."""
+    names, members = attributes.row_names([sentences]), members_of(attributes)
     return lambda row: readable(names[row], members)
 
 
 def members_of(attributes: AttributeExtractor) -> dict[str, list[str]]:
-    """List a few words of each cluster, the first ones in the alphabet."""
+    """List a few words of each cluster, the first ones in the alphabet; rare words are in no list."""
     members: dict[str, list[str]] = defaultdict(list)
-    for word in sorted(attributes.clusters):
-        for cluster in attributes.clusters[word]:
+    for word, clusters in attributes.words.members().items():
+        for cluster in clusters:
             if word.isalpha() and len(members[cluster]) < _SHOWN_MEMBERS:
                 members[cluster].append(word)
     return members

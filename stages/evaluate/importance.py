@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from stages.evaluate.explanation import members_of, readable
+from stages.featurize.lookup import RARE
 from stages.train.extractor import Extractor
 from stages.train.stacked import chain_of
 
@@ -30,8 +31,9 @@ def top_attributes(extractor: Extractor, *, top: int = 20) -> pd.DataFrame:
     -------
     DataFrame
         Columns of `COLUMNS`, label by label in the model's order, largest weight first, equal
-        weights by name. No rows for a family without a linear chain. The names hold words of
-        training notes: cache the table with DVC, do not put it in git.
+        weights by name. Attributes of rare words, whose names the model does not hold, are left out.
+        No rows for a family without a linear chain. The names hold words of training notes: cache
+        the table with DVC, do not put it in git.
     """
     crf = chain_of(extractor.tagger)
     if crf is None:
@@ -44,6 +46,7 @@ def top_attributes(extractor: Extractor, *, top: int = 20) -> pd.DataFrame:
         others = np.max([voice for other, voice in enumerate(voices) if other != number], axis=0)
         # Four decimals are what is written: rounding first makes ties ties.
         margins = np.round((voices[number] - others) / crf.temperature, 4).tolist()
-        best = sorted((row for row, margin in enumerate(margins) if margin > 0), key=lambda r: (-margins[r], names[r]))
+        named = (row for row, margin in enumerate(margins) if margin > 0 and RARE not in names[row])
+        best = sorted(named, key=lambda row: (-margins[row], names[row]))
         rows += [(label, readable(names[row], members), margins[row]) for row in best[:top]]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -26,7 +26,10 @@ def main() -> None:
     print("featurize: learning word clusters and attributes from the training split", flush=True)
     extractor = learn_attributes(SplitSentences(PREPARED, "train"), params)
     extractor.save(FEATURES / "extractor")
-    print(f"featurize: {extractor.n_rows} attributes, {len(extractor.clusters)} clustered words", flush=True)
+    print(
+        f"featurize: {extractor.n_rows} attributes, {sum(map(bool, extractor.words.clusters))} clustered words",
+        flush=True,
+    )
     for split in ("train", "dev", "test"):
         path = FEATURES / f"{split}.parquet"
         tokens = write_features(path, read_contexts(PREPARED, split), extractor)

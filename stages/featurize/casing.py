@@ -8,8 +8,13 @@ Lita et al. 2003, by the most frequent form).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _SHARE = 0.8
 _VOWELS = frozenset("aeiouy")
@@ -25,45 +30,89 @@ def is_long(word: str) -> bool:
     return len(word) >= 5 and word.isalpha()
 
 
-@dataclass(frozen=True)
+class Finder(Protocol):
+    """Finds words in a list, as `stages.featurize.lookup.Lookup` does."""
+
+    def find(self, strings: Sequence[str], /) -> Iterable[int] | NDArray[np.int32]:
+        """Return the place of each, or -1."""
+        ...
+
+
 class Casing:
     """How the training text writes its words.
 
     Parameters
     ----------
-    usual : mapping of str to str
-        Words in small letters to their most frequent form, where that has capitals.
-    known : container of str
+    usual : Finder
+        Words, in small letters, whose most frequent form has capitals. Hashes do: no word is shown.
+    capitals : sequence of tuples of int
+        Which characters of each are capitals.
+    known : Finder
         All words of the training text in small letters, digits as 0.
     """
 
-    usual: Mapping[str, str] = field(default_factory=dict)
-    known: Container[str] = frozenset()
+    def __init__(self, usual: Finder, capitals: Sequence[tuple[int, ...]], known: Finder) -> None:
+        self.usual, self.capitals, self.known = usual, capitals, known
+
+    @classmethod
+    def of(cls, usual: Mapping[str, str], known: Collection[str] = ()) -> Casing:
+        """Keep the usual forms of words as the places of their capitals.
+
+        The few forms in which the rest changes, too, such as *İstanbul* with its two small letters for one, are
+        left out.
+
+        >>> Casing.of({"mrna": "mRNA"}).capitals
+        [(1, 2, 3)]
+        """
+        from stages.featurize.lookup import Lookup, by_hash  # compiled loops, which the peers' environment has not
+
+        places = {low: _capitals(low, form) for low, form in usual.items()}
+        kept = by_hash([low for low, where in places.items() if _with_capitals(low, where) == usual[low]])
+        return cls(Lookup.of(kept, told=()), [places[low] for low in kept], Lookup.of(known, told=()))
 
     def recased(self, sentences: Sentences) -> Sentences:
         """Give a note whose capitals say nothing, or its sentences that shout, the capitals they should have.
 
-        >>> Casing({"copd": "COPD"}).recased([["KNOWN", "SEVERE", "ASTHMA", "AND", "COPD"]])
+        >>> Casing.of({"copd": "COPD"}).recased([["KNOWN", "SEVERE", "ASTHMA", "AND", "COPD"]])
         [['Known', 'severe', 'asthma', 'and', 'COPD']]
-        >>> Casing().recased([["Takes", "salbutamol", "daily"]])
+        >>> Casing.of({}).recased([["Takes", "salbutamol", "daily"]])
         [['Takes', 'salbutamol', 'daily']]
         """
         counts = [_long_words(sentence) for sentence in sentences]
         long, shouted = map(sum, zip((0, 0), *counts, strict=False))
         if _shouts(long, shouted) or (long >= LEAST_WORDS and not any(map(_has_capitals, sentences))):
-            return [self._recased(sentence) for sentence in sentences]
-        pairs = zip(sentences, counts, strict=True)
-        return [self._recased(sentence) if _shouts(*count) else sentence for sentence, count in pairs]
+            return self._recased(sentences)
+        loud = [place for place, count in enumerate(counts) if _shouts(*count)]
+        changed = dict(zip(loud, self._recased([sentences[place] for place in loud]), strict=True))
+        return [changed.get(place, sentence) for place, sentence in enumerate(sentences)]
 
-    def _recased(self, sentence: Sequence[str]) -> list[str]:
-        first, *others = [self._usual(word.lower()) for word in sentence] or [""]
-        return [first.capitalize() if first.islower() else first, *others] if sentence else []
+    def _recased(self, sentences: Sentences) -> list[list[str]]:
+        words = iter(self._usual([word.lower() for word in chain.from_iterable(sentences)]))
+        written = [[next(words) for _ in sentence] for sentence in sentences]
+        for sentence in written:
+            if sentence and sentence[0].islower():
+                sentence[0] = sentence[0].capitalize()
+        return written
 
-    def _usual(self, low: str) -> str:
-        """Return the usual form; of words that training does not know, in capitals where it looks abbreviated."""
-        if low in self.usual:
-            return self.usual[low]
-        return low.upper() if _is_abbreviated(low) and low not in self.known else low
+    def _usual(self, words: list[str]) -> list[str]:
+        """Return usual forms; of words that training does not know, in capitals where they look abbreviated."""
+        usual, known = self.usual.find(words), self.known.find(words)
+        return [
+            _with_capitals(low, self.capitals[place])
+            if place >= 0
+            else low.upper()
+            if number < 0 and _is_abbreviated(low)
+            else low
+            for low, place, number in zip(words, usual, known, strict=True)
+        ]
+
+
+def _capitals(low: str, form: str) -> tuple[int, ...]:
+    return tuple(place for place, (a, b) in enumerate(zip(low, form, strict=False)) if a != b)
+
+
+def _with_capitals(low: str, places: Collection[int]) -> str:
+    return "".join(letter.upper() if place in places else letter for place, letter in enumerate(low))
 
 
 def usual_forms(contexts: Iterable[Sentences]) -> dict[str, str]:

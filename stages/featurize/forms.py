@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from threading import Lock
@@ -16,8 +16,9 @@ from stages.featurize.casing import is_long
 from stages.featurize.form_kernels import add_forms, sum_weights
 from stages.featurize.hashing import hashes_of
 from stages.featurize.index import AttributeIndex
+from stages.featurize.lookup import Lookup, Words
 from stages.featurize.tokens import FormScores
-from stages.featurize.words import OFFSETS, WordForm, analyse
+from stages.featurize.words import OFFSETS, WordForm, analyse, normalised, stem_of
 
 _FORMS = 1 << 10  # word forms that a new table has room for
 
@@ -35,6 +36,14 @@ class _Numbers(dict[str, int]):
         return number
 
 
+class Symbols(NamedTuple):
+    """What pairs are made of: the number of each is its place, from 1."""
+
+    stems: Lookup
+    clusters: Lookup
+    shapes: Lookup
+
+
 @dataclass(frozen=True)
 class Lexicon:
     """What training knows of words.
@@ -42,18 +51,19 @@ class Lexicon:
     Parameters
     ----------
     index : AttributeIndex
-    symbols : 3 mappings of str to int
-        Numbers of stems, clusters and shapes, from 1.
-    clusters : mapping of str to tuple of str
-        Distributional clusters by normalised form.
-    vocabulary : frozenset of str
-        Normalised forms.
+    symbols : Symbols
+    words : Words
     """
 
     index: AttributeIndex
-    symbols: Sequence[Mapping[str, int]]
-    clusters: Mapping[str, tuple[str, ...]]
-    vocabulary: frozenset[str]
+    symbols: Symbols
+    words: Words
+
+    def analyse(self, forms: Sequence[str]) -> list[WordForm]:
+        """Take word forms apart, with the clusters of each."""
+        known = {*map(normalised, forms), *map(stem_of, forms)}
+        clusters = self.words.clusters_of(list(known))
+        return [analyse(form, clusters) for form in forms]
 
 
 class FormSurface(NamedTuple):
@@ -116,7 +126,7 @@ class FormTable:
         new = slice(len(self) - len(forms), len(self))
         while new.stop > len(self._flags):
             self._grow()
-        seen = [analyse(form, self._lexicon.clusters) for form in forms]
+        seen = self._lexicon.analyse(forms)
         attributes, counts = self._lexicon.index.find(seen)
         if self._weights is None:
             self._add_rows(attributes, counts, new.start)
@@ -135,14 +145,16 @@ class FormTable:
 
     def _compare(self, forms: Sequence[WordForm], new: slice) -> None:
         """Fill in what can be compared of the forms."""
-        stems, clusters, shapes = self._lexicon.symbols
-        vocabulary = self._lexicon.vocabulary
-        self._symbols[new] = [
-            (stems.get(form.stem, 0), clusters.get(form.cluster, 0), shapes.get(form.compressed, 0)) for form in forms
-        ]
-        self._hashes[new] = hashes_of([text for form in forms for text in (form.form, form.stem)]).reshape(-1, 2)
+        symbols = self._lexicon.symbols
+        hashes = hashes_of([text for form in forms for text in (form.form, form.stem)]).reshape(-1, 2)
+        self._hashes[new] = hashes
+        self._symbols[new, 0] = symbols.stems.find_keys(hashes[:, 1].copy()) + 1
+        self._symbols[new, 1] = symbols.clusters.find([form.cluster for form in forms]) + 1
+        self._symbols[new, 2] = symbols.shapes.find([form.compressed for form in forms]) + 1
+        known = self._lexicon.words.lookup.find([form.word for form in forms]).tolist()
         self._flags[new] = [
-            flag_bits(form.form) | (0 if form.word in vocabulary else kernels.UNKNOWN) for form in forms
+            flag_bits(form.form) | (kernels.UNKNOWN if place < 0 else 0)
+            for form, place in zip(forms, known, strict=True)
         ]
         self._lengths[new] = [min(len(form.form), 999) for form in forms]
 

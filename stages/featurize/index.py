@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from stages.featurize.form_kernels import attribute_keys
 from stages.featurize.hashing import characters_of, hashes_of
-from stages.featurize.kernels import build_table, find_all
-from stages.featurize.words import GRAMS, OFFSETS, TEMPLATES, WordForm, split_offsets
+from stages.featurize.lookup import HIDDEN, Lookup
+from stages.featurize.words import GRAMS, OFFSETS, PREFIXES, TEMPLATES, WordForm, split_offsets
 
 _TEMPLATES = [(distance, template) for distance, templates in enumerate(TEMPLATES) for template in templates]
 _LAYOUT = np.array([(distance, *template[1:]) for distance, template in _TEMPLATES], dtype=np.int64)
@@ -24,26 +24,43 @@ class AttributeIndex:
 
     Parameters
     ----------
-    names : mapping of str to int
-        Row of each attribute by its name, as `WordForm.attributes` has it.
-
-    Raises
-    ------
-    ValueError
-        When two names have the same hash, which is to be expected once in a hundred million models.
+    lookup : Lookup
+        Names of the attributes without their offsets, each once.
+    rows : int32 array of shape (attributes, 7)
+        Row at each of `OFFSETS`, or -1.
     """
 
-    def __init__(self, names: Mapping[str, int]) -> None:
+    def __init__(self, lookup: Lookup, rows: NDArray[np.int32]) -> None:
+        self.lookup, self.rows = lookup, rows
+
+    @classmethod
+    def of(cls, names: Mapping[str, int], told: Container[str] | None = None) -> AttributeIndex:
+        """Build an index of attributes by their names, as `WordForm.attributes` has them.
+
+        Parameters
+        ----------
+        names : mapping of str to int
+            Row of each attribute.
+        told : container of str, optional
+            Names that are kept; of the others only hashes are. Without it, all are kept.
+
+        Raises
+        ------
+        ValueError
+            When two names have the same hash.
+        """
         columns, bare = split_offsets(names)
-        distinct, numbers = np.unique(hashes_of(bare), return_inverse=True)
-        if len(distinct) != len(set(bare)):
-            raise ValueError("two attributes have the same hash: leave one of their words out of the training text")
-        self.rows = np.full((len(distinct), len(OFFSETS)), -1, dtype=np.int32)
-        """Row at each of `OFFSETS`, or -1."""
-        self.rows[numbers, np.array(columns, dtype=np.int64)] = np.fromiter(
+        numbers: dict[str, int] = {}
+        places = [numbers.setdefault(name, len(numbers)) for name in bare]
+        texts = [HIDDEN] * len(numbers)
+        for name, base, place in zip(names, bare, places, strict=True):
+            if told is None or name in told:
+                texts[place] = base
+        rows = np.full((len(numbers), len(OFFSETS)), -1, dtype=np.int32)
+        rows[np.array(places, dtype=np.int64), np.array(columns, dtype=np.int64)] = np.fromiter(
             names.values(), dtype=np.int32, count=len(names)
         )
-        self._table = build_table(distinct, np.arange(len(distinct), dtype=np.int32))
+        return cls(Lookup(hashes_of(list(numbers)), texts), rows)
 
     def find(self, forms: Sequence[WordForm]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Find the attributes of word forms.
@@ -62,4 +79,28 @@ class AttributeIndex:
         keys = np.empty(len(forms) * (len(_TEMPLATES) + _GRAMS) + len(others) * len(TEMPLATES), dtype=np.uint64)
         parts = (len(starts) - 1) // len(forms)
         count = attribute_keys(text, starts, parts, hashes_of(others), other_counts, _LAYOUT, _PREFIXES, keys, counts)
-        return find_all(keys[:count], *self._table), counts
+        return self.lookup.find_keys(keys[:count]), counts
+
+    def rows_of(self, names: Collection[str]) -> NDArray[np.int32]:
+        """Return the row of each attribute by its name, offset included; -1 where training saw none."""
+        columns, bare = split_offsets(names)
+        places = self.lookup.find(bare)
+        found = self.rows[places, np.array(columns, dtype=np.int64)] if len(self.rows) else np.full_like(places, -1)
+        return np.where(places < 0, np.int32(-1), found)
+
+    def pruned(self, keep: NDArray[np.bool_], renumbered: NDArray[np.int32]) -> AttributeIndex:
+        """Return an index of the rows of `keep` only, under their new numbers."""
+        rows = np.where((self.rows >= 0) & keep[self.rows], renumbered[self.rows], np.int32(-1))
+        left = np.flatnonzero((rows >= 0).any(axis=1))
+        return AttributeIndex(Lookup(self.lookup.keys[left], [self.lookup.texts[i] for i in left.tolist()]), rows[left])
+
+    def names(self, more: Collection[str] = ()) -> dict[int, str]:
+        """Return the name of each row; `RARE` for those that are not kept, unless they are among `more`."""
+        named = dict.fromkeys(split_offsets(more)[1])
+        texts = self.lookup.named(named)
+        places, columns = np.nonzero(self.rows >= 0)
+        rows = self.rows[places, columns].tolist()
+        return {
+            row: f"{PREFIXES[column]}{texts[place]}"
+            for row, place, column in zip(rows, places.tolist(), columns.tolist(), strict=True)
+        }

@@ -23,7 +23,7 @@ def learn_attributes(contexts: Iterable[Sentences], params: FeaturizeParams) -> 
     """
     terminology = Terminology.read(TERMINOLOGIES / params.terminology) if params.terminology else NOTHING
     clusters = learn_clusters((sentence for sentences in contexts for sentence in sentences), params)
-    extractor = AttributeExtractor.learn(contexts, clusters, terminology)
+    extractor = AttributeExtractor.learn(contexts, clusters, terminology, named_documents=params.named_documents)
     if params.minimum_count > 1:
         extractor = extractor.pruned(extractor.counts(contexts) >= params.minimum_count)
     return extractor

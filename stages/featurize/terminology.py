@@ -6,8 +6,8 @@ and quotation marks passed over, so that "Non-Hodgkin lymphomas" finds *non hodg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -17,8 +17,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stages.common.checked import ascending, read_columns, require
 from stages.common.errors import AnnotationError
-from stages.common.files import read_table, write_table
+from stages.common.files import write_table
 from stages.featurize.hashing import hashes_of
 from stages.featurize.kernels import build_table
 from stages.featurize.terminology_kernels import beginning_keys, longest_terms
@@ -44,7 +45,7 @@ ATTRIBUTES = tuple(
 
 _JOINERS = frozenset(("-", ",", "'", "\N{RIGHT SINGLE QUOTATION MARK}", '"'))
 _JOINER_STEMS = hashes_of(sorted(_JOINERS))
-_SCHEMA = pa.schema([("key", pa.uint64()), ("members", pa.uint8())])
+_SCHEMA = pa.schema([pa.field("key", pa.uint64(), nullable=False), pa.field("members", pa.uint8(), nullable=False)])
 _BITS = {category: 1 << bit for bit, category in enumerate(CATEGORIES)}
 
 
@@ -58,10 +59,13 @@ class Terminology:
         Hash of every beginning of every term, ascending.
     members : uint8 array of shape (beginnings,)
         A bit for each of `CATEGORIES` of which the beginning is a whole term.
+    stems : uint64 array of shape (stems,)
+        Hashes of all words of all terms, ascending; known while learning, and not saved.
     """
 
     keys: NDArray[np.uint64]
     members: NDArray[np.uint8]
+    stems: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64), compare=False, repr=False)
 
     @classmethod
     def of(cls, terms: Iterable[tuple[str, str]]) -> Self:
@@ -72,7 +76,7 @@ class Terminology:
         keys, beginnings = np.unique(beginning_keys(stems, ends), return_inverse=True)
         members = np.zeros(len(keys), dtype=np.uint8)
         np.bitwise_or.at(members, beginnings[ends - 1], np.array([_BITS[category] for _, category in kept], np.uint8))
-        return cls(keys, members)
+        return cls(keys, members, np.unique(stems))
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -112,15 +116,28 @@ class Terminology:
     def _table(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
         return build_table(self.keys, self.members.astype(np.int32))
 
+    def has_words(self, words: Sequence[str]) -> NDArray[np.bool_]:
+        """Tell which words occur in any of the terms this was made of."""
+        return np.isin(hashes_of([stem_of(word) for word in words]), self.stems)
+
     def save(self, path: Path) -> None:
         """Write the hashes as a Parquet table."""
         write_table(path, pd.DataFrame({"key": self.keys, "members": self.members}), _SCHEMA)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        table = read_table(path)
-        return cls(table["key"].to_numpy(np.uint64), table["members"].to_numpy(np.uint8))
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            When the file is missing or not such a table.
+        """
+        table = read_columns(path, _SCHEMA)
+        keys, members = table["key"].to_numpy(np.uint64), table["members"].to_numpy(np.uint8)
+        require(ascending(keys), path, "has keys out of order")
+        require((members < 1 << len(CATEGORIES)).all(), path, "has categories that there are not")
+        return cls(keys, members)
 
 
 NOTHING = Terminology(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint8))

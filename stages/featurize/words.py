@@ -17,8 +17,8 @@ GREEK = frozenset(["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "kappa"
 OFFSETS = (0, -1, 1, -2, 2, -3, 3)
 """Positions whose word forms speak for a token, in the order of `WordForm.attributes`."""
 
-_PREFIXES = tuple(f"{offset:+d}" if offset else "" for offset in OFFSETS)
-_COLUMNS = {prefix: column for column, prefix in enumerate(_PREFIXES) if prefix}
+PREFIXES = tuple(f"{offset:+d}" if offset else "" for offset in OFFSETS)
+_COLUMNS = {prefix: column for column, prefix in enumerate(PREFIXES) if prefix}
 _DIGIT = re.compile(r"[0-9]")
 _ROMAN = re.compile(r"(?:I{1,3}|IV|VI{0,3}|IX|XI{0,3})$")
 _REPEAT = re.compile(r"(.)\1+")
@@ -134,7 +134,7 @@ class WordForm(NamedTuple):
         names = [self._names(distance) for distance in range(len(TEMPLATES))]
         return tuple(
             tuple(prefix + name for name in names[abs(offset)])
-            for prefix, offset in zip(_PREFIXES, OFFSETS, strict=True)
+            for prefix, offset in zip(PREFIXES, OFFSETS, strict=True)
         )
 
     def _names(self, distance: int) -> list[str]:

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from stages.common.files import read_json, write_json
+from stages.common.checked import Header, read_header
+from stages.common.files import write_json
+from stages.common.params import Share
 
 _FEWEST = 100
 """Mentions from which on a precision is tested; perfect or not, fewer prove little."""
@@ -33,6 +35,15 @@ class Judgements:
     confidence: NDArray[np.float64]
     right: NDArray[np.bool_]
     documents: NDArray[np.int64]
+
+
+class _Promise(Header):
+    """What the file of an `Acceptance` says."""
+
+    promised: Share
+    risk: Share
+    threshold: Share | None
+    suggestion: Share
 
 
 @dataclass(frozen=True)
@@ -66,8 +77,14 @@ class Acceptance:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        return cls(**read_json(path))
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            When the file is missing, or holds anything but shares of one.
+        """
+        return cls(**read_header(path, _Promise).model_dump())
 
 
 def is_whole(accepted: Sequence[bool], suggestions: int) -> bool:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
-from stages.common.files import read_json, replacing, write_json
+from stages.common.checked import Header, read_array, read_header
+from stages.common.files import replacing, write_json
 from stages.common.params import CrfParams, TrainParams
 from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.tokens import FormScores, SparseTokens
@@ -59,6 +61,20 @@ class TagSet:
         """Return the numbers of the single, first, inner and last tag of a label."""
         index = self.tags.index(f"B-{label}")
         return index + 3, index, index + 1, index + 2
+
+
+class _Header(Header):
+    """What ``tagger.json`` says."""
+
+    labels: tuple[Annotated[str, Field(min_length=1)], ...] = Field(max_length=31)  # tags are numbered in 8 bits
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+
+    @field_validator("labels")
+    @classmethod
+    def _each_once(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(labels)) < len(labels):
+            raise ValueError("a label stands there twice")
+        return labels
 
 
 @dataclass(frozen=True)
@@ -200,13 +216,21 @@ class CrfTagger:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        header = read_json(folder / "tagger.json")
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            When a file is missing, or holds no labels, weights or transitions that fit each other.
+        """
+        header = read_header(folder / "tagger.json", _Header)
+        tag_set = TagSet(header.labels)
+        tags = len(tag_set.tags)
         return cls(
-            TagSet(tuple(header["labels"])),
-            np.load(folder / "weights.npy", allow_pickle=False),
-            np.load(folder / "transitions.npy", allow_pickle=False),
-            header["temperature"],
+            tag_set,
+            read_array(folder / "weights.npy", np.float32, [None, tags]),
+            read_array(folder / "transitions.npy", np.float32, [tags, tags]),
+            header.temperature,
         )
 
     @cached_property

@@ -8,17 +8,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from pydantic import Field
+
+from stages.common.checked import Header, read_header, require
 from stages.common.documents import Token
 from stages.common.errors import BeHealthyError
-from stages.common.files import read_json, write_json
+from stages.common.files import write_json
+from stages.common.seal import check_seal, sealing
 from stages.featurize.attributes import AttributeExtractor, Sentences
 from stages.featurize.tokens import SparseTokens
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance, is_whole
-from stages.train.tagger import TaggedSpan, Tagger, family, name_of
+from stages.train.tagger import FAMILIES, TaggedSpan, Tagger, family, name_of
 
 MODEL_FILE = "model.json"
 ACCEPTANCE_FILE = "acceptance.json"
+
+
+class _Header(Header):
+    """What ``model.json`` says."""
+
+    family: str
+    attributes: int = Field(ge=0)
 
 
 class ExtractedMention(NamedTuple):
@@ -68,21 +79,31 @@ class Extractor:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a model folder; no pickle is opened."""
-        name = read_json(folder / MODEL_FILE)["family"]
-        return cls(
-            AttributeExtractor.load(folder / "attributes"),
-            family(name).load(folder / "tagger"),
-            Acceptance.load(folder / ACCEPTANCE_FILE),
-        )
+        """Read a model folder; no pickle is opened.
+
+        Raises
+        ------
+        ModelError
+            When a file is missing, is not what was saved, or does not fit the others.
+        """
+        check_seal(folder)
+        header = read_header(folder / MODEL_FILE, _Header)
+        require(header.family in FAMILIES, folder / MODEL_FILE, f"names no family of {', '.join(FAMILIES)}")
+        attributes = AttributeExtractor.load(folder / "attributes")
+        require(attributes.n_rows == header.attributes, folder / "attributes", "is not of this model")
+        tagger = family(header.family).load(folder / "tagger")
+        rows = len(tagger.linear_weights())
+        require(rows == header.attributes, folder / "tagger", f"weighs {rows} attributes, not {header.attributes}")
+        return cls(attributes, tagger, Acceptance.load(folder / ACCEPTANCE_FILE))
 
     def save(self, folder: Path) -> None:
-        """Write a model folder, attributes without weight left out."""
+        """Write a model folder with a manifest of its files, attributes without weight left out."""
         keep = self.tagger.used_rows()
-        self.attributes.pruned(keep).save(folder / "attributes")
-        self.tagger.pruned(keep).save(folder / "tagger")
-        self.acceptance.save(folder / ACCEPTANCE_FILE)
-        write_json(folder / MODEL_FILE, {"family": name_of(self.tagger), "attributes": int(keep.sum())})
+        with sealing(folder):
+            self.attributes.pruned(keep).save(folder / "attributes")
+            self.tagger.pruned(keep).save(folder / "tagger")
+            self.acceptance.save(folder / ACCEPTANCE_FILE)
+            write_json(folder / MODEL_FILE, {"family": name_of(self.tagger), "attributes": int(keep.sum())})
 
     @cached_property
     def _reader(self) -> AttributeExtractor:
@@ -132,9 +153,8 @@ def load_extractor(folder: Path) -> Extractor:
     Raises
     ------
     BeHealthyError
-        When there is no model, or only a part of one.
+        When there is no model, only a part of one, or one that is not what was saved.
     """
-    try:
-        return Extractor.load(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        raise BeHealthyError(f"there is no complete model in {folder}/: run `make repro` to train one") from None
+    if not (folder / MODEL_FILE).is_file():
+        raise BeHealthyError(f"there is no complete model in {folder}/: run `make repro` to train one")
+    return Extractor.load(folder)

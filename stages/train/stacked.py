@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from stages.common.files import read_json, write_json
+from stages.common.checked import Header, read_header
+from stages.common.files import write_json
 from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan
 from stages.featurize.tokens import SparseTokens
@@ -25,13 +27,21 @@ from stages.train import tree_kernels
 from stages.train.calibration import fit_scaling
 from stages.train.candidates import Candidates, beside, tagged_spans
 from stages.train.crf import CrfTagger
-from stages.train.evidence import gather_evidence
+from stages.train.evidence import NAMES, gather_evidence
 from stages.train.out_of_fold import cross_scores, fold_of, propose_out_of_fold
 from stages.train.statistics import SpanStatistics, span_table
 from stages.train.tagger import TaggedSpan, Tagger
 from stages.train.trees import BoostedTrees
 
 _THRESHOLDS = np.arange(0.20, 0.61, 0.02)
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Header(Header):
+    """What ``spans.json`` says."""
+
+    threshold: float = Field(gt=0, lt=1)
+    scaling: tuple[_Finite, _Finite]
 
 
 @dataclass(frozen=True)
@@ -152,15 +162,21 @@ class StackedTagger:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        header = read_json(folder / "spans.json")
-        slope, intercept = header["scaling"]
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            When a file is missing, or the parts do not fit each other.
+        """
+        header = read_header(folder / "spans.json", _Header)
+        crf = CrfTagger.load(folder / "crf")
         return cls(
-            CrfTagger.load(folder / "crf"),
-            SpanStatistics.load(folder / "statistics"),
-            BoostedTrees.load(folder / "trees"),
-            header["threshold"],
-            (slope, intercept),
+            crf,
+            SpanStatistics.load(folder / "statistics", len(crf.tag_set.labels)),
+            BoostedTrees.load(folder / "trees", len(NAMES)),
+            header.threshold,
+            header.scaling,
         )
 
 

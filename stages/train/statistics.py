@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.files import load_arrays, save_arrays
+from stages.common.checked import ascending, read_array, require
+from stages.common.files import save_arrays
 from stages.common.tags import TokenSpan
 from stages.featurize.kernels import build_table
 from stages.featurize.tokens import SparseTokens, Surface, ranges
@@ -102,9 +103,42 @@ class SpanStatistics:
         save_arrays(folder, self)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        return load_arrays(folder, cls)
+    def load(cls, folder: Path, labels: int) -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        folder : Path
+        labels : int
+            How many labels were counted.
+
+        Raises
+        ------
+        ModelError
+            When a file is missing, or what is in it are no counts over so many labels.
+        """
+        stems, pairs, phrases = (_keys(folder / f"{name}_keys.npy") for name in ("stem", "pair", "phrase"))
+        return cls(
+            stems,
+            _counts(folder / "stem_counts.npy", [len(stems), ANYWHERE + 1]),
+            _counts(folder / "label_counts.npy", [len(stems), labels, 3]),
+            pairs,
+            _counts(folder / "pair_counts.npy", [len(pairs), TOGETHER + 1 + labels]),
+            phrases,
+            _counts(folder / "phrase_counts.npy", [len(phrases), labels + 1]),
+        )
+
+
+def _keys(path: Path) -> NDArray[np.uint64]:
+    keys = read_array(path, np.uint64, [None])
+    require(ascending(keys), path, "has keys out of order")
+    return keys
+
+
+def _counts(path: Path, shape: list[int]) -> NDArray[np.int32]:
+    counts = read_array(path, np.int32, shape)
+    require((counts >= 0).all(), path, "has counts below 0")
+    return counts
 
 
 def _stem_counts(stems: NDArray[np.int64], table: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int32]:

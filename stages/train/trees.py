@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.files import load_arrays, save_arrays
+from stages.common.checked import read_array, require
+from stages.common.files import save_arrays
 from stages.common.params import SpanParams
 from stages.train import tree_kernels
 
@@ -87,9 +88,43 @@ class BoostedTrees:
         save_arrays(folder, self)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        return load_arrays(folder, cls)
+    def load(cls, folder: Path, columns: int) -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        folder : Path
+        columns : int
+            Of the tables that the trees judge.
+
+        Raises
+        ------
+        ModelError
+            When a file is missing, or what is in it are no trees over so many columns.
+        """
+        features = read_array(folder / "features.npy", np.int32, [None])
+        nodes, whole = [len(features)], [np.int32, np.float64, np.int32, np.int32, np.float64]
+        names = ("features", "thresholds", "lefts", "rights", "values")
+        read = [read_array(folder / f"{n}.npy", kind, nodes) for n, kind in zip(names, whole, strict=True)]
+        trees = cls(*read, read_array(folder / "roots.npy", np.int32, [None]))
+        trees._check(folder, columns)
+        return trees
+
+    def _check(self, folder: Path, columns: int) -> None:
+        """Refuse what cannot be walked through: every child stands behind its parent, in the same tree."""
+        nodes, inner = np.arange(len(self.features)), self.features >= 0
+        roots_ascend = len(self.roots) == 0 or (self.roots[0] == 0 and (np.diff(self.roots) > 0).all())
+        require(roots_ascend and (self.roots < max(1, len(nodes))).all(), folder / "roots.npy", "has no such roots")
+        possible = (self.features >= -1) & (self.features < columns)
+        require(possible.all(), folder / "features.npy", f"asks for other columns than the {columns} that there are")
+        ends = np.append(self.roots, len(nodes))[np.searchsorted(self.roots, nodes, side="right")]
+        leaves = np.add.reduceat(~inner, self.roots) if len(self.roots) else np.zeros(0)
+        require((leaves <= tree_kernels.MOST_LEAVES).all(), folder / "features.npy", "has a tree of too many leaves")
+        for name, children in (("lefts", self.lefts), ("rights", self.rights)):
+            behind = (children[inner] > nodes[inner]) & (children[inner] < ends[inner])
+            require(behind.all(), folder / f"{name}.npy", "has nodes that lead nowhere")
+        parents = np.bincount(np.concatenate([self.lefts[inner], self.rights[inner], self.roots]), minlength=len(nodes))
+        require((parents == 1).all(), folder / "lefts.npy", "and rights.npy do not lead to every node once")
 
     def _arrays(self) -> tuple[NDArray[np.generic], ...]:
         return self.features, self.thresholds, self.lefts, self.rights, self.values, self.roots

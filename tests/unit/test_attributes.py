@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stages.featurize import attributes as module
-from stages.featurize import index, kernels
+from stages.featurize import collecting, index, kernels
 from stages.featurize.attributes import AttributeExtractor, Sentences
 from stages.featurize.clusters import Clusters
 from stages.featurize.forms import flag_bits
@@ -119,7 +118,7 @@ def test_saving_twice_gives_the_same_bytes(extractor: AttributeExtractor, tmp_pa
 
 def test_no_file_is_a_pickle(extractor: AttributeExtractor, tmp_path: Path) -> None:
     extractor.save(tmp_path)
-    assert {path.suffix for path in tmp_path.iterdir()} == {".parquet"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".parquet", ".json"}
 
 
 # --- what is learned, and what is not -------------------------------------------------------------
@@ -155,9 +154,9 @@ def test_unknown_attributes_have_no_row(extractor: AttributeExtractor) -> None:
 
 
 def test_nothing_is_learned_from_text_that_is_transformed(extractor: AttributeExtractor) -> None:
-    before = extractor.n_rows, extractor.row_names(), set(extractor.vocabulary)
+    before = extractor.n_rows, extractor.row_names(), list(extractor.words.lookup.texts)
     extractor.transform(sentences_of("Rheumatoid arthritis (RA) on methotrexate. RA again."))
-    assert (extractor.n_rows, extractor.row_names(), set(extractor.vocabulary)) == before
+    assert (extractor.n_rows, extractor.row_names(), list(extractor.words.lookup.texts)) == before
     assert not any("methotrexate" in name for name in extractor.row_names())
 
 
@@ -280,12 +279,11 @@ def test_counts_are_those_of_the_names(extractor: AttributeExtractor) -> None:
 @pytest.mark.parametrize("size", [0, 1, 5])
 def test_a_full_cache_changes_no_row(extractor: AttributeExtractor, size: int) -> None:
     small = AttributeExtractor(
-        names=extractor.names,
+        index=extractor.index,
         pairs=extractor.pairs,
         symbols=extractor.symbols,
-        clusters=extractor.clusters,
-        vocabulary=extractor.vocabulary,
-        usual=dict(extractor.casing.usual),
+        words=extractor.words,
+        casing=extractor.casing,
         cache_size=size,
     )
     for sentences in [*CONTEXTS, *CONTEXTS]:
@@ -310,8 +308,8 @@ def test_the_table_of_forms_grows(extractor: AttributeExtractor) -> None:
 
 def names_in(extractor: AttributeExtractor, form: str) -> list[list[int]]:
     """Return the rows of a form at each offset, looked up name by name."""
-    attributes = analyse(form, extractor.clusters).attributes
-    return [[extractor.names[name] for name in names if name in extractor.names] for names in attributes]
+    known = {name: row for row, name in enumerate(extractor.row_names())}
+    return [[known[name] for name in names if name in known] for names in analyse(form, CLUSTERS).attributes]
 
 
 @given(st.lists(tokens, min_size=1, max_size=30))
@@ -325,10 +323,10 @@ def test_a_form_table_knows_what_the_names_say(extractor: AttributeExtractor, fo
     for form, number in zip(forms, numbers, strict=True):
         bounds = starts[7 * number : 7 * number + 8].tolist()
         assert [rows[a:b].tolist() for a, b in pairwise(bounds)] == names_in(extractor, form)
-        known = analyse(form, extractor.clusters)
+        known = analyse(form, CLUSTERS)
         parts = zip(extractor.symbols, (known.stem, known.cluster, known.compressed), strict=True)
-        assert symbols[number].tolist() == [symbol.get(part, 0) for symbol, part in parts]
-        unknown = normalised(form) not in extractor.vocabulary
+        assert symbols[number].tolist() == [1 + int(symbol.find([part])[0]) for symbol, part in parts]
+        unknown = normalised(form) not in extractor.words
         assert flags[number] == flag_bits(form) | (kernels.UNKNOWN if unknown else 0)
 
 
@@ -340,7 +338,7 @@ def test_what_is_hashed_is_what_is_named(forms: list[str], groups: set[int]) -> 
     seen = [analyse(form, {normalised(form): clusters}) for form in forms]
     named = [names for form in seen for names in form.attributes]
     rows = {name: row for row, name in enumerate(dict.fromkeys(name for names in named for name in names))}
-    known = index.AttributeIndex(rows)
+    known = index.AttributeIndex.of(rows)
     attributes, counts = known.find(seen)
     bounds = np.cumsum([0, *counts.ravel()])
     for number, names in enumerate(named):
@@ -353,10 +351,10 @@ def test_what_is_hashed_is_what_is_named(forms: list[str], groups: set[int]) -> 
 @pytest.mark.parametrize("names", [("w=gout", "w=asthma"), ("w=gout", "-1w=asthma")])
 def test_attributes_of_one_hash_are_refused(names: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {name: row for row, name in enumerate(names)}
-    assert index.AttributeIndex(rows).rows.max() == 1
+    assert index.AttributeIndex.of(rows).rows.max() == 1
     monkeypatch.setattr(index, "hashes_of", lambda strings: np.zeros(len(strings), dtype=np.uint64))
     with pytest.raises(ValueError, match="the same hash"):
-        index.AttributeIndex(rows)
+        index.AttributeIndex.of(rows)
 
 
 def test_a_form_that_cannot_be_analysed_leaves_no_trace(extractor: AttributeExtractor) -> None:
@@ -390,12 +388,12 @@ def test_every_note_is_read_as_recased(extractor: AttributeExtractor, sentences:
 
 def test_many_contexts_give_the_pairs_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = AttributeExtractor.learn(CONTEXTS * 3, CLUSTERS)
-    monkeypatch.setattr(module, "_KEYS", 4)
+    monkeypatch.setattr(collecting, "_KEYS", 4)
     parts = AttributeExtractor.learn(CONTEXTS * 3, CLUSTERS)
     for one, other in zip(whole.pairs, parts.pairs, strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
-    assert whole.names == parts.names
+    assert whole.row_names() == parts.row_names()
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -420,7 +418,7 @@ def test_names_are_unique_for_any_text(text: str) -> None:
 
 def test_unknown_share(extractor: AttributeExtractor) -> None:
     assert extractor.transform([["gout", "GOUT", "Xylophone", "250mcg"]]).unknown_share == 0.5
-    assert extractor.transform([["999"]]).unknown_share == 0.0 or "000" not in extractor.vocabulary
+    assert extractor.transform([["999"]]).unknown_share == 0.0 or "000" not in extractor.words
     assert extractor.transform([]).unknown_share == 0.0
     assert extractor.transform([[]]).unknown_share == 0.0
 

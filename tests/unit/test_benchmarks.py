@@ -172,7 +172,7 @@ def test_attributes_and_decoder_agree_with_the_plain_ones(tmp_path: Path, params
     agreement = compare(extractor, [note.sentences for note in [*task.train, *task.test]])
     assert (agreement.sentences, agreement.ties) == (90 + 36, 0)
     assert agreement.identical == agreement.sentences
-    plain = PlainDecoder(extractor)
+    plain = PlainDecoder(extractor, [note.sentences for note in task.test])
     for note in task.test:
         tokens = extractor.attributes.transform(note.sentences)
         weights = plain.chain.weights

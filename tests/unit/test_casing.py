@@ -13,7 +13,7 @@ NOTE = [
     "Takes Ramipril daily , no HF .".split(),
     "No evidence of bilateral mRNA changes .".split(),
 ]
-CASING = Casing(usual_forms([NOTE]), frozenset(word.lower() for sentence in NOTE for word in sentence))
+CASING = Casing.of(usual_forms([NOTE]), {word.lower() for sentence in NOTE for word in sentence})
 
 
 def loud(sentences: list[list[str]]) -> list[list[str]]:

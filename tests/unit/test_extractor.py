@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from stages.common.checked import ModelError
 from stages.common.files import write_json
 from stages.common.params import load_params
 from stages.common.tags import LABELS, TokenSpan
@@ -188,8 +189,8 @@ def test_a_saved_extractor_finds_the_same(extractor: Extractor, tmp_path: Path) 
 
 
 def test_an_incomplete_model_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ModelError, match=r"manifest\.json is missing"):
         Extractor.load(tmp_path)
     write_json(tmp_path / MODEL_FILE, {"family": "other"})
-    with pytest.raises((FileNotFoundError, KeyError)):
+    with pytest.raises(ModelError, match=r"manifest\.json is missing"):
         Extractor.load(tmp_path)
