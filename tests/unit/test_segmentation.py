@@ -156,3 +156,10 @@ def test_an_indented_continuation_goes_on() -> None:
 def test_segmenting_takes_time_in_proportion() -> None:
     text = "Asthma is stable on salbutamol. " * 20_000
     assert len(split_sentences(text)) == 20_000
+
+
+@pytest.mark.parametrize("blank", ["\x85", "\u00a0", "\u2003", "\u2009", "\u202f", "\u3000"])
+def test_an_initial_before_a_wide_blank_ends_no_process(blank: str) -> None:
+    text = f"Seen by A{blank}. Smith.{blank}No change."
+    assert [text[start:end] for start, end in split_sentences(text)] == [f"Seen by A{blank}. Smith.", "No change."]
+    assert split_sentences(f"A{blank}.") == [(0, 3)]
