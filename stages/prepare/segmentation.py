@@ -22,6 +22,7 @@ _WRAP_WIDTH = 50
 _CONTINUES = re.compile(r"[a-z0-9(]")
 _NUMBER = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z])[.)]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_WIDE_BLANK = re.compile(r"[^\S\x00-\x7f]")
 _BULLET = re.compile(r"(?:[-*•·]|\d{1,2}[.)])\s")
 
 
@@ -75,8 +76,9 @@ def _continues(text: str, end: int, start: int, line: str, width: int) -> bool:
 def _sentences_of(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     import sentencex
 
-    # The segmenter takes no lone surrogates; their stand-in is as long as they are.
-    block = _SURROGATE.sub("\ufffd", text[start:end])
+    # The segmenter takes no lone surrogates, and ends the process at an initial before a blank that is
+    # more than one byte ("A\u00a0."); their stand-ins are as long as they are.
+    block = _WIDE_BLANK.sub(" ", _SURROGATE.sub("\ufffd", text[start:end]))
     place, opened, last = 0, -1, len(block.rstrip())
     for piece in [*sentencex.segment("en", block), None]:
         # The pieces follow each other; searching keeps the offsets right should white space be trimmed.

@@ -177,7 +177,7 @@ def sentences_by_stripping_again(text: str) -> list[tuple[int, int]]:
     """Strip the rest of the block for every piece: plain, and quadratic."""
     found = []
     for start, end in blocks_by_searching_back(text):
-        block = segmentation._SURROGATE.sub("\ufffd", text[start:end])
+        block = segmentation._WIDE_BLANK.sub(" ", segmentation._SURROGATE.sub("\ufffd", text[start:end]))
         place, opened = 0, -1
         for piece in [*sentencex.segment("en", block), None]:
             sentence = (block[place:] if piece is None else piece).strip()
@@ -238,3 +238,10 @@ def test_no_character_is_read_again_and_again(piece: str, monkeypatch: pytest.Mo
         assert split_sentences(Read(piece * size))
         counts.append(Read.copied)
     assert counts[1] <= 2.4 * counts[0]
+
+
+@pytest.mark.parametrize("blank", ["\x85", "\u00a0", "\u2003", "\u2009", "\u202f", "\u3000"])
+def test_an_initial_before_a_wide_blank_ends_no_process(blank: str) -> None:
+    text = f"Seen by A{blank}. Smith.{blank}No change."
+    assert [text[start:end] for start, end in split_sentences(text)] == [f"Seen by A{blank}. Smith.", "No change."]
+    assert split_sentences(f"A{blank}.") == [(0, 3)]
