@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, TypeVar
 
 import numpy as np
@@ -87,11 +88,11 @@ def read_array(path: Path, dtype: type[np.generic], shape: Sequence[int | None])
     """
     try:
         with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
             require(not file.read(1), path, "goes on behind its end")
     except OSError as error:
         raise ModelError(path, _unread(error)) from None
-    except (ValueError, EOFError, MemoryError, OverflowError, TypeError):
+    except (ValueError, EOFError, MemoryError, OverflowError, TypeError, SyntaxError, TokenError):
         raise ModelError(path, "is no whole array of numbers") from None
     require(array.dtype == dtype, path, f"holds {array.dtype}, not {np.dtype(dtype)}")
     fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))

@@ -81,7 +81,7 @@ class AttributeExtractor:
             others, only hashes are.
         """
         found = Collector(clusters, usual_forms(contexts), terminology, named_documents).collect(contexts)
-        return cls(**found._asdict(), terminology=terminology)
+        return cls(**vars(found), terminology=terminology)
 
     def transform(self, sentences: Sentences) -> SparseTokens:
         """Return the attribute rows of the sentences of one context.
@@ -185,7 +185,7 @@ class AttributeExtractor:
             When a file is missing or not what was saved.
         """
         check_seal(folder)
-        return cls(**read_parts(folder)._asdict(), terminology=Terminology.load(folder / TERMINOLOGY))
+        return cls(**vars(read_parts(folder)), terminology=Terminology.load(folder / TERMINOLOGY))
 
     def _number(self, sentences: Sentences) -> tuple[FormTable, NDArray[np.int32], NDArray[np.int64]]:
         """Return the numbers of the tokens, the table that knows them, and where sentences start."""

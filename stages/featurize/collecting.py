@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,8 @@ _OF_ALL_WORDS = ("SF", "SFdef", "LF=B", "LF=I", "LF=E", *kernels.POSITIONS, *np.
 _LAST_OF_STEM = ("SFs4", "SFf4")
 
 
-class Collected(NamedTuple):
+@dataclass(frozen=True)
+class Collected:
     """What the training text has: the parts of an `AttributeExtractor`."""
 
     index: AttributeIndex

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,11 +44,13 @@ _TABLES = {
 def write_parts(folder: Path, parts: Collected) -> None:
     """Write five tables."""
     index, symbols, words = parts.index, parts.symbols, parts.words
+    usual = parts.casing.usual
+    assert isinstance(usual, Lookup)
     places, columns = np.nonzero(index.rows >= 0)
     order = np.argsort(index.rows[places, columns], kind="stable")
     places, columns = places[order], columns[order]
     texts = np.array(_shown(index.lookup), dtype=object)
-    frames = {
+    frames: dict[str, dict[str, Any]] = {
         "names.parquet": {
             "key": index.lookup.keys[places],
             "name": texts[places],
@@ -65,7 +68,7 @@ def write_parts(folder: Path, parts: Collected) -> None:
             "word": _shown(words.lookup),
             "clusters": _lists(words.clusters),
         },
-        "casing.parquet": {"key": parts.casing.usual.keys, "capitals": _lists(parts.casing.capitals)},
+        "casing.parquet": {"key": usual.keys, "capitals": _lists(parts.casing.capitals)},
     }
     for name, schema in _TABLES.items():
         write_table(folder / name, pd.DataFrame(frames[name]), schema)
@@ -108,11 +111,11 @@ def read_parts(folder: Path) -> Collected:
 def _lookup(path: Path, table: pd.DataFrame, column: str | None) -> Lookup:
     keys = table["key"].to_numpy(np.uint64)
     require(ascending(keys), path, "has keys out of order")
-    return Lookup(keys, _texts(table, column))
+    return Lookup(keys, [HIDDEN] * len(keys) if column is None else _texts(table[column]))
 
 
-def _texts(table: pd.DataFrame, column: str | None) -> Sequence[str]:
-    return [HIDDEN] * len(table) if column is None else [text or HIDDEN for text in table[column]]
+def _texts(column: Iterable[str | None]) -> Sequence[str]:
+    return [text or HIDDEN for text in column]
 
 
 def _index(path: Path, table: pd.DataFrame) -> AttributeIndex:
@@ -124,7 +127,7 @@ def _index(path: Path, table: pd.DataFrame) -> AttributeIndex:
     at = np.full((len(keys), len(OFFSETS)), -1, dtype=np.int32)
     at[places, columns] = rows
     require(np.count_nonzero(at >= 0) == len(rows), path, "has an attribute twice")
-    return AttributeIndex(Lookup(keys, _texts(table.iloc[first], "name")), at)
+    return AttributeIndex(Lookup(keys, _texts(table["name"].to_numpy()[first])), at)
 
 
 def _symbols(path: Path, table: pd.DataFrame) -> Symbols:
@@ -132,7 +135,7 @@ def _symbols(path: Path, table: pd.DataFrame) -> Symbols:
     require(np.isin(kinds, range(len(Symbols._fields))).all(), path, "has kinds of symbols that there are not")
     parts = [kinds == kind for kind in range(len(Symbols._fields))]
     try:
-        return Symbols(*(Lookup(keys[part], _texts(table[part], "symbol")) for part in parts))
+        return Symbols(*(Lookup(keys[part], _texts(table.loc[part, "symbol"])) for part in parts))
     except ValueError:
         raise ModelError(path, "has a symbol twice") from None
 

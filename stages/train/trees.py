@@ -103,10 +103,15 @@ class BoostedTrees:
             When a file is missing, or what is in it are no trees over so many columns.
         """
         features = read_array(folder / "features.npy", np.int32, [None])
-        nodes, whole = [len(features)], [np.int32, np.float64, np.int32, np.int32, np.float64]
-        names = ("features", "thresholds", "lefts", "rights", "values")
-        read = [read_array(folder / f"{n}.npy", kind, nodes) for n, kind in zip(names, whole, strict=True)]
-        trees = cls(*read, read_array(folder / "roots.npy", np.int32, [None]))
+        nodes = [len(features)]
+        trees = cls(
+            features,
+            read_array(folder / "thresholds.npy", np.float64, nodes),
+            read_array(folder / "lefts.npy", np.int32, nodes),
+            read_array(folder / "rights.npy", np.int32, nodes),
+            read_array(folder / "values.npy", np.float64, nodes),
+            read_array(folder / "roots.npy", np.int32, [None]),
+        )
         trees._check(folder, columns)
         return trees
 
