@@ -39,7 +39,7 @@ def write_prepared(**texts: str) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory of a run that takes little."""
     loaded = load_params(ROOT / "params.yaml")
-    light = {"clusters": [2], "topic_clusters": [2], "epochs": 1, "terminology": None}
+    light = {"clusters": [2], "topic_clusters": [2], "epochs": 1, "terminology": None, "named_documents": 1}
     params = loaded.model_copy(update={"featurize": loaded.featurize.model_copy(update=light)})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stage, "load_params", lambda: params)
@@ -49,10 +49,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def learned_of(extractor: AttributeExtractor) -> str:
     """Return all that the extractor has learned, in small letters."""
     parts: Sequence[object] = (
-        sorted(extractor.vocabulary),
-        sorted(extractor.clusters),
-        sorted(extractor.casing.usual.items()),
-        [sorted(symbols) for symbols in extractor.symbols],
+        sorted(extractor.words.lookup.texts),
+        sorted(extractor.words.members()),
         extractor.row_names(),
     )
     return repr(parts).casefold()
@@ -64,8 +62,9 @@ def test_words_of_another_split_are_unknown(folder: Path, split: str) -> None:
     write_prepared(**{**texts, split: HELD_OUT})
     stage.main()
     extractor = AttributeExtractor.load(Path("data/features/extractor"))
-    assert {"gout", "knee"} <= extractor.vocabulary
-    assert extractor.clusters.keys() >= {"gout", "of", "the"}
+    assert all(word in extractor.words for word in ("gout", "knee"))
+    assert extractor.words.members().keys() >= {"gout", "of", "the"}
+    assert not [word for word in FOREIGN if word in extractor.words]
     learned = learned_of(extractor)
     assert not [word for word in FOREIGN if f"'{word}'" in learned or f"={word}" in learned or f"|{word}" in learned]
 
@@ -74,7 +73,7 @@ def test_words_of_the_training_split_are_known(folder: Path) -> None:
     write_prepared(train=HELD_OUT, dev="Gout.", test="Gout.")
     stage.main()
     extractor = AttributeExtractor.load(Path("data/features/extractor"))
-    assert {"zoster", "qephix", "qx", "vrumbolin"} <= extractor.vocabulary
+    assert all(word in extractor.words for word in ("zoster", "qephix", "qx", "vrumbolin"))
     assert "'zoster'" in learned_of(extractor)
 
 
@@ -86,7 +85,7 @@ def test_the_extractor_is_the_same_whatever_dev_and_test_say(folder: Path) -> No
         files = sorted(Path("data/features/extractor").iterdir())
         written.append({path.name: path.read_bytes() for path in files})
     assert written[0] == written[1]
-    assert len(written[0]) == 6
+    assert len(written[0]) == 7
 
 
 def test_each_split_is_written_with_its_own_tokens(folder: Path) -> None:
