@@ -172,6 +172,16 @@ bom: .venv-bom/.installed ## CycloneDX bill of materials of requirements.txt, va
 types: $(STAMP) ## static types
 	mypy stages annotation delivery benchmarks production
 
+.PHONY: mutants
+mutants: data .venv-mutants/.installed ## change the code that decides, one place at a time: do the tests notice? At least 90% a module
+	.venv-mutants/bin/mutmut run --max-children 2
+	.venv-mutants/bin/mutmut results --all true | python -m tests.mutants
+
+.venv-mutants/.installed: .ci/mutants/requirements.txt $(STAMP)
+	@.ci/install $(@D) $<
+	@echo "$(CURDIR)/$(VENV)/lib/python3.11/site-packages" > $(@D)/lib/python3.11/site-packages/project.pth
+	@touch $@
+
 # ---- benchmarks --------------------------------------------------------------------------------
 
 .PHONY: bench
