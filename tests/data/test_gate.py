@@ -27,6 +27,7 @@ from stages.validate import frames, gate, incoming, leakage, report, suites
 from stages.validate.catalogue import SCHEMAS, SUITES
 from stages.validate.frames import Tables
 from stages.validate.project import Project
+from tests.pages import missing
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -485,6 +486,7 @@ def test_a_whole_run_with_data_docs_leaves_the_project_untouched(
     verdict = prepared / "metrics/validation.json"
     assert (prepared / "reports/data_docs/validation.json").read_bytes() == verdict.read_bytes()
     assert not any("rested" in page.read_text() or "cough" in page.read_text() for page in pages)
+    assert not {address for page in pages for address in missing(page)}, "a page is not whole without a network"
 
 
 # --- leakage and BIO: invariants --------------------------------------------------------------
