@@ -96,10 +96,22 @@ def test_pages_at_every_depth_find_what_is_carried(tmp_path: Path) -> None:
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(f'<meta charset="utf-8"><p>é</p><script src="{address}"></script>', encoding="utf-8")
     offline.carry(tmp_path / "site")
+    assert all(loads(page.read_text(encoding="utf-8")) for page in pages[1:])
     for page in pages:
-        assert loads(page.read_text(encoding="utf-8"))
         assert not missing(page)
         assert "é" in page.read_text(encoding="utf-8")
+
+
+def test_the_first_page_is_whole_without_its_folder() -> None:
+    """MLflow shows it as a page of its own, in which no path leads anywhere."""
+    files = {address: name for name, about in MANIFEST["data_docs"].items() for address in about["instead_of"]}
+    tags = [f'<script src="{address}"></script>' for address, name in files.items() if name.endswith(".js")]
+    tags += [f'<link rel="stylesheet" href="{address}">' for address, name in files.items() if name.endswith(".css")]
+    page = offline.localized("".join(tags), files, "static", alone=True)
+    assert not loads(page)
+    assert page.count("</script>") == sum(name.endswith(".js") for name in files.values())
+    assert "<!--" not in page  # with it, what a script quotes could keep it from ending
+    assert page.count("font/woff2;base64,") == 3  # Font Awesome's own name, and those of versions 5 and 4
 
 
 def test_the_icons_that_are_used_have_their_font() -> None:
