@@ -87,8 +87,12 @@ def collect(inbox: str, to: Path) -> int:
         clashing = [other.place for other in by_name[item.name] if other != item]
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder) / Path(item.path).name
-            with _reaching(inbox):
-                files.get(item.path, str(local), recursive=item.is_folder)
+            try:
+                with _reaching(inbox):
+                    _fetch(files, item, local)
+            except AnnotationError as error:
+                status = refuse(error, item.name or item.place)
+                continue
             known = _known(item, local, present)
             if known:
                 print(f"inbox: {item.place} passed over: it is batch {known} already")
@@ -99,9 +103,32 @@ def collect(inbox: str, to: Path) -> int:
                 batch = _add(item, local, inbox, to)
                 present[batch.name] = batch
             except AnnotationError as error:
-                status = refuse(error, item.name)
+                status = refuse(error, item.name or item.place)
     print(f"inbox: {new} new")
     return status
+
+
+def _fetch(files: AbstractFileSystem, item: Waiting, local: Path) -> None:
+    """Copy an export entry by entry: `get` takes brackets and stars in a name for patterns, and follows links.
+
+    Raises
+    ------
+    AnnotationError
+        Names an entry that is no file or folder, or whose name, as a store may have it, leads elsewhere.
+    """
+    waiting = [(item.path, local)]
+    while waiting:
+        path, target = waiting.pop()
+        about = files.info(path)
+        if about.get("islink") or about["type"] not in ("file", "directory") or target.name in ("", ".."):
+            problem = "holds a link, or what is no regular file or has no usable name"
+            raise AnnotationError(problem, "Put the files themselves there", item.place)
+        if about["type"] == "file":
+            files.get_file(path, str(target))
+            continue
+        target.mkdir()
+        inner = (listed.rstrip("/") for listed in files.ls(path, detail=False))
+        waiting += [(entry, target / entry.rsplit("/", 1)[-1]) for entry in inner if entry != path.rstrip("/")]
 
 
 def _by_name(waiting: Sequence[Waiting]) -> dict[str, list[Waiting]]:

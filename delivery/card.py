@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from delivery.gates import behaviour_table
+from delivery.measured import behaviour_table
 from delivery.revisions import Revision
 from delivery.server import MODEL, DeliveryError
 from stages.common.tags import LABELS

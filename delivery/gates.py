@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delivery.comparison import Difference, paired_difference, verdict
+from delivery.measured import behaviour_table, outcome, predicted, share
 from delivery.rescoring import Rescored
 from delivery.server import DeliveryError
 
@@ -122,11 +123,11 @@ def _validation(metrics: Mapping[str, Any]) -> Gate:
 
 
 def _calibration(metrics: Mapping[str, Any], bounds: Bounds) -> Gate:
-    error, bound = metrics.get("evaluation.calibration.ece"), bounds.calibration_error
+    error, bound = share(metrics.get("evaluation.calibration.ece")), bounds.calibration_error
     if error is None:
         return _missing("calibration", "metrics/evaluation.json")
     numbers = {"ece": error, "bound": bound}
-    if not error <= bound:
+    if error > bound:
         reason = f"calibration error {error:.4f} is above {bound}: see plots/calibration.csv, annotate more notes"
         return Gate("calibration", "refused", reason, numbers)
     return Gate("calibration", "passed", f"calibration error {error:.4f} is at most {bound}", numbers)
@@ -137,11 +138,13 @@ def _promise(metrics: Mapping[str, Any], counts: pd.DataFrame | None, bounds: Bo
     from scipy.stats import binom
 
     name = "acceptance promise"
-    promised, share = (metrics.get(f"evaluation.acceptance.{key}") for key in ("promised", "mentions"))
-    if promised is None or share is None or counts is None:
+    promised, taken, precision = (
+        share(metrics.get(f"evaluation.acceptance.{key}")) for key in ("promised", "mentions", "precision")
+    )
+    mentions = predicted(counts)
+    if promised is None or taken is None or mentions is None:
         return _missing(name, "metrics/evaluation.json and metrics/documents.csv")
-    precision = metrics.get("evaluation.acceptance.precision")
-    accepted = round(share * int(counts[["tp", "fp"]].to_numpy().sum()))
+    accepted = round(taken * mentions)
     numbers = {"promised": promised, "precision": precision, "accepted": accepted}
     if not accepted:
         return Gate(name, "passed", "nothing is accepted without a person, so nothing breaks the promise", numbers)
@@ -158,15 +161,18 @@ def _promise(metrics: Mapping[str, Any], counts: pd.DataFrame | None, bounds: Bo
 def _functionality(metrics: Mapping[str, Any], bounds: Bounds) -> Gate:
     name = "minimum functionality"
     table = behaviour_table(metrics)
-    rates = {key: row["rate"] for key, row in table.items() if row["kind"] == name}
-    if not rates or None in rates.values():
+    rates = {key: share(row.get("rate")) for key, row in table.items() if row.get("kind") == name}
+    known = {key: rate for key, rate in rates.items() if rate is not None}
+    if not rates or len(known) < len(rates):
         return _missing(name, "metrics/behaviour.json")
-    low = {key: rate for key, rate in rates.items() if not rate >= bounds.minimum_functionality}
+    low = {key: rate for key, rate in known.items() if rate < bounds.minimum_functionality}
     if low:
         listed = ", ".join(f"{key} {rate:.2f}" for key, rate in low.items())
         reason = f"below {bounds.minimum_functionality}: {listed}; read reports/errors.html, annotate such notes"
-        return Gate(name, "refused", reason, rates)
-    return Gate(name, "passed", f"each of {len(rates)} capabilities at {bounds.minimum_functionality} or more", rates)
+        return Gate(name, "refused", reason, dict(rates))
+    return Gate(
+        name, "passed", f"each of {len(rates)} capabilities at {bounds.minimum_functionality} or more", dict(rates)
+    )
 
 
 _COMPARING = ("test documents", "champion as recorded", "strict F1", "behaviour", "throughput")
@@ -261,36 +267,24 @@ def _behaviour(challenger: Mapping[str, Any], champion: Mapping[str, Any], bound
     """Compare pass rates by Fisher's exact test, one-sided, corrected for their number (Holm 1979)."""
     from scipy.stats import fisher_exact
 
-    new, old = behaviour_table(challenger), behaviour_table(champion)
-    gone = sorted(key for key, row in old.items() if row["cases"] and not new.get(key, {}).get("cases"))
+    new, old = ({key: outcome(row) for key, row in behaviour_table(side).items()} for side in (challenger, champion))
+    gone = sorted(key for key, was in old.items() if was is None or (any(was) and not any(new.get(key) or ())))
     if not old or gone:
         what = f"{', '.join(gone)} of metrics/behaviour.json" if gone else "metrics/behaviour.json of the champion"
         return _missing("behaviour", what)
-    chances = {}
-    for key, row in old.items():
-        if row["cases"]:
-            table = [[side["passed"], side["cases"] - side["passed"]] for side in (new[key], row)]
-            chances[key] = float(fisher_exact(table, alternative="less").pvalue)
+    pairs = {key: (now, was) for key, was in old.items() if was and any(was) and (now := new[key])}
+    chances = {key: float(fisher_exact([*pair], alternative="less").pvalue) for key, pair in pairs.items()}
     ranked = sorted(chances, key=lambda key: chances[key])
     worse = []
     for place, key in enumerate(ranked):
         if chances[key] >= bounds.significance / (len(ranked) - place):
             break
-        worse.append(f"{key} {old[key]['rate']:.2f} -> {new[key]['rate']:.2f}")
+        after, before = (side[0] / sum(side) for side in pairs[key])
+        worse.append(f"{key} {before:.2f} -> {after:.2f}")
     if worse:
         reason = f"worse beyond noise: {', '.join(worse)}; compare metrics/behaviour.json"
         return Gate("behaviour", "refused", reason, chances)
     return Gate("behaviour", "passed", f"none of {len(chances)} capabilities is worse beyond noise", chances)
-
-
-def behaviour_table(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return ``kind, cases, passed, rate`` by capability, from flat metrics."""
-    table: dict[str, dict[str, Any]] = {}
-    for key, value in metrics.items():
-        if key.startswith("behaviour."):
-            _, capability, column = key.split(".")
-            table.setdefault(capability, {})[column] = value
-    return table
 
 
 def _difference(old: pd.DataFrame, new: pd.DataFrame, label: str | None, bounds: Bounds) -> Difference:

@@ -14,6 +14,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from delivery.server import DeliveryError
 
 T = TypeVar("T", bound="_Strict")
+DEEPEST = 20
+"""Levels in each other. libyaml takes any number, in time that grows with its square."""
+LONGEST = 1000
+"""Characters of a value. A number in base 60, as YAML has it, takes time that grows with the square of its length."""
 
 
 def _inside(path: str) -> str:
@@ -89,11 +93,28 @@ def read_described(content: bytes, path: str) -> Described:
 def _read(kind: type[T], content: bytes, name: str) -> T:
     try:
         text = content.decode("utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
-            raise DeliveryError(f"{name} refers to itself, as DVC never writes it: make it with `dvc repro`")
+        if strange := _strange(text):
+            raise DeliveryError(f"{name} is not as DVC writes it (it {strange}): make it with `dvc repro`")
         return kind.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
         raise DeliveryError(f"{name} is not as DVC writes it ({_fault(error)}): make it with `dvc repro`") from None
+
+
+def _strange(text: str) -> str | None:
+    """Say what stands in YAML that would cost much, or fail in a way of its own, when it is made into objects."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            return "refers to itself"
+        if getattr(event, "tag", None):
+            return "names the type of a value"
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST:
+            return f"has a value of more than {LONGEST:,} characters"
+        opened = isinstance(event, yaml.CollectionStartEvent)
+        depth += opened - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return f"has more than {DEEPEST} levels in each other"
+    return None
 
 
 def _fault(error: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import os
 import re
 import stat
@@ -187,8 +188,16 @@ def _check_json(content: bytes, path: str) -> None:
     def refuse(constant: str) -> NoReturn:
         raise ValueError(constant)
 
+    def finite(written: str) -> float:
+        return number if math.isfinite(number := float(written)) else refuse(written)
+
+    def whole(written: str) -> int:
+        return int(written) if finite(written) else 0
+
+    options: Any = {"parse_constant": refuse, "parse_float": finite, "parse_int": whole}
     try:
-        read: Any = json.loads(content.decode("utf-8"), parse_constant=refuse)
+        read: Any = json.loads(content.decode("utf-8"), **options)
+        json.dumps(read, ensure_ascii=False).encode("utf-8")  # half a character has no bytes: nobody could print it
     except (ValueError, RecursionError) as error:
         raise DeliveryError(f"{path} is no JSON ({type(error).__name__}): nothing was used") from None
     if not isinstance(read, dict):

@@ -51,6 +51,7 @@ LIMITS = ("note_characters", "request_characters")
 
 _UNNAMED = (None, 0, "0")
 _SERVER = "mlflow.pyfunc.scoring_server"
+_LEAST = 100  # characters that a note counts for: a request of single letters takes as long as one of sentences
 _BYTES = 8  # of a request for each character it may have: JSON writes most scripts in six
 
 _WARMING = (
@@ -144,9 +145,11 @@ def _check(notes: Iterable[Any], limits: Mapping[str, int | None]) -> None:
             raise NoteError(f"{where} is {kind} (where there is no text, it is an empty string)")
         if most is not None and len(note) > most:
             raise NoteError(f"{where} has {len(note)} characters, more than {most}: cut it where a part of it ends")
-        all_together += len(note)
+        all_together += max(len(note), _LEAST)
         if total is not None and all_together > total:
-            raise NoteError(f"the notes up to {place}, counted from 0, have more than {total} characters: send fewer")
+            least = f"each counted as {_LEAST} at least"
+            said = f"the notes up to {place}, counted from 0, have more than {total} characters, {least}"
+            raise NoteError(f"{said}: send fewer")
         if not note.isascii():
             _refuse_halves(note, where)
 

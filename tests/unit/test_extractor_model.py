@@ -138,11 +138,12 @@ def test_rows_keep_the_index_of_the_input(model: Any) -> None:
         (pd.DataFrame({"text": ["Gout in 1961", ["Gout in 1961"]]}), "note 1, counted from 0, is of type list"),
         (["well", "Gout in 1961" + " " * 100_000], "note 1, counted from 0, has 100012 characters, more than 100000"),
         (["Gout in 1961 " * 7_000] * 20, "notes up to 10, counted from 0, have more than 1000000 characters"),
+        ([""] * 10_000 + ["Gout in 1961"], "notes up to 10000, counted from 0, .* each counted as 100 at least"),
         (["well", "Gout in 1961 \ud83d"], "note 1, counted from 0, has half a character at offset 13"),
     ],
     ids=[
         "none", "nan", "number", "other column", "bytes", "only none", "only number", "table of numbers", "list",
-        "long note", "long request", "half a character",
+        "long note", "long request", "many notes", "half a character",
     ],
 )  # fmt: skip
 def test_what_is_no_note_is_refused_without_quoting_any(model: Any, notes: Any, message: str) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from delivery.gates import Gate, absolute_gates, behaviour_table, comparing_gates, read_bounds
+from delivery.gates import Gate, absolute_gates, comparing_gates, read_bounds
+from delivery.measured import behaviour_table
 from delivery.server import DeliveryError
 from tests.repository import ROOT
 from tests.unit.test_promotion_gates import ALIKE, BOUNDS, METRICS, counts

@@ -101,3 +101,34 @@ def test_two_that_would_have_one_name_are_both_refused_and_named(
     err = capsys.readouterr().err
     assert "jsonl/Ward 3.jsonl and jsonl/ward-3.jsonl would be the batch of one name, ward-3" in err
     assert "jsonl/ward-3.jsonl and jsonl/Ward 3.jsonl would be the batch of one name, ward-3" in err
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(inbox: Path) -> None:
+    """As browsers name what is downloaded twice."""
+    write_notes(inbox / "jsonl/export[1].jsonl", 4)
+    write_brat(inbox / "brat/ward[4]*")
+    expected = ["1 ward-4 brat", "2 export-1 jsonl"]
+    assert collect(inbox) == (0, expected)
+    assert collect(inbox) == (0, expected)
+
+
+@pytest.mark.parametrize("place", ["jsonl/linked.jsonl", "brat/linked", "brat/folder/note.txt"])
+def test_a_link_brings_nothing_in_and_the_others_come(
+    inbox: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who may write to an inbox may not read what the one who collects may."""
+    write_notes(inbox / "jsonl/good.jsonl", 4)
+    write_notes(inbox.parent / "secret.jsonl", 4)
+    write_brat(inbox.parent / "secret")
+    (inbox / place).parent.mkdir(exist_ok=True)
+    (inbox / place).symlink_to(inbox.parent / ("secret" if place == "brat/linked" else "secret.jsonl"))
+    assert collect(inbox) == (2, ["1 good jsonl"])
+    assert f"file {'/'.join(place.split('/')[:2])}: holds a link" in capsys.readouterr().err
+
+
+def test_an_export_whose_name_has_no_letter_is_named_as_it_lies_there(
+    inbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notes(inbox / "jsonl/病棟.jsonl", 4)
+    assert collect(inbox)[0] == 2
+    assert "refused: batch jsonl/病棟.jsonl: the name is not usable" in capsys.readouterr().err

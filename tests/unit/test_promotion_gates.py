@@ -109,6 +109,55 @@ def test_what_cannot_be_computed_refuses_and_says_what_to_do(missing: str, gate:
     assert "dvc repro" in gates[gate].reason
 
 
+ODD: list[Any] = [-5.0, 2.0, float("inf"), float("-inf"), "0.03", True, [], "x"]
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+@pytest.mark.parametrize(
+    ("name", "gate"),
+    [
+        ("evaluation.calibration.ece", "calibration"),
+        ("evaluation.acceptance.promised", "acceptance promise"),
+        ("evaluation.acceptance.mentions", "acceptance promise"),
+        ("evaluation.acceptance.precision", "acceptance promise"),
+        ("behaviour.common_diseases.rate", "minimum functionality"),
+    ],
+)
+def test_a_figure_that_is_no_share_is_missing(name: str, gate: str, value: Any) -> None:
+    """Negative errors and rates of 200 % passed; others ended in a traceback."""
+    gates = by_name(absolute_gates(METRICS | {name: value}, counts(), BOUNDS))
+    assert refused(gates) == {gate}
+    assert "dvc repro" in gates[gate].reason
+
+
+@pytest.mark.parametrize(
+    "table",
+    [counts().drop(columns="tp"), counts().assign(tp=-1), counts().assign(tp=float("nan")), counts().assign(fp="x")],
+    ids=["no column", "negative", "missing", "text"],
+)
+def test_a_table_that_counts_nothing_is_missing(table: pd.DataFrame) -> None:
+    assert refused(by_name(absolute_gates(METRICS, table, BOUNDS))) == {"acceptance promise"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"passed": 101}, {"passed": -1}, {"passed": "60"}, {"cases": 1.5}, {"cases": True}, {"cases": -1}],
+    ids=repr,
+)
+@pytest.mark.parametrize("side", ["challenger", "champion"])
+def test_cases_that_cannot_be_are_not_compared(side: str, change: dict[str, Any]) -> None:
+    odd = METRICS | {f"behaviour.upper_case.{column}": value for column, value in change.items()}
+    new, old = (odd, METRICS) if side == "challenger" else (METRICS, odd)
+    gates = by_name(comparing_gates(new, old, counts(), ALIKE, BOUNDS))
+    assert refused(gates) == {"behaviour"}
+    assert "upper_case" in gates["behaviour"].reason
+
+
+def test_a_name_with_dots_is_a_capability_like_any_other() -> None:
+    odd = METRICS | {"behaviour.common.diseases.kind": "minimum functionality", "behaviour.common.diseases.rate": 0.1}
+    assert refused(by_name(absolute_gates(odd, counts(), BOUNDS))) == {"minimum functionality"}
+
+
 def test_no_metrics_at_all_refuse_everything() -> None:
     gates = by_name(absolute_gates({}, None, BOUNDS))
     assert refused(gates) == set(gates)
