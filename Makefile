@@ -69,6 +69,10 @@ plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
 	@python -m delivery.site_cache
 	dvc plots show
 
+.PHONY: carry
+carry: ## fetch again what pages of plots and Data Docs load (stages/validate/assets/manifest.json); needs npm
+	@.ci/pages/carry
+
 # ---- annotation tools, each in an environment of its own ---------------------------------------
 
 .venv-%/.installed: annotation/requirements/%.txt

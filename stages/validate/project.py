@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from stages.common.errors import GateError
+from stages.validate import offline
 from stages.validate.findings import Finding, finding
 from stages.validate.suites import DATA_DOCS, RESULTS, ROOT
 
@@ -90,8 +91,9 @@ class Project:
         return outcome
 
     def build_data_docs(self) -> None:
-        """Render the suites and the results of this run as HTML."""
+        """Render the suites and the results of this run as HTML that needs no network."""
         self._context.build_data_docs()
+        offline.carry(self._root / DATA_DOCS)
 
 
 def _finding(entry: Any) -> Finding:

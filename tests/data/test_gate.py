@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from stages.validate.catalogue import SCHEMAS, SUITES
 from stages.validate.frames import Tables
 from stages.validate.project import Project
 from stages.validate.sources import Source
+from tests.pages import missing
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -619,7 +621,9 @@ def test_a_whole_run_with_data_docs_leaves_the_project_untouched(
     assert pages
     verdict = prepared / "metrics/validation.json"
     assert (prepared / "reports/data_docs/validation.json").read_bytes() == verdict.read_bytes()
-    assert not any("rested" in page.read_text() or "cough" in page.read_text() for page in pages)
+    shown = [re.sub(r"\.fa-[a-z-]+", "", page.read_text()) for page in pages]  # an icon is named head-side-cough
+    assert not any("rested" in page or "cough" in page for page in shown)
+    assert not {address for page in pages for address in missing(page)}, "a page is not whole without a network"
 
 
 # --- leakage and BIO: invariants --------------------------------------------------------------

@@ -18,7 +18,7 @@ from annotation.queue import __main__ as queue
 from annotation.writers import SUFFIXES, WRITERS
 from stages.prepare.formats import READERS
 from stages.validate import __main__ as validate
-from tests.mutations import Files, damaged
+from tests.damage import Files, damaged
 from tests.repository import ROOT
 from tests.samples import samples
 from tests.unit.test_extractor import train
