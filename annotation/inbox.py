@@ -12,6 +12,7 @@ import argparse
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ def collect(inbox: str, to: Path) -> int:
         waiting = _waiting(files, root)
     present = {batch.name: batch for batch in load_batches(to)} if to.is_dir() else {}
     by_name = _by_name(waiting)
-    status, new = SUCCESS, 0
+    status = SUCCESS
+    ends = Counter(added=0, refused=0, known=0)
     for item in waiting:
         clashing = [other.place for other in by_name[item.name] if other != item]
         with tempfile.TemporaryDirectory() as folder:
@@ -96,15 +98,17 @@ def collect(inbox: str, to: Path) -> int:
             known = _known(item, local, present)
             if known:
                 print(f"inbox: {item.place} passed over: it is batch {known} already")
+                ends["known"] += 1
                 continue
-            new += 1
             try:
                 _refuse_name(item, clashing, present)
                 batch = _add(item, local, inbox, to)
                 present[batch.name] = batch
+                ends["added"] += 1
             except AnnotationError as error:
                 status = refuse(error, item.name or item.place)
-    print(f"inbox: {new} new")
+                ends["refused"] += 1
+    print(f"inbox: {ends['added']} added, {ends['refused']} refused, {ends['known']} there already")
     return status
 
 

@@ -13,6 +13,7 @@ from delivery.document_changes import (
     NetChange,
     Presence,
     ScoredDocuments,
+    are_renamed,
     document_groups,
     net_changes,
     scored_documents,
@@ -22,6 +23,7 @@ from delivery.revisions import METRICS, TRACKED, Revision
 from delivery.staleness import Graph
 
 _GATE = "metrics/validation.json"
+_ANNOTATIONS = "data/annotations"
 _DATA = (*TRACKED, "data/mapping/labels.csv", "data/prepared", "data/terminology")
 
 Outcome = Literal[
@@ -50,6 +52,8 @@ class Changes:
         Over the common test documents.
     groups : tuple of DocumentGroup
         The test documents by who was scored on them.
+    renamed : bool
+        Whether the revisions name the same test documents in different ways.
     """
 
     old: Revision
@@ -62,6 +66,7 @@ class Changes:
     documents: ScoredDocuments | None
     mentions: tuple[NetChange, ...]
     groups: tuple[DocumentGroup, ...] = ()
+    renamed: bool = False
 
     @property
     def headline(self) -> MetricChange:
@@ -138,18 +143,24 @@ def changes_between(old: Revision, new: Revision) -> Changes:
     """
     graph = Graph.of(new)
     stale = graph.stale()
+    hashes = _changed(_data(old), _data(new))
     counts = old.document_counts(), new.document_counts()
+    # With the same annotations and the same counts in each, what has other names is not other documents.
+    renamed = _ANNOTATIONS in _data(new) and _ANNOTATIONS not in hashes and are_renamed(*counts)
+    if renamed:
+        counts = counts[1], counts[1]
     return Changes(
         old,
         new,
         {change.name: change for change in metric_changes(old, new, counts, _stale_files(graph, stale))},
         _changed(old.params(), new.params()),
-        _changed(_data(old), _data(new)),
+        hashes,
         stale,
         Graph.of(old).stale(),
         scored_documents(*counts),
         tuple(net_changes(*counts)),
         document_groups(*counts),
+        renamed,
     )
 
 

@@ -30,19 +30,16 @@ def compared(changes: Changes) -> str:
         if both
         else "No document is in both, so that harder or easier notes may pass for a worse or a better model."
     )
+    # Where none is in both, all are new or gone: their names would tell nothing.
     names = [
         f"{_TITLES[group.presence].capitalize()}: {listed(group.names, _MOST_NAMES)}"
         for group in changes.groups
-        if group.presence != "both"
+        if both and group.presence != "both"
     ]
-    return "\n\n".join(
-        [
-            "### What is compared with what",
-            table(columns, rows, right=[1, 2, 3, 4]),
-            why,
-            details("Which test documents, by their names in metrics/documents.csv", "\n\n".join(names)),
-        ]
-    )
+    parts = ["### What is compared with what", table(columns, rows, right=[1, 2, 3, 4]), why]
+    if names:
+        parts.append(details("Which test documents, by their names in metrics/documents.csv", "\n\n".join(names)))
+    return "\n\n".join(parts)
 
 
 def _row(group: DocumentGroup) -> list[str]:

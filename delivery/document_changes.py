@@ -77,6 +77,23 @@ def scored_documents(old: pd.DataFrame | None, new: pd.DataFrame | None) -> Scor
     return ScoredDocuments(len(common), len(names[0] - common), len(names[1] - common), *anew)
 
 
+def are_renamed(old: pd.DataFrame | None, new: pd.DataFrame | None) -> bool:
+    """Tell whether two tables of counts are the same, document by document, under names of which none is in both.
+
+    That is as much as can be told without names: who calls it knows that the annotations are the same.
+    """
+    if old is None or new is None or old.empty or set(old["document"]) & set(new["document"]):
+        return False
+    return _without_names(old) == _without_names(new)
+
+
+def _without_names(counts: pd.DataFrame) -> list[list[tuple[str, int, int, int]]]:
+    """Return the rows of each document, and the documents, in the order of what they hold."""
+    columns = ["label", "tp", "fp", "fn"]
+    documents = counts.sort_values(columns).groupby("document")
+    return sorted(list(rows[columns].itertuples(index=False, name=None)) for _, rows in documents)
+
+
 def document_groups(old: pd.DataFrame | None, new: pd.DataFrame | None) -> tuple[DocumentGroup, ...]:
     """Part the test documents by who was scored on them: those in both, the new ones, those gone; none is empty."""
     tables = [table for table in (old, new) if table is not None]

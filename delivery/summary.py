@@ -21,9 +21,10 @@ _WORDS: Mapping[Outcome, str] = {
 }
 
 
+_BY_NAME = " (under a key since decision 19, by a hash of their identifiers before)"
 _RENAMED = (
-    " The annotations are the same: either the two commits name the documents in different ways (under a key since"
-    " decision 19, by a hash of their identifiers before), which happens once, or they split them in different ways."
+    f" The annotations are the same: either the two commits name the documents in different ways{_BY_NAME}, which"
+    " happens once, or they split them in different ways."
 )
 
 
@@ -104,6 +105,11 @@ def _noteworthy(changes: Changes) -> Iterator[str]:
         name, reason = next(iter(changes.stale_base.items()))
         yield f"The base's own metrics are out of date ({code(name)}: {code(reason)}): compare with care."
     documents = changes.documents
+    if documents and changes.renamed:
+        yield (
+            f"The two commits name the test documents in different ways{_BY_NAME}. The annotations are the same, and so"
+            f" are the counts of all {documents.common:,}, one by one: they are taken for the same documents."
+        )
     if documents and (documents.only_old or documents.only_new):
         yield (
             f"Other test documents: {documents.only_new:,} new, {documents.only_old:,} gone. "

@@ -29,12 +29,14 @@ REPORT = Path("reports/drift.html")
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line: no argument is the stage, ``--log`` judges another window."""
-    parser = argparse.ArgumentParser(prog="python -m stages.monitor", description=__doc__)
+    about = "A window of the serving log against the training profile -> a decision: none, watch, retrain, and so on."
+    parser = argparse.ArgumentParser(prog="python -m stages.monitor", description=about)
     parser.add_argument("--log", type=Path, help="window of the serving log (Parquet); without it the stage runs")
     parser.add_argument("--profile", type=Path, default=TRAINING_PROFILE, help="training profile (Parquet)")
     parser.add_argument("--json", type=Path, help="folder for drift.json and decision.json (with --log)")
     parser.add_argument("--report", type=Path, help="file for Evidently's report (with --log)")
-    parser.add_argument("--exit-code", action="store_true", help=f"say the decision by the exit code: {EXIT_CODES}")
+    codes = ", ".join(f"{code} {decision}" for decision, code in sorted(EXIT_CODES.items(), key=lambda one: one[1]))
+    parser.add_argument("--exit-code", action="store_true", help=f"say the decision by the exit code: {codes}")
     chosen = parser.parse_args(arguments)
     if chosen.log is None:
         if chosen.json or chosen.report or chosen.profile != TRAINING_PROFILE:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.compare import ALIKE, BEST, OTHER, UNCOUNTED, WORSE, compare, rank, table_of
+from delivery.compare import ALIKE, BEST, OTHER, UNCOUNTED, WORSE, compare, rank, settings_text, table_of
 from delivery.revisions import Revision, workspace
 from delivery.server import DeliveryError
 
@@ -82,6 +82,12 @@ def test_the_parameters_that_differ_are_shown_as_they_are(tmp_path: Path) -> Non
     text = console.export_text()
     assert "train.models=['lr', 'lda']" in text
     assert "seed" not in text
+
+
+def test_parameters_are_written_as_dvc_takes_them() -> None:
+    assert settings_text({"featurize.terminology": None, "train.crf.runs": 1}) == (
+        "featurize.terminology=null train.crf.runs=1"
+    )
 
 
 def test_a_commit_without_experiments_says_how_to_make_one(tmp_path: Path) -> None:

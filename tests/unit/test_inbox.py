@@ -77,7 +77,7 @@ def test_what_is_passed_over_is_said_with_its_reason(inbox: Path, capsys: pytest
     assert "jsonl/renamed.jsonl passed over: it is batch ward-3 already" in out
     assert ".DS_Store passed over: it is hidden" in out
     assert ".cache passed over: it is hidden" in out
-    assert out.endswith("inbox: 0 new\n")
+    assert out.endswith("inbox: 0 added, 0 refused, 1 there already\n")
 
 
 def test_another_content_under_a_known_name_is_refused_and_both_are_named(
@@ -98,7 +98,8 @@ def test_two_that_would_have_one_name_are_both_refused_and_named(
     write_notes(inbox / "jsonl/Ward 3.jsonl", 5)
     write_notes(inbox / "jsonl/ward-4.jsonl", 6)
     assert collect(inbox) == (2, ["1 ward-4 jsonl"])
-    err = capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out.endswith("inbox: 1 added, 2 refused, 0 there already\n")
     assert "jsonl/Ward 3.jsonl and jsonl/ward-3.jsonl would be the batch of one name, ward-3" in err
     assert "jsonl/ward-3.jsonl and jsonl/Ward 3.jsonl would be the batch of one name, ward-3" in err
 

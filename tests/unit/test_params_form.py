@@ -52,6 +52,21 @@ def test_one_value_is_one_line(tmp_path: Path, path: str) -> None:
     assert comments[0] == comments[1]
 
 
+def comments(path: Path) -> list[str]:
+    """List the comments of a YAML file; none of its values holds a hash."""
+    return [line.split("#", 1)[1] for line in path.read_text(encoding="utf-8").splitlines() if "#" in line]
+
+
+@pytest.mark.parametrize("path", [path for path, value in VALUES.items() if isinstance(value, list)])
+@pytest.mark.parametrize("other", [[], [7001], [7001, 7002, 7003]])
+def test_any_list_leaves_a_file_that_can_be_read_and_every_comment(tmp_path: Path, path: str, other: list[int]) -> None:
+    # A comment behind the key of a list that is emptied makes DVC write `train: family: crf`, which is no YAML.
+    overridden(tmp_path, f"{path}={other}")
+    written = dict(leaves(yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))))
+    assert written == {**VALUES, path: other}
+    assert comments(tmp_path / "params.yaml") == comments(PARAMS)
+
+
 def test_a_longer_list_is_one_more_line_and_keeps_its_comment(tmp_path: Path) -> None:
     lines = overridden(tmp_path, f"featurize.clusters={[*VALUES['featurize.clusters'], 7001]}")
     assert lines == ["+   - 7001"]

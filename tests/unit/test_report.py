@@ -13,6 +13,7 @@ from delivery.report import main
 from delivery.revisions import checked_out, resolve, workspace
 from delivery.sections import MARKER, Report, render
 from tests.commits import (
+    Counts,
     documents,
     repository_at,
     validation,
@@ -39,6 +40,11 @@ def repository(tmp_path: Path) -> Repository:
     made.commit("Base")
     made.git("checkout", "--quiet", "-b", "topic")
     return made
+
+
+def under_other_names(counts: Counts) -> Counts:
+    """Return the same documents as a key that changed would name them: in another order, too."""
+    return {f"{int(name, 16) * 7919 % 10007 + 2**40:016x}": of for name, of in counts.items()}
 
 
 def changes(repository: Repository, base: str = "main") -> Changes:
@@ -119,14 +125,36 @@ def test_other_documents_altogether_get_a_wider_interval_and_say_so(repository: 
     assert "different ways" not in text
 
 
-def test_documents_under_other_names_do_not_pair_and_it_says_why(repository: Repository) -> None:
-    write_metrics(repository.root, {label: documents(40, first=1000) for label in OLD})  # the same data
+def test_the_same_documents_under_other_names_are_unchanged_and_it_says_why(repository: Repository) -> None:
+    write_metrics(repository.root, {label: under_other_names(table) for label, table in OLD.items()})
+    found = changes(repository)
+    assert found.outcome == "unchanged"
+    assert not found.bad
+    text = render(Report(found))
+    assert "### Every test note is scored as before: nothing in the scores against merging" in text
+    assert "The two commits name the test documents in different ways (under a key since decision 19" in text
+    assert "counts of all 40, one by one: they are taken for the same documents." in text
+    assert "40 common test documents" in text
+    assert "What is compared with what" not in text
+
+
+def test_other_names_and_other_annotations_are_other_documents(repository: Repository) -> None:
+    write_metrics(repository.root, {label: under_other_names(table) for label, table in OLD.items()})
+    write_annotations(repository.root, "bb" * 16)
+    assert changes(repository).outcome == "within noise"
+    assert not changes(repository).renamed
+
+
+def test_documents_under_other_names_with_other_counts_do_not_pair_and_it_says_why(repository: Repository) -> None:
+    one_more = {**OLD, "Disease": documents(40, missed=range(9), alarms=range(6))}
+    write_metrics(repository.root, {label: under_other_names(table) for label, table in one_more.items()})
     found = changes(repository)
     assert found.headline.method == "unpaired documents"
     assert not (found.documents and found.documents.same)
     text = render(Report(found))
     assert "on documents without a common name" in text
     assert "The annotations are the same: either the two commits name the documents in different ways" in text
+    assert "by their names" not in text  # all 80 are new or gone
 
 
 def test_a_label_can_be_worse_while_the_whole_is_noise(repository: Repository) -> None:
