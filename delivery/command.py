@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from delivery.site_cache import use
 from stages.common.errors import BeHealthyError
+
+UNREAD = 141
+"""Exit code of a command whose output nobody reads any longer, as shells have it."""
 
 
 def exit_code(name: str, work: Callable[[], int | None]) -> int:
@@ -26,6 +30,19 @@ def exit_code(name: str, work: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print(f"{name}: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+
+
+def is_unread() -> bool:
+    """Tell whether who read what is printed has gone, as `| head` does; a broken pipe may be a server's, too."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def ends_unread() -> int:
+    """Drop what is still to be printed, so that Python does not complain when it ends; return `UNREAD`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return UNREAD
 
 
 def summarise(markdown: str) -> None:

@@ -77,7 +77,9 @@ def version_of(client: MlflowClient, number: int | str) -> ModelVersion:
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        raise DeliveryError(f"the registry has no version {number} of {MODEL}: see `mlflow` for those it has") from None
+        raise DeliveryError(
+            f"the registry has no version {number} of {MODEL}: MLflow's page *Model registry* lists those it has"
+        ) from None
 
 
 def commit_of(version: ModelVersion) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from delivery.changes import Changes, changes_between
+from delivery.command import ends_unread
 from delivery.experiments import find
 from delivery.figures import draw
 from delivery.mentions import MentionChanges, mention_changes
@@ -61,7 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"delivery.report: {error}", file=sys.stderr)
         return 2
     if not options.out:
-        sys.stdout.buffer.write(text.encode())
+        try:
+            sys.stdout.buffer.write(text.encode())
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return ends_unread()
     return int(options.fail_if_worse and report.changes.bad)
 
 

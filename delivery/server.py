@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from delivery.command import ends_unread, is_unread
 from delivery.locks import locked
 from delivery.site_cache import use
 from stages.common.command import exit_code
@@ -44,12 +45,15 @@ def exit_code_of(command: str, work: Callable[[], object]) -> int:
         use()
         try:
             work()
+            sys.stdout.flush()
         except BeHealthyError:
             raise
         except Exception as error:
             from mlflow.exceptions import MlflowException  # takes seconds, which an answer without a server need not
 
             if not isinstance(error, MlflowException | OSError):  # those of requests are OSErrors
+                raise
+            if isinstance(error, BrokenPipeError) and is_unread():
                 raise
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             reason = re.sub(r"\?\S+", "?…", reason)  # signed addresses let in whoever reads them
@@ -58,7 +62,10 @@ def exit_code_of(command: str, work: Callable[[], object]) -> int:
                 "the command again; it goes on where it was"
             ) from error
 
-    return exit_code(command, guarded)
+    try:
+        return exit_code(command, guarded)
+    except BrokenPipeError:
+        return ends_unread()
 
 
 def connect(root: Path = Path()) -> MlflowClient:

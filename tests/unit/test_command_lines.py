@@ -51,15 +51,6 @@ def test_help_says_what_it_does(
     assert not printed.err
 
 
-def test_the_monitor_says_what_it_decides_and_by_which_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run("stages.monitor", "--help", tmp_path, monkeypatch) == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "A window of the serving log against the training profile -> a decision" in printed
-    assert "10 retrain, 11 retrain_and_alert, 12 redevelop, 20 unknown" in printed
-
-
 @EVERY
 def test_an_unknown_argument_is_refused_and_nothing_runs(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
