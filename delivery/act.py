@@ -64,12 +64,14 @@ def read_verdict(path: Path) -> Verdict:
     """Return the decision; whatever cannot be read as one is `unknown`."""
     try:
         content = read_json(path)
-        decision, reasons = content["decision"], tuple(str(reason) for reason in content["reasons"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        decision, listed = content["decision"], content["reasons"]
+        if not isinstance(decision, str) or not isinstance(listed, list):
+            raise TypeError
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return Verdict("unknown", (f"there is no readable decision ({type(error).__name__}): see the job's log",))
     if decision not in RUNS | ALERTS | QUIET:
         return Verdict("unknown", ("the monitor wrote a decision that is not known here",))
-    return Verdict(decision, reasons)
+    return Verdict(decision, tuple(map(str, listed)))
 
 
 def act(verdict: Verdict, github: GitHub, retrain: str, ref: str) -> list[str]:

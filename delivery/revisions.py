@@ -107,7 +107,8 @@ class Revision:
         content = self.read(path)
         try:
             return None if content is None else yaml.safe_load(content)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+            # The parser lets through what Python raises of values that do not fit their type.
             raise DeliveryError(f"{path} at {self.name} is not valid YAML: resolve its conflicts") from error
 
     def params(self) -> dict[str, Any]:

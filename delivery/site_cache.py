@@ -106,9 +106,11 @@ def _close(folder: Path) -> None:
         raise _refused(folder)
     if folder.lstat().st_mode & _OTHERS:
         folder.chmod(0o700)
-        keeps_modes = not folder.lstat().st_mode & _OTHERS
-        if not keeps_modes or any(path.lstat().st_uid != os.geteuid() for path in folder.rglob("*")):
+        if folder.lstat().st_mode & _OTHERS:  # a file system that keeps no modes
             raise _refused(folder)
+    # Also in a folder that is closed now: it may have been open before.
+    if any(path.lstat().st_uid != os.geteuid() for path in folder.rglob("*")):
+        raise _refused(folder)
 
 
 def _is_mine(folder: Path) -> bool:

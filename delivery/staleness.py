@@ -14,8 +14,10 @@ from hashlib import md5
 from typing import Any
 
 from delivery.revisions import Revision
+from delivery.server import DeliveryError
 
 _NOTHING: Mapping[str, Any] = {}
+_SIDES = ("deps", "outs", "metrics", "plots")
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,12 @@ class Graph:
         Raises
         ------
         DeliveryError
-            When `dvc.yaml`, `dvc.lock` or `params.yaml` cannot be read.
+            When `dvc.yaml`, `dvc.lock` or `params.yaml` cannot be read, or `dvc.yaml` is no graph.
         """
-        wanted, ran = ((revision.yaml(name) or {}).get("stages") or {} for name in ("dvc.yaml", "dvc.lock"))
+        wanted, ran = (_stages(revision, name) for name in ("dvc.yaml", "dvc.lock"))
+        for name, stage in wanted.items():
+            if not all(_is_listed(stage.get(side, [])) for side in _SIDES):
+                raise DeliveryError(f"stage {str(name)[:60]!r} of dvc.yaml at {revision.name} has no lists of paths")
         return cls(revision, wanted, ran, revision.yaml("params.yaml") or {}, revision.described())
 
     def stale(self) -> dict[str, str]:
@@ -88,7 +93,7 @@ class Graph:
         if lock is None:
             yield "never run"
             return
-        if lock["cmd"] != stage["cmd"]:
+        if lock["cmd"] != stage.get("cmd"):
             yield "its command changed"
         read, written = (_locked(lock, side) for side in ("deps", "outs"))
         for path in _paths(stage, "deps"):
@@ -127,6 +132,23 @@ class Graph:
         ]
         # As dvc_data.hashfile.tree.Tree.as_bytes writes it.
         return f"{_md5(json.dumps(entries, sort_keys=True).encode())}.dir" if entries else None
+
+
+def _stages(revision: Revision, name: str) -> Mapping[str, Any]:
+    content = revision.yaml(name) or {}
+    stages = content.get("stages") or {} if isinstance(content, Mapping) else None
+    if not isinstance(stages, Mapping) or not all(isinstance(stage, Mapping) for stage in stages.values()):
+        raise DeliveryError(f"{name} at {revision.name} has no stages as DVC knows them: see `dvc status`")
+    return stages
+
+
+def _is_listed(entries: Any) -> bool:
+    """Tell whether this is a list of paths, each with options or without."""
+    return isinstance(entries, list) and all(
+        isinstance(entry, str)
+        or (isinstance(entry, Mapping) and len(entry) == 1 and isinstance(next(iter(entry.values())), Mapping))
+        for entry in entries
+    )
 
 
 def _locked(lock: Mapping[str, Any], side: str) -> dict[str, str]:

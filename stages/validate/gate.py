@@ -16,6 +16,7 @@ from stages.common.errors import GateError
 from stages.common.files import read_json, read_table
 from stages.common.params import Params, PrepareParams, ValidateParams
 from stages.validate.annotations import check_documents
+from stages.validate.assigned import check_assignment, check_names
 from stages.validate.catalogue import SCHEMAS
 from stages.validate.findings import Finding, finding
 from stages.validate.frames import Tables, as_documents, content_frames, documents_by_split, mentions_by_split
@@ -165,6 +166,8 @@ def check(prepared: Prepared, params: Params, project: Project | None = None) ->
         *check_report(tables, prepared.report),
         *check_originals(tables, prepared.sources, prepared.report),
         *check_splits(tables, prepared.sources, params.prepare),
+        *check_assignment(tables, prepared.sources, params.prepare),
+        *check_names(tables, prepared.sources),
         *check_documents(as_documents(tables)),
     )
     return Verdict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +29,14 @@ class Source:
         The split that all its documents belong to, if it is fixed.
     documents : mapping of str to Document
         As annotated, files of sentences cut into blocks; by the name that prepare gives them.
+    public_name : callable or None
+        From a document's identifier in the batch to what git may call it; None where nothing goes to git.
     """
 
     mapping: Mapping[str, str]
     split: str | None = None
     documents: Mapping[str, Document] = field(default_factory=dict)
+    public_name: Callable[[str], str] | None = field(default=None, compare=False)
 
 
 Sources = Mapping[str, Source]
@@ -55,7 +58,9 @@ def load_sources(params: PrepareParams, folder: Path = ANNOTATIONS) -> dict[str,
     if not folder.is_dir():
         raise GateError(f"{folder} is missing: run `make data` or `dvc checkout`")
     chosen = [batch for batch in load_batches(folder) if not params.batches or batch.name in params.batches]
-    return {batch.name: Source(batch.mapping, batch.split, _documents(batch, params)) for batch in chosen}
+    return {
+        batch.name: Source(batch.mapping, batch.split, _documents(batch, params), batch.public_name) for batch in chosen
+    }
 
 
 def _documents(batch: Batch, params: PrepareParams) -> dict[str, Document]:

@@ -159,8 +159,9 @@ def test_a_file_of_someone_else_in_a_folder_that_was_open_is_refused(root: Path)
     folder.chmod(0o777)
     (folder / "cache.db").touch()
     os.chown(folder / "cache.db", 4711, 4711)
-    with pytest.raises(site_cache.SiteCacheError):
-        site_cache.use(root)
+    for _ in range(2):  # the first call closes the folder, which makes what lies there no better
+        with pytest.raises(site_cache.SiteCacheError):
+            site_cache.use(root)
 
 
 def test_a_link_and_a_folder_that_can_be_exchanged_are_refused(root: Path, tmp_path: Path) -> None:

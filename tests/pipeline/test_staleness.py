@@ -10,6 +10,7 @@ import pytest
 
 from delivery.changes import changes_between
 from delivery.revisions import resolve, workspace
+from delivery.server import DeliveryError
 from delivery.staleness import Graph
 from tests.commits import repository_at, write
 from tests.repository import ROOT, Repository, copy
@@ -164,3 +165,19 @@ def test_this_repository_is_fresh_or_its_metrics_are_not_believed() -> None:
     for stage in graph.wanted.values():
         for path in stage["deps"]:
             assert graph._hash(path) is not None, path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[1]", "stages: [a]", "stages: {a: 5}", "stages: {a: {cmd: x, deps: [5]}}", "stages: {a: {cmd: x, deps: y}}",
+        "stages: {a: {cmd: x, outs: [{b: 1}]}}", "stages: !!bool x", f"a: {'[' * 3000}{']' * 3000}", "a: 2020-13-45",
+        "b: &b [x]\nc: &c [*b]\nstages: {a: {cmd: x, deps: *c}}",
+    ],
+    ids=lambda content: content[:40],
+)  # fmt: skip
+def test_a_file_of_a_branch_that_is_no_graph_is_refused(tmp_path: Path, content: str) -> None:
+    """Whoever publishes for a branch reads its `dvc.yaml`, which may hold anything."""
+    write(tmp_path, "dvc.yaml", content)
+    with pytest.raises(DeliveryError, match=r"dvc\.yaml"):
+        Graph.of(workspace(tmp_path))

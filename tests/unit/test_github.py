@@ -244,8 +244,14 @@ def test_every_decision_is_acted_on(
 
 
 @pytest.mark.parametrize(
-    "content", [None, "", "{", "[]", "{}", '{"decision": "none"}', '{"decision": null, "reasons": []}']
-)
+    "content",
+    [
+        None, "", "{", "[]", "{}", '{"decision": "none"}', '{"decision": null, "reasons": []}', "[" * 100_000,
+        '{"decision": ["none"], "reasons": []}', '{"decision": {}, "reasons": []}',
+        '{"decision": "none", "reasons": "x"}',
+    ],
+    ids=lambda content: str(content)[:40],
+)  # fmt: skip
 def test_no_readable_decision_is_unknown(server: FakeGitHub, job: Path, tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "decision.json"
     if content is not None:
