@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -15,6 +14,7 @@ from delivery.comparison import Difference, paired_difference, verdict
 from delivery.measured import behaviour_table, outcome, predicted, share
 from delivery.rescoring import Rescored
 from delivery.server import DeliveryError
+from stages.common.files import parse_yaml
 
 Status = Literal["passed", "refused", "no champion yet", "not asked"]
 """Not asked: another gate, which needs no model, refuses already."""
@@ -56,21 +56,6 @@ class Gate:
     numbers: dict[str, Any] = field(default_factory=dict)
 
 
-def load_bounds(path: Path) -> Bounds:
-    """Read the bounds.
-
-    Raises
-    ------
-    DeliveryError
-        Names the file and every key at fault: without bounds nothing is promoted.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DeliveryError(f"{path} cannot be read ({type(error).__name__}): restore it with git checkout") from error
-    return read_bounds(content, str(path))
-
-
 def read_bounds(content: bytes, name: str) -> Bounds:
     """Read the bounds from the content of a file.
 
@@ -87,8 +72,8 @@ def read_bounds(content: bytes, name: str) -> Bounds:
         Names the file and every key at fault: without bounds nothing is promoted.
     """
     try:
-        return Bounds.model_validate(yaml.safe_load(content.decode("utf-8")))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        return Bounds.model_validate(parse_yaml(content))
+    except yaml.YAMLError as error:
         raise DeliveryError(f"{name} cannot be read ({type(error).__name__}): restore it with git checkout") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())

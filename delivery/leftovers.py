@@ -19,7 +19,7 @@ import yaml
 from delivery.command import exit_code
 from delivery.git import local
 from delivery.server import DeliveryError
-from stages.common.files import write_text
+from stages.common.files import parse_yaml, write_text
 
 LOCK, BUSY = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
 ROOMS = ("stages", "annotation", "delivery")
@@ -66,7 +66,7 @@ def is_cut_off(lock: str) -> bool:
     if not lock.endswith("\n"):
         return True
     try:
-        content = yaml.safe_load(lock)
+        content = parse_yaml(lock)
     except yaml.YAMLError:
         return True
     return not isinstance(content, dict) or "schema" not in content

@@ -17,6 +17,7 @@ import yaml
 
 from delivery.git import local
 from delivery.server import DeliveryError
+from stages.common.files import parse_yaml
 
 METRICS = (
     "metrics/validation.json",
@@ -106,9 +107,8 @@ class Revision:
         """
         content = self.read(path)
         try:
-            return None if content is None else yaml.safe_load(content)
-        except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-            # The parser lets through what Python raises of values that do not fit their type.
+            return None if content is None else parse_yaml(content)
+        except yaml.YAMLError as error:
             raise DeliveryError(f"{path} at {self.name} is not valid YAML: resolve its conflicts") from error
 
     def params(self) -> dict[str, Any]:

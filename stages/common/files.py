@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -98,6 +99,21 @@ def write_json(path: Path, data: Any, *, digits: int = 4) -> None:
     """
     text = json.dumps(rounded(data, digits), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
+
+
+def parse_yaml(content: str | bytes) -> Any:
+    """Read YAML.
+
+    Raises
+    ------
+    yaml.YAMLError
+        Also where the parser lets through what Python raises of values that do not fit their type (``!!bool x``,
+        the 45th of a month) or are nested too deeply.
+    """
+    try:
+        return yaml.safe_load(content)
+    except (ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise yaml.YAMLError("a value does not fit its type, or is nested too deeply") from error
 
 
 def read_json(path: Path) -> Any:

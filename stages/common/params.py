@@ -10,11 +10,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stages.common.errors import ParameterError
+from stages.common.files import parse_yaml
 from stages.common.tables import SERVING_LOG
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+_LARGEST = 2**31 - 1  # the compiled libraries hold counts and seeds in 32 bits
+Positive = Annotated[int, Field(ge=1, le=_LARGEST)]
+Seed = Annotated[int, Field(ge=0, le=_LARGEST)]
 
 
 class _Section(BaseModel):
@@ -82,7 +84,7 @@ class SpanParams(_Section):
     folds: Annotated[int, Field(ge=2)]
     trees: Positive
     leaves: Annotated[int, Field(ge=2, le=64)]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class TokenLogisticParams(_Section):
@@ -216,7 +218,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         Names every key at fault and what is wrong with it.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_bytes())
     except FileNotFoundError:
         raise ParameterError(f"{path} is missing: run from the root of the repository") from None
     except yaml.YAMLError as error:

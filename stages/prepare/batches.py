@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
-from stages.common.files import write_text
+from stages.common.files import parse_yaml, write_text
 from stages.common.pseudonyms import KEY, key_of_content, pseudonym
 from stages.common.tags import LABELS
 from stages.prepare.formats import READERS, read
@@ -140,7 +140,7 @@ def _read_description(folder: Path) -> BatchFile:
         )
     text = "\n".join(read_lines(File(DESCRIPTION, path)))
     try:
-        about = BatchFile.model_validate(yaml.safe_load(text))
+        about = BatchFile.model_validate(parse_yaml(text))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None

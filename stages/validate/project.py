@@ -17,7 +17,6 @@ from stages.validate import offline
 from stages.validate.findings import Finding, finding
 from stages.validate.suites import DATA_DOCS, RESULTS, ROOT
 
-SCHEMA_SUITES = ("documents_schema", "tokens_schema", "mentions_schema")
 CONTENT_SUITES = ("documents", "tokens", "mentions", "labels")
 SPLITLESS_SUITES = ("tokens", "mentions")
 """Those that mean something before the documents are split."""

@@ -368,6 +368,8 @@ def test_a_link_in_a_stored_export_is_refused_even_with_the_same_content() -> No
         ("order: 1", "order: 0", "order"),
         ("order: 1", "order: 1\nextra: 1", "extra"),
         ("order: 1", "order: [", r"line \d+: is not valid YAML"),
+        ("order: 1", "order: 2020-13-45", "is not valid YAML"),
+        ("order: 1", "order: !!bool y", "is not valid YAML"),
         ("format: jsonl", "format: xml", "the format is unknown"),
         ("split: null", "split: validation", "split"),
         ("name: first", "name: other", "lies in a folder of another name"),

@@ -190,6 +190,10 @@ def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
         ("[1, 2]", "the file: "),
         ("prepare: [", "is not valid YAML"),
         ("a: b: c", "is not valid YAML"),
+        ("a: 2020-13-45", "is not valid YAML"),
+        ("a: !!bool y", "is not valid YAML"),
+        ("a: !!int ''", "is not valid YAML"),
+        ("[" * 5000, "is not valid YAML"),
     ],
 )
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, reason: str) -> None:
@@ -199,6 +203,28 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, reason:
         load_params(file)
     assert str(file) in str(caught.value)
     assert reason in str(caught.value)
+
+
+def test_a_file_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes(b"prepare: \xff")
+    with pytest.raises(ParameterError, match="is not valid YAML"):
+        load_params(file)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("train", "seed", 10**24), ("span", "trees", 2**31), ("span", "learning_rate", float("inf"))],
+)
+def test_a_number_that_no_library_takes_is_refused_by_its_key(
+    tmp_path: Path, section: str, key: str, value: float
+) -> None:
+    content = copy.deepcopy(CONTENT)
+    (content["train"] if section == "train" else content["train"][section])[key] = value
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ParameterError, match=rf"{section}\.{key}"):
+        load_params(file)
 
 
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:

@@ -13,14 +13,14 @@ from delivery import promote as promotion
 from delivery import rollback
 from delivery.claims import found
 from delivery.extractor_model import MD5
-from delivery.gates import Gate, load_bounds
+from delivery.gates import Gate, read_bounds
 from delivery.git import git
 from delivery.promote import Verdict, promote
 from delivery.registry import CHAMPION, holder, ledger
 from delivery.server import MODEL, DeliveryError, connect
 from tests.repository import ROOT
 
-BOUNDS = load_bounds(ROOT / "delivery/gate.yaml")
+BOUNDS = read_bounds((ROOT / "delivery/gate.yaml").read_bytes(), "delivery/gate.yaml")
 PASSED, REFUSED = Gate("strict F1", "passed", "the same"), Gate("strict F1", "refused", "worse")
 
 

@@ -12,13 +12,13 @@ import pytest
 
 from delivery import promote as promotion
 from delivery import rollback
-from delivery.gates import Gate, load_bounds
+from delivery.gates import Gate, read_bounds
 from delivery.git import git
 from delivery.registry import Entry
 from delivery.server import DeliveryError
 from tests.repository import BIN, ROOT
 
-BOUNDS = load_bounds(ROOT / "delivery/gate.yaml")
+BOUNDS = read_bounds((ROOT / "delivery/gate.yaml").read_bytes(), "delivery/gate.yaml")
 
 
 def touched(*_: Any, **__: Any) -> None:
