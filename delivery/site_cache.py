@@ -55,7 +55,6 @@ def settle(root: Path = Path()) -> None:
         raise SiteCacheError(
             f"{_LOCAL} could not be written ({done.stderr.strip()[-200:]}): mend that, and run it again"
         )
-    print(f"site_cache: DVC keeps its databases in {folder}, closed to other users")
 
 
 def use(root: Path = Path()) -> Path | None:
