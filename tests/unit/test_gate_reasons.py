@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from delivery.gates import Gate, absolute_gates, comparing_gates, not_asked, read_bounds
-from delivery.measured import behaviour_table
+from delivery.measured import behaviour_table, predicted
 from delivery.server import DeliveryError
 from tests.repository import ROOT
 from tests.unit.test_promotion_gates import ALIKE, BOUNDS, METRICS, counts
@@ -48,6 +48,8 @@ UNTESTED = with_metrics(behaviour__upper_case__cases=0)
 NONE_TESTED = {key: value for key, value in METRICS.items() if not key.startswith("behaviour.")}
 FEW = replace(ALIKE, documents=BOUNDS.minimum_documents - 1, left_out=7)
 
+KIND = "minimum functionality"
+
 SITUATIONS: dict[str, Callable[[], list[Gate]]] = {
     "a good model": lambda: absolute(METRICS),
     "on its bounds": lambda: absolute(EDGE),
@@ -62,6 +64,9 @@ SITUATIONS: dict[str, Callable[[], list[Gate]]] = {
     "nothing promised": lambda: absolute(without("evaluation.acceptance.promised")),
     "share unknown": lambda: absolute(without("evaluation.acceptance.mentions")),
     "a weak capability": lambda: absolute(WEAK),
+    "two weak capabilities": lambda: absolute(
+        {**WEAK, **{f"behaviour.rare.{key}": value for key, value in row(10, 5).items()}, "behaviour.rare.kind": KIND}
+    ),
     "a capability without a rate": lambda: absolute(with_metrics(behaviour__common_diseases__rate=None)),
     "no capabilities": lambda: absolute(NONE_TESTED),
     "refused without a model": lambda: list(
@@ -121,6 +126,20 @@ def test_what_follows_a_behaviour_that_may_be_noise_is_not_judged() -> None:
 
 def row(cases: int, passed: int) -> dict[str, Any]:
     return {"kind": "invariance", "cases": cases, "passed": passed, "rate": passed / cases}
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"tp": [1, 0], "fp": [0, 2]}, 3),
+        ({"tp": [1], "fp": [-1]}, None),
+        ({"tp": [1.0], "fp": [1.0]}, None),
+        ({"tp": [1]}, None),
+    ],
+)
+def test_predicted_mentions_are_counted_where_the_table_is_one_of_counts(columns: Any, expected: int | None) -> None:
+    assert predicted(pd.DataFrame(columns)) == expected
+    assert predicted(None) is None
 
 
 def test_behaviour_is_read_from_flat_metrics() -> None:

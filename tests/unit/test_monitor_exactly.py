@@ -17,14 +17,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.common.documents import METADATA
 from stages.common.files import read_json
 from stages.common.params import MonitorParams
+from stages.common.tables import SERVING_LOG
 from stages.monitor import command, deviation, report
 from stages.monitor.comparison import ColumnDrift, Drift, compare, kind_of
 from stages.monitor.decision import Decision, band_of, decide, unknown
 from stages.monitor.deviation import coded, sampling_noise
+from stages.monitor.serving import MODEL_COLUMNS, serving_rows, training_profile
 from tests.repository import ROOT
-from tests.unit.test_monitor import PARAMS, PROFILE_FRAME, QUICK, column, served
+from tests.unit.test_monitor import PARAMS, PROFILE_FRAME, QUICK, column, documents, served
 
 GOLDEN = ROOT / "tests/golden/monitor.json"
 
@@ -67,6 +70,8 @@ SITUATIONS: dict[str, Callable[[], Any]] = {
     "blind and calm": lambda: decided(named("a", 0.5), named("b", None, None, counts=None)),
     "blind and wild": lambda: decided(named("a", 50.0), named("b", None, None, counts=None)),
     "noise unknown": lambda: decided(named("a", 50.0, None)),
+    "two of which nothing is known": lambda: decided(named("b", 50.0, None), named("a", None, None)),
+    "no noise at all": lambda: decided(named("a", 0.0, 0.0, counts=False)),
     "no columns": decided,
     "few notes": lambda: decided(column(50.0), window=PARAMS.minimum_notes - 1),
 }
@@ -309,3 +314,54 @@ def test_evidently_is_asked_for_the_watched_columns_by_their_kind(monkeypatch: p
     assert asked["report"] == ((["drift"],), {})
     assert asked["run"] == (((["sex", "diseases"], "kinds"), (["sex", "tokens"], "kinds")), {})
     assert asked["page"] == ((), {"as_iframe": False})
+
+
+def test_a_picture_that_fails_is_told_by_the_kind_of_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any) -> str:
+        raise KeyError("the patient")
+
+    monkeypatch.setattr(report, "_html", fail)
+    assert report.draw(PROFILE_FRAME, served(60, 1), drift_of("sex"), tmp_path / "drift.html") is False
+    assert capsys.readouterr().err == "monitor: Evidently's report failed (KeyError); the decision stands\n"
+
+
+def test_all_that_is_not_drawn_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    report._drawable(PROFILE_FRAME, served(60, 1), drift_of("sex", "tokens", fault="broken"))
+    assert capsys.readouterr().err.endswith(": sex, tokens\n")
+
+
+# -- the profile
+
+
+def described(text: str) -> SimpleNamespace:
+    return SimpleNamespace(mentions=[], sentences=1, tokens=len(text.split()), unknown_tokens=0.0)
+
+
+def test_no_notes_are_a_log_without_rows_that_has_its_columns() -> None:
+    assert serving_rows([], described).columns.tolist() == SERVING_LOG.names
+
+
+def test_the_profile_takes_the_documents_metadata_and_leaves_the_model_out_where_it_learned() -> None:
+    frame = documents(6, share_of_train=0.5)
+    profile = training_profile(frame, described)
+    for name in METADATA:
+        assert [value or None for value in profile[name]] == frame[name].tolist()
+    assert {str(profile[name].dtype) for name in MODEL_COLUMNS} == {"Float64"}
+    assert profile["diseases"].isna().tolist() == [True] * 3 + [False] * 3
+
+
+def test_the_stage_reads_the_model_that_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+
+    def load(folder: Path) -> Any:
+        asked.append(folder)
+        raise LookupError
+
+    fake = SimpleNamespace(Extractor=SimpleNamespace(load=load))
+    monkeypatch.setitem(sys.modules, "stages.train.extractor", fake)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LookupError):
+        command.logs(command.options([]))
+    assert asked == [Path("models")]

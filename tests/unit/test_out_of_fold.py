@@ -112,3 +112,29 @@ def test_scores_of_a_fold_learn_from_all_the_others() -> None:
     right = table[:, 0] > 0
     odds = cross_scores(table, right, np.arange(900) % FOLDS, params())
     assert roc_auc_score(right, odds) > 0.95
+
+
+def test_trees_score_the_fold_that_they_have_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trees that say how often they saw each candidate: never, wherever they score."""
+    asked: list[tuple[set[int], int]] = []
+
+    class Memory:
+        def __init__(self, seen: set[int]) -> None:
+            self.seen = seen
+
+        @classmethod
+        def fit(cls, table: np.ndarray, right: np.ndarray, span: object, seed: int) -> Memory:
+            assert len(table) == len(right)
+            asked.append((set(table[:, 0].astype(int)), seed))
+            return cls(asked[-1][0])
+
+        def log_odds(self, table: np.ndarray) -> np.ndarray:
+            return np.array([float(number in self.seen) for number in table[:, 0].astype(int)])
+
+    monkeypatch.setattr(out_of_fold, "BoostedTrees", Memory)
+    table, folds = np.arange(30, dtype=np.float32)[:, None], np.arange(30) % FOLDS
+    odds = cross_scores(table, np.ones(30, dtype=bool), folds, params())
+    assert odds.dtype == np.float64
+    assert odds.tolist() == [0.0] * 30
+    assert [seen for seen, _ in asked] == [set(np.flatnonzero(folds != fold).tolist()) for fold in range(FOLDS)]
+    assert {seed for _, seed in asked} == {params().seed}
