@@ -94,6 +94,7 @@ def collect(inbox: str, to: Path) -> int:
                     _fetch(files, item, local)
             except AnnotationError as error:
                 status = refuse(error, item.name or item.place)
+                ends["refused"] += 1
                 continue
             known = _known(item, local, present)
             if known:

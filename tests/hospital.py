@@ -14,7 +14,7 @@ import boto3
 from stages.prepare.batches import BatchFile, digest, write_description
 from tests.github_server import READ_ONLY, REPOSITORY, TOKEN, FakeGitHub, github
 from tests.repository import Repository, add_batch, clone, lend_environment, write_notes
-from tests.servers import KEY, SECRET, ObjectStore, TrackingServer, object_store
+from tests.servers import KEY, PATIENT, SECRET, ObjectStore, TrackingServer, object_store
 from tests.workflow_jobs import WorkflowRun, run_workflow
 from tests.workflow_runner import Event, Machine
 
@@ -47,7 +47,7 @@ class Hospital:
     def desk(self, name: str) -> Repository:
         """Return a clone for a person at work, with the data of main."""
         target = self.folder / f"desk-{name}"
-        repository = clone(self.origin, target).settings(**self.store.environment())
+        repository = clone(self.origin, target).settings(**self.store.environment(), **PATIENT)
         lend_environment(repository)
         repository.run("make", "data")
         return repository
@@ -190,7 +190,7 @@ def hospital(folder: Path, published: Repository, tracking: TrackingServer) -> I
     Repository(folder).git("clone", "--quiet", "--bare", "--no-local", str(published.root), str(folder / "origin.git"))
     origin = Repository(folder / "origin.git")
     with object_store(folder / "s3") as store, github() as fake:
-        published.settings(**store.environment()).dvc("push")
+        published.settings(**store.environment(), **PATIENT).dvc("push")
         yield Hospital(folder, origin, store, tracking, fake)
 
 

@@ -147,6 +147,10 @@ class ObjectStore:
         return {path.parent.name + path.name for path in folder.rglob("[!.]*") if path.is_file()}
 
 
+PATIENT = {"AWS_MAX_ATTEMPTS": "5"}
+"""As people have it: a busy server answers 500 now and then."""
+
+
 @contextmanager
 def object_store(folder: Path) -> Iterator[ObjectStore]:
     """Serve two empty buckets from a folder that is not there yet."""

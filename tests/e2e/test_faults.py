@@ -22,7 +22,7 @@ import pytest
 
 from tests.faults import processes_in, resize, small_disk, started
 from tests.repository import DEAD, ROOT, Repository, Result, introduce, object_faults
-from tests.servers import SECRET, ObjectStore, object_store
+from tests.servers import PATIENT, SECRET, ObjectStore, object_store
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ def cached(repository: Repository) -> set[str]:
 
 
 def push_completes(ward: Repository, store: ObjectStore) -> None:
-    ward.settings(AWS_MAX_ATTEMPTS="5").run(*PUSH)  # as people have it; a busy server answers 500 now and then
+    ward.settings(**PATIENT).run(*PUSH)
     assert store.objects() == cached(ward)
     assert not object_faults(store.storage)
     assert not object_faults(ward.root / ".dvc/cache")
