@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+T = TypeVar("T")
 _WORD = re.compile(r"\w+")
 _SHINGLE = 3
 _PERMUTATIONS = 128
@@ -26,10 +26,10 @@ SHORTEST_COPY = 10
 
 
 class Fingerprint(NamedTuple):
-    """What is compared of a text: the hash of its words, its 3-grams, and the bands of their MinHash."""
+    """What is compared of a text: the hash of its words, the numbers of its 3-grams, the bands of their MinHash."""
 
     key: str
-    shingles: frozenset[str]
+    shingles: frozenset[int]
     bands: tuple[tuple[int, bytes], ...]
 
 
@@ -45,19 +45,20 @@ def content_hash(text: str) -> str:
 
 def shingles_of(text: str) -> frozenset[str]:
     """Return the word 3-grams of a text (the whole text where it is shorter)."""
-    return _shingles(words_of(text))
+    return frozenset(_grams(words_of(text)))
 
 
 def _hash(words: Sequence[str]) -> str:
     return sha256(" ".join(words).encode()).hexdigest()[:16]
 
 
-def _shingles(words: Sequence[str]) -> frozenset[str]:
-    grams = (" ".join(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1)))
-    return frozenset(map(sys.intern, grams))  # one object each: sets compare faster and take less memory
+def _grams(words: Sequence[str]) -> Iterator[str]:
+    if len(words) < _SHINGLE:
+        return iter([" ".join(words)])
+    return map(" ".join, zip(*(words[i:] for i in range(_SHINGLE)), strict=False))
 
 
-def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+def jaccard(a: frozenset[T], b: frozenset[T]) -> float:
     """Return the share of shingles that two texts have in common."""
     shared = len(a) - len(a - b)  # the difference of what is alike is small, and quicker to build than what it shares
     return shared / (len(a) + len(b) - shared) if a or b else 1.0
@@ -73,7 +74,8 @@ class _Shelf:
     def __init__(self) -> None:
         self.exact: dict[str, int] = {}
         self.bands: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
-        self.holders: defaultdict[str, list[int]] = defaultdict(list)
+        self.holders: dict[int, tuple[int, ...]] = {}
+        """Who has a 3-gram; nobody, once it is boilerplate."""
 
     def put(self, number: int, fingerprint: Fingerprint) -> None:
         """Note a document; one that repeats another of this shelf word for word brings nothing new."""
@@ -83,8 +85,11 @@ class _Shelf:
             if len(self.bands[band]) < REPRESENTATIVES:
                 self.bands[band].append(number)
         for shingle in fingerprint.shingles:
-            if len(self.holders[shingle]) <= BOILERPLATE:
-                self.holders[shingle].append(number)
+            held = self.holders.get(shingle)
+            if held is None:
+                self.holders[shingle] = (number,)
+            elif held:
+                self.holders[shingle] = (*held, number) if len(held) < BOILERPLATE else ()
 
     def like(self, fingerprint: Fingerprint) -> Iterator[int]:
         """Propose documents whose 3-grams may be nearly the same."""
@@ -92,8 +97,7 @@ class _Shelf:
 
     def shared(self, fingerprint: Fingerprint) -> Counter[int]:
         """Count the 3-grams in common with each document here, boilerplate left out."""
-        held = map(self.holders.get, fingerprint.shingles)
-        return Counter(chain.from_iterable(numbers for numbers in held if numbers and len(numbers) <= BOILERPLATE))
+        return Counter(chain.from_iterable(filter(None, map(self.holders.get, fingerprint.shingles))))
 
 
 class DuplicateIndex:
@@ -115,21 +119,32 @@ class DuplicateIndex:
 
     def __init__(self, threshold: float, copied: float | None = None) -> None:
         from datasketch import MinHash, MinHashLSH
+        from datasketch.hashfunc import sha1_hash32
 
         self._threshold, self._copied = threshold, copied
         layout = MinHashLSH(threshold=max(0.1, threshold - _RESERVE), num_perm=_PERMUTATIONS)
         self._rows = [(band * layout.r, (band + 1) * layout.r) for band in range(layout.b)]
-        self._blank = MinHash(num_perm=_PERMUTATIONS, seed=_SEED)
-        self._shingles: list[frozenset[str]] = []
+        # New 3-grams get numbers in a row: what is looked up of a document then lies together in memory.
+        self._numbers: dict[str, int] = {}
+        self._hashes: list[int] = []
+        self._sha1 = sha1_hash32
+        self._blank = MinHash(num_perm=_PERMUTATIONS, seed=_SEED, hashfunc=self._hashes.__getitem__)
+        self._shingles: list[frozenset[int]] = []
         self._shelves: dict[str | None, _Shelf] = {}
 
     def read(self, text: str) -> Fingerprint:
         """Return what is compared of a text."""
         words, signature = words_of(text), self._blank.copy()
-        shingles = _shingles(words)
-        signature.update_batch([shingle.encode() for shingle in shingles])
+        shingles = frozenset(map(self._number, _grams(words)))
+        signature.update_batch(shingles)
         bands = ((first, signature.hashvalues[first:last].tobytes()) for first, last in self._rows)
         return Fingerprint(_hash(words), shingles, tuple(bands))
+
+    def _number(self, shingle: str) -> int:
+        number = self._numbers.setdefault(shingle, len(self._hashes))
+        if number == len(self._hashes):
+            self._hashes.append(self._sha1(shingle.encode()))
+        return number
 
     def earlier(self, fingerprint: Fingerprint) -> dict[str | None, int]:
         """Return, for each shelf that has any, the number of the first document found to be the same."""
