@@ -30,7 +30,7 @@ env: $(STAMP) ## build .venv (uv when present, else pip)
 
 $(STAMP): requirements.txt
 	@.ci/install $(VENV) $<
-	@$(BIN)/python -m delivery.site_cache
+	@$(BIN)/python -m delivery.revision.site_cache
 	@touch $@
 
 .PHONY: lock
@@ -42,8 +42,8 @@ lock: ## resolve every requirements file (*.in) into versions and hashes (*.txt)
 
 .PHONY: data
 data: $(STAMP) ## fetch the data: the bundled seed offline, the rest from S3; hashes are checked
-	@python -m delivery.site_cache
-	@python -m delivery.leftovers
+	@python -m delivery.revision.site_cache
+	@python -m delivery.repair
 	@echo "data: fetching"
 	@dvc fetch --quiet --remote bundled $(SEED) 2>/dev/null || true
 	@dvc checkout --quiet $(SEED) 2>/dev/null \
@@ -66,7 +66,7 @@ metrics: $(STAMP) ## the current metrics as a table
 
 .PHONY: plots
 plots: $(STAMP) ## the plots as one page, dvc_plots/index.html
-	@python -m delivery.site_cache
+	@python -m delivery.revision.site_cache
 	dvc plots show
 
 .PHONY: carry

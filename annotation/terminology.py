@@ -10,7 +10,7 @@ from pathlib import Path
 from annotation.command import exit_code
 from stages.common.errors import AnnotationError
 from stages.common.files import write_text
-from stages.featurize.terminology import HEADER, LONGEST, words_of
+from stages.featurize.attributes.terminology import HEADER, LONGEST, words_of
 
 _COLUMNS = 4
 _PROTEINS = ("D08", "D12")  # enzymes and coenzymes; amino acids, peptides and proteins

@@ -57,7 +57,7 @@ def run(name: str, task: Task, folder: Path) -> dict[str, Any]:
 def with_clusters(task: Task, model: Path) -> Task:
     """Return the task with the word clusters of our model, for the peer that shares its attributes."""
     from benchmarks.plain import words_of
-    from stages.featurize.attributes import AttributeExtractor
+    from stages.featurize.attributes.extractor import AttributeExtractor
 
     words = AttributeExtractor.load(model / "attributes").words
     clusters = words.clusters_of(words_of([note.sentences for note in (*task.train, *task.test)]))

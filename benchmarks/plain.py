@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from benchmarks.strings import StringAttributes
 from benchmarks.task import Sentences, Spans
 from stages.common.tags import spans_of, to_bioes
-from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.hashing import hashes_of
-from stages.featurize.lookup import RARE
-from stages.featurize.terminology import CATEGORIES, Terminology
-from stages.featurize.words import normalised, stem_of
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.hashing import hashes_of
+from stages.featurize.attributes.lookup import RARE
+from stages.featurize.attributes.terminology import CATEGORIES, Terminology
+from stages.featurize.attributes.words import normalised, stem_of
 from stages.train.extractor import Extractor
-from stages.train.stacked import chain_of
+from stages.train.taggers.spans.stacked import chain_of
 
 Scores = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stages.featurize.abbreviations import AbbreviationReader
-from stages.featurize.casing import Casing
-from stages.featurize.words import OFFSETS, WordForm, analyse
+from stages.featurize.attributes.abbreviations import AbbreviationReader
+from stages.featurize.attributes.casing import Casing
+from stages.featurize.attributes.words import OFFSETS, WordForm, analyse
 
 _OPENING, _CLOSING = ("(", "["), (")", "]")
 

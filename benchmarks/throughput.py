@@ -28,7 +28,7 @@ from stages.common.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.train.extractor import Extractor
-from stages.train.stacked import chain_of
+from stages.train.taggers.spans.stacked import chain_of
 
 ANNOTATIONS = Path("data/annotations")
 _KEPT = ("load_seconds", "train_cpu_seconds", *RATES, "tagging_memory_mb", "peak_memory_mb", "version")

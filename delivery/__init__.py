@@ -1,21 +1,17 @@
 """What happens to a finished graph: tracked, reported, registered, promoted, rolled back.
 
-Everything with side effects on servers lives here; stages stay pure. Commands (`python -m delivery.<command>`) and what
-stands behind them:
+Everything with side effects on servers lives here; stages stay pure. The commands (`python -m delivery.<command>`)
+stand in the corridor; what they use stands behind five doors, and no door leads back up:
 
-==================================  ===============================================================================
-ground floor                        `revisions` and `staleness` (a commit, from git alone), `outputs` and `stored` (what
-                                    DVC keeps of it), `git`, `github`, `server` (MLflow), `command`, `faults`
-`track`, `compare`                  `tracking`, `drafts`, `locks`, `experiments`, `pictures`, `runs`
-`report`, `comment`                 `comparison`, `intervals`, `directions`; `changes`, `document_changes`, `mentions`;
-                                    `summary`, `sections`, `metric_tables`, `figures`, `markdown`
-`register`, `promote`, `rollback`,  `registry`, `claims`, `gates` (bounds in `gate.yaml`), `rescoring`, `card`;
-`lineage`                           `extractor_model`, `served_extractor`, `closure` (what a version holds)
-`reproduce`, `push`, `results`,     one step of a workflow each (`processes`: shown, ended whole; `lock_files`: DVC's
-`publish`, `propose`, `dispatch`,   own files, taken for data that somebody else made)
-`act`
-`merge`, `leftovers`                two branches that both added batches; what a DVC that died left half-written
-==================================  ===============================================================================
+commands → `rendering`, `registry` → `changes` → `revision`, `github` → `errors`
+
+================  ====================================================================================================
+`track`           DVC's experiments and commits with results, as runs of MLflow; `compare` and `overview` rank and list
+`report`          what a change did, as Markdown; `comment` says it on the pull request
+`register`        a version of the model; `promote`, `rollback` and `lineage` follow it
+`reproduce`       one step of a workflow, as `push`, `results`, `publish`, `propose`, `dispatch` and `act` are
+`merge`           two branches that both added batches; `repair` mends what a DVC that died left half-written
+================  ====================================================================================================
 """
 
 import os

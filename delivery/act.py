@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delivery.command import exit_code, summarise
 from delivery.dispatch import dispatch
-from delivery.github import GitHub, connect, ensure
-from delivery.markdown import code
+from delivery.github.client import GitHub, connect, ensure
+from delivery.github.job_summary import exit_code, summarise
+from delivery.rendering.markdown import code
 from stages.common.files import read_json
 
 LABEL = "behealthy-drift"

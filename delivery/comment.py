@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from delivery.command import exit_code, summarise
-from delivery.github import GitHub, connect, ensure
+from delivery.errors import DeliveryError
+from delivery.github.client import GitHub, connect, ensure
+from delivery.github.job_summary import exit_code, summarise
 from delivery.results import read
-from delivery.server import DeliveryError
 
 MARKER = "<!-- behealthy-report -->"
 """First line of the report; by it the comment is found again."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delivery.comparison import Difference, paired_difference
-from delivery.experiments import experiments, find, has_results
-from delivery.revisions import Revision
-from delivery.server import DeliveryError
+from delivery.changes.bootstrap import Difference, paired_difference
+from delivery.errors import DeliveryError
+from delivery.revision.experiments import experiments, find, has_results
+from delivery.revision.revision import Revision
 from stages.common.command import exit_code
 
 if TYPE_CHECKING:

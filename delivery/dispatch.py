@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
-from delivery.command import exit_code
-from delivery.github import ATTEMPTS, GitHub, LostAnswerError, connect
+from delivery.github.client import ATTEMPTS, GitHub, LostAnswerError, connect
+from delivery.github.job_summary import exit_code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

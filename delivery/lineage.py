@@ -12,9 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delivery.registry import commit_of, ledger, version_of
-from delivery.revisions import resolve
-from delivery.server import DeliveryError, connect, exit_code_of
+from delivery.errors import DeliveryError
+from delivery.registry.registry import commit_of, ledger, version_of
+from delivery.registry.server import connect, exit_code_of
+from delivery.revision.revision import resolve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from delivery.command import exit_code
-from delivery.git import attempt, git
+from delivery.errors import DeliveryError
+from delivery.github.job_summary import exit_code
 from delivery.reproduce import fetch_bundled
-from delivery.server import DeliveryError
+from delivery.revision.git import attempt, git
 from stages.common.errors import BeHealthyError
 from stages.prepare import batches
 from stages.prepare.batches import Batch

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delivery.compare import settings_text
-from delivery.git import last_lines
-from delivery.metric_tables import NONE
-from delivery.revisions import flat
-from delivery.server import DeliveryError
-from delivery.site_cache import use
+from delivery.errors import DeliveryError
+from delivery.rendering.tables import NONE
+from delivery.revision.git import last_lines
+from delivery.revision.revision import flat
+from delivery.revision.site_cache import use
 from stages.common.command import exit_code
 from stages.common.tags import LABELS
 

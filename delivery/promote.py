@@ -1,6 +1,6 @@
 """Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V] [--trust REF]``.
 
-The gates stand in `delivery/gates.py`, their bounds in `delivery/gate.yaml` of a commit that is trusted: main as
+The gates stand in `delivery/registry/gates.py`, their bounds in `gate.yaml` beside it of a trusted commit: main as
 `origin` has it, and never what happens to be checked out. Whatever the verdict, it goes with all its numbers into the
 ledger. A gate that cannot be computed refuses. Gates that need no model come first; models are fetched and run only
 when none of those refuses.
@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from delivery.claims import claimed
-from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, not_asked, read_bounds
-from delivery.git import local
-from delivery.outputs import Outputs
-from delivery.registry import (
+from delivery.errors import DeliveryError
+from delivery.registry.gates import Bounds, Gate, absolute_gates, comparing_gates, not_asked, read_bounds
+from delivery.registry.lease import claimed
+from delivery.registry.registry import (
     CHALLENGER,
     CHAMPION,
     Entry,
@@ -35,16 +34,18 @@ from delivery.registry import (
     is_unwritten,
     version_of,
 )
-from delivery.rescoring import Rescored, held_out, rescore
-from delivery.revisions import Revision, resolve
-from delivery.server import MODEL, DeliveryError, connect, exit_code_of
+from delivery.registry.rescoring import Rescored, held_out, rescore
+from delivery.registry.server import MODEL, connect, exit_code_of
+from delivery.revision.git import local
+from delivery.revision.outputs import Outputs
+from delivery.revision.revision import Revision, resolve
 from stages.common.files import rounded
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-BOUNDS = "delivery/gate.yaml"
+BOUNDS = "delivery/registry/gate.yaml"
 PUBLISHED, LOCAL = "refs/remotes/origin/main", "refs/heads/main"
 """Main as `origin` has it, and here. Whole names: a tag may be called `origin/main` too, and would be taken first."""
 REFUSED = 1

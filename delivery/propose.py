@@ -13,17 +13,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from delivery.command import exit_code, summarise
 from delivery.comment import compose
 from delivery.dispatch import dispatch
-from delivery.git import attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
-from delivery.github import GitHub, connect, ensure
-from delivery.markdown import code
+from delivery.errors import DeliveryError
+from delivery.github.client import GitHub, connect, ensure
+from delivery.github.job_summary import exit_code, summarise
 from delivery.publish import PATHS
+from delivery.rendering.markdown import code
 from delivery.reproduce import check
 from delivery.results import Results, check_against, read
-from delivery.revisions import Revision
-from delivery.server import DeliveryError
+from delivery.revision.git import attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
+from delivery.revision.revision import Revision
 
 LONGEST_REASON = 1000
 """Characters."""

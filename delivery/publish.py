@@ -14,14 +14,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from delivery.command import exit_code
 from delivery.dispatch import dispatch
-from delivery.git import EMAIL, NAME, attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
+from delivery.errors import DeliveryError
+from delivery.github.job_summary import exit_code
 from delivery.reproduce import check
 from delivery.results import Results, check_against, read
-from delivery.revisions import Revision, workspace
-from delivery.server import DeliveryError
-from delivery.staleness import Graph
+from delivery.revision.git import EMAIL, NAME, attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
+from delivery.revision.graph import Graph
+from delivery.revision.revision import Revision, workspace
 
 PATHS = ("dvc.lock", "metrics")
 TRAILER = "Reproduced-From"

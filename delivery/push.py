@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from delivery.command import exit_code
-from delivery.faults import explain
-from delivery.server import DeliveryError
+from delivery.errors import DeliveryError
+from delivery.github.job_summary import exit_code
+from delivery.revision.storage_faults import explain
 
 PATIENCE = 1800
 """Seconds for the whole push; a server that vanished would be retried for many minutes."""

@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delivery.card import card_of, summary_of
-from delivery.claims import claimed, found
-from delivery.outputs import Outputs
-from delivery.registry import (
+from delivery.errors import DeliveryError
+from delivery.registry.card import card_of, summary_of
+from delivery.registry.lease import claimed, found
+from delivery.registry.registry import (
     CHALLENGER,
     CHAMPION,
     SHA,
@@ -25,11 +25,12 @@ from delivery.registry import (
     holder,
     version_of_commit,
 )
-from delivery.revisions import Revision, resolve
-from delivery.server import MODEL, DeliveryError, connect, exit_code_of
-from delivery.staleness import Graph
-from delivery.tracking import MODEL as LOGGED
-from delivery.tracking import Content, track
+from delivery.registry.server import MODEL, connect, exit_code_of
+from delivery.registry.tracking import MODEL as LOGGED
+from delivery.registry.tracking import Content, track
+from delivery.revision.graph import Graph
+from delivery.revision.outputs import Outputs
+from delivery.revision.revision import Revision, resolve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

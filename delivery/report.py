@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from delivery.changes import Changes, changes_between
-from delivery.command import ends_unread
-from delivery.experiments import find
-from delivery.figures import draw
-from delivery.mentions import MentionChanges, mention_changes
-from delivery.revisions import Revision, checked_out, commits_missing, common_ancestor
-from delivery.runs import run_url
-from delivery.sections import Report, bars_of, render
-from delivery.server import DeliveryError
-from delivery.site_cache import use
-from delivery.stored import NotReadableError, Stored
+from delivery.changes.changes import Changes, changes_between
+from delivery.changes.mentions import MentionChanges, mention_changes
+from delivery.errors import DeliveryError
+from delivery.github.job_summary import ends_unread
+from delivery.registry.runs import run_url
+from delivery.rendering.figures import draw
+from delivery.rendering.sections import Report, bars_of, render
+from delivery.revision.dvc_files import NotReadableError, Stored
+from delivery.revision.experiments import find
+from delivery.revision.revision import Revision, checked_out, commits_missing, common_ancestor
+from delivery.revision.site_cache import use
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import yaml
 
-from delivery.command import exit_code
-from delivery.faults import explain
-from delivery.leftovers import mend
-from delivery.processes import run_shown
-from delivery.revisions import workspace
-from delivery.server import DeliveryError
-from delivery.staleness import Graph
+from delivery.errors import DeliveryError
+from delivery.github.job_summary import exit_code
+from delivery.repair import mend
+from delivery.revision.graph import Graph
+from delivery.revision.processes import run_shown
+from delivery.revision.revision import workspace
+from delivery.revision.storage_faults import explain
 from stages.common.files import write_text
 
 SOURCES = ("data/annotations.dvc", "data/incoming.dvc")

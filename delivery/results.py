@@ -20,13 +20,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NoReturn
 
-from delivery.command import exit_code
-from delivery.git import git
-from delivery.lock_files import read_described, read_lock
+from delivery.errors import DeliveryError
+from delivery.github.job_summary import exit_code
 from delivery.reproduce import check
-from delivery.revisions import Revision, workspace
-from delivery.server import DeliveryError
-from delivery.staleness import Graph
+from delivery.revision.git import git
+from delivery.revision.graph import Graph
+from delivery.revision.lock_files import read_described, read_lock
+from delivery.revision.revision import Revision, workspace
 from stages.common.files import replacing, write_json
 
 LOCK, DATA = "dvc.lock", "data/annotations.dvc"

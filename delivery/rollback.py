@@ -12,9 +12,20 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delivery.claims import claimed
-from delivery.registry import CHAMPION, Entry, append, crown, download, holder, is_unwritten, ledger, version_of
-from delivery.server import MODEL, DeliveryError, connect, exit_code_of
+from delivery.errors import DeliveryError
+from delivery.registry.lease import claimed
+from delivery.registry.registry import (
+    CHAMPION,
+    Entry,
+    append,
+    crown,
+    download,
+    holder,
+    is_unwritten,
+    ledger,
+    version_of,
+)
+from delivery.registry.server import MODEL, connect, exit_code_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delivery.drafts import TRACKED
-from delivery.experiments import commits, experiments, find, has_results
-from delivery.outputs import Outputs
-from delivery.revisions import Revision
-from delivery.run_metrics import numbers
-from delivery.run_view import offer_view
-from delivery.server import connect, shown, tracking_uri
-from delivery.site_cache import use
-from delivery.tracking import MODEL, experiment_of, is_absent, track
+from delivery.registry.drafts import TRACKED
+from delivery.registry.run_metrics import numbers
+from delivery.registry.run_view import offer_view
+from delivery.registry.server import connect, shown, tracking_uri
+from delivery.registry.tracking import MODEL, experiment_of, is_absent, track
+from delivery.revision.experiments import commits, experiments, find, has_results
+from delivery.revision.outputs import Outputs
+from delivery.revision.revision import Revision
+from delivery.revision.site_cache import use
 from stages.common.errors import BeHealthyError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from delivery.closure import import_closure as closure_of
+from delivery.registry.closure import import_closure as closure_of
 
 
 def import_closure(module: str, root: Path) -> set[str]:

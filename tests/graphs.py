@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from delivery.git import git
 from delivery.results import collect
+from delivery.revision.git import git
 
 GRAPH = {
     "stages": {

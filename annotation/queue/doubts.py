@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.common.errors import BeHealthyError
-from stages.featurize.tokens import SparseTokens
-from stages.train.candidates import Candidates
-from stages.train.span_kernels import phrase_keys
-from stages.train.stacked import StackedTagger, chain_of
-from stages.train.tagger import Tagger
+from stages.featurize.attributes.tokens import SparseTokens
+from stages.train.taggers.chain.candidates import Candidates
+from stages.train.taggers.spans.span_kernels import phrase_keys
+from stages.train.taggers.spans.stacked import StackedTagger, chain_of
+from stages.train.taggers.tagger import Tagger
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def find_doubts(tagger: Tagger, tokens: SparseTokens) -> Doubts:
 
     A mention that the model left out is one error as a wrong one is, so that the spans which it
     held possible and did not take count with their posterior. Spans below
-    `stages.train.candidates.LEAST` are not listed.
+    `stages.train.taggers.chain.candidates.LEAST` are not listed.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.task import Sentences, Spans, Task
 from stages.common.params import Params, load_params
 from stages.evaluate.predictions import predict
-from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.learning import learn_attributes
 from stages.featurize.store import SplitSentences, read_contexts, read_features, write_features
 from stages.train.extractor import Extractor

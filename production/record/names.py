@@ -12,8 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.featurize.abbreviations import definitions
-from stages.featurize.words import stem_of
+from stages.featurize.attributes.abbreviations import definitions
+from stages.featurize.attributes.words import stem_of
 
 DETERMINERS = frozenset(
     ("a", "an", "any", "each", "her", "his", "its", "my", "our", "some", "that", "the", "their", "these", "this",

@@ -63,7 +63,7 @@ FEATURES = pa.schema(
         pa.field("word", pa.uint64(), nullable=False),  # hash of the token as it stands
         pa.field("stem", pa.uint64(), nullable=False),  # hash of its stem
         pa.field("length", pa.int16(), nullable=False),  # in characters
-        pa.field("flags", pa.int8(), nullable=False),  # bits as stages/featurize/kernels.py names them
+        pa.field("flags", pa.int8(), nullable=False),  # bits as stages/featurize/attributes/kernels.py names them
         pa.field("long_form", pa.int16(), nullable=False),  # for a short form, how far back its long form starts
         pa.field("terms", pa.list_(pa.int8(), 5), nullable=False),  # length of the longest term of each category
     ]

@@ -18,14 +18,15 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.common.documents import Token
-from stages.featurize.attributes import AttributeExtractor, Sentences
-from stages.featurize.tokens import SparseTokens
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.parts import Sentences
+from stages.featurize.attributes.tokens import SparseTokens
 from stages.prepare.segmentation import split_sentences, tokenize
-from stages.train.crf import CrfTagger
-from stages.train.evidence import NAMES, gather_evidence
 from stages.train.extractor import Extractor
-from stages.train.stacked import StackedTagger, chain_of
-from stages.train.tagger import Tagger
+from stages.train.taggers.chain.crf import CrfTagger
+from stages.train.taggers.spans.evidence.evidence import NAMES, gather_evidence
+from stages.train.taggers.spans.stacked import StackedTagger, chain_of
+from stages.train.taggers.tagger import Tagger
 
 TAG_ORDER = "order of tags"
 """Share of the transitions between tags, with no mention on either side."""

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from stages.evaluate.explanation import members_of, readable
-from stages.featurize.lookup import RARE
+from stages.featurize.attributes.lookup import RARE
 from stages.train.extractor import Extractor
-from stages.train.stacked import chain_of
+from stages.train.taggers.spans.stacked import chain_of
 
 COLUMNS = ("label", "attribute", "weight")
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.common.params import FeaturizeParams
+from stages.featurize.attributes.words import normalised
 from stages.featurize.spool import SpooledText
-from stages.featurize.words import normalised
 
 Clusters = dict[str, tuple[str, ...]]
 

@@ -7,39 +7,53 @@ learned and found again by their hashes; their names, and pieces of it that no o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.featurize import kernels
-from stages.featurize.abbreviations import AbbreviationReader
-from stages.featurize.casing import Casing
+from stages.featurize.attributes import kernels
+from stages.featurize.attributes.abbreviations import AbbreviationReader
+from stages.featurize.attributes.casing import Casing, usual_forms
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.forms import Symbols
+from stages.featurize.attributes.index import AttributeIndex
+from stages.featurize.attributes.lookup import Lookup, Words, by_hash
+from stages.featurize.attributes.parts import AttributeParts, Sentences
+from stages.featurize.attributes.terminology import ATTRIBUTES, NOTHING, Terminology
+from stages.featurize.attributes.words import WordForm, analyse, normalised
 from stages.featurize.clusters import Clusters
-from stages.featurize.forms import Symbols
-from stages.featurize.index import AttributeIndex
-from stages.featurize.lookup import Lookup, Words, by_hash
-from stages.featurize.terminology import ATTRIBUTES, Terminology
-from stages.featurize.words import WordForm, analyse, normalised
-
-Sentences = Sequence[Sequence[str]]
 
 _KEYS = 1 << 18  # pairs collected before those that are known already are dropped
 _OF_ALL_WORDS = ("SF", "SFdef", "LF=B", "LF=I", "LF=E", *kernels.POSITIONS, *np.ravel(ATTRIBUTES).tolist())
 _LAST_OF_STEM = ("SFs4", "SFf4")
 
 
-@dataclass(frozen=True)
-class Collected:
-    """What the training text has: the parts of an `AttributeExtractor`."""
+def collect_attributes(
+    contexts: Iterable[Sentences],
+    clusters: Clusters,
+    terminology: Terminology = NOTHING,
+    *,
+    named_documents: int = 1,
+) -> AttributeExtractor:
+    """Collect every attribute of the training text, in order of first appearance.
 
-    index: AttributeIndex
-    pairs: tuple[NDArray[np.uint64], NDArray[np.int32]]
-    symbols: Symbols
-    words: Words
-    casing: Casing
+    Parameters
+    ----------
+    contexts : iterable of sequences of sequences of str
+        Tokens by sentence; abbreviations carry over within a context. Walked through three times,
+        so not a generator.
+    clusters : dict of str to tuple of str
+        From `stages.featurize.clusters.learn_clusters`.
+    terminology : Terminology
+        Looked up in the text; nothing is learned of it.
+    named_documents : int
+        Contexts in which a word that is in no terminology must occur for its name to be kept; of the
+        others, only hashes are.
+    """
+    parts = Collector(clusters, usual_forms(contexts), terminology, named_documents).collect(contexts)
+    return AttributeExtractor(**vars(parts), terminology=terminology)
 
 
 class Collector:
@@ -49,7 +63,7 @@ class Collector:
     ----------
     clusters : dict of str to tuple of str
     usual : dict of str to str
-        From `stages.featurize.casing.usual_forms`.
+        From `stages.featurize.attributes.casing.usual_forms`.
     terminology : Terminology
         Its words may be named, however rare.
     named_documents : int
@@ -67,7 +81,7 @@ class Collector:
         self._symbols: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
         self._form_symbols: dict[str, tuple[int, ...]] = {}
 
-    def collect(self, contexts: Iterable[Sentences]) -> Collected:
+    def collect(self, contexts: Iterable[Sentences]) -> AttributeParts:
         """Walk through the training text, twice."""
         words = {normalised(word) for sentences in contexts for sentence in sentences for word in sentence}
         known = by_hash(words | self.clusters.keys())
@@ -78,7 +92,7 @@ class Collector:
         stems = {form.stem for form in forms}
         told_words = {form.word for form in forms}
         stem_symbols, cluster_symbols, shapes = self._symbols
-        return Collected(
+        return AttributeParts(
             AttributeIndex.of(self._names, self._named(forms, stems)),
             (pairs, rows),
             Symbols(Lookup.of(stem_symbols, stems), Lookup.of(cluster_symbols), Lookup.of(shapes)),

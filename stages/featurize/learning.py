@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stages.common.params import FeaturizeParams
-from stages.featurize.attributes import AttributeExtractor, Sentences
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.parts import Sentences
+from stages.featurize.attributes.terminology import NOTHING, TERMINOLOGIES, Terminology
 from stages.featurize.clusters import learn_clusters
-from stages.featurize.terminology import NOTHING, TERMINOLOGIES, Terminology
+from stages.featurize.collecting import collect_attributes
 
 
 def learn_attributes(contexts: Iterable[Sentences], params: FeaturizeParams) -> AttributeExtractor:
@@ -23,7 +25,7 @@ def learn_attributes(contexts: Iterable[Sentences], params: FeaturizeParams) -> 
     """
     terminology = Terminology.read(TERMINOLOGIES / params.terminology) if params.terminology else NOTHING
     clusters = learn_clusters((sentence for sentences in contexts for sentence in sentences), params)
-    extractor = AttributeExtractor.learn(contexts, clusters, terminology, named_documents=params.named_documents)
+    extractor = collect_attributes(contexts, clusters, terminology, named_documents=params.named_documents)
     if params.minimum_count > 1:
         extractor = extractor.pruned(extractor.counts(contexts) >= params.minimum_count)
     return extractor

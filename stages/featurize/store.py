@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from stages.common.files import replacing
 from stages.common.tables import FEATURES
 from stages.common.tags import TokenSpan, spans_of
-from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.terminology import CATEGORIES
-from stages.featurize.tokens import SparseTokens, Surface
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.terminology import CATEGORIES
+from stages.featurize.attributes.tokens import SparseTokens, Surface
 
 Sentence = tuple[str, int, list[str], list[str]]
 """Document, number in it, token texts, IOB2 tags."""

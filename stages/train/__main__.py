@@ -8,12 +8,12 @@ from pathlib import Path
 from stages.common.command import without_arguments
 from stages.common.files import write_csv
 from stages.common.params import load_params
-from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.store import read_features
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor, learning_curve
 from stages.train.reviewer import acceptance_leaderboard
-from stages.train.token_automl import leaderboard_of
+from stages.train.taggers.tokens.automl import leaderboard_of
 
 FEATURES = Path("data/features")
 MODELS = Path("models")

@@ -15,11 +15,12 @@ from stages.common.documents import Token
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_json
 from stages.common.seal import check_seal, sealing
-from stages.featurize.attributes import AttributeExtractor, Sentences
-from stages.featurize.tokens import SparseTokens
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.parts import Sentences
+from stages.featurize.attributes.tokens import SparseTokens
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance, is_whole
-from stages.train.tagger import FAMILIES, TaggedSpan, Tagger, family, name_of
+from stages.train.taggers.tagger import FAMILIES, TaggedSpan, Tagger, family, name_of
 
 MODEL_FILE = "model.json"
 ACCEPTANCE_FILE = "acceptance.json"

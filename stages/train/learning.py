@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from stages.common.params import TrainParams
 from stages.common.progress import steps
 from stages.common.scoring import Counts, strict_counts
-from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.store import FeatureTable
 from stages.train.acceptance import Judgements, choose_threshold
 from stages.train.extractor import Extractor
 from stages.train.held_out import by_hash
-from stages.train.stacked import StackedTagger
-from stages.train.tagger import Tagger, family
+from stages.train.taggers.spans.stacked import StackedTagger
+from stages.train.taggers.tagger import Tagger, family
 
 
 def fit(train: FeatureTable, n_rows: int, params: TrainParams) -> Tagger:

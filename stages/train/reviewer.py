@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from stages.common.params import AcceptanceParams
 from stages.train.automl import Metric, compare
-from stages.train.out_of_fold import fold_of
-from stages.train.stacked import OutOfFold, StackedTagger
+from stages.train.taggers.spans.out_of_fold import fold_of
+from stages.train.taggers.spans.stacked import OutOfFold, StackedTagger
 
 COLUMNS = ["model", "coverage", "log_loss"]
 SPAN_MODEL = "span model"

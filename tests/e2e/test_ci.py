@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from delivery.comment import MARKER
-from delivery.server import MODEL
+from delivery.registry.server import MODEL
 from tests.hospital import Hospital, hospital
 from tests.repository import Repository, clone, copy, object_faults, write_notes
 from tests.servers import TrackingServer, local_tracking_server
@@ -35,10 +35,10 @@ def tracking(workshop: Path) -> Iterator[TrackingServer]:
 def published(light: Repository, workshop: Path) -> Repository:
     """What becomes main: a model of little time, which the gate of this repository would not make champion."""
     repository = copy(light, workshop / "published")
-    bounds = repository.text("delivery/gate.yaml")
+    bounds = repository.text("delivery/registry/gate.yaml")
     lowered = re.sub(r"^(minimum_functionality): \S+", r"\1: 0.5", bounds, flags=re.MULTILINE)
     assert lowered != bounds
-    (repository.root / "delivery/gate.yaml").write_text(lowered, encoding="utf-8")
+    (repository.root / "delivery/registry/gate.yaml").write_text(lowered, encoding="utf-8")
     repository.commit("Let a weak model pass")
     return repository
 

@@ -14,8 +14,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from delivery.experiments import Experiment, experiments
-from delivery.server import EXPERIMENT
+from delivery.registry.server import EXPERIMENT
+from delivery.revision.experiments import Experiment, experiments
 from tests.repository import Repository, Result, copy, environment
 from tests.servers import TrackingServer, team_tracking_server
 

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from delivery.extractor_model import folder_md5
-from delivery.registry import CHALLENGER, CHAMPION, Entry, holder, ledger
-from delivery.server import MODEL
+from delivery.registry.model import folder_md5
+from delivery.registry.registry import CHALLENGER, CHAMPION, Entry, holder, ledger
+from delivery.registry.server import MODEL
 from tests.repository import LIGHT, Repository, clone, lend_environment
 from tests.servers import Server, TrackingServer, running, team_tracking_server
 
@@ -41,8 +41,8 @@ def repository(source: Repository, workshop: Path, server: TrackingServer) -> Re
     """Three commits, each with its graph: `main`, `worse`, and `alike`, which differs by its seed."""
     made = clone(source, workshop / "registered")
     made.fetch_seed()
-    bounds = yaml.safe_load(made.text("delivery/gate.yaml")) | LENIENT
-    (made.root / "delivery/gate.yaml").write_text(yaml.safe_dump(bounds), encoding="utf-8")
+    bounds = yaml.safe_load(made.text("delivery/registry/gate.yaml")) | LENIENT
+    (made.root / "delivery/registry/gate.yaml").write_text(yaml.safe_dump(bounds), encoding="utf-8")
     for branch, settings in (("main", GOOD), ("worse", WORSE), ("alike", ALIKE)):
         if branch != "main":
             made.git("checkout", "--quiet", "-b", branch, "main")

@@ -11,8 +11,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from delivery.extractor_model import log_extractor
-from delivery.server import connect
+from delivery.registry.model import log_extractor
+from delivery.registry.server import connect
 from tests.repository import ROOT
 from tests.servers import Server, running
 

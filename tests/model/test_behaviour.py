@@ -8,13 +8,13 @@ import pytest
 
 from stages.common.params import load_params
 from stages.common.tags import spans_of
-from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.attributes.terminology import TERMINOLOGIES, Terminology
 from stages.featurize.clusters import learn_clusters
-from stages.featurize.terminology import TERMINOLOGIES, Terminology
+from stages.featurize.collecting import collect_attributes
 from stages.prepare.batches import load_batch
 from stages.prepare.corpus import prepare
-from stages.train.crf import CrfTagger
 from stages.train.extractor import Extractor
+from stages.train.taggers.chain.crf import CrfTagger
 from tests.model.checklist import CAPABILITIES, Capability, Finder, Found, pass_rates
 
 SEED = Path(__file__).parents[2] / "data/annotations/seed-notes"
@@ -58,7 +58,7 @@ def find() -> Finder:
     few = params.featurize.model_copy(update={"clusters": [64], "topic_clusters": [], "epochs": 5})
     terminology = Terminology.read(TERMINOLOGIES / "mesh.tsv")
     flat = [sentence for context in contexts for sentence in context]
-    attributes = AttributeExtractor.learn(contexts, learn_clusters(flat, few), terminology)
+    attributes = collect_attributes(contexts, learn_clusters(flat, few), terminology)
     short = params.train.model_copy(update={"crf": params.train.crf.model_copy(update={"runs": 2})})
     tagger = CrfTagger.fit(attributes.transform(flat), gold, n_rows=attributes.n_rows, params=short)
     extractor = Extractor(attributes, tagger)

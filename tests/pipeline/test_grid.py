@@ -91,7 +91,8 @@ def test_tracking_again_adds_nothing(tracked: tuple[Repository, str]) -> None:
 
 def runs(repository: Repository) -> list[str]:
     program = (
-        "from delivery.server import connect; from delivery.tracking import experiment_of; c = connect(); "
+        "from delivery.registry.server import connect; from delivery.registry.tracking import experiment_of\n"
+        "c = connect(); "
         "print(*[run.info.run_id for run in c.search_runs([experiment_of(c)])])"
     )
     return repository.python("-c", program).out.split()

@@ -77,6 +77,7 @@ def test_an_import_that_is_not_listed_is_found(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     target = tmp_path / "stages" / "prepare" / "segmentation.py"
     target.write_text(
-        target.read_text() + f"{os.linesep}def late() -> None:{os.linesep}    import stages.train.crf{os.linesep}"
+        target.read_text()
+        + f"{os.linesep}def late() -> None:{os.linesep}    import stages.train.taggers.chain.crf{os.linesep}"
     )
-    assert "stages/train/crf.py" in uncovered("prepare", tmp_path)
+    assert "stages/train/taggers/chain/crf.py" in uncovered("prepare", tmp_path)

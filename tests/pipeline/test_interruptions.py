@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.faults import explain
+from delivery.revision.storage_faults import explain
 from tests.faults import processes_in, resize, small_disk, started, used
 from tests.repository import LIGHT, Repository, clone, copy, lend_environment, object_faults
 
@@ -25,8 +25,8 @@ LARGE, LITTLE = 200_000_000, 200_000
 WATCHED = """
 import sys
 from pathlib import Path
-from delivery.leftovers import mend
-from delivery.processes import run_shown
+from delivery.repair import mend
+from delivery.revision.processes import run_shown
 mend()
 sys.exit(run_shown(("dvc", "repro", sys.argv[1]), Path())[0])
 """

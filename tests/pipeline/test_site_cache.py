@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery import site_cache
+from delivery.revision import site_cache
 from tests.repository import Repository, clone, copy, lend_environment
 
 
@@ -100,7 +100,7 @@ def test_our_commands_do_not_need_make_for_it(victim: tuple, command: str) -> No
 def test_a_queued_experiment_has_the_same_folder(victim: tuple) -> None:
     """Its workspace is a repository of its own, to which DVC copies `config.local`."""
     repository, *_ = victim
-    repository.python("-m", "delivery.site_cache")
+    repository.python("-m", "delivery.revision.site_cache")
     shared = Path(repository.environment["DVC_SYSTEM_CONFIG_DIR"]).parent / "everyone" / "repo"
     before = set(shared.iterdir())
     repository.dvc("exp", "run", "--temp", "--set-param", "prepare.salt=other", "prepare", timeout=300)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from delivery.changes import changes_between
-from delivery.revisions import resolve, workspace
-from delivery.server import DeliveryError
-from delivery.staleness import Graph
+from delivery.changes.changes import changes_between
+from delivery.errors import DeliveryError
+from delivery.revision.graph import Graph
+from delivery.revision.revision import resolve, workspace
 from tests.commits import repository_at, write
 from tests.repository import ROOT, Repository, copy
 

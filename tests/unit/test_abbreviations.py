@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.featurize.abbreviations import LOOK_BACK, AbbreviationReader, definitions
+from stages.featurize.attributes.abbreviations import LOOK_BACK, AbbreviationReader, definitions
 from stages.prepare.segmentation import tokenize
 
 

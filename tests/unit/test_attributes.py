@@ -13,15 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stages.featurize import collecting, index, kernels
-from stages.featurize.attributes import AttributeExtractor, Sentences
+from stages.featurize import collecting
+from stages.featurize.attributes import index, kernels
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.forms import flag_bits
+from stages.featurize.attributes.parts import Sentences
+from stages.featurize.attributes.tokens import SparseTokens
+from stages.featurize.attributes.words import OFFSETS, analyse, normalised
 from stages.featurize.clusters import Clusters
-from stages.featurize.forms import flag_bits
-from stages.featurize.tokens import SparseTokens
-from stages.featurize.words import OFFSETS, analyse, normalised
+from stages.featurize.collecting import collect_attributes
 from stages.prepare.segmentation import split_sentences, tokenize
-from stages.train.crf import CrfTagger, TagSet
-from stages.train.kernels import sentence_scores
+from stages.train.taggers.chain.crf import CrfTagger, TagSet
+from stages.train.taggers.chain.kernels import sentence_scores
 
 NOTES = [
     "Has tuberous sclerosis complex (TSC). TSC is stable on everolimus 10mg.\nReview in May.",
@@ -47,7 +50,7 @@ CONTEXTS = [sentences_of(note) for note in NOTES]
 
 @pytest.fixture(scope="module")
 def extractor() -> AttributeExtractor:
-    return AttributeExtractor.learn(CONTEXTS, CLUSTERS)
+    return collect_attributes(CONTEXTS, CLUSTERS)
 
 
 def arrays_of(table: SparseTokens) -> dict[str, NDArray[np.generic]]:
@@ -99,7 +102,7 @@ def test_any_tokens_survive_saving(
     tmp_path_factory: pytest.TempPathFactory, train: list[Sentences], new: Sentences
 ) -> None:
     folder = tmp_path_factory.mktemp("extractor")
-    learned = AttributeExtractor.learn(train, CLUSTERS)
+    learned = collect_attributes(train, CLUSTERS)
     learned.save(folder)
     loaded = AttributeExtractor.load(folder)
     for sentences in [*train, new]:
@@ -109,7 +112,7 @@ def test_any_tokens_survive_saving(
 def test_saving_twice_gives_the_same_bytes(extractor: AttributeExtractor, tmp_path: Path) -> None:
     extractor.save(tmp_path / "one")
     extractor.transform(sentences_of("Words that come later change nothing."))
-    AttributeExtractor.learn(CONTEXTS, CLUSTERS).save(tmp_path / "two")
+    collect_attributes(CONTEXTS, CLUSTERS).save(tmp_path / "two")
     AttributeExtractor.load(tmp_path / "one").save(tmp_path / "three")
     for path in sorted((tmp_path / "one").iterdir()):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
@@ -165,19 +168,19 @@ def test_the_same_text_gives_the_same_rows_whatever_came_before(extractor: Attri
     for note in ("Something else (SE). SE", "gout gout gout", NOTES[0]):
         extractor.transform(sentences_of(note))
     assert_same(extractor.transform(CONTEXTS[1]), first)
-    assert_same(AttributeExtractor.learn(CONTEXTS, CLUSTERS).transform(CONTEXTS[1]), first)
+    assert_same(collect_attributes(CONTEXTS, CLUSTERS).transform(CONTEXTS[1]), first)
 
 
 def test_the_order_of_contexts_changes_numbers_and_not_names() -> None:
-    forwards = AttributeExtractor.learn(CONTEXTS, CLUSTERS)
-    backwards = AttributeExtractor.learn(CONTEXTS[::-1], CLUSTERS)
+    forwards = collect_attributes(CONTEXTS, CLUSTERS)
+    backwards = collect_attributes(CONTEXTS[::-1], CLUSTERS)
     assert sorted(forwards.row_names()) == sorted(backwards.row_names())
     for sentences in CONTEXTS:
         assert named(forwards, sentences) == named(backwards, sentences)
 
 
 def test_an_empty_training_text_gives_an_extractor_that_works() -> None:
-    empty = AttributeExtractor.learn([], {})
+    empty = collect_attributes([], {})
     (attributes,) = named(empty, [["gout"]])
     assert attributes == Counter(["bias", "first", "last"])
 
@@ -202,7 +205,7 @@ def test_without_abbreviations_a_context_is_its_sentences(extractor: AttributeEx
 def test_sentences_of_the_training_text_see_nothing_of_each_other() -> None:
     """Here every attribute that reached over a sentence end would have been learned."""
     plain = [[[token for token in sentence if token != "("] for sentence in context] for context in CONTEXTS]
-    extractor = AttributeExtractor.learn(plain, CLUSTERS)
+    extractor = collect_attributes(plain, CLUSTERS)
     for sentences in plain:
         together = named(extractor, sentences)
         assert together == [attributes for sentence in sentences for attributes in named(extractor, [sentence])]
@@ -387,9 +390,9 @@ def test_every_note_is_read_as_recased(extractor: AttributeExtractor, sentences:
 
 
 def test_many_contexts_give_the_pairs_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = AttributeExtractor.learn(CONTEXTS * 3, CLUSTERS)
+    whole = collect_attributes(CONTEXTS * 3, CLUSTERS)
     monkeypatch.setattr(collecting, "_KEYS", 4)
-    parts = AttributeExtractor.learn(CONTEXTS * 3, CLUSTERS)
+    parts = collect_attributes(CONTEXTS * 3, CLUSTERS)
     for one, other in zip(whole.pairs, parts.pairs, strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
@@ -411,7 +414,7 @@ def test_names_are_readable_and_unique(extractor: AttributeExtractor) -> None:
 @given(st.text(max_size=80))
 @settings(max_examples=40, deadline=None)
 def test_names_are_unique_for_any_text(text: str) -> None:
-    names = AttributeExtractor.learn([sentences_of(text)], {}).row_names()
+    names = collect_attributes([sentences_of(text)], {}).row_names()
     assert len(names) == len(set(names))
     assert all(names)
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from delivery import comparison
-from delivery.comparison import paired_difference, verdict
+from delivery.changes import bootstrap as comparison
+from delivery.changes.bootstrap import paired_difference, verdict
 from tests.repository import ROOT
 
 DEVEL = 100

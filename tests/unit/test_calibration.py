@@ -10,7 +10,7 @@ import pytest
 from sklearn.calibration import _SigmoidCalibration
 
 from stages.common.tags import TokenSpan
-from stages.train.calibration import fit_scaling, fit_temperature
+from stages.train.taggers.calibration import fit_scaling, fit_temperature
 
 TOKENS: Any = "the sentences"
 MENTION, OTHER = (0, 2, "Disease"), (3, 4, "Disease")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.casing import Casing, usual_forms
+from stages.featurize.attributes.casing import Casing, usual_forms
+from stages.featurize.collecting import collect_attributes
 
 NOTE = [
     "Known severe asthma and COPD .".split(),
@@ -61,7 +61,7 @@ def test_only_the_case_changes(sentences: list[list[str]]) -> None:
 
 
 def test_a_whispered_note_has_the_attributes_of_the_spoken_one() -> None:
-    extractor = AttributeExtractor.learn([NOTE], {})
+    extractor = collect_attributes([NOTE], {})
     spoken = extractor.transform(NOTE).rows.tolist()
     assert extractor.transform(quiet(NOTE)).rows.tolist() == spoken
     assert extractor.transform(loud(NOTE)).rows.tolist() == spoken

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from delivery.claims import CLAIMS, claimed
-from delivery.server import DeliveryError, connect
+from delivery.errors import DeliveryError
+from delivery.registry.lease import CLAIMS, claimed
+from delivery.registry.server import connect
 
 SHORT = 3.0
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from delivery.compare import ALIKE, BEST, OTHER, UNCOUNTED, WORSE, compare, rank, settings_text, table_of
-from delivery.revisions import Revision, workspace
-from delivery.server import DeliveryError
+from delivery.errors import DeliveryError
+from delivery.revision.revision import Revision, workspace
 
 
 def revision(

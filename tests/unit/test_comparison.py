@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery import comparison
-from delivery.comparison import Difference, paired_counts, paired_difference, unpaired_difference, verdict
-from delivery.server import DeliveryError
+from delivery.changes import bootstrap as comparison
+from delivery.changes.bootstrap import Difference, paired_counts, paired_difference, unpaired_difference, verdict
+from delivery.errors import DeliveryError
 from stages.common.scoring import Counts
 
 COLUMNS = ["document", "label", "tp", "fp", "fn"]

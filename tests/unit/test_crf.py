@@ -18,10 +18,10 @@ from stages.common.checked import ModelError
 from stages.common.params import TrainParams, load_params
 from stages.common.scoring import Counts, strict_counts
 from stages.common.tags import TokenSpan, spans_of, to_bioes
-from stages.featurize.tokens import SparseTokens
-from stages.train import crf, learning_kernels
-from stages.train.crf import CrfTagger, TagSet
-from stages.train.tagger import Tagger, family
+from stages.featurize.attributes.tokens import SparseTokens
+from stages.train.taggers.chain import crf, learning_kernels
+from stages.train.taggers.chain.crf import CrfTagger, TagSet
+from stages.train.taggers.tagger import Tagger, family
 
 LABELS = ("Disease", "Treatment")
 TAG_SET = TagSet(LABELS)
@@ -119,7 +119,7 @@ def test_spans_are_in_order_and_do_not_overlap(seed: int, rows: list[list[list[i
 @given(seeds, texts)
 @settings(max_examples=40, deadline=None)
 def test_raw_tags_are_legal(seed: int, rows: list[list[list[int]]]) -> None:
-    from stages.train import kernels
+    from stages.train.taggers.chain import kernels
 
     tagger, tokens = random_tagger(seed, scale=20), sparse(rows)
     best = kernels.decode(*tagger.inputs(tokens), *tagger.scores)

@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from delivery.directions import DIRECTIONS, direction_of
-from delivery.revisions import workspace
+from delivery.changes.directions import DIRECTIONS, direction_of
+from delivery.revision.revision import workspace
 from tests.repository import ROOT
 
 

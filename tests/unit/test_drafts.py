@@ -15,8 +15,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from delivery import drafts
-from delivery.drafts import Drafts, Pace, claimant_of, is_complete
+from delivery.registry import drafts
+from delivery.registry.drafts import Drafts, Pace, claimant_of, is_complete
 
 QUICK = Pace(beat=0.1, silence=1.5, look=0.05)
 STEADY = Pace(beat=0.5, silence=1.5, look=0.05)  # several looks between two beats

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from delivery import durations
-from delivery.durations import began_at
-from delivery.experiments import Experiment
-from delivery.revisions import Revision
+from delivery.registry import durations
+from delivery.registry.durations import began_at
+from delivery.revision.experiments import Experiment
+from delivery.revision.revision import Revision
 
 BASE, OTHER = "b" * 40, "c" * 40
 END = 10_000

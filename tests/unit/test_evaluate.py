@@ -33,7 +33,7 @@ from stages.evaluate.scores import by_note_type, document_counts, evaluation
 from stages.evaluate.summary import show
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
 from stages.train.extractor import Extractor
-from stages.train.tagger import TaggedSpan
+from stages.train.taggers.tagger import TaggedSpan
 
 KPI = KpiParams(entry_minutes=4.0, measured_notes=3, validation_minutes=2.0, review_seconds=60.0, error_rate=0.1)
 ASSUMED = EntryMinutes(4.0, "assumed", 0)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from delivery.experiments import commits, committed_at, common_folder, experiments, find, has_results, subject
-from delivery.server import DeliveryError
+from delivery.errors import DeliveryError
+from delivery.revision.experiments import commits, committed_at, common_folder, experiments, find, has_results, subject
 from delivery.track import chosen
 from tests.repository import Repository
 

@@ -21,13 +21,13 @@ from stages.common.tags import TokenSpan
 from stages.evaluate.explain import main, page_of, printable, show
 from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain, readable
 from stages.evaluate.importance import COLUMNS, top_attributes
-from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.collecting import collect_attributes
 from stages.prepare.segmentation import split_sentences, tokenize
-from stages.train.candidates import LEAST
-from stages.train.crf import CrfTagger
 from stages.train.extractor import ExtractedMention, Extractor
-from stages.train.stacked import StackedTagger
-from stages.train.tagger import TaggedSpan
+from stages.train.taggers.chain.candidates import LEAST
+from stages.train.taggers.chain.crf import CrfTagger
+from stages.train.taggers.spans.stacked import StackedTagger
+from stages.train.taggers.tagger import TaggedSpan
 
 ROOT = Path(__file__).parents[2]
 DISEASES = ["gout", "asthma", "eczema", "kidney disease", "type 2 diabetes", "pneumonia"]
@@ -60,7 +60,7 @@ def training() -> tuple[list[list[str]], list[list[TokenSpan]]]:
 @pytest.fixture(scope="module", params=["crf", "stacked"])
 def extractor(request: pytest.FixtureRequest) -> Extractor:
     sentences, gold = training()
-    attributes = AttributeExtractor.learn([sentences], {"asthma": ("c4=1",), "gout": ("c4=1",)})
+    attributes = collect_attributes([sentences], {"asthma": ("c4=1",), "gout": ("c4=1",)})
     params = load_params(ROOT / "params.yaml").train
     crf = params.crf.model_copy(update={"runs": 1, "iterations": 2})
     span = params.span.model_copy(update={"folds": 2, "trees": 30})

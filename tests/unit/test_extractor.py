@@ -14,11 +14,11 @@ from stages.common.checked import ModelError
 from stages.common.files import write_json
 from stages.common.params import load_params
 from stages.common.tags import LABELS, TokenSpan
-from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.collecting import collect_attributes
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.acceptance import Acceptance
-from stages.train.crf import CrfTagger
 from stages.train.extractor import MODEL_FILE, Extraction, Extractor
+from stages.train.taggers.chain.crf import CrfTagger
 
 DISEASES = ["gout", "asthma", "eczema", "chronic kidney disease", "type 2 diabetes", "CKD", "pneumonia"]
 TREATMENTS = ["aspirin", "salbutamol", "co-amoxiclav", "insulin", "physiotherapy", "metformin"]
@@ -66,7 +66,7 @@ def train() -> Extractor:
                 if inside:
                     spans.append((inside[0], inside[-1] + 1, label))
             gold.append(spans)
-    attributes = AttributeExtractor.learn(contexts, {})
+    attributes = collect_attributes(contexts, {})
     flat = [sentence for context in contexts for sentence in context]
     params = load_params().train
     params = params.model_copy(update={"crf": params.crf.model_copy(update={"runs": 1, "iterations": 5})})

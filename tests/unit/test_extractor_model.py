@@ -17,8 +17,9 @@ import pytest
 import yaml
 from mlflow.exceptions import MlflowException
 
-from delivery.closure import import_closure
-from delivery.extractor_model import (
+from delivery.errors import DeliveryError
+from delivery.registry.closure import import_closure
+from delivery.registry.model import (
     ENTRY,
     EXAMPLE,
     LIBRARIES,
@@ -27,7 +28,7 @@ from delivery.extractor_model import (
     log_extractor,
     requirements_of,
 )
-from delivery.server import DeliveryError, connect
+from delivery.registry.server import connect
 from tests.repository import ROOT
 
 UV = shutil.which("uv")

@@ -12,11 +12,17 @@ from threadpoolctl import threadpool_limits
 
 from stages.common.params import TrainParams, load_params
 from stages.common.tags import TokenSpan, spans_of, to_bioes
-from stages.featurize.tokens import SparseTokens
-from stages.train.crf import CrfTagger, TagSet
-from stages.train.tagger import FAMILIES, family, name_of
-from stages.train.token_automl import COLUMNS, KEPT, TokenAutoml, leaderboard_of
-from stages.train.token_logistic import TokenLogistic, sparse_matrix, tag_numbers, tag_weights, transition_scores
+from stages.featurize.attributes.tokens import SparseTokens
+from stages.train.taggers.chain.crf import CrfTagger, TagSet
+from stages.train.taggers.tagger import FAMILIES, family, name_of
+from stages.train.taggers.tokens.automl import COLUMNS, KEPT, TokenAutoml, leaderboard_of
+from stages.train.taggers.tokens.logistic import (
+    TokenLogistic,
+    sparse_matrix,
+    tag_numbers,
+    tag_weights,
+    transition_scores,
+)
 
 REAL = load_params().train
 ROWS = 40

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from delivery.gates import Gate, absolute_gates, comparing_gates, not_asked, read_bounds
-from delivery.measured import behaviour_table, predicted
-from delivery.server import DeliveryError
+from delivery.errors import DeliveryError
+from delivery.registry.gates import Gate, absolute_gates, comparing_gates, not_asked, read_bounds
+from delivery.registry.measured import behaviour_table, predicted
 from tests.repository import ROOT
 from tests.unit.test_promotion_gates import ALIKE, BOUNDS, METRICS, counts
 

@@ -11,8 +11,8 @@ import pytest
 
 from delivery import act, comment, propose
 from delivery.dispatch import dispatch
-from delivery.github import ATTEMPTS, GitHub
-from delivery.server import DeliveryError
+from delivery.errors import DeliveryError
+from delivery.github.client import ATTEMPTS, GitHub
 from tests.github_server import EXPIRED, READ_ONLY, REPOSITORY, TOKEN, FakeGitHub, Fault, github
 
 REPORT = f"{comment.MARKER}\n\n# What moved\n\nNothing.\n"

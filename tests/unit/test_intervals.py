@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delivery.comparison import verdict
-from delivery.intervals import between_intervals, between_shares
+from delivery.changes.bootstrap import verdict
+from delivery.changes.intervals import between_intervals, between_shares
 
 
 @pytest.mark.parametrize(

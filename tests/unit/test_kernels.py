@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from benchmarks.plain import score_of, viterbi
 from stages.common.tags import spans_of, to_bioes
-from stages.featurize.tokens import SparseTokens
-from stages.train import kernels, learning_kernels
-from stages.train.crf import CrfTagger, TagSet
+from stages.featurize.attributes.tokens import SparseTokens
+from stages.train.taggers.chain import kernels, learning_kernels
+from stages.train.taggers.chain.crf import CrfTagger, TagSet
 
 QUICK = settings(max_examples=60, deadline=None)
 LABELS = ("Disease", "Treatment")

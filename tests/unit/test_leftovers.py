@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.leftovers import BUSY, is_cut_off, main
+from delivery.repair import BUSY, is_cut_off, main
 from tests.repository import ROOT, Repository, introduce
 
 LOCK = (ROOT / "dvc.lock").read_text(encoding="utf-8")

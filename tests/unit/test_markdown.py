@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from delivery.changes import HEADLINE, Changes, MetricChange
-from delivery.comparison import Difference
-from delivery.document_changes import DocumentGroup, NetChange, ScoredDocuments
-from delivery.markdown import GITHUB_LIMIT, code, joined, table
-from delivery.mentions import SPAN, MentionChanges
-from delivery.revisions import Revision
-from delivery.sections import MARKER, Report, render
+from delivery.changes.bootstrap import Difference
+from delivery.changes.changes import HEADLINE, Changes, MetricChange
+from delivery.changes.documents import DocumentGroup, NetChange, ScoredDocuments
+from delivery.changes.mentions import SPAN, MentionChanges
+from delivery.rendering.markdown import GITHUB_LIMIT, code, joined, table
+from delivery.rendering.sections import MARKER, Report, render
+from delivery.revision.revision import Revision
 from stages.common.scoring import Counts
 
 EVIL = (

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from delivery.mentions import KINDS, SPAN, mention_changes
-from delivery.revisions import workspace
-from delivery.sections import Report, render
-from delivery.stored import DOCUMENTS, MENTIONS, PREDICTIONS, NotReadableError, Stored
+from delivery.changes.mentions import KINDS, SPAN, mention_changes
+from delivery.rendering.sections import Report, render
+from delivery.revision.dvc_files import DOCUMENTS, MENTIONS, PREDICTIONS, NotReadableError, Stored
+from delivery.revision.revision import workspace
 from stages.common.files import write_table
 from stages.common.tables import PREDICTIONS as PREDICTIONS_SCHEMA
 from tests.repository import Repository

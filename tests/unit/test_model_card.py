@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from delivery.card import card_of, summary_of
+from delivery.errors import DeliveryError
 from delivery.lineage import commands
 from delivery.register import lineage_tags
-from delivery.revisions import METRICS, Revision, workspace
-from delivery.server import DeliveryError
+from delivery.registry.card import card_of, summary_of
+from delivery.revision.revision import METRICS, Revision, workspace
 from tests.repository import ROOT
 
 

@@ -10,12 +10,12 @@ from sklearn.metrics import roc_auc_score
 
 from stages.common.params import TrainParams, load_params
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.tokens import SparseTokens
-from stages.train import out_of_fold
-from stages.train.crf import CrfTagger
-from stages.train.evidence import NAMES
-from stages.train.out_of_fold import cross_scores, propose_out_of_fold
+from stages.featurize.attributes.tokens import SparseTokens
+from stages.featurize.collecting import collect_attributes
+from stages.train.taggers.chain.crf import CrfTagger
+from stages.train.taggers.spans import out_of_fold
+from stages.train.taggers.spans.evidence.evidence import NAMES
+from stages.train.taggers.spans.out_of_fold import cross_scores, propose_out_of_fold
 from tests.repository import ROOT
 
 FOLDS = 3
@@ -51,7 +51,7 @@ def corpus() -> Corpus:
 @pytest.fixture(scope="module")
 def text() -> tuple[Corpus, SparseTokens, np.ndarray, int]:
     sentences, spans, documents = corpus()
-    attributes = AttributeExtractor.learn([sentences], {})
+    attributes = collect_attributes([sentences], {})
     folds = out_of_fold.fold_of(documents, FOLDS)
     return (sentences, spans, documents), attributes.transform(sentences), folds, attributes.n_rows
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from delivery import overview
+from delivery.errors import DeliveryError
 from delivery.overview import main, rows_of, table_of
-from delivery.server import DeliveryError
 from tests.repository import ROOT, Repository
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from delivery import processes
-from delivery.command import exit_code
+from delivery.github.job_summary import exit_code
+from delivery.revision import processes
 
 WAITS = "import subprocess, sys, time; print('begun', flush=True); subprocess.run(['sleep', '600'])"
 

@@ -11,16 +11,17 @@ from mlflow import MlflowClient
 
 from delivery import promote as promotion
 from delivery import rollback
-from delivery.claims import found
-from delivery.extractor_model import MD5
-from delivery.gates import Gate, read_bounds
-from delivery.git import git
+from delivery.errors import DeliveryError
 from delivery.promote import Verdict, promote
-from delivery.registry import CHAMPION, holder, ledger
-from delivery.server import MODEL, DeliveryError, connect
+from delivery.registry.gates import Gate, read_bounds
+from delivery.registry.lease import found
+from delivery.registry.model import MD5
+from delivery.registry.registry import CHAMPION, holder, ledger
+from delivery.registry.server import MODEL, connect
+from delivery.revision.git import git
 from tests.repository import ROOT
 
-BOUNDS = read_bounds((ROOT / "delivery/gate.yaml").read_bytes(), "delivery/gate.yaml")
+BOUNDS = read_bounds((ROOT / "delivery/registry/gate.yaml").read_bytes(), "delivery/registry/gate.yaml")
 PASSED, REFUSED = Gate("strict F1", "passed", "the same"), Gate("strict F1", "refused", "worse")
 
 
@@ -165,7 +166,7 @@ def test_the_loosened_gate_of_a_branch_promotes_nothing(
 
 def _commit_bounds(root: Path, *, calibration_error: float) -> str:
     bounds = BOUNDS.model_dump() | {"calibration_error": calibration_error, "minimum_functionality": 0.0}
-    (root / "delivery/gate.yaml").write_text(yaml.safe_dump(bounds), encoding="utf-8")
+    (root / "delivery/registry/gate.yaml").write_text(yaml.safe_dump(bounds), encoding="utf-8")
     if not (root / ".git").exists():
         git("init", "--quiet", "--initial-branch", "main", root=root)
     git("add", "--all", root=root)

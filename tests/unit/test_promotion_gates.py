@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.gates import Bounds, Gate, absolute_gates, comparing_gates, read_bounds
-from delivery.registry import Entry
-from delivery.rescoring import Rescored, held_out
+from delivery.errors import DeliveryError
+from delivery.registry.gates import Bounds, Gate, absolute_gates, comparing_gates, read_bounds
+from delivery.registry.registry import Entry
+from delivery.registry.rescoring import Rescored, held_out
 from delivery.rollback import earlier
-from delivery.server import DeliveryError
 from tests.repository import ROOT
 
-BOUNDS = read_bounds((ROOT / "delivery/gate.yaml").read_bytes(), "delivery/gate.yaml")
+BOUNDS = read_bounds((ROOT / "delivery/registry/gate.yaml").read_bytes(), "delivery/registry/gate.yaml")
 METRICS: dict[str, Any] = {
     "validation.passed": True,
     "validation.errors": 0,
@@ -227,7 +227,7 @@ def test_a_model_is_never_worse_than_itself(seed: int) -> None:
 
 
 def test_bounds_with_a_misspelt_or_missing_key_are_refused() -> None:
-    misspelt = (ROOT / "delivery/gate.yaml").read_bytes().replace(b"throughput:", b"throughptu:")
+    misspelt = (ROOT / "delivery/registry/gate.yaml").read_bytes().replace(b"throughput:", b"throughptu:")
     with pytest.raises(DeliveryError, match="throughput: Field required; throughptu: Extra inputs"):
         read_bounds(misspelt, "gate.yaml")
     assert isinstance(BOUNDS, Bounds)

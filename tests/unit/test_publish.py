@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from delivery import propose
-from delivery.git import attempt, credentials, git
+from delivery.errors import DeliveryError
 from delivery.publish import TRAILER, publish
 from delivery.publish import main as publish_main
-from delivery.server import DeliveryError
+from delivery.revision.git import attempt, credentials, git
 from tests.github_server import FakeGitHub, github
 from tests.graphs import clone, hand_over, job_of, others_push, pushed, run_graph, writer_of
 

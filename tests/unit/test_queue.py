@@ -23,8 +23,8 @@ from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare.duplicates import jaccard, shingles_of
 from stages.prepare.formats import jsonl
-from stages.train.crf import CrfTagger
 from stages.train.extractor import Extractor
+from stages.train.taggers.chain.crf import CrfTagger
 from tests.repository import write_notes
 from tests.unit.test_extractor import train
 

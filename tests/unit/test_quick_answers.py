@@ -12,13 +12,13 @@ import pytest
 
 from delivery import promote as promotion
 from delivery import rollback
-from delivery.gates import Gate, read_bounds
-from delivery.git import git
-from delivery.registry import Entry
-from delivery.server import DeliveryError
+from delivery.errors import DeliveryError
+from delivery.registry.gates import Gate, read_bounds
+from delivery.registry.registry import Entry
+from delivery.revision.git import git
 from tests.repository import BIN, ROOT
 
-BOUNDS = read_bounds((ROOT / "delivery/gate.yaml").read_bytes(), "delivery/gate.yaml")
+BOUNDS = read_bounds((ROOT / "delivery/registry/gate.yaml").read_bytes(), "delivery/registry/gate.yaml")
 
 
 def touched(*_: Any, **__: Any) -> None:
@@ -37,7 +37,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A commit without metrics, so that the gates which need no model refuse."""
     git("init", "--quiet", "--initial-branch", "main", root=tmp_path)
     (tmp_path / "delivery").mkdir()
-    (tmp_path / "delivery/gate.yaml").write_bytes((ROOT / "delivery/gate.yaml").read_bytes())
+    (tmp_path / "delivery/registry/gate.yaml").write_bytes((ROOT / "delivery/registry/gate.yaml").read_bytes())
     commit(tmp_path, "Begin")
     monkeypatch.setattr("delivery.promote.commit_of", lambda version: version.tags["git.sha"])
     for module, name in ((promotion, "download"), (promotion, "rescore"), (promotion, "Outputs")):
@@ -101,7 +101,7 @@ def test_without_a_registry_none_is_laid_out(repository: Path, command: str, wor
 
 
 def loosen(repository: Path) -> None:
-    path = repository / "delivery/gate.yaml"
+    path = repository / "delivery/registry/gate.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("calibration_error: 0.08", "calibration_error: 1.0"))
 
 
@@ -132,10 +132,11 @@ def test_without_a_remote_it_is_the_local_main(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trust", "words"), [("nowhere", "git knows no commit nowhere"), ("refs/tags/empty", "has no delivery/gate.yaml")]
+    ("trust", "words"),
+    [("nowhere", "git knows no commit nowhere"), ("refs/tags/empty", "has no delivery/registry/gate.yaml")],
 )
 def test_bounds_that_are_not_there_are_no_bounds(repository: Path, trust: str, words: str) -> None:
-    git("rm", "--quiet", "delivery/gate.yaml", root=repository)
+    git("rm", "--quiet", "delivery/registry/gate.yaml", root=repository)
     commit(repository, "Lose the gate")
     git("tag", "empty", root=repository)
     with pytest.raises(DeliveryError, match=words):

@@ -16,14 +16,15 @@ from stages.common.params import load_params
 from stages.common.tags import TokenSpan
 from stages.evaluate.explanation import explain
 from stages.evaluate.importance import top_attributes
-from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.lookup import RARE
+from stages.featurize.attributes.terminology import NOTHING, Terminology
+from stages.featurize.attributes.words import stem_of
+from stages.featurize.collecting import collect_attributes
 from stages.featurize.learning import learn_attributes
-from stages.featurize.lookup import RARE
-from stages.featurize.terminology import NOTHING, Terminology
-from stages.featurize.words import stem_of
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.extractor import Extractor
-from stages.train.tagger import FAMILIES, family
+from stages.train.taggers.tagger import FAMILIES, family
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("gout", "asthma", "eczema", "aspirin", "salbutamol", "emollient")
@@ -128,23 +129,21 @@ def test_frequent_words_and_those_of_a_terminology_keep_their_names(attributes: 
     assert attributes.words.members().keys() >= {"gout", "asthma"}
     texts = [sentences_of(text) for text in notes()]
     terms = Terminology.of([("Thornquistson Syndrome", "disease"), ("7305518864", "chemical")])
-    known = AttributeExtractor.learn(texts, {}, terms, named_documents=3).row_names()
+    known = collect_attributes(texts, {}, terms, named_documents=3).row_names()
     assert {"w=thornquistson", "w=syndrome"} <= set(known)
     assert not any("7305518864" in name or "0000000000" in name for name in known), "a number is no term"
 
 
 def test_a_word_is_named_from_the_document_on_that_the_parameter_says() -> None:
     texts = [[["Umbreville", "again"]], [["umbreville"], ["umbreville"]], [["UMBREVILLE", "gout"]]]
-    told = [
-        "w=umbreville" in AttributeExtractor.learn(texts, {}, NOTHING, named_documents=k).row_names() for k in (3, 4)
-    ]
+    told = ["w=umbreville" in collect_attributes(texts, {}, NOTHING, named_documents=k).row_names() for k in (3, 4)]
     assert told == [True, False]
 
 
 def test_what_is_hidden_is_found_all_the_same(attributes: AttributeExtractor) -> None:
     """Hashes change no row: the same text has the same attributes as where every name is kept."""
     texts = [sentences_of(text) for text in notes()]
-    named = AttributeExtractor.learn(texts, attributes.words.clusters_of(all_words(texts)))
+    named = collect_attributes(texts, attributes.words.clusters_of(all_words(texts)))
     for text in [*texts, sentences_of("Unheard-of Vanterpools, VANTERPOOL SHOUTING LOUDLY AGAIN, vq.")]:
         assert named.transform(text).rows.tolist() == attributes.transform(text).rows.tolist()
     names = attributes.row_names()

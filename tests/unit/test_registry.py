@@ -10,16 +10,16 @@ from typing import Any
 import mlflow
 import pytest
 
-from delivery.extractor_model import FILES, folder_md5
-from delivery.registry import download_source
-from delivery.server import DeliveryError
+from delivery.errors import DeliveryError
+from delivery.registry.model import FILES, folder_md5
+from delivery.registry.registry import download_source
 
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a model in a registry of files."""
     folder = tmp_path / "kept"
-    for name in ("artifacts/models/model.json", "code/stages/train/kernels.py"):
+    for name in ("artifacts/models/model.json", "code/stages/train/taggers/chain/kernels.py"):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text("{}")
 
@@ -44,7 +44,9 @@ def test_a_model_that_was_served_from_where_it_is_kept_is_still_what_was_sent(ke
     assert not list(copy.rglob("__pycache__"))  # nobody runs what came with it
 
 
-@pytest.mark.parametrize("name", ["artifacts/models/model.json", "code/stages/train/kernels.py", "code/more.py"])
+@pytest.mark.parametrize(
+    "name", ["artifacts/models/model.json", "code/stages/train/taggers/chain/kernels.py", "code/more.py"]
+)
 def test_a_model_whose_files_changed_is_refused(kept: Path, tmp_path: Path, name: str) -> None:
     sent = folder_md5(kept)
     (kept / name).write_text("[]")

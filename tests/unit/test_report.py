@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from delivery.changes import Changes, changes_between
+from delivery.changes.changes import Changes, changes_between
+from delivery.rendering.sections import MARKER, Report, render
 from delivery.report import main
-from delivery.revisions import checked_out, resolve, workspace
-from delivery.sections import MARKER, Report, render
+from delivery.revision.revision import checked_out, resolve, workspace
 from tests.commits import (
     Counts,
     documents,

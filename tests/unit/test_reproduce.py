@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from delivery.faults import explain
 from delivery.reproduce import describe
+from delivery.revision.storage_faults import explain
 
 STAGES = ["prepare", "validate"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.extractor_model import LIBRARIES, requirements_of
+from delivery.registry.model import LIBRARIES, requirements_of
 from tests.repository import ROOT, Repository
 
 FOLDERS = ("", "annotation/requirements", "benchmarks", ".ci/*")

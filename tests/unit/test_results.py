@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from delivery import comment, propose, results
-from delivery.git import commit_files, git
+from delivery.errors import DeliveryError
 from delivery.publish import TRAILER, publish_results
 from delivery.results import Results, collect, read
-from delivery.server import DeliveryError
+from delivery.revision.git import commit_files, git
 from tests.graphs import clone, hand_over, job_of, others_push, pushed, run_graph, writer_of
 
 Plant = Callable[[Path], object]

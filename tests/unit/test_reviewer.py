@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.common.params import AcceptanceParams
-from stages.train.evidence import NAMES
 from stages.train.reviewer import COLUMNS, SPAN_MODEL, acceptance_leaderboard, coverage_at_precision, log_loss
-from stages.train.stacked import OutOfFold, StackedTagger
+from stages.train.taggers.spans.evidence.evidence import NAMES
+from stages.train.taggers.spans.stacked import OutOfFold, StackedTagger
 
 PARAMS = AcceptanceParams(precision=0.9, risk=0.05, suggestion=0.2, models=["lr"], tunings=0)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from delivery.revisions import Revision, flat, resolve, workspace
-from delivery.server import DeliveryError
+from delivery.errors import DeliveryError
+from delivery.revision.revision import Revision, flat, resolve, workspace
 from tests.repository import Repository
 
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from delivery import runs
-from delivery.revisions import resolve, workspace
-from delivery.server import DeliveryError
+from delivery.errors import DeliveryError
+from delivery.registry import runs
+from delivery.revision.revision import resolve, workspace
 from tests.repository import Repository
 from tests.unit.test_report import repository  # noqa: F401  # a fixture
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from mlflow.exceptions import MlflowException
 
-from delivery.server import exit_code_of
+from delivery.registry.server import exit_code_of
 
 
 def test_what_the_server_did_not_do_is_told_without_secrets(

@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 
 from stages.common.params import Params, load_params
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.tokens import SparseTokens
-from stages.train import edge_kernels, tree_kernels
-from stages.train.candidates import Candidates
-from stages.train.crf import CrfTagger
-from stages.train.evidence import NAMES, gather_evidence
-from stages.train.out_of_fold import fold_of
-from stages.train.stacked import StackedTagger
-from stages.train.statistics import SpanStatistics
-from stages.train.trees import BoostedTrees
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.tokens import SparseTokens
+from stages.featurize.collecting import collect_attributes
+from stages.train.taggers.chain.candidates import Candidates
+from stages.train.taggers.chain.crf import CrfTagger
+from stages.train.taggers.spans import tree_kernels
+from stages.train.taggers.spans.evidence import edge_kernels
+from stages.train.taggers.spans.evidence.evidence import NAMES, gather_evidence
+from stages.train.taggers.spans.out_of_fold import fold_of
+from stages.train.taggers.spans.stacked import StackedTagger
+from stages.train.taggers.spans.statistics import SpanStatistics
+from stages.train.taggers.spans.trees import BoostedTrees
 
 ROOT = Path(__file__).parents[2]
 DISEASES = ["asthma", "gout", "acute gout", "type 2 diabetes", "heart failure", "migraine"]
@@ -56,7 +58,7 @@ def corpus(repeats: int = 4) -> tuple[list[list[str]], list[list[TokenSpan]], li
 @pytest.fixture(scope="module")
 def learned() -> tuple[AttributeExtractor, SparseTokens, list[list[TokenSpan]], StackedTagger]:
     sentences, spans, documents = corpus(1)
-    attributes = AttributeExtractor.learn([sentences], {})
+    attributes = collect_attributes([sentences], {})
     tokens = attributes.transform(sentences)
     tagger = StackedTagger.fit(tokens, spans, documents=documents, n_rows=attributes.n_rows, params=small().train)
     return attributes, tokens, spans, tagger
@@ -189,7 +191,7 @@ def test_nothing_is_nearby_in_another_context(learned) -> None:
 
 
 def test_statistics_count_by_hand() -> None:
-    attributes = AttributeExtractor.learn([[["a", "b", "b", "c"]]], {})
+    attributes = collect_attributes([[["a", "b", "b", "c"]]], {})
     tokens = attributes.transform([["a", "b", "b", "c"], ["b", "c"]])
     found = SpanStatistics.learn(tokens, [[(1, 2, "Disease")], []], ["Disease", "Treatment"])
     assert found.phrase_counts.tolist() == [[1, 0, 3]]
@@ -245,7 +247,7 @@ def test_neighbours_share_a_fold() -> None:
 
 def test_a_chain_does_not_need_the_documents() -> None:
     sentences, spans, _ = corpus(1)
-    attributes = AttributeExtractor.learn([sentences], {})
+    attributes = collect_attributes([sentences], {})
     tagger = CrfTagger.fit(attributes.transform(sentences), spans, n_rows=attributes.n_rows, params=small().train)
     with pytest.raises(ValueError, match="surface"):
         bare = SparseTokens(
@@ -255,7 +257,7 @@ def test_a_chain_does_not_need_the_documents() -> None:
 
 
 def test_pairs_and_labels_are_counted_by_hand() -> None:
-    attributes = AttributeExtractor.learn([[["a", "b", "c"]]], {})
+    attributes = collect_attributes([[["a", "b", "c"]]], {})
     tokens = attributes.transform([["a", "b", "c"], ["b", "c"]])
     spans: list[list[TokenSpan]] = [[(1, 3, "Disease")], [(0, 1, "Treatment")]]
     found = SpanStatistics.learn(tokens, spans, ["Disease", "Treatment"])

@@ -12,7 +12,8 @@ from stages.common.files import write_table
 from stages.common.tables import DOCUMENTS, FEATURES, TOKENS
 from stages.common.tags import spans_of
 from stages.featurize import store
-from stages.featurize.attributes import AttributeExtractor
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.collecting import collect_attributes
 from stages.featurize.store import Context, FeatureTable, read_contexts, read_features, write_features
 
 # document, context, split, sentences of "word/tag"
@@ -47,7 +48,7 @@ def prepared(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def extractor(prepared: Path) -> AttributeExtractor:
-    return AttributeExtractor.learn([context.sentences for context in read_contexts(prepared, "train")], {})
+    return collect_attributes([context.sentences for context in read_contexts(prepared, "train")], {})
 
 
 def write(prepared: Path, split: str, extractor: AttributeExtractor) -> tuple[int, FeatureTable]:

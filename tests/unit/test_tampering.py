@@ -19,12 +19,13 @@ from stages.common.errors import BeHealthyError
 from stages.common.params import load_params
 from stages.common.seal import MANIFEST, check_seal, sealing
 from stages.common.tags import TokenSpan
-from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.terminology import Terminology
-from stages.train.crf import CrfTagger
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.terminology import Terminology
+from stages.featurize.collecting import collect_attributes
 from stages.train.extractor import Extractor, load_extractor
-from stages.train.tagger import FAMILIES, family
-from stages.train.token_automl import TokenAutoml
+from stages.train.taggers.chain.crf import CrfTagger
+from stages.train.taggers.tagger import FAMILIES, family
+from stages.train.taggers.tokens.automl import TokenAutoml
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [
@@ -37,7 +38,7 @@ CLUSTERS = {"gout": ("c4=1", "t4=1"), "aspirin": ("c4=2", "t4=1")}
 
 def learned(name: str) -> Extractor:
     terms = Terminology.of([("Gout", "disease"), ("Aspirin", "chemical"), ("Insulin Aspart", "protein")])
-    attributes = AttributeExtractor.learn([TEXTS[:20], TEXTS[20:]], CLUSTERS, terms, named_documents=2)
+    attributes = collect_attributes([TEXTS[:20], TEXTS[20:]], CLUSTERS, terms, named_documents=2)
     params = load_params(ROOT / "params.yaml").train
     crf = params.crf.model_copy(update={"runs": 1, "iterations": 2})
     span = params.span.model_copy(update={"folds": 2, "trees": 4, "leaves": 3})

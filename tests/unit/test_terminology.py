@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from annotation import terminology as command
 from stages.common.errors import AnnotationError
-from stages.featurize.attributes import AttributeExtractor
-from stages.featurize.hashing import hashes_of
-from stages.featurize.terminology import CATEGORIES, LONGEST, MOST_TOKENS, NOTHING, Terminology, words_of
-from stages.featurize.terminology_kernels import FIRST, INSIDE, LAST, OUTSIDE, SINGLE, places
-from stages.featurize.words import stem_of
-from stages.train.term_kernels import TERM_NAMES, term_evidence
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.hashing import hashes_of
+from stages.featurize.attributes.terminology import CATEGORIES, LONGEST, MOST_TOKENS, NOTHING, Terminology, words_of
+from stages.featurize.attributes.terminology_kernels import FIRST, INSIDE, LAST, OUTSIDE, SINGLE, places
+from stages.featurize.attributes.words import stem_of
+from stages.featurize.collecting import collect_attributes
+from stages.train.taggers.spans.evidence.term_kernels import TERM_NAMES, term_evidence
 
 TERMS = [
     ("Carcinoma", "disease"),
@@ -110,8 +111,8 @@ def test_places_follow_the_terms_without_overlap(known: list[tuple[str, str]], t
 
 def test_a_tagger_sees_the_terms_at_a_token_and_beside_it() -> None:
     text = [["Had", "aspirin", "today", "."]]
-    plain = AttributeExtractor.learn([text], {})
-    looking = AttributeExtractor.learn([text], {}, Terminology.of(TERMS))
+    plain = collect_attributes([text], {})
+    looking = collect_attributes([text], {}, Terminology.of(TERMS))
     names = looking.row_names()
     tokens, without = looking.transform(text), plain.transform(text)
     seen = [{names[row] for row in tokens.rows[a:b]} for a, b in zip(tokens.starts, tokens.starts[1:], strict=False)]
@@ -127,7 +128,7 @@ def test_a_tagger_sees_the_terms_at_a_token_and_beside_it() -> None:
 
 def test_an_extractor_keeps_its_terminology(tmp_path: Path) -> None:
     text = [["Had", "aspirin", "."]]
-    looking = AttributeExtractor.learn([text], {}, Terminology.of(TERMS))
+    looking = collect_attributes([text], {}, Terminology.of(TERMS))
     looking.save(tmp_path)
     again = AttributeExtractor.load(tmp_path)
     np.testing.assert_array_equal(again.transform(text).rows, looking.transform(text).rows)

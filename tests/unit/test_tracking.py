@@ -14,16 +14,17 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from delivery import tracking
-from delivery.experiments import committed_at, find
-from delivery.outputs import OutputError, Outputs
-from delivery.revisions import workspace
-from delivery.run_dataset import dataset_of
-from delivery.run_metrics import first_screen, numbers
-from delivery.run_view import VIEW
-from delivery.server import EXPERIMENT, DeliveryError, connect, sqlite_file
+from delivery.errors import DeliveryError
+from delivery.registry import tracking
+from delivery.registry.dataset import dataset_of
+from delivery.registry.run_metrics import first_screen, numbers
+from delivery.registry.run_view import VIEW
+from delivery.registry.server import EXPERIMENT, connect, sqlite_file
+from delivery.registry.tracking import MODEL, track
+from delivery.revision.experiments import committed_at, find
+from delivery.revision.outputs import OutputError, Outputs
+from delivery.revision.revision import workspace
 from delivery.track import main
-from delivery.tracking import MODEL, track
 from tests.commits import write_annotations
 from tests.repository import ROOT, Repository, copy
 

@@ -29,7 +29,7 @@ def ending(code: str, *, read: bool) -> tuple[int, str]:
 def serving(work: str) -> str:
     return f"""
 import sys
-from delivery.server import exit_code_of
+from delivery.registry.server import exit_code_of
 def work():
     {work}
 sys.exit(exit_code_of("lineage", work))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.featurize.words import OFFSETS, WordForm, analyse, flags_of, normalised, shape_of, stem_of
+from stages.featurize.attributes.words import OFFSETS, WordForm, analyse, flags_of, normalised, shape_of, stem_of
 
 words = st.text(min_size=1, max_size=40)
 

@@ -1,0 +1,1 @@
+"""What differs between two revisions: metrics, documents, mentions, with their uncertainty. Renders nothing."""

@@ -1,0 +1,1 @@
+"""GitHub's API, and the summary of a job."""

@@ -1,0 +1,45 @@
+"""Which files of `stages/` a module needs, read from the source: imports inside functions included."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+_REFERENCE = re.compile(r"(stages(?:\.\w+)+)(?::\w+)?")
+
+
+def import_closure(module: str, root: Path) -> set[str]:
+    """Return the files of `stages/`, relative to `root`, that importing a module may import.
+
+    Imports inside functions count, and so do modules named in strings, as ``"stages.train.x:Tagger"``.
+    """
+    found: set[str] = set()
+    waiting = _files_of(module, root)
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            for name in _references(ast.parse((root / path).read_text(encoding="utf-8"))):
+                waiting |= _files_of(name, root) - found
+    return found
+
+
+def _references(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names |= {match[1]} if (match := _REFERENCE.fullmatch(node.value)) else set()
+    return {name for name in names if name.split(".")[0] == "stages"}
+
+
+def _files_of(name: str, root: Path) -> set[str]:
+    """Return the file of a module, or of the module whose attribute it is, and each `__init__.py` around it."""
+    parts = name.split(".")
+    packages = [Path(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+    modules = [Path(*parts[:i]).with_suffix(".py") for i in (len(parts) - 1, len(parts)) if i > 1]
+    return {str(path) for path in [*packages, *modules] if (root / path).is_file()}

@@ -1,0 +1,1 @@
+"""A change as Markdown and pictures."""

@@ -1,0 +1,1 @@
+"""The linear chain over BIOES tags."""

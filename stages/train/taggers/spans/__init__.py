@@ -1,0 +1,1 @@
+"""Trees that judge the spans which a chain proposes."""
