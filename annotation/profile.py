@@ -19,9 +19,9 @@ import pandas as pd
 from stages.common.command import exit_code
 from stages.common.documents import METADATA
 from stages.common.errors import AnnotationError, BeHealthyError
-from stages.common.params import load_params
 from stages.prepare.batches import load_batches
 from stages.prepare.corpus import prepare
+from stages.prepare.params import load_params
 from stages.prepare.tables import Tables
 
 ANNOTATIONS = Path("data/annotations")
@@ -91,7 +91,7 @@ def profile(name: str, annotations: Path = ANNOTATIONS, reports: Path = REPORTS)
     if not batches:
         known = ", ".join(batch.name for batch in load_batches(annotations))
         raise AnnotationError(f"there is no such batch in {annotations}", f"Choose one of: {known}", batch=name)
-    tables = prepare(batches, load_params().prepare.model_copy(update={"batches": []}))
+    tables = prepare(batches, load_params().model_copy(update={"batches": []}))
     target = reports / name
     target.mkdir(parents=True, exist_ok=True)
     print(f"profile: drawing the pages of {name}, which takes up to a minute", file=sys.stderr, flush=True)

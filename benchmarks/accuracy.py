@@ -18,7 +18,7 @@ from benchmarks.scores import scored
 from benchmarks.task import Task, token_count
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_json
-from stages.common.params import Params, load_params
+from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.train.extractor import Extractor

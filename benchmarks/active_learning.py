@@ -29,15 +29,16 @@ from benchmarks.contest import say
 from benchmarks.corpora import Corpus, read_corpus
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv
-from stages.common.params import Params, TrainParams, load_params
 from stages.common.scoring import Counts, strict_counts
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.featurize.learning import learn_attributes
 from stages.featurize.store import FeatureTable, read_contexts, read_features, write_features
+from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.train.held_out import held_out_of
 from stages.train.learning import calibrated, fit
+from stages.train.params import TrainParams
 from stages.train.taggers.tagger import Tagger
 
 RANDOM, QUEUE = "random", "queue"

@@ -13,7 +13,6 @@ from benchmarks.task import Note
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError, BeHealthyError
 from stages.common.files import write_table
-from stages.common.params import PrepareParams
 from stages.common.pseudonyms import key_of_content, pseudonym
 from stages.common.scoring import Span
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
@@ -23,6 +22,7 @@ from stages.prepare.corpus import prepare
 from stages.prepare.duplicates import DuplicateIndex, content_hash
 from stages.prepare.formats import read
 from stages.prepare.formats.source import list_files
+from stages.prepare.params import PrepareParams
 from stages.prepare.tables import PlacedDocument, Tables, blocks_of, build_tables
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from annotation.writers import SUFFIXES, WRITERS, write
 from stages.common.documents import Document, Mention
-from stages.common.params import load_params
 from stages.common.tags import LABELS
+from stages.params import load_params
 from stages.prepare.formats import READERS, read
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.prepare.splits import SPLITS, assign

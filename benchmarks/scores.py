@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from stages.common.params import EvaluateParams
 from stages.common.scoring import Counts, Span, bootstrap_f1, lenient_counts, of_label, strict_counts
 from stages.common.tags import LABELS
+from stages.evaluate.params import EvaluateParams
 
 Mentions = Mapping[str, Sequence[Span]]
 _Counter = Callable[[Iterable[Span], Iterable[Span]], Counts]

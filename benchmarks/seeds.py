@@ -19,11 +19,11 @@ from benchmarks.contestants.ours import FEATURES, learned_attributes
 from benchmarks.corpora import Corpus, project_corpus, read_corpus
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv
-from stages.common.params import Params, load_params
 from stages.evaluate.comparison import compare
 from stages.evaluate.predictions import predict
 from stages.evaluate.scores import document_counts
 from stages.featurize.store import read_features
+from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.train.held_out import held_out_of

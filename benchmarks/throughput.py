@@ -24,7 +24,7 @@ from benchmarks.environment import peers_python, run_module
 from benchmarks.task import Task, token_count
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv, write_json
-from stages.common.params import Params, load_params
+from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.train.extractor import Extractor

@@ -25,7 +25,7 @@ from annotation.command import exit_code
 from annotation.writers import WRITERS, write
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv, write_json
-from stages.common.params import load_params
+from stages.params import load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS, read
 

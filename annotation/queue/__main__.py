@@ -24,7 +24,7 @@ from annotation.writers import WRITERS, write
 from stages.common.documents import Document, Mention
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv
-from stages.common.params import load_params
+from stages.prepare.params import load_params
 from stages.train.extractor import Extractor, load_extractor
 
 WRITTEN, NOTHING_LEFT = 0, 1
@@ -58,7 +58,7 @@ def run(chosen: argparse.Namespace) -> int:
     """Read, sift, choose and write."""
     if chosen.to.exists():
         raise BeHealthyError(f"{chosen.to} exists, and someone may be annotating it: choose another name")
-    params = load_params().prepare
+    params = load_params()
     extractor = load_extractor(chosen.models)
     notes = read_notes(chosen.notes)
     sifted = sift(notes, read_annotated(chosen.annotations, params.sentences_per_document), params.near_duplicate)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.task import Sentences, Spans, Task
-from stages.common.params import Params, load_params
 from stages.evaluate.predictions import predict
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.learning import learn_attributes
 from stages.featurize.store import SplitSentences, read_contexts, read_features, write_features
+from stages.params import Params, load_params
 from stages.train.extractor import Extractor
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor

@@ -1,9 +1,10 @@
-"""Which files of `stages/` a module needs, read from the source: imports inside functions included."""
+"""Which files of `stages/` a module needs to run, read from the source: imports inside functions included."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _REFERENCE = re.compile(r"(stages(?:\.\w+)+)(?::\w+)?")
@@ -12,7 +13,8 @@ _REFERENCE = re.compile(r"(stages(?:\.\w+)+)(?::\w+)?")
 def import_closure(module: str, root: Path) -> set[str]:
     """Return the files of `stages/`, relative to `root`, that importing a module may import.
 
-    Imports inside functions count, and so do modules named in strings, as ``"stages.train.x:Tagger"``.
+    Imports inside functions count, and so do modules named in strings, as ``"stages.train.x:Tagger"``;
+    those below ``if TYPE_CHECKING:`` do not, since nothing runs them.
     """
     found: set[str] = set()
     waiting = _files_of(module, root)
@@ -27,7 +29,7 @@ def import_closure(module: str, root: Path) -> set[str]:
 
 def _references(tree: ast.AST) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _what_runs(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -35,6 +37,16 @@ def _references(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             names |= {match[1]} if (match := _REFERENCE.fullmatch(node.value)) else set()
     return {name for name in names if name.split(".")[0] == "stages"}
+
+
+def _what_runs(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk through a tree without what only a type checker reads."""
+    yield node
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        children = node.orelse
+    for child in children:
+        yield from _what_runs(child)
 
 
 def _files_of(name: str, root: Path) -> set[str]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from stages.common.command import without_arguments
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
-from stages.common.params import EvaluateParams, load_params
 from stages.common.tables import PREDICTIONS
 from stages.evaluate.acceptance import accepted
 from stages.evaluate.behaviour import behaviour
@@ -17,6 +16,7 @@ from stages.evaluate.errors import ERRORS, error_table
 from stages.evaluate.importance import top_attributes
 from stages.evaluate.kpi import entry_minutes, kpi
 from stages.evaluate.page import page_of
+from stages.evaluate.params import EvaluateParams, load_params
 from stages.evaluate.plots import plots_of
 from stages.evaluate.predictions import predict
 from stages.evaluate.scores import document_counts, evaluation
@@ -55,7 +55,7 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
 
 def main() -> None:
     """Run the stage."""
-    show(evaluate(load_params().evaluate))
+    show(evaluate(load_params()))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.common.params import KpiParams
 from stages.evaluate.acceptance import accepted, needs_nobody
 from stages.evaluate.comparison import ComparedDocument
+from stages.evaluate.params import KpiParams
 from stages.train.acceptance import Acceptance
 
 

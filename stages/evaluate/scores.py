@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from stages.common.errors import BeHealthyError
-from stages.common.params import EvaluateParams
 from stages.common.rare_values import without_rare
 from stages.common.scoring import (
     Counts,
@@ -24,6 +23,7 @@ from stages.evaluate.acceptance import Accepted
 from stages.evaluate.comparison import ComparedDocument, judged
 from stages.evaluate.curves import expected_calibration_error, reliability
 from stages.evaluate.errors import KINDS, errors_of
+from stages.evaluate.params import EvaluateParams
 
 Compared = Sequence[ComparedDocument]
 _Counter = Callable[[Iterable[Span], Iterable[Span]], Counts]

@@ -9,8 +9,8 @@ from pathlib import Path
 from stages.common.command import without_arguments
 from stages.common.errors import GateError
 from stages.common.files import read_json
-from stages.common.params import load_params
 from stages.featurize.learning import learn_attributes
+from stages.featurize.params import load_params
 from stages.featurize.store import SplitSentences, read_contexts, write_features
 
 PREPARED = Path("data/prepared")
@@ -20,7 +20,7 @@ GATE = Path("metrics/validation.json")
 
 def main() -> None:
     """Run the stage."""
-    params = load_params().featurize
+    params = load_params()
     if read_json(GATE)["passed"] is not True:
         raise GateError(f"{GATE} says that the data did not pass; nothing is learned from it")
     print("featurize: learning word clusters and attributes from the training split", flush=True)

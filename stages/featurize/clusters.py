@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.params import FeaturizeParams
 from stages.featurize.attributes.words import normalised
+from stages.featurize.params import FeaturizeParams
 from stages.featurize.spool import SpooledText
 
 Clusters = dict[str, tuple[str, ...]]

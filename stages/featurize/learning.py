@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stages.common.params import FeaturizeParams
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.parts import Sentences
 from stages.featurize.attributes.terminology import NOTHING, TERMINOLOGIES, Terminology
 from stages.featurize.clusters import learn_clusters
 from stages.featurize.collecting import collect_attributes
+from stages.featurize.params import FeaturizeParams
 
 
 def learn_attributes(contexts: Iterable[Sentences], params: FeaturizeParams) -> AttributeExtractor:

@@ -6,16 +6,16 @@ import argparse
 import sys
 
 from stages.common.files import write_json
-from stages.common.params import load_params
 from stages.monitor.command import guarded, logs, options, save
 from stages.monitor.comparison import compare
 from stages.monitor.decision import Decision, decide
+from stages.monitor.params import load_params
 from stages.monitor.report import draw
 
 
 def monitor(chosen: argparse.Namespace) -> Decision:
     """Judge one window."""
-    params = load_params().monitor
+    params = load_params()
     profile, window = logs(chosen)
     drift = compare(profile, window, params)
     decision = decide(drift, params)

@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stages.common.params import MonitorParams
 from stages.common.tables import SERVING_LOG
 from stages.monitor.deviation import Coded, Kind, coded, sampling_noise
+from stages.monitor.params import MonitorParams
 from stages.monitor.serving import MODEL_COLUMNS
 
 DIGITS = 4

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stages.common.params import Bands, MonitorParams
 from stages.monitor.comparison import ColumnDrift, Drift
+from stages.monitor.params import Bands, MonitorParams
 
 EXIT_CODES = {"none": 0, "watch": 0, "retrain": 10, "retrain_and_alert": 11, "unknown": 20, "redevelop": 12}
 """Every decision, mildest first, and what the process says of it when it is asked to.

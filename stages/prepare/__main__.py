@@ -7,10 +7,10 @@ from pathlib import Path
 
 from stages.common.command import without_arguments
 from stages.common.files import write_json, write_table
-from stages.common.params import load_params
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
 from stages.prepare.batches import load_batches
 from stages.prepare.corpus import prepare
+from stages.prepare.params import load_params
 
 ANNOTATIONS = Path("data/annotations")
 PREPARED = Path("data/prepared")
@@ -18,7 +18,7 @@ PREPARED = Path("data/prepared")
 
 def main() -> None:
     """Run the stage."""
-    tables = prepare(load_batches(ANNOTATIONS), load_params().prepare)
+    tables = prepare(load_batches(ANNOTATIONS), load_params())
     write_table(PREPARED / "documents.parquet", tables.documents, DOCUMENTS)
     write_table(PREPARED / "tokens.parquet", tables.tokens, TOKENS)
     write_table(PREPARED / "mentions.parquet", tables.mentions, MENTIONS)

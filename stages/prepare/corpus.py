@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError, ParameterError
-from stages.common.params import PrepareParams
 from stages.prepare.batches import Batch, read_batch
+from stages.prepare.params import PrepareParams
 from stages.prepare.splits import Assignment, assign
 from stages.prepare.tables import PlacedDocument, Tables, blocks_of, build_tables
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from stages.common.params import PrepareParams
 from stages.prepare.duplicates import DuplicateIndex
+from stages.prepare.params import PrepareParams
 
 SPLITS = ("train", "dev", "test")
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.common.params import TrainParams
 from stages.common.progress import steps
 from stages.common.scoring import Counts, strict_counts
 from stages.featurize.attributes.extractor import AttributeExtractor
@@ -16,6 +15,7 @@ from stages.featurize.store import FeatureTable
 from stages.train.acceptance import Judgements, choose_threshold
 from stages.train.extractor import Extractor
 from stages.train.held_out import by_hash
+from stages.train.params import TrainParams
 from stages.train.taggers.spans.stacked import StackedTagger
 from stages.train.taggers.tagger import Tagger, family
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.common.params import AcceptanceParams
 from stages.train.automl import Metric, compare
+from stages.train.params import AcceptanceParams
 from stages.train.taggers.spans.out_of_fold import fold_of
 from stages.train.taggers.spans.stacked import OutOfFold, StackedTagger
 

@@ -8,9 +8,9 @@ import traceback
 from pathlib import Path
 
 from stages.common.errors import BeHealthyError
-from stages.common.params import load_params
 from stages.validate.gate import Verdict, check, load_prepared
 from stages.validate.incoming import check_incoming, load_incoming
+from stages.validate.params import load_params
 from stages.validate.report import BESIDE_DATA_DOCS, save, save_failure, summary_of
 
 

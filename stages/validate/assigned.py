@@ -6,7 +6,7 @@ hardest notes together with their count, notes that were counted into the group 
 
 from __future__ import annotations
 
-from stages.common.params import PrepareParams
+from stages.prepare.params import PrepareParams
 from stages.prepare.splits import assign
 from stages.validate.findings import Finding, finding
 from stages.validate.frames import Tables

@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 
 from stages.common.errors import GateError
 from stages.common.files import read_json, read_table
-from stages.common.params import Params, PrepareParams, ValidateParams
+from stages.prepare.params import PrepareParams
 from stages.validate.annotations import check_documents
 from stages.validate.assigned import check_assignment, check_names
 from stages.validate.catalogue import SCHEMAS
 from stages.validate.findings import Finding, finding
 from stages.validate.frames import Tables, as_documents, content_frames, documents_by_split, mentions_by_split
 from stages.validate.originals import check_originals, check_splits
+from stages.validate.params import GateParams, ValidateParams
 from stages.validate.project import CONTENT_SUITES, Outcome, Project
 from stages.validate.reported import check_report
 from stages.validate.sources import Sources, load_sources
@@ -134,7 +135,7 @@ def check_schemas(project: Project, tables: Tables) -> Outcome:
     return outcome
 
 
-def check(prepared: Prepared, params: Params, project: Project | None = None) -> Verdict:
+def check(prepared: Prepared, params: GateParams, project: Project | None = None) -> Verdict:
     """Run every expectation and every annotation check.
 
     When a schema is wrong, the rest could not be computed and is not tried: the verdict is an
@@ -143,7 +144,7 @@ def check(prepared: Prepared, params: Params, project: Project | None = None) ->
     Parameters
     ----------
     prepared : Prepared
-    params : Params
+    params : GateParams
     project : Project, optional
         Given by tests, since opening one takes seconds.
     """

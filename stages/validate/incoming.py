@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from stages.common.documents import Document
 from stages.common.errors import GateError
-from stages.common.params import Params
 from stages.validate.annotations import check_documents
 from stages.validate.catalogue import SCHEMAS
 from stages.validate.findings import Finding, finding
 from stages.validate.frames import Tables, content_frames
 from stages.validate.gate import Verdict, bounds_of, check_schemas
+from stages.validate.params import GateParams
 from stages.validate.project import SPLITLESS_SUITES, Outcome, Project
 from stages.validate.sources import Source, blocks
 
@@ -105,7 +105,7 @@ def tables_of(documents: Sequence[Document], mapping: Mapping[str, str]) -> Tabl
 
 
 def check_incoming(
-    documents: Sequence[Document], mapping: Mapping[str, str], params: Params, project: Project | None = None
+    documents: Sequence[Document], mapping: Mapping[str, str], params: GateParams, project: Project | None = None
 ) -> Verdict:
     """Run the annotation checks, the mapping check, and the expectations that need no splits.
 

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from stages.common.documents import METADATA, Document
-from stages.common.params import PrepareParams
 from stages.prepare.duplicates import content_hash
+from stages.prepare.params import PrepareParams
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.prepare.splits import split_of
 from stages.validate.findings import Finding, finding

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stages.common.documents import Document
 from stages.common.errors import GateError
-from stages.common.params import PrepareParams
+from stages.prepare.params import PrepareParams
 
 if TYPE_CHECKING:
     from stages.prepare.batches import Batch

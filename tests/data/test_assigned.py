@@ -12,7 +12,7 @@ import pytest
 
 from annotation.add import main as add
 from stages.common.files import write_text
-from stages.common.params import load_params
+from stages.params import load_params
 from stages.prepare.batches import load_batches
 from stages.prepare.corpus import prepare
 from stages.validate import gate

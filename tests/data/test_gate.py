@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from stages.common.documents import Document, Mention
 from stages.common.errors import GateError
 from stages.common.files import read_json, write_json, write_table
-from stages.common.params import Params, load_params
 from stages.common.tables import empty_columns
 from stages.common.tags import is_valid_iob2, to_iob2
+from stages.params import Params, load_params
 from stages.prepare.duplicates import content_hash
 from stages.prepare.tables import PlacedDocument, build_tables
 from stages.validate import __main__ as command

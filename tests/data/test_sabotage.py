@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError, GateError
 from stages.common.files import write_json, write_table, write_text
-from stages.common.params import load_params
+from stages.params import load_params
 from stages.prepare.duplicates import content_hash
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.prepare.splits import split_of

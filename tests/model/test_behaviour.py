@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.common.params import load_params
 from stages.common.tags import spans_of
 from stages.featurize.attributes.terminology import TERMINOLOGIES, Terminology
 from stages.featurize.clusters import learn_clusters
 from stages.featurize.collecting import collect_attributes
+from stages.params import load_params
 from stages.prepare.batches import load_batch
 from stages.prepare.corpus import prepare
 from stages.train.extractor import Extractor

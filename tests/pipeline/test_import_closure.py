@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from delivery.registry.closure import import_closure as closure_of
 from tests.closure import import_closure
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,23 @@ def test_of_other_stages_only_folders_imported_whole_are_listed_whole(stage: str
 def test_no_later_stage_is_imported(stage: str) -> None:
     later = {f"stages/{other}" for other in ORDER[ORDER.index(stage) + 1 :]}
     assert not {path for path in import_closure(f"stages.{stage}", ROOT) if covered(path, list(later))}
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_a_stage_depends_on_no_parameters_but_those_it_is_given(stage: str) -> None:
+    """So an edit to the parameters of one stage makes no other stage stale; the gate alone reads those of prepare."""
+    files = {path for path in import_closure(f"stages.{stage}", ROOT) if path.endswith("/params.py")}
+    assert files - {"stages/common/params.py"} == {f"stages/{name}/params.py" for name in GRAPH[stage]["params"]}
+
+
+def test_what_only_a_type_checker_reads_is_no_dependency(tmp_path: Path) -> None:
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "a.py").write_text(
+        "import typing\nif typing.TYPE_CHECKING:\n    import stages.b\nelse:\n    import stages.c\n"
+    )
+    for name in "bc":
+        (tmp_path / "stages" / f"{name}.py").write_text("")
+    assert closure_of("stages.a", tmp_path) == {"stages/a.py", "stages/c.py"}
 
 
 def test_the_ground_floor_imports_no_stage() -> None:

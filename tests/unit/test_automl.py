@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
-from stages.common.params import TrainParams
 from stages.train.automl import Comparison, Metric, compare
+from stages.train.params import TrainParams
 from stages.train.taggers.tokens import automl as token_automl
 from stages.train.taggers.tokens.automl import COLUMNS, TokenAutoml
 from tests.unit.test_families import REAL, ROWS, corpus

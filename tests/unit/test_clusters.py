@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from stages.common.params import load_params
 from stages.featurize.clusters import learn_clusters
+from stages.params import load_params
 
 FEATURIZE = load_params().featurize.model_copy(update={"clusters": [2], "topic_clusters": [], "epochs": 1})
 TEXT = [["Gout", "of", "the", "knee"], ["gout", "of", "the", "hand"], ["GOUT", "of", "the", "toe"]]

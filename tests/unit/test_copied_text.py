@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.common.params import load_params
+from stages.params import load_params
 from stages.prepare import duplicates
 from stages.prepare.duplicates import BOILERPLATE, SHORTEST_COPY, DuplicateIndex
 from stages.prepare.splits import Assignment, assign

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import AnnotationError, ParameterError
-from stages.common.params import PrepareParams, load_params
+from stages.params import load_params
 from stages.prepare.batches import Batch, BatchFile, digest, load_batch, read_mapping, write_description
 from stages.prepare.corpus import prepare
+from stages.prepare.params import PrepareParams
 
 PARAMS = load_params().prepare
 MAPPING = "source_label,label\nDisease,Disease\nDrug,Treatment\n"

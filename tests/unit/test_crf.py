@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.common.checked import ModelError
-from stages.common.params import TrainParams, load_params
 from stages.common.scoring import Counts, strict_counts
 from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.attributes.tokens import SparseTokens
+from stages.params import load_params
+from stages.train.params import TrainParams
 from stages.train.taggers.chain import crf, learning_kernels
 from stages.train.taggers.chain.crf import CrfTagger, TagSet
 from stages.train.taggers.tagger import Tagger, family

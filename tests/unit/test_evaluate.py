@@ -17,7 +17,6 @@ from rich.console import Console
 
 from stages.common.errors import BeHealthyError
 from stages.common.files import read_json, read_table, write_json, write_table
-from stages.common.params import EvaluateParams, KpiParams
 from stages.common.rare_values import LEAST, RARE
 from stages.common.scoring import lenient_counts, strict_counts
 from stages.common.tables import DOCUMENTS, PREDICTIONS, TOKENS
@@ -28,6 +27,7 @@ from stages.evaluate.curves import expected_calibration_error, precision_by_cove
 from stages.evaluate.errors import ERRORS, KINDS, confusion, error_table, errors_of
 from stages.evaluate.kpi import EntryMinutes, entry_minutes, kpi
 from stages.evaluate.page import boundary_words, page_of
+from stages.evaluate.params import EvaluateParams, KpiParams
 from stages.evaluate.predictions import predict
 from stages.evaluate.scores import by_note_type, document_counts, evaluation
 from stages.evaluate.summary import show

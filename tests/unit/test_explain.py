@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from stages.common.params import load_params
 from stages.common.tags import TokenSpan
 from stages.evaluate.explain import main, page_of, printable, show
 from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain, readable
 from stages.evaluate.importance import COLUMNS, top_attributes
 from stages.featurize.collecting import collect_attributes
+from stages.params import load_params
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.extractor import ExtractedMention, Extractor
 from stages.train.taggers.chain.candidates import LEAST

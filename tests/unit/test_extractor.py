@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from stages.common.checked import ModelError
 from stages.common.files import write_json
-from stages.common.params import load_params
 from stages.common.tags import LABELS, TokenSpan
 from stages.featurize.collecting import collect_attributes
+from stages.params import load_params
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.acceptance import Acceptance
 from stages.train.extractor import MODEL_FILE, Extraction, Extractor

@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from stages.common.params import TrainParams, load_params
 from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.attributes.tokens import SparseTokens
+from stages.params import load_params
+from stages.train.params import TrainParams
 from stages.train.taggers.chain.crf import CrfTagger, TagSet
 from stages.train.taggers.tagger import FAMILIES, family, name_of
 from stages.train.taggers.tokens.automl import COLUMNS, KEPT, TokenAutoml, leaderboard_of

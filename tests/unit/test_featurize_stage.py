@@ -10,10 +10,10 @@ import pytest
 
 from stages.common.documents import Document
 from stages.common.files import write_json, write_table
-from stages.common.params import load_params
 from stages.common.tables import DOCUMENTS, TOKENS
 from stages.featurize import __main__ as stage
 from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.params import load_params
 from stages.prepare.tables import PlacedDocument, build_tables
 from tests.repository import ROOT
 

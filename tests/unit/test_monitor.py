@@ -20,7 +20,6 @@ from scipy import stats
 from stages.common.documents import METADATA, Document
 from stages.common.errors import ParameterError
 from stages.common.files import read_json, read_table, write_table
-from stages.common.params import MonitorParams, load_params
 from stages.common.rare_values import LEAST, RARE, without_rare
 from stages.common.tables import DOCUMENTS, SERVING_LOG
 from stages.monitor import __main__ as stage
@@ -28,7 +27,9 @@ from stages.monitor import command, report
 from stages.monitor.comparison import ColumnDrift, Drift, compare
 from stages.monitor.decision import EXIT_CODES, SEVERITIES, band_of, decide
 from stages.monitor.deviation import coded, kolmogorov_smirnov, sampling_noise, total_variation
+from stages.monitor.params import MonitorParams
 from stages.monitor.serving import MODEL_COLUMNS, PROFILE, note_names, serving_rows, training_profile
+from stages.params import load_params
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml").monitor
 QUICK = PARAMS.model_copy(update={"significance": 0.1, "resamples": 199})

@@ -19,12 +19,12 @@ import pytest
 
 from stages.common.documents import METADATA
 from stages.common.files import read_json
-from stages.common.params import MonitorParams
 from stages.common.tables import SERVING_LOG
 from stages.monitor import command, deviation, report
 from stages.monitor.comparison import ColumnDrift, Drift, compare, kind_of
 from stages.monitor.decision import Decision, band_of, decide, unknown
 from stages.monitor.deviation import coded, sampling_noise
+from stages.monitor.params import MonitorParams
 from stages.monitor.serving import MODEL_COLUMNS, serving_rows, training_profile
 from tests.repository import ROOT
 from tests.unit.test_monitor import PARAMS, PROFILE_FRAME, QUICK, column, documents, served

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from stages.common.params import TrainParams, load_params
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.featurize.collecting import collect_attributes
+from stages.params import load_params
+from stages.train.params import TrainParams
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.spans import out_of_fold
 from stages.train.taggers.spans.evidence.evidence import NAMES

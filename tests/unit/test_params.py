@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 import yaml
 
 from stages.common.errors import ParameterError
-from stages.common.params import load_params
+from stages.common.params import SECTIONS
+from stages.params import Params, load_params
 
 REAL = Path(__file__).parents[2] / "params.yaml"
 CONTENT: dict[str, Any] = yaml.safe_load(REAL.read_text(encoding="utf-8"))
@@ -69,6 +71,49 @@ def test_the_real_file_loads() -> None:
     params = load_params(REAL)
     assert params.train.crf.runs == CONTENT["train"]["crf"]["runs"]
     assert params.validate_.sentence_tokens == CONTENT["validate"]["sentence_tokens"]
+
+
+STAGES = ["prepare", "validate", "featurize", "train", "evaluate", "monitor"]
+
+
+def loader_of(stage: str) -> Callable[[Path], Any]:
+    loader: Callable[[Path], Any] = import_module(f"stages.{stage}.params").load_params
+    return loader
+
+
+def test_the_sections_are_those_of_the_stages() -> None:
+    assert {field.alias or name for name, field in Params.model_fields.items()} == set(STAGES) == SECTIONS
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_reads_its_own_section(stage: str) -> None:
+    section, whole = loader_of(stage)(REAL), load_params(REAL)
+    if stage == "validate":
+        assert (section.prepare, section.validate_) == (whole.prepare, whole.validate_)
+    else:
+        assert section == getattr(whole, stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_not_disturbed_by_a_fault_in_the_section_of_another(tmp_path: Path, stage: str) -> None:
+    own = {"prepare", "validate"} if stage == "validate" else {stage}
+    content = {name: value if name in own else {"runz": 1} for name, value in CONTENT.items()}
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(content))
+    assert loader_of(stage)(file) == loader_of(stage)(REAL)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_names_what_is_wrong_in_its_own_section(tmp_path: Path, stage: str) -> None:
+    file = tmp_path / "params.yaml"
+    for content, message in (
+        ({**CONTENT, stage: {**CONTENT[stage], "runz": 1}}, rf"{stage}\.runz: Extra inputs"),
+        ({**CONTENT, "trian": {}}, "trian: Extra inputs"),
+        ({name: value for name, value in CONTENT.items() if name != stage}, f"{stage}: Field required"),
+    ):
+        file.write_text(yaml.safe_dump(content))
+        with pytest.raises(ParameterError, match=message):
+            loader_of(stage)(file)
 
 
 @pytest.mark.parametrize("path", KEYS, ids=dotted)

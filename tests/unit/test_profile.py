@@ -9,7 +9,7 @@ import pytest
 
 from annotation import profile
 from annotation.profile import PYTHON, main, profile_tables
-from stages.common.params import load_params
+from stages.params import load_params
 from stages.prepare.batches import load_batches
 from stages.prepare.corpus import prepare
 from stages.prepare.tables import Tables

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from delivery.errors import DeliveryError
 from delivery.merge import _refuse_changed
 from delivery.registry.rescoring import _recorded_names
-from stages.common.params import load_params
 from stages.common.pseudonyms import key_of_content, pseudonym
+from stages.params import load_params
 from stages.prepare.batches import Batch, BatchFile, digest, load_batch, write_description
 from stages.prepare.corpus import prepare
 

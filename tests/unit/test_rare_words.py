@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.common.params import load_params
 from stages.common.tags import TokenSpan
 from stages.evaluate.explanation import explain
 from stages.evaluate.importance import top_attributes
@@ -22,6 +21,7 @@ from stages.featurize.attributes.terminology import NOTHING, Terminology
 from stages.featurize.attributes.words import stem_of
 from stages.featurize.collecting import collect_attributes
 from stages.featurize.learning import learn_attributes
+from stages.params import load_params
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.extractor import Extractor
 from stages.train.taggers.tagger import FAMILIES, family

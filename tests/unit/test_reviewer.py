@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.params import AcceptanceParams
+from stages.train.params import AcceptanceParams
 from stages.train.reviewer import COLUMNS, SPAN_MODEL, acceptance_leaderboard, coverage_at_precision, log_loss
 from stages.train.taggers.spans.evidence.evidence import NAMES
 from stages.train.taggers.spans.stacked import OutOfFold, StackedTagger

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.common.params import PrepareParams, load_params
+from stages.params import load_params
 from stages.prepare.duplicates import content_hash, jaccard, shingles_of
+from stages.prepare.params import PrepareParams
 from stages.prepare.splits import SPLITS, Assignment, assign, split_of
 
 PARAMS = load_params().prepare

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.common.params import Params, load_params
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.featurize.collecting import collect_attributes
+from stages.params import Params, load_params
 from stages.train.taggers.chain.candidates import Candidates
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.spans import tree_kernels

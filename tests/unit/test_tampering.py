@@ -16,12 +16,12 @@ import pytest
 
 from stages.common.checked import ModelError
 from stages.common.errors import BeHealthyError
-from stages.common.params import load_params
 from stages.common.seal import MANIFEST, check_seal, sealing
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.terminology import Terminology
 from stages.featurize.collecting import collect_attributes
+from stages.params import load_params
 from stages.train.extractor import Extractor, load_extractor
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.tagger import FAMILIES, family

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
+
+if TYPE_CHECKING:
+    from stages.train.params import TrainParams
 
 FAMILIES = {
     "stacked": "stages.train.taggers.spans.stacked:StackedTagger",

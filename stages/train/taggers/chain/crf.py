@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from pydantic import Field, field_validator
 
 from stages.common.checked import Header, read_array, read_header
 from stages.common.files import replacing, write_json
-from stages.common.params import CrfParams, TrainParams
 from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.attributes.tokens import FormScores, SparseTokens
 from stages.train.taggers.calibration import fit_temperature
@@ -24,6 +23,9 @@ from stages.train.taggers.chain import kernels, learning_kernels
 from stages.train.taggers.chain.candidates import LEAST, LONGEST, Candidates, beside, tagged_spans
 from stages.train.taggers.spans import span_kernels
 from stages.train.taggers.tagger import TaggedSpan
+
+if TYPE_CHECKING:
+    from stages.train.params import CrfParams, TrainParams
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.params import TrainParams
 from stages.common.progress import steps
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
@@ -16,6 +16,9 @@ from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.spans.evidence.evidence import NAMES, gather_evidence
 from stages.train.taggers.spans.statistics import SpanStatistics
 from stages.train.taggers.spans.trees import BoostedTrees
+
+if TYPE_CHECKING:
+    from stages.train.params import TrainParams
 
 Spans = Sequence[Sequence[TokenSpan]]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from pydantic import Field
 
 from stages.common.checked import Header, read_header
 from stages.common.files import write_json
-from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.calibration import fit_scaling
@@ -32,6 +31,9 @@ from stages.train.taggers.spans.out_of_fold import cross_scores, fold_of, propos
 from stages.train.taggers.spans.statistics import SpanStatistics, span_table
 from stages.train.taggers.spans.trees import BoostedTrees
 from stages.train.taggers.tagger import TaggedSpan, Tagger
+
+if TYPE_CHECKING:
+    from stages.train.params import TrainParams
 
 _THRESHOLDS = np.arange(0.20, 0.61, 0.02)
 _Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.common.checked import read_array, require
 from stages.common.files import save_arrays
-from stages.common.params import SpanParams
 from stages.train.taggers.spans import tree_kernels
+
+if TYPE_CHECKING:
+    from stages.train.params import SpanParams
 
 
 @dataclass(frozen=True)

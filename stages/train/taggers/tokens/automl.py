@@ -11,18 +11,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.common.params import TokenAutomlParams, TrainParams
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.automl import Comparison, Grid, MetricFunction, compare
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.tokens.logistic import sparse_matrix, tag_numbers, tag_set_of, tag_weights, transition_scores
+
+if TYPE_CHECKING:
+    from stages.train.params import TokenAutomlParams, TrainParams
 
 INCLUDED = ("lr", "lda", "ridge", "nb", "dt", "et", "lightgbm")
 """PyCaret's names of the models that are compared; all of them are quick on some thousand tokens."""

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.params import TrainParams
 from stages.common.tags import TokenSpan, to_bioes
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.chain.crf import CrfTagger, TagSet
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+    from stages.train.params import TrainParams
 
 _SMOOTHING = 0.5
 

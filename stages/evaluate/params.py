@@ -1,0 +1,36 @@
+"""The section `evaluate` of `params.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.common.params import PARAMS, Positive, Section, Seed, Share, load_section
+
+
+class KpiParams(Section):
+    """What the work by hand costs; assumptions until an organisation puts its own figures in.
+
+    `entry_minutes` gives way to the measured median where `measured_notes` notes or more were measured.
+    """
+
+    entry_minutes: Annotated[float, Field(ge=0)]
+    measured_notes: Positive
+    validation_minutes: Annotated[float, Field(ge=0)]
+    review_seconds: Annotated[float, Field(ge=0)]
+    error_rate: Share
+
+
+class EvaluateParams(Section):
+    """How uncertainty is computed, and what manual work is compared with."""
+
+    resamples: Positive
+    seed: Seed
+    kpi: KpiParams
+
+
+def load_params(path: Path = PARAMS) -> EvaluateParams:
+    """Read and check the section `evaluate`."""
+    return load_section("evaluate", EvaluateParams, path)
