@@ -22,7 +22,6 @@ from stages.featurize.attributes.lookup import RARE
 from stages.featurize.attributes.terminology import CATEGORIES, Terminology
 from stages.featurize.attributes.words import normalised, stem_of
 from stages.train.extractor import Extractor
-from stages.train.taggers.spans.stacked import chain_of
 
 Scores = NDArray[np.float64]
 
@@ -86,7 +85,7 @@ class PlainDecoder:
     """
 
     def __init__(self, extractor: Extractor, notes: Sequence[Sentences]) -> None:
-        tagger, attributes = chain_of(extractor.tagger), extractor.attributes
+        tagger, attributes = extractor.tagger.chain, extractor.attributes
         if tagger is None:
             raise TypeError(f"the plain decoder knows the linear chain, not {type(extractor.tagger).__name__}")
         self.chain = tagger

@@ -28,7 +28,6 @@ from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.train.extractor import Extractor
-from stages.train.taggers.spans.stacked import chain_of
 
 ANNOTATIONS = Path("data/annotations")
 _KEPT = ("load_seconds", "train_cpu_seconds", *RATES, "tagging_memory_mb", "peak_memory_mb", "version")
@@ -121,7 +120,7 @@ def _ratios(contestants: dict[str, dict[str, Any]]) -> dict[str, dict[str, float
 def _agreement(model: Path, task: Task) -> dict[str, Any] | None:
     """Compare what the linear chain decodes with the plain decoder."""
     extractor = Extractor.load(model)
-    if chain_of(extractor.tagger) is None:
+    if extractor.tagger.chain is None:
         say(f"not compared with the plain decoder: the family is {type(extractor.tagger).__name__}")
         return None
     say("comparing with the plain decoder")

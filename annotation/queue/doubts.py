@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.errors import BeHealthyError
 from stages.featurize.attributes.tokens import SparseTokens
-from stages.train.taggers.chain.candidates import Candidates
 from stages.train.taggers.spans.span_kernels import phrase_keys
-from stages.train.taggers.spans.stacked import StackedTagger, chain_of
 from stages.train.taggers.tagger import Tagger
 
 
@@ -53,40 +49,10 @@ def find_doubts(tagger: Tagger, tokens: SparseTokens) -> Doubts:
     A mention that the model left out is one error as a wrong one is, so that the spans which it
     held possible and did not take count with their posterior. Spans below
     `stages.train.taggers.chain.candidates.LEAST` are not listed.
-
-    Raises
-    ------
-    BeHealthyError
-        When the tagger is of a family without posteriors of spans.
     """
-    candidates, probability = _judged(tagger, tokens)
-    spans = candidates.spans.astype(np.int64)
-    taken = _taken(tagger, tokens, spans)
+    judged = tagger.judge(tokens)
+    spans, mentions = judged.spans.astype(np.int64), judged.mentions
     assert tokens.surface is not None
     phrases = phrase_keys(tokens.surface.stems, spans[:, 1].copy(), spans[:, 2].copy())
-    return Doubts(spans[:, 0], spans[:, 1:3], np.where(taken, 1 - probability, probability), taken, phrases)
-
-
-def _judged(tagger: Tagger, tokens: SparseTokens) -> tuple[Candidates, NDArray[np.float64]]:
-    """Return the spans that are possible, and the calibrated probability of each."""
-    if isinstance(tagger, StackedTagger):
-        candidates, odds = tagger.judge(tokens)
-        return candidates, tagger.confidence(odds)
-    chain_ = chain_of(tagger)
-    if chain_ is None:
-        raise BeHealthyError("this model family gives no posteriors of spans: set train.family to stacked or crf")
-    candidates = chain_.candidates(tokens)
-    return candidates, candidates.posteriors
-
-
-def _taken(tagger: Tagger, tokens: SparseTokens, spans: NDArray[np.int64]) -> NDArray[np.bool_]:
-    chain_ = chain_of(tagger)
-    assert chain_ is not None
-    number = {label: place for place, label in enumerate(chain_.tag_set.labels)}
-    offsets = tokens.sentence_starts.tolist()
-    found = (
-        ((s, offsets[s] + first, offsets[s] + end, number[label]) for first, end, label in sentence)
-        for s, sentence in enumerate(tagger.spans(tokens))
-    )
-    taken = set(chain.from_iterable(found))
-    return np.array([tuple(span) in taken for span in spans.tolist()], dtype=np.bool_)
+    errors = np.where(mentions, 1 - judged.confidence, judged.confidence)
+    return Doubts(spans[:, 0], spans[:, 1:3], errors, mentions, phrases)

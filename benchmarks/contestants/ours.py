@@ -42,7 +42,7 @@ def learn(task: Task, folder: Path) -> None:
     train, dev = (read_features(folder / FEATURES / f"{split}.parquet") for split in ("train", "dev"))
     seen, held_out = held_out_of(train, dev, params.train.seed)
     _say(f"{params.train.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions")
-    learn_extractor(train, seen, held_out, attributes, params.train).save(folder)
+    learn_extractor(train, seen, held_out, attributes, params.train).extractor.save(folder)
 
 
 def learned_attributes(prepared: Path, features: Path, params: Params) -> AttributeExtractor:

@@ -35,7 +35,7 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     train, dev_part, test_part = (documents[documents["split"] == split] for split in ("train", "dev", "test"))
     dev, test = (compare(part, mentions, *predictions) for part in (dev_part, test_part))
     training = mentions.loc[mentions["document"].isin(train["document"]), "text"]
-    temperature = getattr(extractor.tagger, "temperature", None)
+    temperature = extractor.tagger.temperature
     scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, params)
     minutes = entry_minutes(documents["seconds"].tolist(), params.kpi)
     errors = error_table({"dev": dev, "test": test}, tokens)

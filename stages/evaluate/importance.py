@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
-from stages.evaluate.explanation import members_of, readable
+from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.lookup import RARE
 from stages.train.extractor import Extractor
-from stages.train.taggers.spans.stacked import chain_of
 
 COLUMNS = ("label", "attribute", "weight")
+
+_CLUSTER = re.compile(r"[ct]\d+=\d+")
+_SHOWN_MEMBERS = 3
 
 
 def top_attributes(extractor: Extractor, *, top: int = 20) -> pd.DataFrame:
@@ -35,7 +41,7 @@ def top_attributes(extractor: Extractor, *, top: int = 20) -> pd.DataFrame:
         No rows for a family without a linear chain. The names hold words of training notes: cache
         the table with DVC, do not put it in git.
     """
-    crf = chain_of(extractor.tagger)
+    crf = extractor.tagger.chain
     if crf is None:
         return pd.DataFrame({"label": [], "attribute": [], "weight": np.empty(0)})
     names, members = extractor.attributes.row_names(), members_of(extractor.attributes)
@@ -50,3 +56,27 @@ def top_attributes(extractor: Extractor, *, top: int = 20) -> pd.DataFrame:
         best = sorted(named, key=lambda row: (-margins[row], names[row]))
         rows += [(label, readable(names[row], members), margins[row]) for row in best[:top]]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def members_of(attributes: AttributeExtractor) -> dict[str, list[str]]:
+    """List a few words of each cluster, the first ones in the alphabet; rare words are in no list."""
+    members: dict[str, list[str]] = defaultdict(list)
+    for word, clusters in attributes.words.members().items():
+        for cluster in clusters:
+            if word.isalpha() and len(members[cluster]) < _SHOWN_MEMBERS:
+                members[cluster].append(word)
+    return members
+
+
+def readable(name: str, members: Mapping[str, Sequence[str]]) -> str:
+    """Say of a cluster which words are in it.
+
+    >>> readable("-1c64=3", {"c64=3": ["carcinoma", "tumour"]})
+    '-1c64=3 {carcinoma, tumour}'
+    """
+
+    def with_members(match: re.Match[str]) -> str:
+        words = members.get(match[0])
+        return f"{match[0]} {{{', '.join(words)}}}" if words else match[0]
+
+    return _CLUSTER.sub(with_members, name)

@@ -12,8 +12,6 @@ from stages.featurize.store import read_features
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor, learning_curve
 from stages.train.params import load_params
-from stages.train.reviewer import acceptance_leaderboard
-from stages.train.taggers.tokens.automl import leaderboard_of
 
 FEATURES = Path("data/features")
 MODELS = Path("models")
@@ -28,13 +26,12 @@ def main() -> None:
     seen, held_out = held_out_of(train, dev, params.seed)
 
     print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
-    extractor = learn_extractor(train, seen, held_out, attributes, params)
+    extractor, reviewers = learn_extractor(train, seen, held_out, attributes, params)
     extractor.save(MODELS)
-    write_csv(PLOTS / "leaderboard.csv", leaderboard_of(extractor.tagger))
-    accepting = acceptance_leaderboard(extractor.tagger, train.documents, params.acceptance, params.seed)
-    write_csv(PLOTS / "acceptance.csv", accepting)
-    if len(accepting):
-        print(accepting.to_string(index=False), flush=True)
+    write_csv(PLOTS / "leaderboard.csv", extractor.tagger.leaderboard())
+    write_csv(PLOTS / "acceptance.csv", reviewers)
+    if len(reviewers):
+        print(reviewers.to_string(index=False), flush=True)
 
     whole = extractor.tagger if seen is train else None
     curve = learning_curve(seen, held_out, attributes.n_rows, params, whole)

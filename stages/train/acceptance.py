@@ -15,12 +15,12 @@ from stages.common.checked import Header, read_header
 from stages.common.files import write_json
 from stages.common.params import Share
 
-_FEWEST = 100
+FEWEST = 100
 """Mentions from which on a precision is tested; perfect or not, fewer prove little."""
 
 
 @dataclass(frozen=True)
-class Judgements:
+class HeldOutPredictions:
     """Mentions that a tagger found in documents it had not learned from.
 
     Parameters
@@ -106,7 +106,7 @@ NOTHING_ACCEPTED = Acceptance(promised=1.0, risk=0.0, threshold=None)
 """For a model without a promise: a person sees everything."""
 
 
-def choose_threshold(judgements: Judgements, *, promised: float, risk: float) -> Acceptance:
+def choose_threshold(predictions: HeldOutPredictions, *, promised: float, risk: float) -> Acceptance:
     """Find the lowest threshold whose precision is shown to be at least `promised`.
 
     Thresholds are tried from the surest mentions downwards, each at level `risk`, and the search
@@ -118,16 +118,16 @@ def choose_threshold(judgements: Judgements, *, promised: float, risk: float) ->
 
     Parameters
     ----------
-    judgements : Judgements
+    predictions : HeldOutPredictions
     promised, risk : float
 
     Returns
     -------
     Acceptance
     """
-    order = np.argsort(-judgements.confidence, kind="stable")
-    confidence, right = judgements.confidence[order], judgements.right[order]
-    _, documents = np.unique(judgements.documents[order], return_inverse=True)
+    order = np.argsort(-predictions.confidence, kind="stable")
+    confidence, right = predictions.confidence[order], predictions.right[order]
+    _, documents = np.unique(predictions.documents[order], return_inverse=True)
     z = float(norm.ppf(1 - risk))
     threshold = None
     for count in _steps(confidence):
@@ -142,7 +142,7 @@ def choose_threshold(judgements: Judgements, *, promised: float, risk: float) ->
 def _steps(confidence: NDArray[np.float64]) -> Sequence[int]:
     """Numbers of accepted mentions to test: about every hundredth part, never between equal confidences."""
     total = len(confidence)
-    wanted = np.unique(np.linspace(_FEWEST, total, 100).astype(int)) if total >= _FEWEST else np.empty(0, dtype=int)
+    wanted = np.unique(np.linspace(FEWEST, total, 100).astype(int)) if total >= FEWEST else np.empty(0, dtype=int)
     ends = [int(np.searchsorted(-confidence, -confidence[count - 1], side="right")) for count in wanted]
     return sorted(set(ends))
 

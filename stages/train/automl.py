@@ -7,42 +7,12 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
-"""Takes what is true and what a model says of it."""
-
-Grid = Mapping[str, Sequence[Any]]
-"""Values by setting."""
-
-
-class Metric(NamedTuple):
-    """A column of the leaderboard.
-
-    Parameters
-    ----------
-    function : callable
-        Of the true classes and, by `on`, the predicted ones or their probabilities: those of the
-        second class where there are two, else one column a class.
-    on : str
-    greater_is_better : bool
-    """
-
-    function: MetricFunction
-    on: Literal["pred", "pred_proba"] = "pred"
-    greater_is_better: bool = True
-
-
-class Comparison(NamedTuple):
-    """What `compare` found; `best_estimator` is fitted on the whole table."""
-
-    leaderboard: pd.DataFrame
-    best_name: str
-    best_estimator: Any
+from stages.train.taggers.comparing import Comparison, Grid, Metric, MetricFunction
 
 
 def compare(

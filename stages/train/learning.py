@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,17 +13,33 @@ from stages.common.progress import steps
 from stages.common.scoring import Counts, strict_counts
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.store import FeatureTable
-from stages.train.acceptance import Judgements, choose_threshold
+from stages.train.acceptance import HeldOutPredictions, choose_threshold
+from stages.train.automl import compare
 from stages.train.extractor import Extractor
 from stages.train.held_out import by_hash
 from stages.train.params import TrainParams
-from stages.train.taggers.spans.stacked import StackedTagger
+from stages.train.reviewer import COLUMNS, review_mentions
 from stages.train.taggers.tagger import Tagger, family
+
+
+class Learned(NamedTuple):
+    """An extractor, and who might say which of its mentions need no person.
+
+    Parameters
+    ----------
+    extractor : Extractor
+    reviewers : DataFrame
+        As `stages.train.reviewer.Review.leaderboard`; no rows where nothing was compared.
+    """
+
+    extractor: Extractor
+    reviewers: pd.DataFrame
 
 
 def fit(train: FeatureTable, n_rows: int, params: TrainParams) -> Tagger:
     """Fit a tagger of the chosen family."""
-    return family(params.family).fit(train.tokens, train.spans, documents=train.documents, n_rows=n_rows, params=params)
+    kind = family(params.family)
+    return kind.fit(train.tokens, train.spans, documents=train.documents, n_rows=n_rows, params=params, compare=compare)
 
 
 def learn_extractor(
@@ -31,7 +48,7 @@ def learn_extractor(
     held_out: FeatureTable,
     attributes: AttributeExtractor,
     params: TrainParams,
-) -> Extractor:
+) -> Learned:
     """Fit and calibrate a tagger, and choose from which confidence on a mention needs no person.
 
     Parameters
@@ -43,31 +60,35 @@ def learn_extractor(
     attributes : AttributeExtractor
     params : TrainParams
     """
-    tagger, judgements = calibrated(train, seen, held_out, attributes.n_rows, params)
-    promise = params.acceptance
-    acceptance = choose_threshold(judgements, promised=promise.precision, risk=promise.risk)
-    return Extractor(attributes, tagger, replace(acceptance, suggestion=promise.suggestion))
+    tagger, predictions = calibrated(train, seen, held_out, attributes.n_rows, params)
+    promise, reviewers = params.acceptance, pd.DataFrame(columns=COLUMNS)
+    if tagger.out_of_fold is not None:
+        review = review_mentions(tagger.out_of_fold, train.documents, promise, params.seed)
+        reviewers, predictions = review.leaderboard, replace(predictions, confidence=review.confidence)
+        tagger = tagger if review.judge is None else tagger.judged_by(review.judge)
+    acceptance = choose_threshold(predictions, promised=promise.precision, risk=promise.risk)
+    return Learned(Extractor(attributes, tagger, replace(acceptance, suggestion=promise.suggestion)), reviewers)
 
 
 def calibrated(
     train: FeatureTable, seen: FeatureTable, held_out: FeatureTable, n_rows: int, params: TrainParams
-) -> tuple[Tagger, Judgements]:
+) -> tuple[Tagger, HeldOutPredictions]:
     """Fit on `train`, calibrate, and judge what is found in documents that were not learned from.
 
     A tagger that cross-validates itself is calibrated and judged by that. Any other is by the
     held-out documents, through a second model that saw only `seen` where these are part of `train`.
     """
     tagger = fit(train, n_rows, params)
-    if isinstance(tagger, StackedTagger) and tagger.out_of_fold is not None:
-        found = tagger.out_of_fold
-        numbers = _numbered(train.documents)[found.sentences]
-        return tagger, Judgements(found.confidence, found.right, numbers)
+    mentions = tagger.out_of_fold
+    if mentions is not None:
+        numbers = _numbered(train.documents)[mentions.sentences]
+        return tagger, HeldOutPredictions(mentions.confidence, mentions.right, numbers)
     witness = tagger if seen is train else fit(seen, n_rows, params)
     witness = witness.calibrated(held_out.tokens, held_out.spans)
-    return tagger.like(witness), _judged(witness, held_out)
+    return tagger.like(witness), _predictions(witness, held_out)
 
 
-def _judged(tagger: Tagger, held_out: FeatureTable) -> Judgements:
+def _predictions(tagger: Tagger, held_out: FeatureTable) -> HeldOutPredictions:
     numbers = _numbered(held_out.documents).tolist()
     rows = [
         (span.confidence, tuple(span[:3]) in set(gold), number)
@@ -75,7 +96,7 @@ def _judged(tagger: Tagger, held_out: FeatureTable) -> Judgements:
         for span in spans
     ]
     confidence, right, documents = zip(*rows, strict=True) if rows else ((), (), ())
-    return Judgements(
+    return HeldOutPredictions(
         np.array(confidence, dtype=np.float64), np.array(right, dtype=np.bool_), np.array(documents, dtype=np.int64)
     )
 
@@ -105,6 +126,6 @@ def learning_curve(
             continue
         tagger = whole if whole and share == 1.0 else fit(part, n_rows, params)
         pairs = zip(held_out.spans, tagger.spans(held_out.tokens), strict=True)
-        counts = sum((strict_counts(gold, found) for gold, found in pairs), Counts())
+        counts = sum((strict_counts(gold, predicted) for gold, predicted in pairs), Counts())
         rows.append((len(set(part.documents)), sum(map(len, part.spans)), counts.f1))
     return pd.DataFrame(rows, columns=["documents", "mentions", "f1"])

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.train.acceptance import Acceptance, Judgements, choose_threshold
+from stages.train.acceptance import Acceptance, HeldOutPredictions, choose_threshold
 
 
-def simulated(generator: np.random.Generator, documents: int, *, clustered: float) -> Judgements:
+def simulated(generator: np.random.Generator, documents: int, *, clustered: float) -> HeldOutPredictions:
     """Mentions whose confidence is calibrated, right and wrong together within a document."""
     sizes = generator.integers(1, 12, size=documents)
     numbers = np.repeat(np.arange(documents), sizes)
     confidence = generator.beta(6, 1, size=len(numbers))
     shift = np.repeat(generator.normal(0, clustered, size=documents), sizes)
     odds = np.log(confidence / (1 - confidence)) + shift
-    return Judgements(confidence, generator.random(len(numbers)) < 1 / (1 + np.exp(-odds)), numbers)
+    return HeldOutPredictions(confidence, generator.random(len(numbers)) < 1 / (1 + np.exp(-odds)), numbers)
 
 
 @pytest.mark.simulation
@@ -44,16 +44,16 @@ def test_the_promise_is_kept_where_no_threshold_keeps_it() -> None:
     given = 0
     for _ in range(trials):
         confidence, right = generator.random(documents), generator.random(documents) < 0.899
-        judgements = Judgements(confidence, right, np.arange(documents))
-        given += choose_threshold(judgements, promised=0.9, risk=0.05).threshold is not None
+        predictions = HeldOutPredictions(confidence, right, np.arange(documents))
+        given += choose_threshold(predictions, promised=0.9, risk=0.05).threshold is not None
     # 400 trials at 5%: 20 expected, 31 is the 99% bound of the binomial; going on after a failure breaks it.
     assert given <= 31
 
 
-def _in_steps(*shares: float) -> Judgements:
+def _in_steps(*shares: float) -> HeldOutPredictions:
     """Mentions in blocks of 1000 from the surest down, each block with its share of right ones."""
     right = np.concatenate([np.arange(1000) % 100 < round(share * 100) for share in shares])
-    return Judgements(np.linspace(0.99, 0.5, len(right)), right, np.arange(len(right)))
+    return HeldOutPredictions(np.linspace(0.99, 0.5, len(right)), right, np.arange(len(right)))
 
 
 def test_the_search_stops_at_the_first_threshold_that_fails() -> None:
@@ -78,18 +78,18 @@ def test_more_judgements_allow_more() -> None:
 
 @pytest.mark.parametrize("mentions", [0, 1, 99])
 def test_too_few_mentions_prove_nothing(mentions: int) -> None:
-    perfect = Judgements(np.full(mentions, 0.99), np.ones(mentions, dtype=bool), np.arange(mentions))
+    perfect = HeldOutPredictions(np.full(mentions, 0.99), np.ones(mentions, dtype=bool), np.arange(mentions))
     assert choose_threshold(perfect, promised=0.95, risk=0.05).threshold is None
 
 
 def test_one_document_proves_nothing() -> None:
-    perfect = Judgements(np.full(500, 0.99), np.ones(500, dtype=bool), np.zeros(500, dtype=np.int64))
+    perfect = HeldOutPredictions(np.full(500, 0.99), np.ones(500, dtype=bool), np.zeros(500, dtype=np.int64))
     assert choose_threshold(perfect, promised=0.95, risk=0.05).threshold is None
 
 
 def test_equal_confidences_are_accepted_together() -> None:
     right = np.r_[np.ones(300), np.zeros(300)].astype(bool)
-    tied = Judgements(np.full(600, 0.9), right, np.arange(600))
+    tied = HeldOutPredictions(np.full(600, 0.9), right, np.arange(600))
     assert choose_threshold(tied, promised=0.9, risk=0.05).threshold is None
 
 
@@ -97,7 +97,7 @@ def test_the_order_of_the_mentions_does_not_matter() -> None:
     generator = np.random.default_rng(5)
     one = simulated(generator, 400, clustered=0.5)
     order = generator.permutation(len(one.right))
-    other = Judgements(one.confidence[order], one.right[order], one.documents[order])
+    other = HeldOutPredictions(one.confidence[order], one.right[order], one.documents[order])
     assert choose_threshold(one, promised=0.9, risk=0.05) == choose_threshold(other, promised=0.9, risk=0.05)
 
 

@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from production.explain.__main__ import main, page_of, printable, show
+from production.explain.explanation import Balance, ExplainedSpan, Share, explain
 from stages.common.tags import TokenSpan
-from stages.evaluate.explain import main, page_of, printable, show
-from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain, readable
-from stages.evaluate.importance import COLUMNS, top_attributes
+from stages.evaluate.importance import COLUMNS, readable, top_attributes
 from stages.featurize.collecting import collect_attributes
 from stages.params import load_params
 from stages.prepare.segmentation import split_sentences, tokenize
@@ -267,7 +267,7 @@ def test_a_file_that_cannot_be_explained(
 def test_text_comes_from_standard_input_and_goes_to_a_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extractor: Extractor, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("stages.evaluate.explain.load_extractor", lambda folder: extractor)
+    monkeypatch.setattr("production.explain.__main__.load_extractor", lambda folder: extractor)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode())))
     assert main(["--html", str(tmp_path / "why.html"), "--candidates"]) == 0
     assert "<mark" in (tmp_path / "why.html").read_text(encoding="utf-8")

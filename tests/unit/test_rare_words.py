@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from production.explain.explanation import explain
 from stages.common.tags import TokenSpan
-from stages.evaluate.explanation import explain
 from stages.evaluate.importance import top_attributes
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.lookup import RARE

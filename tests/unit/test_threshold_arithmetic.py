@@ -15,7 +15,7 @@ from stages.common.files import read_json
 from stages.train.acceptance import (
     NOTHING_ACCEPTED,
     Acceptance,
-    Judgements,
+    HeldOutPredictions,
     _lower_bound,
     _steps,
     choose_threshold,
@@ -73,26 +73,26 @@ def test_a_step_takes_all_of_the_same_confidence() -> None:
     assert _steps(confidence) == [130, 180, 200]
 
 
-def surest_first(right: list[bool]) -> Judgements:
+def surest_first(right: list[bool]) -> HeldOutPredictions:
     """One mention a document, each a little less sure than the one before."""
     count = len(right)
-    return Judgements(np.linspace(0.999, 0.5, count), np.array(right), np.arange(count))
+    return HeldOutPredictions(np.linspace(0.999, 0.5, count), np.array(right), np.arange(count))
 
 
 def test_the_threshold_is_that_of_the_last_step_that_held() -> None:
-    judgements = surest_first([True] * 150 + [False] * 49)
-    held = [count for count in _steps(judgements.confidence) if wilson(judgements.right[:count].tolist()) >= 0.95]
-    found = choose_threshold(judgements, promised=0.95, risk=0.05).threshold
-    last = float(judgements.confidence[max(held) - 1])
+    predictions = surest_first([True] * 150 + [False] * 49)
+    held = [count for count in _steps(predictions.confidence) if wilson(predictions.right[:count].tolist()) >= 0.95]
+    found = choose_threshold(predictions, promised=0.95, risk=0.05).threshold
+    last = float(predictions.confidence[max(held) - 1])
     assert found is not None
     assert last <= found < last + 1e-6
     assert found == round(found, 6)
 
 
 def test_the_risk_decides_how_sure_the_bound_is() -> None:
-    judgements = surest_first([True] * 120 + [False] * 4 + [True] * 300)
+    predictions = surest_first([True] * 120 + [False] * 4 + [True] * 300)
     strict, usual, loose = (
-        choose_threshold(judgements, promised=0.95, risk=risk).threshold for risk in (0.001, 0.05, 0.4)
+        choose_threshold(predictions, promised=0.95, risk=risk).threshold for risk in (0.001, 0.05, 0.4)
     )
     assert strict is None
     assert usual is not None and loose is not None

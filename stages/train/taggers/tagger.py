@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, cast
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
+from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions
 
 if TYPE_CHECKING:
     from stages.train.params import TrainParams
+    from stages.train.taggers.chain.crf import CrfTagger
+    from stages.train.taggers.comparing import Compare
+    from stages.train.taggers.spans.mention_judge import MentionJudge
 
 FAMILIES = {
     "stacked": "stages.train.taggers.spans.stacked:StackedTagger",
@@ -22,7 +27,7 @@ FAMILIES = {
     "token-logistic": "stages.train.taggers.tokens.logistic:TokenLogistic",
     "token-automl": "stages.train.taggers.tokens.automl:TokenAutoml",
 }
-"""Model families by name; a new one is one new module and one line here."""
+"""Model families by name; a new one is one new module, one line here, and what it is told by in `params`."""
 
 
 class TaggedSpan(NamedTuple):
@@ -35,7 +40,10 @@ class TaggedSpan(NamedTuple):
 
 
 class Tagger(Protocol):
-    """Learns from tagged sentences and tags new ones."""
+    """Learns from tagged sentences and tags new ones: all that the rooms around it ask of a model family.
+
+    A family that lacks a part says so, with None or an empty table; nobody asks for its class.
+    """
 
     @classmethod
     def fit(
@@ -46,6 +54,7 @@ class Tagger(Protocol):
         documents: Sequence[str],
         n_rows: int,
         params: TrainParams,
+        compare: Compare,
     ) -> Self:
         """Learn from sentences and their gold spans.
 
@@ -60,6 +69,9 @@ class Tagger(Protocol):
         n_rows : int
             Number of attributes.
         params : TrainParams
+        compare : Compare
+            Compares classifiers, for families that learn by choosing among them. It is handed in, so
+            that what serves does not depend on the library that compares.
         """
         ...
 
@@ -78,6 +90,43 @@ class Tagger(Protocol):
 
         These are what the model may have missed: no mentions, but held possible with a confidence
         of at least `least`. They do not overlap each other.
+        """
+        ...
+
+    def judge(self, tokens: SparseTokens) -> JudgedSpans:
+        """Return the spans that are held possible, the mentions among them, with calibrated confidence.
+
+        A mention that is held too unlikely to be a candidate may be missing.
+        """
+        ...
+
+    def shares(self, judged: JudgedSpans) -> list[LogOdds] | None:
+        """Share the log odds of judged spans among the evidence; None for a family that has no evidence of spans."""
+        ...
+
+    @property
+    def chain(self) -> CrfTagger | None:
+        """The linear chain that the tagger is, or has a part in; None for a family without one."""
+        ...
+
+    @property
+    def temperature(self) -> float | None:
+        """What the tagger's own log odds are divided by; None where they are calibrated in another way."""
+        ...
+
+    @property
+    def out_of_fold(self) -> OutOfFoldMentions | None:
+        """What the tagger found while it cross-validated itself; None when it did not, and once it was saved."""
+        ...
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return the classifiers that the tagger was chosen from; no rows for a family that compares none."""
+        ...
+
+    def judged_by(self, judge: MentionJudge) -> Self:
+        """Return the same tagger with the confidence of its mentions from `judge`.
+
+        Asked only of a tagger that has mentions out of fold, from which the judge has learned.
         """
         ...
 

@@ -41,7 +41,7 @@ class Candidates:
         return np.searchsorted(self.spans[:, 0], np.arange(sentences + 1)).astype(np.int64)
 
 
-def beside(
+def choose_suggestions(
     candidates: Candidates,
     confidence: NDArray[np.float64],
     mentions: NDArray[np.int32],

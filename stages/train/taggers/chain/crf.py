@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
@@ -20,12 +21,15 @@ from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.attributes.tokens import FormScores, SparseTokens
 from stages.train.taggers.calibration import fit_temperature
 from stages.train.taggers.chain import kernels, learning_kernels
-from stages.train.taggers.chain.candidates import LEAST, LONGEST, Candidates, beside, tagged_spans
+from stages.train.taggers.chain.candidates import LEAST, LONGEST, Candidates, choose_suggestions, tagged_spans
+from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions, no_leaderboard
 from stages.train.taggers.spans import span_kernels
 from stages.train.taggers.tagger import TaggedSpan
 
 if TYPE_CHECKING:
     from stages.train.params import CrfParams, TrainParams
+    from stages.train.taggers.comparing import Compare
+    from stages.train.taggers.spans.mention_judge import MentionJudge
 
 
 @dataclass(frozen=True)
@@ -98,14 +102,14 @@ class CrfTagger:
         documents: Sequence[str] = (),
         n_rows: int,
         params: TrainParams,
+        compare: Compare | None = None,
         labels: Sequence[str] | None = None,
     ) -> Self:
         """Learn `params.crf.runs` models in different orders and average their weights.
 
-        `documents` do not matter to a chain; `labels` are those of the spans unless given.
+        `documents` and `compare` do not matter to a chain; `labels` are those of the spans unless given.
         """
-        found = labels or sorted({label for sentence in spans for _, _, label in sentence})
-        tag_set = TagSet(tuple(found))
+        tag_set = TagSet(tuple(labels or sorted({label for sentence in spans for _, _, label in sentence})))
         text = learning_kernels.text_of(tokens, _encode(tokens, spans, tag_set), n_rows)
 
         def learn(run: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -144,17 +148,60 @@ class CrfTagger:
             for offset, sentence in zip(tokens.sentence_starts.tolist(), tagged, strict=False)
             for span in sentence
         ]
-        found = self.candidates(tokens, least=least)
-        possible = beside(found, found.posteriors, np.array(mentions, dtype=np.int32).reshape(-1, 2), least, tokens)
-        return tagged, tagged_spans(found.spans[possible], found.posteriors[possible], self.tag_set.labels, tokens)
+        candidates = self.candidates(tokens, least=least)
+        spans, posteriors = candidates.spans, candidates.posteriors
+        ends = np.array(mentions, dtype=np.int32).reshape(-1, 2)
+        suggested = choose_suggestions(candidates, posteriors, ends, least, tokens)
+        return tagged, tagged_spans(spans[suggested], posteriors[suggested], self.tag_set.labels, tokens)
+
+    def judge(self, tokens: SparseTokens) -> JudgedSpans:
+        """Return the candidates with their posteriors, and which of them are mentions."""
+        candidates = self.candidates(tokens)
+        number = {label: place for place, label in enumerate(self.tag_set.labels)}
+        offsets = tokens.sentence_starts.tolist()
+        mentions = {
+            (s, offsets[s] + first, offsets[s] + end, number[label])
+            for s, sentence in enumerate(self.spans(tokens))
+            for first, end, label in sentence
+        }
+        is_mention = np.array([tuple(span) in mentions for span in candidates.spans.tolist()], dtype=np.bool_)
+        unlikely = np.zeros(len(is_mention), dtype=np.bool_)  # the best sequence decides, and no threshold
+        return JudgedSpans(candidates.spans, self.tag_set.labels, candidates.posteriors, is_mention, unlikely)
+
+    def shares(self, judged: JudgedSpans) -> list[LogOdds] | None:
+        """Return None: a chain weighs attributes of tokens."""
+        return None
+
+    @property
+    def chain(self) -> CrfTagger | None:
+        """The tagger itself."""
+        return self
+
+    @property
+    def out_of_fold(self) -> OutOfFoldMentions | None:
+        """None: a chain is calibrated on held-out documents."""
+        return None
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return no rows: nothing was compared."""
+        return no_leaderboard()
+
+    def judged_by(self, judge: MentionJudge) -> Self:
+        """Refuse: there is no evidence that the judge could weigh.
+
+        Raises
+        ------
+        TypeError
+        """
+        raise TypeError("a chain has no evidence of spans for a judge")
 
     def candidates(self, tokens: SparseTokens, *, least: float = LEAST) -> Candidates:
         """List the spans whose posterior, at the fitted temperature, is at least `least`."""
-        found = span_kernels.find_candidates(
+        spans, posteriors, outside = span_kernels.find_candidates(
             *self.inputs(tokens), *self.scores,
             self.temperature, len(self.tag_set.labels), least, LONGEST,
         )  # fmt: skip
-        return Candidates(*found)
+        return Candidates(spans, posteriors, outside)
 
     def posteriors(
         self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], temperature: float

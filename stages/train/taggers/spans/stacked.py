@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -23,17 +24,20 @@ from stages.common.files import write_json
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.calibration import fit_scaling
-from stages.train.taggers.chain.candidates import Candidates, beside, tagged_spans
+from stages.train.taggers.chain.candidates import Candidates, choose_suggestions, tagged_spans
 from stages.train.taggers.chain.crf import CrfTagger
+from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions, no_leaderboard
 from stages.train.taggers.spans import tree_kernels
 from stages.train.taggers.spans.evidence.evidence import NAMES, gather_evidence
+from stages.train.taggers.spans.mention_judge import MentionJudge
 from stages.train.taggers.spans.out_of_fold import cross_scores, fold_of, propose_out_of_fold
 from stages.train.taggers.spans.statistics import SpanStatistics, span_table
 from stages.train.taggers.spans.trees import BoostedTrees
-from stages.train.taggers.tagger import TaggedSpan, Tagger
+from stages.train.taggers.tagger import TaggedSpan
 
 if TYPE_CHECKING:
     from stages.train.params import TrainParams
+    from stages.train.taggers.comparing import Compare
 
 _THRESHOLDS = np.arange(0.20, 0.61, 0.02)
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -44,6 +48,15 @@ class _Header(Header):
 
     threshold: float = Field(gt=0, lt=1)
     scaling: tuple[_Finite, _Finite]
+    judge: bool = False
+
+
+class _Weighed(NamedTuple):
+    """Candidates, what speaks for them, and the log odds that each is a mention."""
+
+    candidates: Candidates
+    evidence: NDArray[np.float32]
+    odds: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -59,8 +72,10 @@ class StackedTagger:
         Probability that a span must exceed; the one with the best strict F1 in cross-validation.
     scaling : (float, float)
         Slope and intercept that calibrate the log odds, fitted out of fold.
-    out_of_fold : OutOfFold, optional
-        The mentions found while learning, in documents that the judges had not seen; not saved.
+    mention_judge : MentionJudge, optional
+        Gives the mentions their confidence in place of the trees.
+    out_of_fold : OutOfFoldMentions, optional
+        The mentions found while learning, in documents that chain and trees had not seen; not saved.
     """
 
     crf: CrfTagger
@@ -68,7 +83,8 @@ class StackedTagger:
     trees: BoostedTrees
     threshold: float
     scaling: tuple[float, float] = (1.0, 0.0)
-    out_of_fold: OutOfFold | None = field(default=None, compare=False, repr=False)
+    mention_judge: MentionJudge | None = None
+    out_of_fold: OutOfFoldMentions | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def fit(
@@ -79,8 +95,9 @@ class StackedTagger:
         documents: Sequence[str],
         n_rows: int,
         params: TrainParams,
+        compare: Compare | None = None,
     ) -> Self:
-        """Learn the CRF from everything, and the trees from what out-of-fold CRFs propose."""
+        """Learn the CRF from everything, and the trees from what out-of-fold CRFs propose; nothing is compared."""
         crf = CrfTagger.fit(tokens, spans, n_rows=n_rows, params=params)
         labels = crf.tag_set.labels
         folds = fold_of(documents, params.span.folds)
@@ -89,15 +106,16 @@ class StackedTagger:
         right = _is_in(candidates.spans, truth)
         odds = cross_scores(table, right, folds[candidates.spans[:, 0]], params)
         threshold = _best_threshold(candidates, odds, right, len(truth), tokens.sentences)
-        chosen = _choose(candidates, odds, threshold, tokens.sentences)
-        scaling = fit_scaling(odds[chosen], right[chosen])
+        mentions = _choose(candidates, odds, threshold, tokens.sentences)
+        scaling = fit_scaling(odds[mentions], right[mentions])
+        confidence = _calibrated(odds[mentions], scaling)
         return cls(
             crf,
             SpanStatistics.learn(tokens, spans, labels),
             BoostedTrees.fit(table, right, params.span, params.seed),
             threshold,
             scaling,
-            OutOfFold(candidates.spans[chosen, 0], table[chosen], _calibrated(odds[chosen], scaling), right[chosen]),
+            out_of_fold=OutOfFoldMentions(candidates.spans[mentions, 0], table[mentions], confidence, right[mentions]),
         )
 
     def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
@@ -106,34 +124,64 @@ class StackedTagger:
 
     def tag(self, tokens: SparseTokens) -> list[list[TaggedSpan]]:
         """Return the mentions of each sentence with the calibrated probability that they are right."""
-        candidates, odds = self.judge(tokens)
-        chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
-        return self._named(candidates, self.confidence(odds), chosen, tokens)
+        judged = self.judge(tokens)
+        return self._named(judged, judged.mentions, tokens)
 
     def tag_and_suggest(
         self, tokens: SparseTokens, least: float
     ) -> tuple[list[list[TaggedSpan]], list[list[TaggedSpan]]]:
         """Return the mentions, and beside them the spans whose calibrated probability is at least `least`."""
-        candidates, odds = self.judge(tokens)
-        chosen = _choose(candidates, odds, self.threshold, tokens.sentences)
-        confidence = self.confidence(odds)
-        possible = beside(candidates, confidence, candidates.spans[chosen, 1:3], least, tokens)
-        tagged, suggested = (self._named(candidates, confidence, those, tokens) for those in (chosen, possible))
-        return tagged, suggested
+        weighed = self._weigh(tokens)
+        judged = self._judged(weighed, tokens)
+        ends = judged.spans[judged.mentions, 1:3]
+        suggested = choose_suggestions(weighed.candidates, judged.confidence, ends, least, tokens)
+        return self._named(judged, judged.mentions, tokens), self._named(judged, suggested, tokens)
 
-    def _named(
-        self, candidates: Candidates, confidence: NDArray[np.float64], chosen: NDArray[np.bool_], tokens: SparseTokens
-    ) -> list[list[TaggedSpan]]:
-        return tagged_spans(candidates.spans[chosen], confidence[chosen], self.crf.tag_set.labels, tokens)
+    def _named(self, judged: JudgedSpans, wanted: NDArray[np.bool_], tokens: SparseTokens) -> list[list[TaggedSpan]]:
+        return tagged_spans(judged.spans[wanted], judged.confidence[wanted], judged.labels, tokens)
 
-    def confidence(self, odds: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the calibrated probability that candidates with these log odds are mentions."""
-        return _calibrated(odds, self.scaling)
+    def judge(self, tokens: SparseTokens) -> JudgedSpans:
+        """Return the candidates with their calibrated probability, the evidence on them, and which are mentions."""
+        return self._judged(self._weigh(tokens), tokens)
 
-    def judge(self, tokens: SparseTokens) -> tuple[Candidates, NDArray[np.float64]]:
-        """Return the candidates of the text and the log odds that each is a mention."""
+    def _weigh(self, tokens: SparseTokens) -> _Weighed:
         candidates = self.crf.candidates(tokens)
-        return candidates, self.trees.log_odds(gather_evidence(candidates, tokens, self.statistics))
+        evidence = gather_evidence(candidates, tokens, self.statistics)
+        return _Weighed(candidates, evidence, self.trees.log_odds(evidence))
+
+    def _judged(self, weighed: _Weighed, tokens: SparseTokens) -> JudgedSpans:
+        candidates, evidence, odds = weighed
+        mentions = _choose(candidates, odds, self.threshold, tokens.sentences)
+        confidence = _calibrated(odds, self.scaling)
+        if self.mention_judge is not None:
+            confidence[mentions] = self.mention_judge.confidence(evidence[mentions], confidence[mentions])
+        unlikely = _probability(odds) <= self.threshold
+        return JudgedSpans(candidates.spans, self.crf.tag_set.labels, confidence, mentions, unlikely, evidence)
+
+    def shares(self, judged: JudgedSpans) -> list[LogOdds] | None:
+        """Share the log odds of the trees among the columns of the evidence."""
+        if judged.evidence is None:
+            return None
+        rows = (self.trees.contributions(row).tolist() for row in judged.evidence)
+        return [LogOdds(row[-1], tuple(zip(NAMES, row, strict=False))) for row in rows]
+
+    @property
+    def chain(self) -> CrfTagger | None:
+        """The CRF that proposes."""
+        return self.crf
+
+    @property
+    def temperature(self) -> float | None:
+        """None: slope and intercept calibrate the log odds."""
+        return None
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return no rows: nothing was compared."""
+        return no_leaderboard()
+
+    def judged_by(self, judge: MentionJudge) -> Self:
+        """Return the same tagger with the confidence of its mentions from `judge`."""
+        return replace(self, mention_judge=judge)
 
     def calibrated(self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]]) -> Self:
         """Return the same tagger: it was calibrated out of fold, on more than any held-out part."""
@@ -160,7 +208,11 @@ class StackedTagger:
         self.crf.save(folder / "crf")
         self.statistics.save(folder / "statistics")
         self.trees.save(folder / "trees")
-        write_json(folder / "spans.json", {"threshold": self.threshold, "scaling": list(self.scaling)}, digits=6)
+        header: dict[str, object] = {"threshold": self.threshold, "scaling": list(self.scaling)}
+        if self.mention_judge is not None:
+            self.mention_judge.save(folder / "judge")
+            header |= {"judge": True}
+        write_json(folder / "spans.json", header, digits=6)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -179,44 +231,21 @@ class StackedTagger:
             BoostedTrees.load(folder / "trees", len(NAMES)),
             header.threshold,
             header.scaling,
+            MentionJudge.load(folder / "judge", len(NAMES)) if header.judge else None,
         )
-
-
-def chain_of(tagger: Tagger) -> CrfTagger | None:
-    """Return the linear chain of a tagger, or None for a family that has none."""
-    if isinstance(tagger, CrfTagger):
-        return tagger
-    return tagger.crf if isinstance(tagger, StackedTagger) else None
-
-
-@dataclass(frozen=True)
-class OutOfFold:
-    """Mentions that were found in documents which neither CRF nor trees had learned from.
-
-    Parameters
-    ----------
-    sentences : int32 array of shape (mentions,)
-    evidence : float32 array of shape (mentions, columns)
-        Columns as in `stages.train.taggers.spans.evidence.evidence.NAMES`.
-    confidence : float64 array of shape (mentions,)
-        Calibrated.
-    right : bool array of shape (mentions,)
-        Whether the mention is exactly a gold one: what a reviewer would accept.
-    """
-
-    sentences: NDArray[np.int32]
-    evidence: NDArray[np.float32]
-    confidence: NDArray[np.float64]
-    right: NDArray[np.bool_]
 
 
 def _calibrated(odds: NDArray[np.float64], scaling: tuple[float, float]) -> NDArray[np.float64]:
     slope, intercept = scaling
-    return 1 / (1 + np.exp(-(slope * odds + intercept)))
+    return _probability(slope * odds + intercept)
+
+
+def _probability(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-odds))
 
 
 def _choose(candidates: Candidates, odds: NDArray[np.float64], threshold: float, sentences: int) -> NDArray[np.bool_]:
-    gains = 1 / (1 + np.exp(-odds)) - threshold
+    gains = _probability(odds) - threshold
     return tree_kernels.select(candidates.spans, gains, candidates.of_sentence(sentences))
 
 
@@ -229,7 +258,7 @@ def _best_threshold(
     candidates: Candidates, odds: NDArray[np.float64], right: NDArray[np.bool_], gold: int, sentences: int
 ) -> float:
     def f1(threshold: float) -> float:
-        chosen = _choose(candidates, odds, threshold, sentences)
-        return 2 * int(right[chosen].sum()) / max(1, int(chosen.sum()) + gold)
+        mentions = _choose(candidates, odds, threshold, sentences)
+        return 2 * int(right[mentions].sum()) / max(1, int(mentions.sum()) + gold)
 
     return round(float(max(_THRESHOLDS, key=f1)), 2)

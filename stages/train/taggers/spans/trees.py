@@ -61,10 +61,11 @@ class BoostedTrees:
             "verbosity": -1,
         }
         booster = lightgbm.train(settings, lightgbm.Dataset(table, right.astype(np.int8)), params.trees)
-        return cls._from_dump(booster.dump_model()["tree_info"])
+        return cls.from_dump(booster.dump_model()["tree_info"])
 
     @classmethod
-    def _from_dump(cls, trees: list[dict[str, Any]]) -> Self:
+    def from_dump(cls, trees: list[dict[str, Any]]) -> Self:
+        """Take over trees as LightGBM's `dump_model` lists them under ``tree_info``."""
         nodes: list[tuple[int, float, int, int, float]] = []
         roots = [_add(tree["tree_structure"], nodes) for tree in trees]
         columns = list(zip(*nodes, strict=True))

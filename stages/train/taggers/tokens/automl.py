@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
-from stages.train.automl import Comparison, Grid, MetricFunction, compare
 from stages.train.taggers.chain.crf import CrfTagger
+from stages.train.taggers.comparing import Compare, Comparison, Grid, MetricFunction
+from stages.train.taggers.judged import no_leaderboard
 from stages.train.taggers.tokens.logistic import sparse_matrix, tag_numbers, tag_set_of, tag_weights, transition_scores
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ INCLUDED = ("lr", "lda", "ridge", "nb", "dt", "et", "lightgbm")
 
 KEPT = ("lr", "lda")
 """Those that can be kept: linear, and their scores are log probabilities, which a chain can add up."""
-
-COLUMNS = ["model", "mention_f1", "macro_f1", "accuracy"]
-"""Of the leaderboard, by tokens: micro F1 of all tags but O, macro F1 of all tags, share of right tags."""
 
 _GRIDS: dict[str, Grid] = {
     "lr": {"C": [0.01, 0.03, 0.1, 0.3, 3.0, 10.0]},
@@ -53,7 +51,8 @@ class _Table(NamedTuple):
 class TokenAutoml(CrfTagger):
     """A chain whose weights come from the best linear classifier of the leaderboard."""
 
-    leaderboard: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
+    compared: pd.DataFrame | None = None
+    """The leaderboard; None once the tagger was saved."""
 
     @classmethod
     def fit(
@@ -64,9 +63,12 @@ class TokenAutoml(CrfTagger):
         documents: Sequence[str] = (),
         n_rows: int,
         params: TrainParams,
+        compare: Compare | None = None,
         labels: Sequence[str] | None = None,
     ) -> Self:
         """Compare on a sample of the tokens, folds by document; fit the best linear model to all tokens."""
+        if compare is None:
+            raise TypeError("the family token-automl learns by comparing classifiers: hand in what compares them")
         from sklearn.base import clone
         from threadpoolctl import threadpool_limits
 
@@ -76,19 +78,18 @@ class TokenAutoml(CrfTagger):
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a linear model need not have converged to be the best
             table = _table(tokens, gold, n_rows, settings, params.seed)
-            chosen = _sample(gold, settings.tokens, params.seed)
+            sample = _sample(gold, settings.tokens, params.seed)
             document = np.repeat(pd.factorize(np.asarray(documents))[0], np.diff(tokens.sentence_starts))
-            found = _compared(table.columns[chosen], gold[chosen], document[chosen], settings, params.seed)
-            model = clone(found.best_estimator).fit(table.columns, gold)
+            columns, of_documents = table.columns[sample], document[sample]
+            comparison = _compared(compare, columns, gold[sample], of_documents, settings, params.seed)
+            model = clone(comparison.best_estimator).fit(table.columns, gold)
         weights = _with_intercept(table.back @ model.coef_.T, model.intercept_, tokens)
         transitions = transition_scores(tokens, gold, tag_set, params.token_logistic.transitions)
-        return cls(tag_set, tag_weights(model, weights, len(tag_set.tags)), transitions, 1.0, found.leaderboard)
+        return cls(tag_set, tag_weights(model, weights, len(tag_set.tags)), transitions, 1.0, comparison.leaderboard)
 
-
-def leaderboard_of(tagger: object) -> pd.DataFrame:
-    """Return the leaderboard that a tagger was chosen from; no rows where its family has none."""
-    board: pd.DataFrame = getattr(tagger, "leaderboard", pd.DataFrame(columns=COLUMNS))
-    return board
+    def leaderboard(self) -> pd.DataFrame:
+        """Return the classifiers that were compared, best first."""
+        return no_leaderboard() if self.compared is None else self.compared
 
 
 def _table(
@@ -121,6 +122,7 @@ def _sample(gold: NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64]:
 
 
 def _compared(
+    compare: Compare,
     columns: NDArray[np.float64],
     gold: NDArray[np.int64],
     documents: NDArray[np.int64],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from stages.train.params import TrainParams
+    from stages.train.taggers.comparing import Compare
 
 _SMOOTHING = 0.5
 
@@ -39,9 +40,10 @@ class TokenLogistic(CrfTagger):
         documents: Sequence[str] = (),
         n_rows: int,
         params: TrainParams,
+        compare: Compare | None = None,
         labels: Sequence[str] | None = None,
     ) -> Self:
-        """Learn the weights by L-BFGS, one row of probabilities a token; `documents` do not matter."""
+        """Learn the weights by L-BFGS, one row of probabilities a token; `documents` and `compare` do not matter."""
         from sklearn.linear_model import LogisticRegression
         from threadpoolctl import threadpool_limits
 

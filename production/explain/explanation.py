@@ -8,31 +8,25 @@ by the temperature, so that both are in log odds. A family that has neither stil
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-
 from stages.common.documents import Token
+from stages.evaluate.importance import members_of, readable
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.parts import Sentences
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.extractor import Extractor
 from stages.train.taggers.chain.crf import CrfTagger
-from stages.train.taggers.spans.evidence.evidence import NAMES, gather_evidence
-from stages.train.taggers.spans.stacked import StackedTagger, chain_of
+from stages.train.taggers.judged import LogOdds
 from stages.train.taggers.tagger import Tagger
 
 TAG_ORDER = "order of tags"
 """Share of the transitions between tags, with no mention on either side."""
-
-_CLUSTER = re.compile(r"[ct]\d+=\d+")
-_SHOWN_MEMBERS = 3
 
 
 class Share(NamedTuple):
@@ -100,9 +94,9 @@ class _Judged(NamedTuple):
     """A span in tokens of the whole text, before anything is named."""
 
     confidence: float
-    chosen: bool
-    below: bool
-    evidence: Sequence[float] | None
+    is_mention: bool
+    unlikely: bool
+    log_odds: LogOdds | None
 
 
 _Key = tuple[int, int, int, str]
@@ -123,13 +117,13 @@ def explain(extractor: Extractor, text: str) -> list[ExplainedSpan]:
     list of ExplainedSpan
         In order of their offsets. Those without a verdict are exactly what `Extractor.extract` finds.
     """
-    sentences = [found for start, end in split_sentences(text) if (found := tokenize(text, start, end))]
+    sentences = [sentence for start, end in split_sentences(text) if (sentence := tokenize(text, start, end))]
     if not sentences:
         return []
     words = [[text[token.start : token.end] for token in sentence] for sentence in sentences]
     tokens, tagger = extractor.attributes.transform(words), extractor.tagger
     judged = dict(sorted(_judge(tagger, tokens).items()))
-    chain, name_of = chain_of(tagger), _names(extractor.attributes, words)
+    chain, name_of = tagger.chain, _names(extractor.attributes, words)
     flat = [token for sentence in sentences for token in sentence]
     return [
         ExplainedSpan(
@@ -138,7 +132,7 @@ def explain(extractor: Extractor, text: str) -> list[ExplainedSpan]:
             key[3],
             span.confidence,
             verdict,
-            None if span.evidence is None else _balance(span.evidence[-1], zip(NAMES, span.evidence, strict=False)),
+            None if span.log_odds is None else _balance(*span.log_odds),
             None if chain is None else _chain_balance(chain, tokens, key, name_of),
         )
         for (key, span), verdict in zip(judged.items(), _verdicts(judged, flat, text), strict=True)
@@ -148,47 +142,31 @@ def explain(extractor: Extractor, text: str) -> list[ExplainedSpan]:
 def _judge(tagger: Tagger, tokens: SparseTokens) -> dict[_Key, _Judged]:
     """List the mentions and the candidates beside them."""
     starts = tokens.sentence_starts.tolist()
-    found = {
-        (s, starts[s] + span.first, starts[s] + span.end, span.label): _Judged(span.confidence, True, False, None)
+    mentions = {
+        (s, starts[s] + span.first, starts[s] + span.end, span.label): span.confidence
         for s, sentence in enumerate(tagger.tag(tokens))
         for span in sentence
     }
-    if isinstance(tagger, StackedTagger):
-        return _candidates_of_trees(tagger, tokens, found)
-    if isinstance(tagger, CrfTagger):
-        candidates = tagger.candidates(tokens)
-        keys = _keys(candidates.spans.tolist(), tagger)
-        near = zip(keys, candidates.posteriors.tolist(), strict=True)
-        return {key: _Judged(p, False, False, None) for key, p in near} | found
-    return found
-
-
-def _candidates_of_trees(
-    tagger: StackedTagger, tokens: SparseTokens, found: Mapping[_Key, _Judged]
-) -> dict[_Key, _Judged]:
-    candidates, odds = tagger.judge(tokens)
-    table = gather_evidence(candidates, tokens, tagger.statistics)
-    confidence = tagger.confidence(odds)
-    below = 1 / (1 + np.exp(-odds)) <= tagger.threshold
-    judged = {}
-    for i, key in enumerate(_keys(candidates.spans.tolist(), tagger.crf)):
-        shares = tagger.trees.contributions(table[i]).tolist()
-        judged[key] = _Judged(float(confidence[i]), key in found, bool(below[i]), shares)
-    return judged
-
-
-def _keys(spans: Iterable[Sequence[int]], crf: CrfTagger) -> list[_Key]:
-    return [(s, first, end, crf.tag_set.labels[label]) for s, first, end, label in spans]
+    judged = tagger.judge(tokens)
+    log_odds: Sequence[LogOdds | None] = tagger.shares(judged) or [None] * len(judged.spans)
+    spans = {}
+    for (s, first, end, label), confidence, unlikely, shares in zip(
+        judged.spans.tolist(), judged.confidence.tolist(), judged.unlikely.tolist(), log_odds, strict=True
+    ):
+        key = (s, first, end, judged.labels[label])
+        spans[key] = _Judged(mentions.get(key, confidence), key in mentions, unlikely, shares)
+    others = {key: _Judged(p, True, False, None) for key, p in mentions.items() if key not in spans}
+    return spans | others
 
 
 def _verdicts(judged: Mapping[_Key, _Judged], tokens: Sequence[Token], text: str) -> list[str]:
-    chosen = [key for key, span in judged.items() if span.chosen]
+    mentions = [key for key, span in judged.items() if span.is_mention]
     verdicts = []
     for (_, first, end, _), span in judged.items():
-        rivals = [key for key in chosen if key[1] < end and first < key[2]]
-        if span.chosen:
+        rivals = [key for key in mentions if key[1] < end and first < key[2]]
+        if span.is_mention:
             verdicts.append("")
-        elif span.below:
+        elif span.unlikely:
             verdicts.append("its probability is below the threshold")
         elif rivals:
             _, start, stop, label = rivals[0]
@@ -225,27 +203,3 @@ def _names(attributes: AttributeExtractor, sentences: Sentences) -> _Name:
     """Name attributes by what the model may show and by the words of the text itself, which its reader knows."""
     names, members = attributes.row_names([sentences]), members_of(attributes)
     return lambda row: readable(names[row], members)
-
-
-def members_of(attributes: AttributeExtractor) -> dict[str, list[str]]:
-    """List a few words of each cluster, the first ones in the alphabet; rare words are in no list."""
-    members: dict[str, list[str]] = defaultdict(list)
-    for word, clusters in attributes.words.members().items():
-        for cluster in clusters:
-            if word.isalpha() and len(members[cluster]) < _SHOWN_MEMBERS:
-                members[cluster].append(word)
-    return members
-
-
-def readable(name: str, members: Mapping[str, Sequence[str]]) -> str:
-    """Say of a cluster which words are in it.
-
-    >>> readable("-1c64=3", {"c64=3": ["carcinoma", "tumour"]})
-    '-1c64=3 {carcinoma, tumour}'
-    """
-
-    def with_members(match: re.Match[str]) -> str:
-        words = members.get(match[0])
-        return f"{match[0]} {{{', '.join(words)}}}" if words else match[0]
-
-    return _CLUSTER.sub(with_members, name)

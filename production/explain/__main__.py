@@ -1,7 +1,7 @@
 """Explain what the extractor finds in a text, in the terminal or as HTML.
 
-    python -m stages.evaluate.explain "Squamous cell lung cancer, treated by radiation."
-    python -m stages.evaluate.explain --file note.txt --candidates --html why.html
+    python -m production.explain "Squamous cell lung cancer, treated by radiation."
+    python -m production.explain --file note.txt --candidates --html why.html
 
 Exit codes: 0 explained (also when nothing was found), 2 nothing could be explained.
 The text goes to the terminal or file of the person who asks, and nowhere else.
@@ -18,10 +18,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from production.explain.explanation import Balance, ExplainedSpan, Share, explain
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
 from stages.common.tags import LABELS
-from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain
 from stages.train.extractor import ExtractedMention, load_extractor
 
 MODELS = Path("models")
@@ -184,9 +184,7 @@ def _class(label: str) -> str:
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stages.evaluate.explain", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m production.explain", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("text", nargs="?", help="the text; without it and --file, it is read from standard input")
     parser.add_argument("--file", type=Path, help="a UTF-8 file with the text")
     parser.add_argument("--html", type=Path, help="write a page there instead of printing")
