@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
-from stages.train.automl import Comparison, Metric, compare
+from stages.train.automl import compare
 from stages.train.params import TrainParams
+from stages.train.taggers.comparing import Comparison, Metric
+from stages.train.taggers.judged import LEADERBOARD_COLUMNS as COLUMNS
 from stages.train.taggers.tokens import automl as token_automl
-from stages.train.taggers.tokens.automl import COLUMNS, TokenAutoml
+from stages.train.taggers.tokens.automl import TokenAutoml
 from tests.unit.test_families import REAL, ROWS, corpus
 
 AUC = Metric(roc_auc_score, "pred_proba")
@@ -148,13 +150,16 @@ def small() -> TrainParams:
 def test_the_best_linear_model_becomes_a_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_automl, "INCLUDED", ("dt", "lda", "lr"))
     tokens, spans, documents = corpus(1)
-    taggers = [TokenAutoml.fit(tokens, spans, documents=documents, n_rows=ROWS, params=small()) for _ in range(2)]
+    taggers = [
+        TokenAutoml.fit(tokens, spans, documents=documents, n_rows=ROWS, params=small(), compare=compare)
+        for _ in range(2)
+    ]
     assert taggers[0].weights.tobytes() == taggers[1].weights.tobytes()
-    board = taggers[0].leaderboard
+    board = taggers[0].leaderboard()
     assert board.columns.tolist() == COLUMNS
     assert {"dt", "lda", "lr"} < set(board["model"])
     assert (board[COLUMNS[1:]].to_numpy() > 0).all()
-    assert taggers[0].calibrated(tokens, spans).leaderboard is board
+    assert taggers[0].calibrated(tokens, spans).leaderboard() is board
     unseen, gold, _ = corpus(2)
     right = sum(a == b for a, b in zip(taggers[0].spans(unseen), gold, strict=True))
     assert right > 0.9 * len(gold)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ from rich.console import Console
 from production.explain.__main__ import main, page_of, printable, show
 from production.explain.explanation import Balance, ExplainedSpan, Share, explain
 from stages.common.tags import TokenSpan
-from stages.evaluate.importance import COLUMNS, readable, top_attributes
+from stages.evaluate.importance import readable, top_attributes
 from stages.featurize.collecting import collect_attributes
 from stages.params import load_params
 from stages.prepare.segmentation import split_sentences, tokenize
@@ -27,7 +27,6 @@ from stages.train.extractor import ExtractedMention, Extractor
 from stages.train.taggers.chain.candidates import LEAST
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.spans.stacked import StackedTagger
-from stages.train.taggers.tagger import TaggedSpan
 
 ROOT = Path(__file__).parents[2]
 DISEASES = ["gout", "asthma", "eczema", "kidney disease", "type 2 diabetes", "pneumonia"]
@@ -111,7 +110,9 @@ def test_the_span_model_adds_up_to_its_log_odds(extractor: Extractor) -> None:
         return
     assert isinstance(extractor.tagger, StackedTagger)
     words = [[TEXT[s:e] for s, e in tokenize(TEXT, *span)] for span in split_sentences(TEXT)]
-    _, odds = extractor.tagger.judge(extractor.attributes.transform(words))
+    evidence = extractor.tagger.judge(extractor.attributes.transform(words)).evidence
+    assert evidence is not None
+    odds = extractor.tagger.trees.log_odds(evidence)
     assert [span.span_model.total for span in spans if span.span_model] == pytest.approx(sorted_as(spans, odds))
 
 
@@ -138,21 +139,6 @@ def test_an_own_word_speaks_for_its_label(extractor: Extractor) -> None:
     assert span.chain is not None
     shares = {share.name: share.weight for share in span.chain.shares}
     assert shares["w=insulin"] > 0
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """A family of which nothing is known but the protocol."""
-
-    def tag(self, tokens: object) -> list[list[TaggedSpan]]:
-        return [[TaggedSpan(0, 1, "Disease", 0.5)], []]
-
-
-def test_an_unknown_family_still_shows_its_mentions(extractor: Extractor) -> None:
-    foreign = Extractor(extractor.attributes, Foreign())  # type: ignore[arg-type]
-    assert explain(foreign, TEXT) == [ExplainedSpan(0, 5, "Disease", 0.5, "", None, None)]
-    assert list(top_attributes(foreign).columns) == list(COLUMNS)
-    assert not len(top_attributes(foreign))
 
 
 def test_nothing_to_read_gives_nothing(extractor: Extractor) -> None:

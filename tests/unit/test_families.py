@@ -15,8 +15,9 @@ from stages.featurize.attributes.tokens import SparseTokens
 from stages.params import load_params
 from stages.train.params import TrainParams
 from stages.train.taggers.chain.crf import CrfTagger, TagSet
-from stages.train.taggers.tagger import FAMILIES, family, name_of
-from stages.train.taggers.tokens.automl import COLUMNS, KEPT, TokenAutoml, leaderboard_of
+from stages.train.taggers.judged import LEADERBOARD_COLUMNS as COLUMNS
+from stages.train.taggers.tagger import FAMILIES, Tagger, family, name_of
+from stages.train.taggers.tokens.automl import KEPT, TokenAutoml
 from stages.train.taggers.tokens.logistic import (
     TokenLogistic,
     sparse_matrix,
@@ -72,7 +73,7 @@ def test_parameters_allow_exactly_the_registered_families() -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_is_found_by_name_and_names_itself(name: str) -> None:
     kind = family(name)
-    assert all(hasattr(kind, method) for method in ("fit", "spans", "tag", "calibrated", "like", "pruned", "save"))
+    assert not [name for name in vars(Tagger) if not name.startswith("_") and not hasattr(kind, name)]
     assert name_of(object.__new__(kind)) == name
 
 
@@ -181,7 +182,7 @@ def test_what_is_saved_comes_back_without_pickle(tmp_path: Path) -> None:
 
 def test_families_without_a_leaderboard_have_an_empty_one() -> None:
     tokens, spans, _ = corpus(9)
-    board = leaderboard_of(TokenLogistic.fit(tokens, spans, n_rows=ROWS, params=REAL))
+    board = TokenLogistic.fit(tokens, spans, n_rows=ROWS, params=REAL).leaderboard()
     assert board.columns.tolist() == COLUMNS
     assert board.empty
 

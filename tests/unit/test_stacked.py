@@ -230,7 +230,7 @@ def test_the_trees_score_as_lightgbm_does() -> None:
     booster = lightgbm.train(
         {"objective": "binary", "verbosity": -1, "num_threads": 1}, lightgbm.Dataset(table, right.astype(int)), 30
     )
-    trees = BoostedTrees._from_dump(booster.dump_model()["tree_info"])
+    trees = BoostedTrees.from_dump(booster.dump_model()["tree_info"])
     np.testing.assert_allclose(trees.log_odds(table), booster.predict(table, raw_score=True), rtol=1e-9)
     shares = trees.contributions(table[0])
     assert shares.sum() == pytest.approx(trees.log_odds(table[:1])[0])
