@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 _REFERENCE = re.compile(r"(stages(?:\.\w+)+)(?::\w+)?")
@@ -39,14 +39,14 @@ def _references(tree: ast.AST) -> set[str]:
     return {name for name in names if name.split(".")[0] == "stages"}
 
 
-def _what_runs(node: ast.AST) -> Iterator[ast.AST]:
+def _what_runs(tree: ast.AST) -> Iterator[ast.AST]:
     """Walk through a tree without what only a type checker reads."""
-    yield node
-    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
-    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        children = node.orelse
-    for child in children:
-        yield from _what_runs(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        only_for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        waiting += node.orelse if isinstance(node, ast.If) and only_for_types else ast.iter_child_nodes(node)
 
 
 def _files_of(name: str, root: Path) -> set[str]:

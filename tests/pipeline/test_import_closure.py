@@ -63,6 +63,15 @@ def test_a_stage_depends_on_no_parameters_but_those_it_is_given(stage: str) -> N
     assert files - {"stages/common/params.py"} == {f"stages/{name}/params.py" for name in GRAPH[stage]["params"]}
 
 
+@pytest.mark.parametrize("stage", ["evaluate", "monitor"])
+def test_what_only_learns_or_is_only_looked_at_makes_no_later_stage_stale(stage: str) -> None:
+    """Of train, later stages need what serves: no leaderboard, no learning curve, nothing that asks for PyCaret."""
+    needed = {path for path in import_closure(f"stages.{stage}", ROOT) if path.startswith("stages/train/")}
+    above = {path for path in needed if not path.startswith("stages/train/taggers/")}
+    assert above == {f"stages/train/{name}.py" for name in ("__init__", "acceptance", "extractor")}
+    assert not any("pycaret" in (ROOT / path).read_text() for path in needed)
+
+
 def test_what_only_a_type_checker_reads_is_no_dependency(tmp_path: Path) -> None:
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages" / "a.py").write_text(
