@@ -7,7 +7,6 @@ from typing import Any
 
 from stages.common.params import EvaluateParams
 from stages.common.scoring import Counts, Span, bootstrap_f1, lenient_counts, of_label, strict_counts
-from stages.common.tags import LABELS
 
 Mentions = Mapping[str, Sequence[Span]]
 _Counter = Callable[[Iterable[Span], Iterable[Span]], Counts]
@@ -29,8 +28,7 @@ def scored(gold: Mentions, predicted: Mentions, params: EvaluateParams) -> dict[
     dict
         ``{"strict": {"micro": …, "labels": {name: …}}, "lenient": …}``; labels that occur.
     """
-    names = {span[2] for spans in (*gold.values(), *predicted.values()) for span in spans}
-    labels = [label for label in LABELS if label in names]
+    labels = sorted({span[2] for spans in (*gold.values(), *predicted.values()) for span in spans})
     return {
         kind: {
             "micro": _measures(gold, predicted, count, params),

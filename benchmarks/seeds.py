@@ -90,7 +90,8 @@ def counts_by_seed(corpus: Corpus, params: Params, options: argparse.Namespace) 
 def _counts(corpus: Corpus, predicted: pd.DataFrame) -> pd.DataFrame:
     documents = corpus.tables.documents
     test = documents[documents["split"] == "test"]
-    return document_counts(compare(test, corpus.tables.mentions, predicted), test["public_name"])
+    labels = sorted(set(corpus.tables.mentions["label"]))
+    return document_counts(compare(test, corpus.tables.mentions, predicted), test["public_name"], labels)
 
 
 if __name__ == "__main__":

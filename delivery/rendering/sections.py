@@ -16,7 +16,6 @@ from delivery.rendering.scope import compared
 from delivery.rendering.scores import beside_table, deciding_table, other_metrics
 from delivery.rendering.tables import NONE, metric_table, split_rows
 from delivery.rendering.verdict import notes, verdict_line
-from stages.common.tags import LABELS
 
 MARKER = "<!-- behealthy-report -->"
 """First line: by it the one comment of a pull request is found and replaced."""
@@ -178,7 +177,8 @@ def _mentions(report: Report) -> str:
     if changes.outcome == "unchanged" and (found is None or found.rows.empty):
         return ""
     if found is not None:
-        labels = list(dict.fromkeys([*LABELS, *sorted(set(found.rows["label"]))]))
+        scored = [change.name.split(".")[-2] for change in changes.labels]
+        labels = list(dict.fromkeys([*scored, *sorted(set(found.rows["label"]))]))
         rows = [[code(label), *(f"{found.count(label, kind):,}" for kind in KINDS)] for label in labels]
         body = "Mention by mention, on the common test documents."
     elif changes.mentions:

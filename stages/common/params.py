@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stages.common.errors import ParameterError
 from stages.common.files import parse_yaml
-from stages.common.tables import SERVING_LOG
+from stages.common.labels import INPUT_COLUMNS, MENTIONS, LabelList, count_column, model_columns
 
 Share = Annotated[float, Field(ge=0, le=1)]
 _LARGEST = 2**31 - 1  # the compiled libraries hold counts and seeds in 32 bits
@@ -181,32 +182,61 @@ class MonitorParams(_Section):
     significance: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
 
-    @model_validator(mode="after")
-    def _watch_what_is_logged(self) -> Self:
-        for column in self.columns:
-            if column not in SERVING_LOG.names or column == "note":
-                raise ValueError(f"{column} is no column of the serving log that can be watched")
-        if len(set(self.columns)) < len(self.columns):
-            raise ValueError("a column is watched twice")
-        return self
+    def watching(self, labels: Sequence[str]) -> Self:
+        """Return the same with the count of each label in place of `mentions`.
+
+        Raises
+        ------
+        ValueError
+            When a column is none of the serving log of these labels or is watched twice, or when there are too
+            few resamples for so many.
+        """
+        counts = [count_column(label) for label in labels]
+        columns = [name for column in self.columns for name in (counts if column == MENTIONS else [column])]
+        known = {*INPUT_COLUMNS, *model_columns(labels)} - {"note"}
+        for column in columns:
+            if column not in known:
+                raise ValueError(f"columns: {column} is no column of the serving log that can be watched")
+        if len(set(columns)) < len(columns):
+            raise ValueError("columns: a column is watched twice")
+        least = math.ceil(len(columns) / self.significance)
+        if self.resamples < least:
+            raise ValueError(f"resamples must be at least {least} (columns / significance): nothing could ever count")
+        return self.model_copy(update={"columns": columns})
+
+
+class RecordParams(_Section):
+    """Which labels the record pairs: those of its side of diseases, and of its side of treatments."""
+
+    disease: str
+    treatment: str
 
     @model_validator(mode="after")
-    def _resample_enough(self) -> Self:
-        least = math.ceil(len(self.columns) / self.significance)
-        if self.resamples < least:
-            raise ValueError(f"nothing could ever count: resamples must be at least {least} (columns / significance)")
+    def _sides_differ(self) -> Self:
+        if self.disease == self.treatment:
+            raise ValueError("both sides of the record are one label")
         return self
 
 
 class Params(_Section):
     """The whole of `params.yaml`."""
 
+    labels: LabelList
     prepare: PrepareParams
     validate_: Annotated[ValidateParams, Field(alias="validate")]
     featurize: FeaturizeParams
     train: TrainParams
     evaluate: EvaluateParams
     monitor: MonitorParams
+    record: RecordParams
+
+    @model_validator(mode="after")
+    def _watch_what_is_logged(self) -> Self:
+        try:
+            self.monitor.watching(self.labels)
+        except ValueError as error:
+            raise ValueError(f"monitor.{error}") from None
+        return self
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

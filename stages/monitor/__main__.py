@@ -15,8 +15,9 @@ from stages.monitor.report import draw
 
 def monitor(chosen: argparse.Namespace) -> Decision:
     """Judge one window."""
-    params = load_params().monitor
-    profile, window = logs(chosen)
+    project = load_params()
+    params = project.monitor.watching(project.labels)
+    profile, window = logs(chosen, project.labels)
     drift = compare(profile, window, params)
     decision = decide(drift, params)
     save(decision, drift, chosen.json)

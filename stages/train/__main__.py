@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from stages.common.command import without_arguments
@@ -22,13 +23,14 @@ PLOTS = Path("plots")
 
 def main() -> None:
     """Run the stage."""
-    params = load_params().train
+    project = load_params()
+    params = project.train
     attributes = AttributeExtractor.load(FEATURES / "extractor")
     train, dev = (read_features(FEATURES / f"{split}.parquet") for split in ("train", "dev"))
     seen, held_out = held_out_of(train, dev, params.seed)
 
     print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
-    extractor = learn_extractor(train, seen, held_out, attributes, params)
+    extractor = replace(learn_extractor(train, seen, held_out, attributes, params), labels=tuple(project.labels))
     extractor.save(MODELS)
     write_csv(PLOTS / "leaderboard.csv", leaderboard_of(extractor.tagger))
     accepting = acceptance_leaderboard(extractor.tagger, train.documents, params.acceptance, params.seed)
