@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from production.record.notes import FORMATS, read_notes
-from production.record.pairs import DISEASE, TREATMENT, Sides
+from production.record.pairs import DISEASE, SIDES, TREATMENT, Sides
 from production.record.question import EXACT, Answer, answer
 from production.record.table import PAST_CHANCE, RECORD, build_record, read_record
 from production.record.work_tree import refuse_shared
@@ -104,7 +104,7 @@ def run_ask(chosen: argparse.Namespace) -> int:
     """Answer a question."""
     record = read_record(chosen.record)
     extractor = load_extractor(chosen.models) if (chosen.models / MODEL_FILE).is_file() else None
-    sides = sides_of(extractor.labels) if extractor else Sides()
+    sides = sides_of(extractor.labels) if extractor else SIDES
     found = answer(chosen.question, record, extractor, sides)
     rows = found.rows if chosen.all else found.past_chance()
     if chosen.json:

@@ -35,6 +35,9 @@ class Sides(NamedTuple):
         return {self.disease: DISEASE, self.treatment: TREATMENT}.get(label)
 
 
+SIDES = Sides()
+
+
 class Extracts(Protocol):
     """Finds the mentions of a text; `stages.train.extractor.Extractor` does."""
 
@@ -44,9 +47,9 @@ class Extracts(Protocol):
 
 
 class TaggedMention(NamedTuple):
-    """A mention in its note; `label` is its side of the record, `sentence` counts from 0, `flag` is one of `cues.FLAGS` or empty.
+    """A mention in its note; `sentence` counts from 0, `flag` is one of `cues.FLAGS` or empty.
 
-    `identity` says which name it is; it is empty until the abbreviations of all notes are known.
+    `label` is its side of the record: `DISEASE` or `TREATMENT`. `identity` says which name it is; it is empty until the abbreviations of all notes are known.
     """
 
     start: int
@@ -107,7 +110,7 @@ class NotePair(NamedTuple):
     sentences: int
 
 
-def tag(note: Note, extractor: Extracts, *, with_text: bool = False, sides: Sides = Sides()) -> TaggedNote:
+def tag(note: Note, extractor: Extracts, *, with_text: bool = False, sides: Sides = SIDES) -> TaggedNote:
     """Find the mentions of a note on either side of the record, the sentence of each, and what flags it."""
     text = note.text
     bounds = split_sentences(text)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from production.record.forms import label_named
 from production.record.names import identity_of, key_of
-from production.record.pairs import DISEASE, TREATMENT, Extracts, Sides
+from production.record.pairs import DISEASE, SIDES, TREATMENT, Extracts, Sides
 from production.record.table import PAST_CHANCE, rank
 from stages.common.errors import BeHealthyError
 
@@ -96,7 +96,7 @@ def known_names(record: pd.DataFrame) -> list[KnownName]:
     return found
 
 
-def answer(question: str, record: pd.DataFrame, extractor: Extracts | None, sides: Sides = Sides()) -> Answer:
+def answer(question: str, record: pd.DataFrame, extractor: Extracts | None, sides: Sides = SIDES) -> Answer:
     """Find the names of a question and what stands beside them.
 
     Parameters

@@ -16,6 +16,7 @@ from production.record.names import Name, expanded, identity_of, name_forms, una
 from production.record.notes import Note
 from production.record.pairs import (
     DISEASE,
+    SIDES,
     TREATMENT,
     Extracts,
     NotePair,
@@ -121,7 +122,7 @@ def build_record(
     *,
     examples: int = 5,
     with_text: bool = False,
-    sides: Sides = Sides(),
+    sides: Sides = SIDES,
 ) -> pd.DataFrame:
     """Tag notes and gather their pairs.
 

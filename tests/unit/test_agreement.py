@@ -26,9 +26,9 @@ from annotation.writers import write
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
 from stages.common.scoring import strict_counts
-from stages.common.tags import LABELS
 from stages.prepare.formats import jsonl
 from stages.prepare.segmentation import split_sentences, tokenize
+from tests.labels import LABELS
 
 TEXT = "Known gout and asthma. Start inhaled salbutamol today, stop aspirin."
 GOUT, ASTHMA = Mention(6, 10, "Disease"), Mention(15, 21, "Disease")

@@ -21,7 +21,6 @@ from stages.common.params import EvaluateParams, KpiParams
 from stages.common.rare_values import LEAST, RARE
 from stages.common.scoring import lenient_counts, strict_counts
 from stages.common.tables import DOCUMENTS, PREDICTIONS, TOKENS
-from stages.common.tags import LABELS
 from stages.evaluate.acceptance import accepted
 from stages.evaluate.comparison import ComparedDocument, compare, judged
 from stages.evaluate.curves import expected_calibration_error, precision_by_coverage, reliability
@@ -34,6 +33,7 @@ from stages.evaluate.summary import show
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
 from stages.train.extractor import Extractor
 from stages.train.taggers.tagger import TaggedSpan
+from tests.labels import LABELS
 
 KPI = KpiParams(entry_minutes=4.0, measured_notes=3, validation_minutes=2.0, review_seconds=60.0, error_rate=0.1)
 ASSUMED = EntryMinutes(4.0, "assumed", 0)

@@ -10,7 +10,7 @@ import pytest
 from defusedxml import ElementTree
 
 from annotation.label_studio.server import ROOT, environment, has_account
-from stages.common.tags import LABELS
+from tests.labels import LABELS
 
 CLOSED = "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK"
 
