@@ -49,7 +49,8 @@ class Extracts(Protocol):
 class TaggedMention(NamedTuple):
     """A mention in its note; `sentence` counts from 0, `flag` is one of `cues.FLAGS` or empty.
 
-    `label` is its side of the record: `DISEASE` or `TREATMENT`. `identity` says which name it is; it is empty until the abbreviations of all notes are known.
+    `label` is its side of the record: `DISEASE` or `TREATMENT`. `identity` says which name it is; it is empty
+    until the abbreviations of all notes are known.
     """
 
     start: int
