@@ -64,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _corpus(options: argparse.Namespace, params: Params) -> Corpus:
     if options.train:
-        return read_corpus(options.train, options.test, options.format, read_mapping(DEFAULT_MAPPING), params.prepare)
+        mapping = read_mapping(DEFAULT_MAPPING, params.labels)
+        return read_corpus(options.train, options.test, options.format, mapping, params.prepare)
     return project_corpus(Path("data/annotations"), params.prepare)
 
 
