@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from delivery.changes.directions import NO_CASES
 from delivery.errors import DeliveryError
 from delivery.registry.measured import behaviour_table
 from delivery.registry.server import MODEL
@@ -95,6 +96,9 @@ def _other_figures(metrics: dict[str, Any]) -> Iterator[str]:
     table = behaviour_table(metrics)
     weak = sorted((row["rate"], key) for key, row in table.items() if row.get("rate") is not None)[:3]
     yield "- Weakest behaviours: " + ", ".join(f"{key} {rate:.2f}" for rate, key in weak)
+    untested = [key.removeprefix(NO_CASES) for key in table if key.startswith(NO_CASES)]
+    if untested:
+        yield f"- Without cases of behaviour: {', '.join(untested)}"
 
 
 def _lineage(revision: Revision, metrics: dict[str, Any]) -> Iterator[str]:

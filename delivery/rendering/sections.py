@@ -8,6 +8,7 @@ from typing import Any
 
 from delivery.changes.bootstrap import Difference
 from delivery.changes.changes import Changes, MetricChange
+from delivery.changes.directions import NO_CASES
 from delivery.changes.mentions import KINDS, MentionChanges
 from delivery.rendering.figures import Bar, bars_as_text
 from delivery.rendering.headline import counted, headline, tally
@@ -76,6 +77,7 @@ def render(report: Report, limit: int = GITHUB_LIMIT) -> str:
         _mentions(report),
         _below(changes, "F1 by type of note", "evaluation.note_types", ".f1"),
         _below(changes, "Behaviour, share of cases passed", "behaviour", ".rate"),
+        _untested(changes),
         other_metrics(changes),
         _drift(changes),
         _how_to_read(report),
@@ -222,6 +224,16 @@ def _below(changes: Changes, title: str, prefix: str, ending: str) -> str:
     if not changed:
         return f"{title}: none of {len(fresh):,} changed." if fresh else ""
     return details(f"{title}: {len(changed):,} of {len(fresh):,} changed", metric_table(changed, _MOST_ROWS))
+
+
+def _untested(changes: Changes) -> str:
+    """Name the labels for which `stages.evaluate.behaviour` has no cases."""
+    labels = [
+        name.removeprefix(NO_CASES).removesuffix(".kind")
+        for name, change in changes.under("behaviour").items()
+        if name.startswith(NO_CASES) and name.endswith(".kind") and change.new is not None
+    ]
+    return f"No cases of behaviour were written for {listed(labels)}." if labels else ""
 
 
 def _drift(changes: Changes) -> str:
