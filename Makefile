@@ -87,6 +87,7 @@ doccano-env: .venv-doccano/.installed ## doccano in .venv-doccano
 
 .PHONY: label-studio
 label-studio: label-studio-env ## start Label Studio on 127.0.0.1:8080
+	python -m annotation.label_studio.interface
 	python -m annotation.label_studio
 
 .PHONY: profile

@@ -67,7 +67,7 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
     if options.peers:
         peers_python()  # before the hours of work, not after them
     params = load_params(options.params)
-    mapping = read_mapping(options.labels)
+    mapping = read_mapping(options.labels, params.labels)
     say("reading the corpora")
     corpus = read_corpus(options.train, options.test, options.format, mapping, params.prepare)
     _warn_of_repeats(corpus, params)

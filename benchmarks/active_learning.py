@@ -256,7 +256,7 @@ def run(chosen: argparse.Namespace) -> None:
     params = load_params(chosen.params)
     crf = params.train.crf.model_copy(update={"runs": _RUNS, "iterations": _ITERATIONS})
     train = params.train.model_copy(update={"family": "crf", "crf": crf})
-    mapping = read_mapping(chosen.labels)
+    mapping = read_mapping(chosen.labels, params.labels)
     corpus = read_corpus(chosen.train, chosen.test, chosen.format, mapping, params.prepare)
     with tempfile.TemporaryDirectory(prefix="behealthy-active-") as name:
         pool = read_pool(corpus, params, Path(name))

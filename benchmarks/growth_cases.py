@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from annotation.writers import SUFFIXES, WRITERS, write
 from stages.common.documents import Document, Mention
-from stages.common.tags import LABELS
 from stages.params import load_params
 from stages.prepare.formats import READERS, read
 from stages.prepare.segmentation import split_sentences, tokenize
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from stages.validate.frames import Tables
 
 Work = Callable[[], object]
+LABELS = ("Disease", "Treatment")
+"""Of the notes that are written here."""
 _WORDS = 40
 
 
@@ -179,7 +180,7 @@ def _frames(documents: Callable[[int], list[Document]], size: int, _: Path) -> W
     meaning = {label: label for label in LABELS}
     tables: Tables = tables_of(documents(size), meaning)
     sources = {BATCH: Source(meaning)}
-    return partial(content_frames, tables, near_duplicate=0.7, copied=0.4, sources=sources)
+    return partial(content_frames, tables, LABELS, near_duplicate=0.7, copied=0.4, sources=sources)
 
 
 def _leaks(search: Callable[[Sequence[str]], object], own: float, size: int, _: Path) -> Work:

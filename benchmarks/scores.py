@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from stages.common.scoring import Counts, Span, bootstrap_f1, lenient_counts, of_label, strict_counts
-from stages.common.tags import LABELS
 from stages.evaluate.params import EvaluateParams
 
 Mentions = Mapping[str, Sequence[Span]]
@@ -29,8 +28,7 @@ def scored(gold: Mentions, predicted: Mentions, params: EvaluateParams) -> dict[
     dict
         ``{"strict": {"micro": …, "labels": {name: …}}, "lenient": …}``; labels that occur.
     """
-    names = {span[2] for spans in (*gold.values(), *predicted.values()) for span in spans}
-    labels = [label for label in LABELS if label in names]
+    labels = sorted({span[2] for spans in (*gold.values(), *predicted.values()) for span in spans})
     return {
         kind: {
             "micro": _measures(gold, predicted, count, params),

@@ -65,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _corpus(options: argparse.Namespace, params: Params) -> Corpus:
     if options.train:
-        return read_corpus(options.train, options.test, options.format, read_mapping(DEFAULT_MAPPING), params.prepare)
+        mapping = read_mapping(DEFAULT_MAPPING, params.labels)
+        return read_corpus(options.train, options.test, options.format, mapping, params.prepare)
     return project_corpus(Path("data/annotations"), params.prepare)
 
 
@@ -97,7 +98,8 @@ def _settings(params: Params, seed: int, family: str) -> TrainParams:
 def _counts(corpus: Corpus, predicted: pd.DataFrame) -> pd.DataFrame:
     documents = corpus.tables.documents
     test = documents[documents["split"] == "test"]
-    return document_counts(compare(test, corpus.tables.mentions, predicted), test["public_name"])
+    labels = sorted(set(corpus.tables.mentions["label"]))
+    return document_counts(compare(test, corpus.tables.mentions, predicted), test["public_name"], labels)
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def _corpus(options: argparse.Namespace, params: Params) -> Corpus:
         raise BeHealthyError("--train needs a text to tag beside it: give --test or --text")
     if not options.train:
         return project_corpus(ANNOTATIONS, params.prepare)
-    mapping = read_mapping(options.labels)
+    mapping = read_mapping(options.labels, params.labels)
     return read_corpus(options.train, options.test or [], options.format, mapping, params.prepare)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ from delivery.revision.git import last_lines
 from delivery.revision.revision import flat
 from delivery.revision.site_cache import use
 from stages.common.command import exit_code
-from stages.common.tags import LABELS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,13 +31,7 @@ FINISHED = ("", "success")
 """States in which the metrics are an experiment's own; DVC gives none to one from the workspace that ended."""
 
 _EVALUATION, _PARAMS = "metrics/evaluation.json", "params.yaml"
-COLUMNS = {
-    "F1": "strict.micro.f1",
-    **{f"F1 {label}": f"strict.{label}.f1" for label in LABELS},
-    "ECE": "calibration.ece",
-    "accepted": "acceptance.mentions",
-}
-"""Metrics that one chooses by; `dvc exp show` has all."""
+_F1, _STRICT = "strict.micro.f1", re.compile(r"strict\.([^.]+)\.f1")
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ class Row:
     @property
     def score(self) -> float:
         """The strict F1, by which the rows are in order; below all where there is none."""
-        value = self.metrics.get(COLUMNS["F1"])
+        value = self.metrics.get(_F1)
         return float(value) if isinstance(value, int | float) else float("-inf")
 
 
@@ -103,19 +97,27 @@ def _content(data: Mapping[str, Any] | None, kind: str, path: str) -> dict[str, 
     return flat(((data or {}).get(kind) or {}).get(path, {}).get("data") or {})
 
 
+def columns_of(rows: Iterable[Row]) -> dict[str, str]:
+    """Return the metrics that one chooses by, with the F1 of each label that any row has; `dvc exp show` has all."""
+    names = dict.fromkeys(match[1] for row in rows for key in row.metrics if (match := _STRICT.fullmatch(key)))
+    labels = {f"F1 {name}": f"strict.{name}.f1" for name in names if name != "micro"}
+    return {"F1": _F1, **labels, "ECE": "calibration.ece", "accepted": "acceptance.mentions"}
+
+
 def table_of(rows: Sequence[Row]) -> Table:
     """Return the experiments as a table to print."""
     from rich.markup import escape
     from rich.table import Table
 
+    columns = columns_of(rows)
     table = Table(box=None, header_style="bold")
     for name in ("experiment", "state"):
         table.add_column(name, no_wrap=True)
-    for name in COLUMNS:
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("parameters")
     for place, row in enumerate(rows):
-        figures = (row.metrics.get(metric) for metric in COLUMNS.values())
+        figures = (row.metrics.get(metric) for metric in columns.values())
         table.add_row(
             escape(row.name) + (" (baseline)" if place == 0 else ""),
             escape(row.state or "success"),

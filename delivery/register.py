@@ -50,7 +50,7 @@ def register(revision: Revision, client: MlflowClient) -> ModelVersion:
     """
     digest = _checked(revision)
     run_id = track(revision, client=client)
-    found(client, MODEL, "Marks diseases and treatments in clinical notes.")
+    found(client, MODEL, "Marks mentions in clinical notes; the card of a version says of which labels.")
     with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
         version = version_of_commit(client, str(revision.sha), digest)
         if version is None:

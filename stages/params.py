@@ -6,6 +6,9 @@ No stage imports this module: it would depend on the parameters of all.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 
 from stages.common.params import PARAMS, load_sections
 from stages.evaluate.params import EvaluateParams
@@ -22,6 +25,14 @@ class Params(GateParams):
     train: TrainParams
     evaluate: EvaluateParams
     monitor: MonitorParams
+
+    @model_validator(mode="after")
+    def _watch_what_is_logged(self) -> Self:
+        try:
+            self.monitor.watching(self.labels)
+        except ValueError as error:
+            raise ValueError(f"monitor.{error}") from None
+        return self
 
 
 def load_params(path: Path = PARAMS) -> Params:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from annotation.agreement.panel import Panel
 from stages.common.documents import Document, Token
 from stages.common.scoring import lenient_counts, of_label, strict_counts
-from stages.common.tags import LABELS
 from stages.prepare.segmentation import split_sentences, tokenize
 
 ALL = "all"
@@ -51,15 +50,16 @@ def agreement(panel: Panel, *, resamples: int, seed: int) -> dict[str, Any]:
     generator = np.random.default_rng(seed)
     draws = generator.multinomial(len(shared), np.full(len(shared), 1 / len(shared)), size=resamples)
     weights = np.vstack([np.ones(len(shared), dtype=np.int64), draws])  # the first row is what was seen
-    tags = {id: _tags(versions) for id, versions in shared.items()}
+    labels = _occurring(shared)
+    tags = {id: _tags(versions, labels) for id, versions in shared.items()}
     scores: dict[str, Any] = {}
-    for label in (ALL, *_occurring(shared)):
+    for label in (ALL, *labels):
         scores[label] = {}
         for measure in MEASURES:
             rows = {}
             for pair in panel.pairs:
                 if measure == "kappa":
-                    values = kappa_of(np.tensordot(weights, _confusions(tags, pair, label), 1))
+                    values = kappa_of(np.tensordot(weights, _confusions(tags, pair, label, labels), 1))
                 else:
                     values = _f1_of(weights @ _counts(shared, pair, label, measure))
                 rows[", ".join(pair)] = values
@@ -84,40 +84,39 @@ def kappa_of(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.where(chance < 1, (seen - chance) / (1 - chance), np.nan)
 
 
-def token_labels(document: Document, tokens: Sequence[Token]) -> NDArray[np.int64]:
-    """Return the label of each token: 0 in no mention, else its place in `LABELS` from 1."""
-    labels = np.zeros(len(tokens), dtype=np.int64)
+def token_labels(document: Document, tokens: Sequence[Token], labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the label of each token: 0 in no mention, else its place in `labels` from 1."""
+    numbers = np.zeros(len(tokens), dtype=np.int64)
     starts = np.array([token.start for token in tokens], dtype=np.int64)
     ends = np.array([token.end for token in tokens], dtype=np.int64)
     for mention in document.mentions:
         first, stop = np.searchsorted(ends, mention.start, "right"), np.searchsorted(starts, mention.end, "left")
-        labels[first:stop] = 1 + LABELS.index(mention.label)
-    return labels
+        numbers[first:stop] = 1 + labels.index(mention.label)
+    return numbers
 
 
 def _occurring(shared: Mapping[str, Mapping[str, Document]]) -> list[str]:
     documents = [document for versions in shared.values() for document in versions.values()]
-    found = {mention.label for document in documents for mention in document.mentions}
-    return [label for label in LABELS if label in found]
+    return sorted({mention.label for document in documents for mention in document.mentions})
 
 
-def _tags(versions: Mapping[str, Document]) -> dict[str, NDArray[np.int64]]:
+def _tags(versions: Mapping[str, Document], labels: Sequence[str]) -> dict[str, NDArray[np.int64]]:
     text = next(iter(versions.values())).text
     tokens = [token for start, end in split_sentences(text) for token in tokenize(text, start, end)]
-    return {annotator: token_labels(document, tokens) for annotator, document in versions.items()}
+    return {annotator: token_labels(document, tokens, labels) for annotator, document in versions.items()}
 
 
 def _confusions(
-    tags: Mapping[str, Mapping[str, NDArray[np.int64]]], pair: tuple[str, str], label: str
+    tags: Mapping[str, Mapping[str, NDArray[np.int64]]], pair: tuple[str, str], label: str, labels: Sequence[str]
 ) -> NDArray[np.int64]:
     """Return a confusion matrix for each document; zeros where one of the two has not annotated it."""
-    k = 1 + len(LABELS)
+    k = 1 + len(labels)
     matrices = np.zeros((len(tags), k, k), dtype=np.int64)
     for place, annotated in enumerate(tags.values()):
         if annotated.keys() >= set(pair):
             one, other = (annotated[name] for name in pair)
             if label != ALL:
-                one, other = (side == 1 + LABELS.index(label) for side in (one, other))
+                one, other = (side == 1 + labels.index(label) for side in (one, other))
             matrices[place] = np.bincount(one * k + other, minlength=k * k).reshape(k, k)
     return matrices
 

@@ -10,6 +10,9 @@ from typing import Literal
 
 Direction = Literal["higher", "lower", "neutral"]
 
+NO_CASES = "cases_of_"
+"""Begins the name of a row of `metrics/behaviour.json` that says that a label has no cases."""
+
 DIRECTIONS: dict[str, Direction] = {
     "validation.passed": "higher",
     "validation.errors": "lower",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from delivery.changes.directions import NO_CASES
 from delivery.errors import DeliveryError
 from delivery.registry.measured import behaviour_table
 from delivery.registry.server import MODEL
 from delivery.revision.revision import Revision
-from stages.common.tags import LABELS
 
 CARD = "docs/model-card.md"
 _SHOWN = ("prepare", "featurize", "train")
@@ -63,12 +63,19 @@ def _scores(metrics: dict[str, Any]) -> Iterator[str]:
     yield f"Test split: {metrics['evaluation.documents']} documents, {metrics['evaluation.mentions']} mentions.\n"
     yield "| exact mentions | precision | recall | F1 | 95% interval over documents |"
     yield "|---|---|---|---|---|"
-    for name in ("micro", *LABELS):
+    for name in _strict_names(metrics):
         values = [
             metrics[f"evaluation.strict.{name}.{key}"] for key in ("precision", "recall", "f1", "f1_low", "f1_high")
         ]
         precision, recall, f1, low, high = (f"{value:.4f}" for value in values)
         yield f"| {name} | {precision} | {recall} | {f1} | {low} to {high} |"
+
+
+def _strict_names(metrics: Iterable[str]) -> list[str]:
+    """Return what flat metrics have a strict F1 of: ``micro`` first, then the labels as the model reports them."""
+    keys = (key.split(".") for key in metrics)
+    labels = [parts[2] for parts in keys if parts[:2] == ["evaluation", "strict"] and parts[3:] == ["f1"]]
+    return ["micro", *(label for label in labels if label != "micro")]
 
 
 def _other_figures(metrics: dict[str, Any]) -> Iterator[str]:
@@ -89,6 +96,9 @@ def _other_figures(metrics: dict[str, Any]) -> Iterator[str]:
     table = behaviour_table(metrics)
     weak = sorted((row["rate"], key) for key, row in table.items() if row.get("rate") is not None)[:3]
     yield "- Weakest behaviours: " + ", ".join(f"{key} {rate:.2f}" for rate, key in weak)
+    untested = [key.removeprefix(NO_CASES) for key in table if key.startswith(NO_CASES)]
+    if untested:
+        yield f"- Without cases of behaviour: {', '.join(untested)}"
 
 
 def _lineage(revision: Revision, metrics: dict[str, Any]) -> Iterator[str]:

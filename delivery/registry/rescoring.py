@@ -128,7 +128,8 @@ def _counts(notes: Sequence[Sequence[Any]], test: HeldOut) -> pd.DataFrame:
     names = test.documents["document"]
     rows = [(name, *mention[:4]) for name, mentions in zip(names, notes, strict=True) for mention in mentions]
     compared = compare(test.documents, test.mentions, pd.DataFrame(rows, columns=_PREDICTED))
-    return document_counts(compared, _recorded_names(test.documents))
+    labels = sorted(set(test.mentions["label"]))  # of another, the documents do not say where it is
+    return document_counts(compared, _recorded_names(test.documents), labels)
 
 
 def _recorded_names(documents: pd.DataFrame) -> pd.Series:

@@ -8,6 +8,7 @@ from typing import Any
 
 from delivery.changes.bootstrap import Difference
 from delivery.changes.changes import Changes, MetricChange
+from delivery.changes.directions import NO_CASES
 from delivery.changes.mentions import KINDS, MentionChanges
 from delivery.rendering.figures import Bar, bars_as_text
 from delivery.rendering.headline import counted, headline, tally
@@ -16,7 +17,6 @@ from delivery.rendering.scope import compared
 from delivery.rendering.scores import beside_table, deciding_table, other_metrics
 from delivery.rendering.tables import NONE, metric_table, split_rows
 from delivery.rendering.verdict import notes, verdict_line
-from stages.common.tags import LABELS
 
 MARKER = "<!-- behealthy-report -->"
 """First line: by it the one comment of a pull request is found and replaced."""
@@ -77,6 +77,7 @@ def render(report: Report, limit: int = GITHUB_LIMIT) -> str:
         _mentions(report),
         _below(changes, "F1 by type of note", "evaluation.note_types", ".f1"),
         _below(changes, "Behaviour, share of cases passed", "behaviour", ".rate"),
+        _untested(changes),
         other_metrics(changes),
         _drift(changes),
         _how_to_read(report),
@@ -178,7 +179,8 @@ def _mentions(report: Report) -> str:
     if changes.outcome == "unchanged" and (found is None or found.rows.empty):
         return ""
     if found is not None:
-        labels = list(dict.fromkeys([*LABELS, *sorted(set(found.rows["label"]))]))
+        scored = [change.name.split(".")[-2] for change in changes.labels]
+        labels = list(dict.fromkeys([*scored, *sorted(set(found.rows["label"]))]))
         rows = [[code(label), *(f"{found.count(label, kind):,}" for kind in KINDS)] for label in labels]
         body = "Mention by mention, on the common test documents."
     elif changes.mentions:
@@ -222,6 +224,16 @@ def _below(changes: Changes, title: str, prefix: str, ending: str) -> str:
     if not changed:
         return f"{title}: none of {len(fresh):,} changed." if fresh else ""
     return details(f"{title}: {len(changed):,} of {len(fresh):,} changed", metric_table(changed, _MOST_ROWS))
+
+
+def _untested(changes: Changes) -> str:
+    """Name the labels for which `stages.evaluate.behaviour` has no cases."""
+    labels = [
+        name.removeprefix(NO_CASES).removesuffix(".kind")
+        for name, change in changes.under("behaviour").items()
+        if name.startswith(NO_CASES) and name.endswith(".kind") and change.new is not None
+    ]
+    return f"No cases of behaviour were written for {listed(labels)}." if labels else ""
 
 
 def _drift(changes: Changes) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -19,19 +19,19 @@ from rich.console import Console
 from rich.text import Text
 
 from production.explain.explanation import Balance, ExplainedSpan, Share, explain
+from stages.common.colours import colours_of
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
-from stages.common.tags import LABELS
 from stages.train.extractor import ExtractedMention, load_extractor
 
 MODELS = Path("models")
-_STYLES = dict(zip(LABELS, ("bold red", "bold blue"), strict=True))
+OTHER = "label-other"
+"""Class on the page of a label that the model does not name."""
 _PARTS = (("span model", "span_model"), ("chain", "chain"))
 _STYLE = """
 body { font: 15px/1.6 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222 }
 .note { white-space: pre-wrap; border-left: 3px solid #ddd; padding-left: 1rem }
 mark { padding: .1rem .25rem; border-radius: .2rem; background: #e4e4e4 }
-mark.label-0 { background: #ffd5d0 } mark.label-1 { background: #d3e4ff }
 table { border-collapse: collapse; margin: .3rem 0 1rem } td { padding: .05rem .8rem .05rem 0 }
 td.number { text-align: right; font-variant-numeric: tabular-nums }
 .bar { display: inline-block; height: .7rem } .for { background: #5a9e6f } .against { background: #c96a5b }
@@ -64,12 +64,17 @@ def show(
     *,
     top: int,
     candidates: bool,
+    labels: Sequence[str] = (),
 ) -> None:
-    """Print the text with its mentions, then why; plain where the console is no terminal."""
+    """Print the text with its mentions, then why; plain where the console is no terminal.
+
+    Each of `labels` has its colour; a label beyond them is bold.
+    """
+    styles = {label: colour.terminal for label, colour in colours_of(labels).items()}
     mentions = [span for span in spans if not span.verdict]
     marked = Text()
     for piece, number, label in _pieces(text, mentions):
-        marked.append(f"[{piece}]{number}" if number else piece, _STYLES.get(label, "bold") if number else "")
+        marked.append(f"[{piece}]{number}" if number else piece, styles.get(label, "bold") if number else "")
     console.print(marked, soft_wrap=True)
     if not mentions:
         hint = "" if candidates else "; --candidates shows what came close"
@@ -77,12 +82,12 @@ def show(
     if suggestions:
         console.print(f"\nmay have been missed: {', '.join(_suggested(text, suggestions))}", soft_wrap=True)
     for number, span in enumerate(mentions, 1):
-        _show_span(text, span, f"{number} ", console, top)
+        _show_span(text, span, f"{number} ", console, top, styles)
     if candidates:
         near = [span for span in spans if span.verdict]
         console.print(f"\nnot chosen: {len(near)}", style="bold")
         for span in sorted(near, key=lambda span: -span.confidence):
-            _show_span(text, span, "", console, top)
+            _show_span(text, span, "", console, top, styles)
 
 
 def _suggested(text: str, suggestions: Iterable[ExtractedMention]) -> Iterable[str]:
@@ -90,9 +95,11 @@ def _suggested(text: str, suggestions: Iterable[ExtractedMention]) -> Iterable[s
         yield f"{' '.join(text[found.start : found.end].split())} ({found.label}, {found.confidence:.2f})"
 
 
-def _show_span(text: str, span: ExplainedSpan, number: str, console: Console, top: int) -> None:
+def _show_span(
+    text: str, span: ExplainedSpan, number: str, console: Console, top: int, styles: Mapping[str, str]
+) -> None:
     head = Text(f"\n{number}", "dim").append(" ".join(text[span.start : span.end].split()), "bold")
-    head.append(f"  {span.label}", _STYLES.get(span.label, "bold"))
+    head.append(f"  {span.label}", styles.get(span.label, "bold"))
     head.append(f"  {span.confidence:.2f}").append(f"  characters {span.start}-{span.end}", "dim")
     head.append(f"  {span.verdict}" if span.verdict else "", "italic")
     console.print(head, soft_wrap=True)
@@ -133,32 +140,34 @@ def page_of(
     *,
     top: int,
     candidates: bool,
+    labels: Sequence[str] = (),
 ) -> str:
     """Draw the same as one self-contained HTML page; everything that comes from the text is escaped."""
+    classes = {label: f"label-{place}" for place, label in enumerate(labels)}
     mentions = [span for span in spans if not span.verdict]
     note = "".join(
-        f'<mark class="{_class(label)}">{escape(piece)}<sup>{number}</sup></mark>' if number else escape(piece)
+        _marked(piece, number, classes.get(label, OTHER)) if number else escape(piece)
         for piece, number, label in _pieces(text, mentions)
     )
     parts = ["<h1>Why these mentions</h1>", f'<p class="note">{note}</p>']
-    parts += [_section(text, span, f"{number}. ", top) for number, span in enumerate(mentions, 1)]
+    parts += [_section(text, span, f"{number}. ", top, classes) for number, span in enumerate(mentions, 1)]
     parts += [] if mentions else ["<p>No mention was found.</p>"]
     if suggestions:
         parts.insert(2, f"<p>May have been missed: {escape(', '.join(_suggested(text, suggestions)))}.</p>")
     if candidates:
         near = sorted((span for span in spans if span.verdict), key=lambda span: -span.confidence)
-        parts += [f"<h2>Not chosen: {len(near)}</h2>", *(_section(text, span, "", top) for span in near)]
+        parts += [f"<h2>Not chosen: {len(near)}</h2>", *(_section(text, span, "", top, classes) for span in near)]
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Why these mentions</title>\n'
-        f"<style>{_STYLE}</style>\n{body}\n</html>\n"
+        f"<style>{_STYLE}{_backgrounds(labels)}</style>\n{body}\n</html>\n"
     )
 
 
-def _section(text: str, span: ExplainedSpan, number: str, top: int) -> str:
+def _section(text: str, span: ExplainedSpan, number: str, top: int, classes: Mapping[str, str]) -> str:
     verdict = f"<p>Not chosen: {escape(span.verdict)}.</p>" if span.verdict else ""
     lines = [
-        f'<h3>{number}<mark class="{_class(span.label)}">{escape(text[span.start : span.end])}</mark>'
+        f'<h3>{number}<mark class="{classes.get(span.label, OTHER)}">{escape(text[span.start : span.end])}</mark>'
         f" {escape(span.label)} {span.confidence:.2f}</h3>{verdict}"
     ]
     for name, part in _PARTS:
@@ -178,8 +187,13 @@ def _bar(share: Share, largest: float) -> str:
     return f'<tr><td class="number">{share.weight:+.2f}</td><td>{bar}</td><td>{name}</td></tr>'
 
 
-def _class(label: str) -> str:
-    return f"label-{LABELS.index(label)}" if label in LABELS else "label-other"
+def _marked(piece: str, number: int, name: str) -> str:
+    return f'<mark class="{name}">{escape(piece)}<sup>{number}</sup></mark>'
+
+
+def _backgrounds(labels: Sequence[str]) -> str:
+    colours = colours_of(labels).values()
+    return "\n".join(f"mark.label-{place} {{ background: {colour.page} }}" for place, colour in enumerate(colours))
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -234,12 +248,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         extractor = load_extractor(chosen.models)
         spans, suggestions = explain(extractor, text), extractor.extract(text).suggestions
         if chosen.html:
-            page = page_of(text, spans, suggestions, top=chosen.top, candidates=chosen.candidates)
+            page = page_of(
+                text, spans, suggestions, top=chosen.top, candidates=chosen.candidates, labels=extractor.labels
+            )
             write_text(chosen.html, page)
             print(f"explain: wrote {chosen.html}")
         else:
             console = Console(highlight=False, markup=False)
-            show(text, spans, suggestions, console, top=chosen.top, candidates=chosen.candidates)
+            show(
+                text,
+                spans,
+                suggestions,
+                console,
+                top=chosen.top,
+                candidates=chosen.candidates,
+                labels=extractor.labels,
+            )
     except (BeHealthyError, OSError) as error:
         print(f"explain: {error}", file=sys.stderr)
         return 2

@@ -23,7 +23,8 @@ from rich.table import Table
 from rich.text import Text
 
 from production.record.notes import FORMATS, read_notes
-from production.record.pairs import DISEASE, TREATMENT
+from production.record.pairs import DISEASE, SIDES, TREATMENT, Sides
+from production.record.params import load_params
 from production.record.question import EXACT, Answer, answer
 from production.record.table import PAST_CHANCE, RECORD, build_record, read_record
 from production.record.work_tree import refuse_shared
@@ -64,12 +65,31 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return chosen
 
 
+def sides_of(labels: Sequence[str]) -> Sides:
+    """Return the sides that `record` in ``params.yaml`` names.
+
+    Raises
+    ------
+    BeHealthyError
+        When a side is no label of the model: no record can be built of it.
+    """
+    named = load_params()
+    for side, label in (("disease", named.disease), ("treatment", named.treatment)):
+        if label not in labels:
+            raise BeHealthyError(
+                f"record.{side} of params.yaml is {label}, which is no label of the model ({', '.join(labels)}):"
+                " a record pairs two labels, so name two that the model finds"
+            )
+    return Sides(named.disease, named.treatment)
+
+
 def run_build(chosen: argparse.Namespace) -> int:
     """Build a record."""
     refuse_shared(chosen.to)
     notes = read_notes(chosen.notes, chosen.format)
     extractor = load_extractor(chosen.models)
-    record = build_record(notes, extractor, examples=chosen.examples, with_text=chosen.with_text)
+    sides = sides_of(extractor.labels)
+    record = build_record(notes, extractor, examples=chosen.examples, with_text=chosen.with_text, sides=sides)
     write_table(chosen.to, record, RECORD)
     counted = record[record["notes"] > 0]
     print(
@@ -84,7 +104,8 @@ def run_ask(chosen: argparse.Namespace) -> int:
     """Answer a question."""
     record = read_record(chosen.record)
     extractor = load_extractor(chosen.models) if (chosen.models / MODEL_FILE).is_file() else None
-    found = answer(chosen.question, record, extractor)
+    sides = sides_of(extractor.labels) if extractor else SIDES
+    found = answer(chosen.question, record, extractor, sides)
     rows = found.rows if chosen.all else found.past_chance()
     if chosen.json:
         print(json.dumps(rounded(as_json(chosen.question, found, rows, chosen.top)), ensure_ascii=False, indent=2))

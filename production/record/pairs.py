@@ -21,6 +21,21 @@ from stages.train.extractor import Extraction
 
 SAME_SENTENCE, ADJACENT, SAME_NOTE = 1.0, 0.5, 0.2
 DISEASE, TREATMENT = "Disease", "Treatment"
+"""The sides of the record, as it calls them whatever labels they have in a model."""
+
+
+class Sides(NamedTuple):
+    """The labels of a model that are the sides of the record; its mentions of other labels are left out."""
+
+    disease: str = DISEASE
+    treatment: str = TREATMENT
+
+    def side_of(self, label: str) -> str | None:
+        """Return `DISEASE`, `TREATMENT` or None."""
+        return {self.disease: DISEASE, self.treatment: TREATMENT}.get(label)
+
+
+SIDES = Sides()
 
 
 class Extracts(Protocol):
@@ -34,7 +49,8 @@ class Extracts(Protocol):
 class TaggedMention(NamedTuple):
     """A mention in its note; `sentence` counts from 0, `flag` is one of `cues.FLAGS` or empty.
 
-    `identity` says which name it is; it is empty until the abbreviations of all notes are known.
+    `label` is its side of the record: `DISEASE` or `TREATMENT`. `identity` says which name it is; it is empty
+    until the abbreviations of all notes are known.
     """
 
     start: int
@@ -95,19 +111,20 @@ class NotePair(NamedTuple):
     sentences: int
 
 
-def tag(note: Note, extractor: Extracts, *, with_text: bool = False) -> TaggedNote:
-    """Find the mentions of a note, the sentence of each, and what flags it."""
+def tag(note: Note, extractor: Extracts, *, with_text: bool = False, sides: Sides = SIDES) -> TaggedNote:
+    """Find the mentions of a note on either side of the record, the sentence of each, and what flags it."""
     text = note.text
     bounds = split_sentences(text)
     mentions, kept = [], {}
     for mention in extractor.extract(text).mentions:
+        side = sides.side_of(mention.label)
+        if side is None:
+            continue
         number = next((n for n, (_, end) in enumerate(bounds) if mention.start < end), len(bounds) - 1)
         first, last = bounds[number]
         flag = flag_of(text[first:last], mention.start - first, mention.end - first)
         surface = text[mention.start : mention.end]
-        mentions.append(
-            TaggedMention(mention.start, mention.end, mention.label, mention.confidence, surface, number, flag)
-        )
+        mentions.append(TaggedMention(mention.start, mention.end, side, mention.confidence, surface, number, flag))
         if with_text:
             kept[number] = text[first:last]
     spans = [(mention.start, mention.end) for mention in mentions]

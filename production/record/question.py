@@ -16,7 +16,7 @@ import pandas as pd
 
 from production.record.forms import label_named
 from production.record.names import identity_of, key_of
-from production.record.pairs import DISEASE, TREATMENT, Extracts
+from production.record.pairs import DISEASE, SIDES, TREATMENT, Extracts, Sides
 from production.record.table import PAST_CHANCE, rank
 from stages.common.errors import BeHealthyError
 
@@ -96,7 +96,7 @@ def known_names(record: pd.DataFrame) -> list[KnownName]:
     return found
 
 
-def answer(question: str, record: pd.DataFrame, extractor: Extracts | None) -> Answer:
+def answer(question: str, record: pd.DataFrame, extractor: Extracts | None, sides: Sides = SIDES) -> Answer:
     """Find the names of a question and what stands beside them.
 
     Parameters
@@ -106,6 +106,8 @@ def answer(question: str, record: pd.DataFrame, extractor: Extracts | None) -> A
     extractor : Extracts or None
         Tells where the name stands in the question when the record does not know it; without one,
         the words that do not ask are taken for it.
+    sides : Sides
+        Which labels of the extractor are diseases, and which are treatments.
 
     Raises
     ------
@@ -117,7 +119,7 @@ def answer(question: str, record: pd.DataFrame, extractor: Extracts | None) -> A
     label = label_named(question, {spelled for name in known for spelled in _spellings(name)})
     names = [name for name in known if label in (None, name.label)]
     exact = list(_spelled_so(question, names))
-    asked = _asked(question, extractor)
+    asked = _asked(question, extractor, sides)
     words = max((len(key_of(span).split()) for span, _ in exact), default=0)
     if exact and words >= len(key_of(asked).split()):
         spelled = " + ".join(dict.fromkeys(span for span, _ in exact))
@@ -146,9 +148,9 @@ def _says_more(name: KnownName, wanted: KnownName) -> bool:
     return any(set(w.split()) < set(key.split()) for w in wanted.keys if w for key in name.keys)
 
 
-def _asked(question: str, extractor: Extracts | None) -> str:
+def _asked(question: str, extractor: Extracts | None, sides: Sides) -> str:
     """Return the part of the question that names something."""
-    mentions = extractor.extract(question).mentions if extractor else ()
+    mentions = [m for m in extractor.extract(question).mentions if sides.side_of(m.label)] if extractor else []
     if mentions:
         return _without_asking(max((question[m.start : m.end] for m in mentions), key=len))
     return " ".join(word for word in _WORD.findall(question) if word.casefold() not in _ASKING) or question.strip()

@@ -14,10 +14,20 @@ import pyarrow as pa
 from production.record.cues import FAMILY, NEGATED
 from production.record.names import Name, expanded, identity_of, name_forms, unambiguous
 from production.record.notes import Note
-from production.record.pairs import DISEASE, TREATMENT, Extracts, NotePair, TaggedMention, TaggedNote, pairs_of, tag
+from production.record.pairs import (
+    DISEASE,
+    SIDES,
+    TREATMENT,
+    Extracts,
+    NotePair,
+    Sides,
+    TaggedMention,
+    TaggedNote,
+    pairs_of,
+    tag,
+)
 from stages.common.errors import BeHealthyError
 from stages.common.files import read_table
-from stages.common.tags import LABELS
 
 EVIDENCE = pa.struct(
     [
@@ -107,7 +117,12 @@ def rank(record: pd.DataFrame) -> pd.Series:
 
 
 def build_record(
-    notes: Iterable[Note], extractor: Extracts, *, examples: int = 5, with_text: bool = False
+    notes: Iterable[Note],
+    extractor: Extracts,
+    *,
+    examples: int = 5,
+    with_text: bool = False,
+    sides: Sides = SIDES,
 ) -> pd.DataFrame:
     """Tag notes and gather their pairs.
 
@@ -120,13 +135,15 @@ def build_record(
     with_text : bool
         Keep the sentences of the evidence; without it, the only words of a note in the table are
         the names of diseases and treatments.
+    sides : Sides
+        Which labels of the extractor are diseases, and which are treatments.
 
     Returns
     -------
     DataFrame
         Columns of `RECORD`.
     """
-    tagged = _identified([tag(note, extractor, with_text=with_text) for note in notes])
+    tagged = _identified([tag(note, extractor, with_text=with_text, sides=sides) for note in notes])
     names, counts = _names(tagged), _notes_with(tagged)
     gathered: dict[tuple[str, str], list[NotePair]] = defaultdict(list)
     for note in tagged:
@@ -148,7 +165,9 @@ def _identified(notes: Sequence[TaggedNote]) -> list[TaggedNote]:
 
 def _names(notes: Iterable[TaggedNote]) -> dict[str, dict[str, Name]]:
     mentions = [mention for note in notes for mention in note.mentions]
-    return {label: name_forms((m.identity, m.surface) for m in mentions if m.label == label) for label in LABELS}
+    return {
+        side: name_forms((m.identity, m.surface) for m in mentions if m.label == side) for side in (DISEASE, TREATMENT)
+    }
 
 
 def _notes_with(notes: Iterable[TaggedNote]) -> Counter[tuple[str, str]]:

@@ -6,9 +6,12 @@ Every table is Parquet. Offsets are characters of the document's text, and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from stages.common.documents import METADATA
+from stages.common.labels import count_column
 
 _metadata = [pa.field(name, pa.string()) for name in METADATA]
 
@@ -82,20 +85,22 @@ PREDICTIONS = pa.schema(
 )
 """One row per predicted mention."""
 
-SERVING_LOG = pa.schema(
-    [
-        pa.field("note", pa.string(), nullable=False),  # the same for the same text; says nothing of it
-        *_metadata,
-        pa.field("characters", pa.int32(), nullable=False),
-        pa.field("sentences", pa.int32(), nullable=False),
-        pa.field("tokens", pa.int32(), nullable=False),
-        pa.field("unknown_tokens", pa.float32(), nullable=False),  # share of tokens unseen in training
-        pa.field("diseases", pa.int32(), nullable=False),  # predicted mentions
-        pa.field("treatments", pa.int32(), nullable=False),
-        pa.field("confidence", pa.float32()),  # mean over the note's mentions; null without any
-    ]
-)
-"""One row per note served; the training profile has the same columns."""
+
+def serving_log(labels: Sequence[str]) -> pa.Schema:
+    """Return the schema of the serving log: one row per note served; the training profile has the same columns."""
+    return pa.schema(
+        [
+            pa.field("note", pa.string(), nullable=False),  # the same for the same text; says nothing of it
+            *_metadata,
+            pa.field("characters", pa.int32(), nullable=False),
+            pa.field("sentences", pa.int32(), nullable=False),
+            pa.field("tokens", pa.int32(), nullable=False),
+            pa.field("unknown_tokens", pa.float32(), nullable=False),  # share of tokens unseen in training
+            # predicted mentions of each label: diseases, treatments
+            *(pa.field(count_column(label), pa.int32(), nullable=False) for label in labels),
+            pa.field("confidence", pa.float32()),  # mean over the note's mentions; null without any
+        ]
+    )
 
 
 def empty_columns(schema: pa.Schema) -> dict[str, list[object]]:

@@ -10,10 +10,14 @@ from collections.abc import Iterable, Sequence
 
 TokenSpan = tuple[int, int, str]
 
-LABELS = ("Disease", "Treatment")
-"""The labels of the project, in the order in which they are reported."""
 
-IOB2_TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
+def iob2_tags(labels: Iterable[str]) -> list[str]:
+    """List the tags of some labels.
+
+    >>> iob2_tags(["Disease"])
+    ['O', 'B-Disease', 'I-Disease']
+    """
+    return ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
 
 
 def to_iob2(length: int, spans: Iterable[TokenSpan]) -> list[str]:

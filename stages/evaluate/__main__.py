@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stages.common.command import without_arguments
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
+from stages.common.labels import load_labels
 from stages.common.tables import PREDICTIONS
 from stages.evaluate.acceptance import accepted
 from stages.evaluate.behaviour import behaviour
@@ -27,7 +29,7 @@ PREPARED, MODELS = Path("data/prepared"), Path("models")
 METRICS, PLOTS, PREDICTED, PAGE = Path("metrics"), Path("plots"), Path("predictions"), Path("reports/errors.html")
 
 
-def evaluate(params: EvaluateParams) -> dict[str, Any]:
+def evaluate(params: EvaluateParams, labels: Sequence[str]) -> dict[str, Any]:
     """Load, tag, compare, score, save."""
     documents, tokens, mentions = (read_table(PREPARED / f"{n}.parquet") for n in ("documents", "tokens", "mentions"))
     extractor = load_extractor(MODELS)
@@ -36,17 +38,18 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     dev, test = (compare(part, mentions, *predictions) for part in (dev_part, test_part))
     training = mentions.loc[mentions["document"].isin(train["document"]), "text"]
     temperature = extractor.tagger.temperature
-    scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, params)
+    scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, labels, params)
     minutes = entry_minutes(documents["seconds"].tolist(), params.kpi)
     errors = error_table({"dev": dev, "test": test}, tokens)
     write_json(METRICS / "evaluation.json", scores)
     write_json(METRICS / "kpi.json", kpi(test, extractor.acceptance, params.kpi, minutes))
-    write_json(METRICS / "behaviour.json", behaviour(extractor, test_part["text"], params.seed))
-    write_csv(METRICS / "documents.csv", document_counts(test, test_part["public_name"]))
+    capabilities = behaviour(extractor, test_part["text"], labels, params.seed)
+    write_json(METRICS / "behaviour.json", capabilities)
+    write_csv(METRICS / "documents.csv", document_counts(test, test_part["public_name"], labels))
     write_table(PREDICTED / "predictions.parquet", predictions.mentions, PREDICTIONS)
     write_table(PREDICTED / "suggestions.parquet", predictions.suggestions, PREDICTIONS)
     write_table(PREDICTED / "errors.parquet", errors, ERRORS)
-    for name, table in plots_of(test, params).items():
+    for name, table in plots_of(test, labels, params).items():
         write_csv(PLOTS / f"{name}.csv", table)
     write_csv(PLOTS / "attributes.csv", top_attributes(extractor))
     write_text(PAGE, page_of(errors, "dev" if dev else "test"))
@@ -55,7 +58,7 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
 
 def main() -> None:
     """Run the stage."""
-    show(evaluate(load_params()))
+    show(evaluate(load_params(), load_labels()))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ from stages.train.extractor import Extraction
 MOST_DOCUMENTS = 100
 """Test documents that are changed; the first by the hash of their text."""
 
+UNTESTED = "not tested"
+"""Kind of the row that says that no case was written by hand for a label."""
+
 DISEASES = ("asthma", "pneumonia", "hypertension", "gout", "migraine", "epilepsy", "type 2 diabetes", "heart failure",
             "atrial fibrillation", "COPD", "iron deficiency anaemia", "breast cancer")  # fmt: skip
 TREATMENTS = ("aspirin", "metformin", "ramipril", "prednisolone", "apixaban", "amoxicillin", "insulin", "salbutamol",
@@ -57,7 +60,9 @@ class _Document(NamedTuple):
     digest: int
 
 
-def behaviour(extractor: CanExtract, texts: Iterable[str], seed: int) -> dict[str, dict[str, Any]]:
+def behaviour(
+    extractor: CanExtract, texts: Iterable[str], labels: Sequence[str], seed: int
+) -> dict[str, dict[str, Any]]:
     """Test the extractor.
 
     Parameters
@@ -65,6 +70,8 @@ def behaviour(extractor: CanExtract, texts: Iterable[str], seed: int) -> dict[st
     extractor : CanExtract
     texts : iterable of str
         Documents to change; more than `MOST_DOCUMENTS` are sampled.
+    labels : sequence of str
+        Those of the project. What expects a mention of any other label is left out.
     seed : int
         Decides which word gets the typo, and the like.
 
@@ -72,23 +79,46 @@ def behaviour(extractor: CanExtract, texts: Iterable[str], seed: int) -> dict[st
     -------
     dict
         By capability: ``kind``, ``cases``, ``passed`` and ``rate``, which is None without cases.
-        Holds no text.
+        Holds no text. A label without a capability of its own has a row of kind `UNTESTED`, without cases.
     """
     documents = [_Document(text, spans_found(extractor, text), _digest(text)) for text in _chosen(texts)]
     table = {}
-    for name, (kind, cases) in _capabilities(documents, seed).items():
+    for name, (kind, cases) in _capabilities(documents, labels, seed).items():
         passed = [set(spans_found(extractor, case.text)) == case.expected for case in cases]
         rate = sum(passed) / len(passed) if passed else None
         table[name] = {"kind": kind, "cases": len(passed), "passed": sum(passed), "rate": rate}
     return table
 
 
-def _capabilities(documents: Sequence[_Document], seed: int) -> dict[str, tuple[str, list[Case]]]:
-    simple = {name: ("minimum functionality", cases) for name, cases in _simple_cases().items()}
+def _capabilities(
+    documents: Sequence[_Document], labels: Sequence[str], seed: int
+) -> dict[str, tuple[str, list[Case]]]:
+    simple = {
+        name: ("minimum functionality", cases)
+        for name, cases in _simple_cases().items()
+        if _labels_expected(cases) <= set(labels)
+    }
     same = {name: ("invariance", _changed_cases(documents, change, seed)) for name, change in INVARIANT.items()}
-    other = {name: ("directional", _changed_cases(documents, change, seed)) for name, change in _SWAPPED.items()}
-    more = {name: ("directional", _longer_cases(documents, *addition)) for name, addition in _ADDED.items()}
-    return simple | same | other | more
+    other = {
+        name: ("directional", _changed_cases(documents, change, seed))
+        for name, (label, change) in _SWAPPED.items()
+        if label in labels
+    }
+    more = {
+        name: ("directional", _longer_cases(documents, before, word, label))
+        for name, (before, word, label) in _ADDED.items()
+        if label in labels
+    }
+    return simple | same | other | more | _untested(labels)
+
+
+def _labels_expected(cases: Iterable[Case]) -> set[str]:
+    return {label for case in cases for _, _, label in case.expected}
+
+
+def _untested(labels: Sequence[str]) -> dict[str, tuple[str, list[Case]]]:
+    tested = {label for cases in _simple_cases().values() for label in _labels_expected(cases)}
+    return {f"cases_of_{label}": (UNTESTED, []) for label in labels if label not in tested}
 
 
 INVARIANT: dict[str, Perturbation] = {
@@ -105,8 +135,11 @@ INVARIANT: dict[str, Perturbation] = {
 }
 """Changes that mean nothing."""
 _SWAPPED = {
-    "another_disease": perturbations.replacing_one("Disease", [word for word in DISEASES if word.isalpha()]),
-    "another_treatment": perturbations.replacing_one("Treatment", _PLAIN_TREATMENTS),
+    "another_disease": (
+        "Disease",
+        perturbations.replacing_one("Disease", [word for word in DISEASES if word.isalpha()]),
+    ),
+    "another_treatment": ("Treatment", perturbations.replacing_one("Treatment", _PLAIN_TREATMENTS)),
 }
 _ADDED = {
     "a_disease_more": ("\nNew diagnosis of ", "asthma", "Disease"),

@@ -30,7 +30,6 @@ import pandas as pd
 import pyarrow as pa
 
 from stages.common.scoring import Span, of_label, overlapping_pairs
-from stages.common.tags import LABELS
 from stages.evaluate.comparison import ComparedDocument
 
 KINDS = ("boundary", "label", "missed", "spurious")
@@ -107,12 +106,12 @@ def _kind_alone(span: Span, others: Collection[Span], untouched: str) -> str:
     return untouched if not labels else "boundary" if span[2] in labels else "label"
 
 
-def confusion(compared: Sequence[ComparedDocument]) -> pd.DataFrame:
+def confusion(compared: Sequence[ComparedDocument], labels: Sequence[str]) -> pd.DataFrame:
     """Say for each mention which class it has and which was predicted.
 
     Mentions are paired by overlap as in `errors_of`, so that this is about the class and not about
     the ends: an exact or a boundary pair is on the diagonal. A mention without partner is `NONE`
-    on the other side.
+    on the other side. Classes are in the order of `labels`.
 
     Returns
     -------
@@ -124,7 +123,7 @@ def confusion(compared: Sequence[ComparedDocument]) -> pd.DataFrame:
         rows += [(span[2], span[2]) for span in document.gold if span in document.predicted]
         for _, gold, predicted in errors_of(document.gold, document.predicted):
             rows.append((gold[2] if gold else NONE, predicted[2] if predicted else NONE))
-    order = {name: place for place, name in enumerate((*LABELS, NONE))}
+    order = {name: place for place, name in enumerate((*labels, NONE))}
     rows.sort(key=lambda row: (order[row[0]], order[row[1]]))
     return pd.DataFrame(rows, columns=["actual", "predicted"])
 

@@ -13,10 +13,12 @@ from stages.evaluate.params import EvaluateParams
 from stages.evaluate.scores import by_note_type
 
 
-def plots_of(test: Sequence[ComparedDocument], params: EvaluateParams) -> dict[str, pd.DataFrame]:
+def plots_of(
+    test: Sequence[ComparedDocument], labels: Sequence[str], params: EvaluateParams
+) -> dict[str, pd.DataFrame]:
     """Return the table of each plot of the test documents, by file name without ending."""
     return {
-        "confusion": confusion(test),
+        "confusion": confusion(test, labels),
         "calibration": reliability(*judged(test)),
         "precision_coverage": precision_by_coverage(*judged(test)),
         "f1_by_note_type": by_note_type(test, params),

@@ -18,7 +18,6 @@ from stages.common.scoring import (
     overlapping_pairs,
     strict_counts,
 )
-from stages.common.tags import LABELS
 from stages.evaluate.acceptance import Accepted
 from stages.evaluate.comparison import ComparedDocument, judged
 from stages.evaluate.curves import expected_calibration_error, reliability
@@ -30,7 +29,12 @@ _Counter = Callable[[Iterable[Span], Iterable[Span]], Counts]
 
 
 def evaluation(
-    test: Compared, training: Iterable[str], acceptance: Accepted, temperature: float | None, params: EvaluateParams
+    test: Compared,
+    training: Iterable[str],
+    acceptance: Accepted,
+    temperature: float | None,
+    labels: Sequence[str],
+    params: EvaluateParams,
 ) -> dict[str, Any]:
     """Score the test documents.
 
@@ -46,6 +50,8 @@ def evaluation(
     acceptance : Accepted
     temperature : float or None
         Of the model, where its family has one.
+    labels : sequence of str
+        Scored one by one, in this order.
     params : EvaluateParams
         Bootstrap of the F1 intervals.
 
@@ -69,7 +75,7 @@ def evaluation(
     scores = {
         "strict": {
             "micro": _with_interval(_counts(test, strict_counts), params),
-            **{label: _with_interval(_counts(test, strict_counts, label), params) for label in LABELS},
+            **{label: _with_interval(_counts(test, strict_counts, label), params) for label in labels},
         },
         "lenient": {"micro": _ratios(sum(_counts(test, lenient_counts), Counts()))},
         **_seen_and_unseen(test, training),
@@ -103,7 +109,7 @@ def _errors_and_suggestions(test: Compared) -> dict[str, dict[str, float]]:
     }
 
 
-def document_counts(test: Compared, names: Iterable[str]) -> pd.DataFrame:
+def document_counts(test: Compared, names: Iterable[str], labels: Iterable[str]) -> pd.DataFrame:
     """Count strict matches of every document and label; the sums are those of `evaluation`.
 
     Parameters
@@ -112,6 +118,8 @@ def document_counts(test: Compared, names: Iterable[str]) -> pd.DataFrame:
     names : iterable of str
         What each document is called in the table: `public_name` of `DOCUMENTS` where it goes to git,
         since identifiers name patients.
+    labels : iterable of str
+        Mentions of others are not counted.
 
     Returns
     -------
@@ -122,7 +130,7 @@ def document_counts(test: Compared, names: Iterable[str]) -> pd.DataFrame:
     called = list(names)
     rows = [
         (name, label, counts.tp, counts.fp, counts.fn)
-        for label in LABELS
+        for label in labels
         for name, counts in zip(called, _counts(test, strict_counts, label), strict=True)
     ]
     return pd.DataFrame(sorted(rows), columns=["document", "label", "tp", "fp", "fn"])

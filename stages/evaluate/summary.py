@@ -12,7 +12,6 @@ from rich.table import Table
 
 from stages.common.command import without_arguments
 from stages.common.files import read_json
-from stages.common.tags import LABELS
 
 
 def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
@@ -21,7 +20,7 @@ def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
     table = Table("test", "precision", "recall", "F1", "95% interval", box=None, header_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
-    for name in ("micro", *LABELS):
+    for name in scores["strict"]:
         row = scores["strict"][name]
         table.add_row(name, *_ratios(row), f"{row['f1_low']:.4f}-{row['f1_high']:.4f}")
     table.add_row("lenient", *_ratios(scores["lenient"]["micro"]))

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from stages.common.files import write_json
+from stages.common.labels import load_labels
 from stages.monitor.command import guarded, logs, options, save
 from stages.monitor.comparison import compare
 from stages.monitor.decision import Decision, decide
@@ -15,8 +16,9 @@ from stages.monitor.report import draw
 
 def monitor(chosen: argparse.Namespace) -> Decision:
     """Judge one window."""
-    params = load_params()
-    profile, window = logs(chosen)
+    labels = load_labels()
+    params = load_params().watching(labels)
+    profile, window = logs(chosen, labels)
     drift = compare(profile, window, params)
     decision = decide(drift, params)
     save(decision, drift, chosen.json)

@@ -13,10 +13,10 @@ import pandas as pd
 
 from stages.common.errors import BeHealthyError
 from stages.common.files import read_table, write_json, write_table
-from stages.common.tables import SERVING_LOG
+from stages.common.tables import serving_log
 from stages.monitor.comparison import Drift
 from stages.monitor.decision import EXIT_CODES, Decision, unknown
-from stages.monitor.serving import PROFILE, serving_rows, training_profile
+from stages.monitor.serving import profile_schema, serving_rows, training_profile
 
 DOCUMENTS = Path("data/prepared/documents.parquet")
 NOTES = Path("data/incoming/notes.jsonl")
@@ -45,15 +45,16 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return chosen
 
 
-def logs(chosen: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
+def logs(chosen: argparse.Namespace, labels: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return profile and window; the stage makes them first, and reads them back as production would."""
     if chosen.log is None:
         from stages.prepare.formats import jsonl
         from stages.train.extractor import Extractor
 
         extract = Extractor.load(MODELS).extract
-        write_table(LOG, serving_rows(jsonl.read_notes(NOTES), extract), SERVING_LOG)
-        write_table(TRAINING_PROFILE, training_profile(read_table(DOCUMENTS), extract), PROFILE)
+        write_table(LOG, serving_rows(jsonl.read_notes(NOTES), extract, labels), serving_log(labels))
+        profile = training_profile(read_table(DOCUMENTS), extract, labels)
+        write_table(TRAINING_PROFILE, profile, profile_schema(labels))
     return read_table(chosen.profile), read_table(chosen.log or LOG)
 
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from stages.common.tables import SERVING_LOG
+from stages.common.documents import METADATA
+from stages.common.labels import INPUT_COLUMNS, model_columns
 from stages.monitor.deviation import Coded, Kind, coded, sampling_noise
 from stages.monitor.params import MonitorParams
-from stages.monitor.serving import MODEL_COLUMNS
 
 DIGITS = 4
 """Decimals of a percentage: what is decided on is what is written."""
@@ -74,19 +73,21 @@ def compare(profile: pd.DataFrame, window: pd.DataFrame, params: MonitorParams) 
     Parameters
     ----------
     profile, window : DataFrame
-        Columns of `SERVING_LOG`; the profile's as `training_profile` makes them.
+        Columns of `serving_log`; the profile's as `training_profile` makes them.
     params : MonitorParams
+        As `watching` returns them: every column by its name.
 
     Returns
     -------
     Drift
     """
     profile, window = _distinct(profile, params.columns), _distinct(window, params.columns)
-    outside_train = profile[profile[[name for name in MODEL_COLUMNS if name in profile]].notna().any(axis=1)]
+    of_models = {*params.columns, *model_columns(())}.difference(INPUT_COLUMNS)
+    outside_train = profile[profile[[name for name in profile if name in of_models]].notna().any(axis=1)]
     found: dict[str, ColumnDrift] = {}
     for group, reference in (
-        ([name for name in params.columns if name not in MODEL_COLUMNS], profile),
-        ([name for name in params.columns if name in MODEL_COLUMNS], outside_train),
+        ([name for name in params.columns if name in INPUT_COLUMNS], profile),
+        ([name for name in params.columns if name not in INPUT_COLUMNS], outside_train),
     ):
         found |= _compare_group(group, reference, window, params)
     return Drift(tuple(found[name] for name in params.columns), len(window), len(profile))
@@ -124,7 +125,7 @@ def _compare_group(
 
 def kind_of(column: str) -> Kind:
     """Tell whether a column of the serving log holds categories or numbers."""
-    return "category" if pa.types.is_string(SERVING_LOG.field(column).type) else "number"
+    return "category" if column in ("note", *METADATA) else "number"
 
 
 def _distinct(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

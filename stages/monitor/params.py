@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from stages.common.labels import INPUT_COLUMNS, MENTIONS, count_column, model_columns
 from stages.common.params import PARAMS, Positive, Section, Seed, load_section
-from stages.common.tables import SERVING_LOG
 
 
 class Bands(Section):
@@ -37,21 +38,27 @@ class MonitorParams(Section):
     significance: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
 
-    @model_validator(mode="after")
-    def _watch_what_is_logged(self) -> Self:
-        for column in self.columns:
-            if column not in SERVING_LOG.names or column == "note":
-                raise ValueError(f"{column} is no column of the serving log that can be watched")
-        if len(set(self.columns)) < len(self.columns):
-            raise ValueError("a column is watched twice")
-        return self
+    def watching(self, labels: Sequence[str]) -> Self:
+        """Return the same with the count of each label in place of `mentions`.
 
-    @model_validator(mode="after")
-    def _resample_enough(self) -> Self:
-        least = math.ceil(len(self.columns) / self.significance)
+        Raises
+        ------
+        ValueError
+            When a column is none of the serving log of these labels or is watched twice, or when there are too
+            few resamples for so many.
+        """
+        counts = [count_column(label) for label in labels]
+        columns = [name for column in self.columns for name in (counts if column == MENTIONS else [column])]
+        known = {*INPUT_COLUMNS, *model_columns(labels)} - {"note"}
+        for column in columns:
+            if column not in known:
+                raise ValueError(f"columns: {column} is no column of the serving log that can be watched")
+        if len(set(columns)) < len(columns):
+            raise ValueError("columns: a column is watched twice")
+        least = math.ceil(len(columns) / self.significance)
         if self.resamples < least:
-            raise ValueError(f"nothing could ever count: resamples must be at least {least} (columns / significance)")
-        return self
+            raise ValueError(f"resamples must be at least {least} (columns / significance): nothing could ever count")
+        return self.model_copy(update={"columns": columns})
 
 
 def load_params(path: Path = PARAMS) -> MonitorParams:

@@ -10,15 +10,15 @@ import pandas as pd
 import pyarrow as pa
 
 from stages.common.documents import METADATA, Document
+from stages.common.labels import count_column, model_columns
 from stages.common.pseudonyms import pseudonym
-from stages.common.tables import SERVING_LOG
-from stages.common.tags import LABELS
+from stages.common.tables import serving_log
 
-MODEL_COLUMNS = ("unknown_tokens", "diseases", "treatments", "confidence")
-"""What depends on the model, and would flatter it on documents it was trained on."""
 
-PROFILE = pa.schema([field.with_nullable(field.nullable or field.name in MODEL_COLUMNS) for field in SERVING_LOG])
-"""The serving log's columns; those of the model are null for documents of the train split."""
+def profile_schema(labels: Sequence[str]) -> pa.Schema:
+    """Return the serving log's columns; those of the model are null for documents of the train split."""
+    models = model_columns(labels)
+    return pa.schema([field.with_nullable(field.nullable or field.name in models) for field in serving_log(labels)])
 
 
 class ExtractedMention(Protocol):
@@ -26,7 +26,7 @@ class ExtractedMention(Protocol):
 
     @property
     def label(self) -> str:
-        """One of `LABELS`."""
+        """One of the model's labels."""
 
     @property
     def confidence(self) -> float:
@@ -75,11 +75,10 @@ def note_names(texts: Iterable[str], key: str | None = None) -> list[str]:
     return [str(numbers.setdefault(text, len(numbers) + 1)) for text in texts]
 
 
-def serving_row(name: str, note: Document, extraction: Extraction) -> dict[str, Any]:
-    """Return one row of `SERVING_LOG` for a note of that name; metadata that is absent or empty is None."""
-    labels = [mention.label for mention in extraction.mentions]
+def serving_row(name: str, note: Document, extraction: Extraction, labels: Sequence[str]) -> dict[str, Any]:
+    """Return one row of `serving_log` for a note of that name; metadata that is absent or empty is None."""
+    marked = [mention.label for mention in extraction.mentions]
     confidences = [mention.confidence for mention in extraction.mentions]
-    diseases, treatments = (labels.count(label) for label in LABELS)
     return {
         "note": name,
         **{name: note.metadata.get(name) or None for name in METADATA},
@@ -87,14 +86,17 @@ def serving_row(name: str, note: Document, extraction: Extraction) -> dict[str, 
         "sentences": extraction.sentences,
         "tokens": extraction.tokens,
         "unknown_tokens": extraction.unknown_tokens,
-        "diseases": diseases,
-        "treatments": treatments,
+        **{count_column(label): marked.count(label) for label in labels},
         "confidence": math.fsum(confidences) / len(confidences) if confidences else None,
     }
 
 
 def serving_rows(
-    notes: Iterable[Document], extract: Callable[[str], Extraction], *, key: str | None = None
+    notes: Iterable[Document],
+    extract: Callable[[str], Extraction],
+    labels: Sequence[str],
+    *,
+    key: str | None = None,
 ) -> pd.DataFrame:
     """Tag notes and describe each by a row of the serving log, in their order.
 
@@ -103,21 +105,25 @@ def serving_rows(
     notes : iterable of Document
     extract : callable
         Text of a note to its `Extraction`.
+    labels : sequence of str
+        Those whose mentions are counted, each in its column: the model's.
     key : str or None
         As for `note_names`.
 
     Returns
     -------
     DataFrame
-        Columns of `SERVING_LOG`. No note text.
+        Columns of `serving_log`. No note text.
     """
     served = list(notes)
     names = note_names((note.text for note in served), key)
-    rows = [serving_row(name, note, extract(note.text)) for name, note in zip(names, served, strict=True)]
-    return pd.DataFrame(rows, columns=SERVING_LOG.names)
+    rows = [serving_row(name, note, extract(note.text), labels) for name, note in zip(names, served, strict=True)]
+    return pd.DataFrame(rows, columns=serving_log(labels).names)
 
 
-def training_profile(documents: pd.DataFrame, extract: Callable[[str], Extraction]) -> pd.DataFrame:
+def training_profile(
+    documents: pd.DataFrame, extract: Callable[[str], Extraction], labels: Sequence[str]
+) -> pd.DataFrame:
     """Describe annotated documents as if they had been served.
 
     A model finds no unknown tokens, more mentions and more confidence in the documents it was
@@ -130,15 +136,18 @@ def training_profile(documents: pd.DataFrame, extract: Callable[[str], Extractio
         Columns of `stages.common.tables.DOCUMENTS`.
     extract : callable
         Text of a document to its `Extraction`.
+    labels : sequence of str
+        As for `serving_rows`.
 
     Returns
     -------
     DataFrame
-        Columns of `PROFILE`, in order of the documents.
+        Columns of `profile_schema`, in order of the documents.
     """
-    profile = serving_rows((_document(row) for row in documents.to_dict("records")), extract)
-    profile[list(MODEL_COLUMNS)] = profile[list(MODEL_COLUMNS)].astype("Float64")
-    profile.loc[(documents["split"] == "train").to_numpy(), list(MODEL_COLUMNS)] = pd.NA
+    profile = serving_rows((_document(row) for row in documents.to_dict("records")), extract, labels)
+    models = list(model_columns(labels))
+    profile[models] = profile[models].astype("Float64")
+    profile.loc[(documents["split"] == "train").to_numpy(), models] = pd.NA
     return profile
 
 

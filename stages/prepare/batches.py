@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.common.files import parse_yaml, write_text
+from stages.common.labels import load_labels
 from stages.common.pseudonyms import KEY, key_of_content, pseudonym
-from stages.common.tags import LABELS
 from stages.prepare.formats import READERS, read
 from stages.prepare.formats.source import File, list_files, read_lines, shown
 
@@ -205,8 +205,14 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_mapping(path: Path) -> dict[str, str]:
+def read_mapping(path: Path, labels: Sequence[str] | None = None) -> dict[str, str]:
     """Read a CSV file of `source_label,label`.
+
+    Parameters
+    ----------
+    path : Path
+    labels : sequence of str, optional
+        What there is to map to; without them, `labels` of ``params.yaml``.
 
     Raises
     ------
@@ -217,6 +223,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     if path.is_symlink() or not path.is_file():
         raise AnnotationError("is missing or not a regular file", "Give a CSV of source_label,label", path.name)
     lines = read_lines(File(path.name, path))
+    labels = load_labels() if labels is None else labels
     mapping: dict[str, str] = {}
     number = 0
     try:
@@ -224,7 +231,7 @@ def read_mapping(path: Path) -> dict[str, str]:
             if number == 1 and row != ["source_label", "label"]:
                 raise AnnotationError("has another header", "Begin with source_label,label", path.name, line=1)
             if number > 1 and row:
-                fault = _fault_of_row(row, mapping)
+                fault = _fault_of_row(row, mapping, labels)
                 if fault:
                     raise AnnotationError(*fault, path.name, line=number)
                 mapping[row[0]] = row[1]
@@ -260,11 +267,12 @@ def unmapped_labels(documents: Iterable[Document], mapping: Mapping[str, str]) -
     return list(found.values())
 
 
-def _fault_of_row(row: list[str], mapping: Mapping[str, str]) -> tuple[str, str] | None:
+def _fault_of_row(row: list[str], mapping: Mapping[str, str], labels: Sequence[str]) -> tuple[str, str] | None:
     if len(row) != 2 or not row[0]:
         return "is not a pair of source label and label", "Write source_label,label"
-    if row[1] not in LABELS:
-        return f"maps to {shown(row[1])}, which is no label of the project", f"Use {' or '.join(LABELS)}"
+    if row[1] not in labels:
+        remedy = f"Use {' or '.join(labels)}, or add it to labels in params.yaml"
+        return f"maps to {shown(row[1])}, which is no label of the project", remedy
     if row[0] in mapping:
         return "maps a source label a second time", "Keep one of the two lines"
     return None

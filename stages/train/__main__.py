@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from stages.common.command import without_arguments
 from stages.common.files import write_csv
+from stages.common.labels import load_labels
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.store import read_features
 from stages.train.held_out import held_out_of
@@ -26,7 +28,8 @@ def main() -> None:
     seen, held_out = held_out_of(train, dev, params.seed)
 
     print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
-    extractor, reviewers = learn_extractor(train, seen, held_out, attributes, params)
+    learned, reviewers = learn_extractor(train, seen, held_out, attributes, params)
+    extractor = replace(learned, labels=load_labels())
     extractor.save(MODELS)
     write_csv(PLOTS / "leaderboard.csv", extractor.tagger.leaderboard())
     write_csv(PLOTS / "acceptance.csv", reviewers)

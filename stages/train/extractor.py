@@ -31,6 +31,7 @@ class _Header(Header):
 
     family: str
     attributes: int = Field(ge=0)
+    labels: tuple[str, ...]
 
 
 class ExtractedMention(NamedTuple):
@@ -72,11 +73,15 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Extractor:
-    """Attributes, tagger and threshold of acceptance of one model."""
+    """Attributes, tagger and threshold of acceptance of one model, and the labels that it was trained to find.
+
+    `labels` are in the order in which they are reported; a tagger knows those of them that its training data had.
+    """
 
     attributes: AttributeExtractor
     tagger: Tagger
     acceptance: Acceptance = NOTHING_ACCEPTED
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -95,7 +100,7 @@ class Extractor:
         tagger = family(header.family).load(folder / "tagger")
         rows = len(tagger.linear_weights())
         require(rows == header.attributes, folder / "tagger", f"weighs {rows} attributes, not {header.attributes}")
-        return cls(attributes, tagger, Acceptance.load(folder / ACCEPTANCE_FILE))
+        return cls(attributes, tagger, Acceptance.load(folder / ACCEPTANCE_FILE), header.labels)
 
     def save(self, folder: Path) -> None:
         """Write a model folder with a manifest of its files, attributes without weight left out."""
@@ -104,7 +109,8 @@ class Extractor:
             self.attributes.pruned(keep).save(folder / "attributes")
             self.tagger.pruned(keep).save(folder / "tagger")
             self.acceptance.save(folder / ACCEPTANCE_FILE)
-            write_json(folder / MODEL_FILE, {"family": name_of(self.tagger), "attributes": int(keep.sum())})
+            header = {"family": name_of(self.tagger), "attributes": int(keep.sum()), "labels": list(self.labels)}
+            write_json(folder / MODEL_FILE, header)
 
     @cached_property
     def _reader(self) -> AttributeExtractor:

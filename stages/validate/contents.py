@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from stages.common.tags import IOB2_TAGS, LABELS
 from stages.validate.definitions import ANNOTATE, PREPARE, SPLIT, Expectation, flag, parameter
 
 
@@ -167,7 +166,7 @@ ON_TOKENS = (
         "column_values_to_be_in_set",
         "An unknown tag would be a class of its own to the tagger",
         PREPARE,
-        {"column": "tag", "value_set": list(IOB2_TAGS)},
+        {"column": "tag", "value_set": parameter("tags")},
     ),
     Expectation(
         "tokens.tags_are_iob2",
@@ -218,7 +217,7 @@ ON_MENTIONS = (
         "column_values_to_be_in_set",
         "A label of another name is never predicted and always missed",
         "Map it in data/mapping/labels.csv or in the batch's batch.yaml",
-        {"column": "label", "value_set": list(LABELS)},
+        {"column": "label", "value_set": parameter("labels")},
     ),
     flag(
         "mentions.label_is_what_the_source_means",

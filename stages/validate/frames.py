@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.documents import Document, Mention
-from stages.common.tags import LABELS, spans_of
+from stages.common.tags import spans_of
 from stages.validate.leakage import copied_passages, fingerprint, near_duplicates, splits_of_pairs
 from stages.validate.places import (
     SPAN,
@@ -38,7 +39,7 @@ class Tables:
 
 
 def content_frames(
-    tables: Tables, *, near_duplicate: float, copied: float, sources: Sources
+    tables: Tables, labels: Sequence[str], *, near_duplicate: float, copied: float, sources: Sources
 ) -> dict[str, pd.DataFrame]:
     """Add to the tables what the content suites ask for.
 
@@ -46,6 +47,8 @@ def content_frames(
     ----------
     tables : Tables
         Whose schemas have been found right.
+    labels : sequence of str
+        Those of the project.
     near_duplicate : float
         Jaccard similarity of word 3-grams from which two documents are one.
     copied : float
@@ -65,7 +68,7 @@ def content_frames(
         "documents": _documents(tables, tokens, near_duplicate, copied).assign(**_origin(tables.documents, sources)),
         "tokens": _tokens(tables, spans, placed),
         "mentions": _mentions(tables, spans, placed).assign(label_is_mapped=_mapped(tables, sources)),
-        "labels": _labels(tables),
+        "labels": _labels(tables, labels),
     }
 
 
@@ -183,13 +186,13 @@ def _mentions(tables: Tables, spans: dict[tuple[str, int], Span], placed: list[P
     )
 
 
-def mentions_by_split(tables: Tables) -> dict[str, dict[str, int]]:
+def mentions_by_split(tables: Tables, labels: Sequence[str]) -> dict[str, dict[str, int]]:
     """Count the mentions of each split and label; labels that do not occur count 0."""
     splits = dict(zip(tables.documents["document"], tables.documents["split"], strict=True))
     split = tables.mentions["document"].map(splits)
     table = pd.crosstab(split, tables.mentions["label"])
     return {
-        name: {label: int(table.get(label, pd.Series(dtype=int)).get(name, 0)) for label in LABELS}
+        name: {label: int(table.get(label, pd.Series(dtype=int)).get(name, 0)) for label in labels}
         for name in ("train", "dev", "test")
     }
 
@@ -200,12 +203,17 @@ def documents_by_split(tables: Tables) -> dict[str, int]:
     return {name: int(counts.get(name, 0)) for name in ("train", "dev", "test")}
 
 
-def _labels(tables: Tables) -> pd.DataFrame:
-    counts = tables.mentions["label"].value_counts()
-    total = max(1, sum(int(counts.get(label, 0)) for label in LABELS))
-    train = mentions_by_split(tables)["train"]
+def _labels(tables: Tables, labels: Sequence[str]) -> pd.DataFrame:
+    """Count the mentions of each label; a share is unknown (null) where there is no other label to share with."""
+    counts = {label: int((tables.mentions["label"] == label).sum()) for label in labels}
+    total = max(1, sum(counts.values()))
+    train = mentions_by_split(tables, labels)["train"]
     return pd.DataFrame(
-        [{"label": label, "share": int(counts.get(label, 0)) / total, "train": train[label]} for label in LABELS]
+        {
+            "label": list(labels),
+            "share": pd.Series([counts[label] / total if len(labels) > 1 else np.nan for label in labels], dtype=float),
+            "train": [train[label] for label in labels],
+        }
     )
 
 

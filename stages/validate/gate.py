@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from stages.common.errors import GateError
 from stages.common.files import read_json, read_table
+from stages.common.tags import iob2_tags
 from stages.prepare.params import PrepareParams
 from stages.validate.annotations import check_documents
 from stages.validate.assigned import check_assignment, check_names
@@ -116,9 +118,11 @@ def not_a_number(path: Path) -> tuple[Finding, ...]:
     return (finding("seconds_not_a_number", "error", len(wrong), summary, map(str, names)),)
 
 
-def bounds_of(params: ValidateParams) -> dict[str, Any]:
-    """Return the values of the suites' parameters."""
+def bounds_of(params: ValidateParams, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the values of the suites' parameters: what is known of the labels, and the bounds."""
     return {
+        "labels": list(labels),
+        "tags": iob2_tags(labels),
         "sentence_tokens": params.sentence_tokens,
         "lowest_share": params.label_share[0],
         "highest_share": params.label_share[1],
@@ -156,9 +160,9 @@ def check(prepared: Prepared, params: GateParams, project: Project | None = None
         return Verdict(outcome, prepared.faults, prepare=prepared.report)
     similar = params.prepare
     frames = content_frames(
-        tables, near_duplicate=similar.near_duplicate, copied=similar.copied, sources=prepared.sources
+        tables, params.labels, near_duplicate=similar.near_duplicate, copied=similar.copied, sources=prepared.sources
     )
-    bounds = bounds_of(params.validate_)
+    bounds = bounds_of(params.validate_, params.labels)
     for suite in CONTENT_SUITES:
         outcome += project.run(suite, frames[suite], bounds)
     project.build_data_docs()
@@ -175,6 +179,6 @@ def check(prepared: Prepared, params: GateParams, project: Project | None = None
         outcome,
         findings,
         documents_by_split(tables),
-        mentions_by_split(tables),
+        mentions_by_split(tables, params.labels),
         prepared.report,
     )

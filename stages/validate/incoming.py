@@ -121,10 +121,11 @@ def check_incoming(
     if not outcome.failed:
         frames = content_frames(
             tables,
+            params.labels,
             near_duplicate=params.prepare.near_duplicate,
             copied=params.prepare.copied,
             sources={BATCH: Source(mapping)},
         )
         for suite in SPLITLESS_SUITES:
-            outcome += project.run(suite, frames[suite], bounds_of(params.validate_))
+            outcome += project.run(suite, frames[suite], bounds_of(params.validate_, params.labels))
     return Verdict(outcome, tuple(findings))

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from stages.common.labels import LabelList
 from stages.common.params import PARAMS, Positive, Section, Share, load_sections
 from stages.prepare.params import PrepareParams
 
@@ -27,12 +28,13 @@ class ValidateParams(Section):
 
 
 class GateParams(Section):
-    """What the gate knows: how prepare was told to work, and the bounds."""
+    """What the gate knows: the labels, how prepare was told to work, and the bounds."""
 
+    labels: LabelList
     prepare: PrepareParams
     validate_: Annotated[ValidateParams, Field(alias="validate")]
 
 
 def load_params(path: Path = PARAMS) -> GateParams:
-    """Read and check the sections `prepare` and `validate`."""
+    """Read and check `labels` and the sections `prepare` and `validate`."""
     return load_sections(GateParams, path)

@@ -44,6 +44,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> gate.Prepared:
     """Two batches: single notes, a copy of one, and a note that is half of one split and half of another."""
     monkeypatch.chdir(tmp_path)
     write_text(Path("data/mapping/labels.csv"), "source_label,label\nDISEASE,Disease\n")
+    write_text(Path("params.yaml"), "labels: [Disease]\n")
     _add("old", {str(number): _note(number) for number in range(40)})
     batches = load_batches(Path("data/annotations"))
     split = dict(zip(*prepare(batches, PARAMS).documents[["document", "split"]].T.to_numpy(), strict=True))

@@ -30,6 +30,7 @@ from stages.validate.catalogue import SCHEMAS, SUITES
 from stages.validate.frames import Tables
 from stages.validate.project import Project
 from stages.validate.sources import Source
+from tests.labels import LABELS
 from tests.pages import missing
 
 ROOT = Path(__file__).parents[2]
@@ -493,7 +494,7 @@ def test_an_expectation_that_great_expectations_drops_is_an_error(workspace: Pat
 
 
 def test_an_expectation_that_crashes_is_an_error_even_if_only_a_warning(project: Project, params: Params) -> None:
-    found = frames.content_frames(clean_tables(), near_duplicate=0.7, copied=0.4, sources=clean_sources())
+    found = frames.content_frames(clean_tables(), LABELS, near_duplicate=0.7, copied=0.4, sources=clean_sources())
     frame = found["documents"].drop(columns="tokens")
     outcome = project.run("documents", frame, {})
     assert [(f.check, f.severity) for f in outcome.failed] == [("documents.has_tokens", "error")]

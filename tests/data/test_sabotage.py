@@ -201,6 +201,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_table(Path(f"data/prepared/{name}.parquet"), getattr(tables, name), schema)
     write_json(Path("data/prepared/report.json"), tables.report)
     write_text(Path("data/mapping/labels.csv"), "source_label,label\nD,Disease\nT,Treatment\n")
+    write_text(Path("params.yaml"), "labels: [Disease, Treatment]\n")
     _write_batch(Path("data/annotations/ward"), order=1)
     return tmp_path
 
@@ -285,7 +286,9 @@ def _frames(tables: gate.Tables) -> dict[str, pd.DataFrame]:
 
     documents = tables.documents.assign(seconds=tables.documents["seconds"].astype(float))
     typed = gate.Tables(documents, tables.tokens, tables.mentions)
-    return content_frames(typed, near_duplicate=0.7, copied=0.4, sources={"ward": Source(LABELS)})
+    return content_frames(
+        typed, list(LABELS.values()), near_duplicate=0.7, copied=0.4, sources={"ward": Source(LABELS)}
+    )
 
 
 def test_what_is_right_is_called_right() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.files import write_table
-from stages.common.tables import SERVING_LOG
+from stages.common.tables import serving_log
 from stages.monitor.serving import serving_rows
 from stages.prepare.formats import jsonl
 from stages.train.extractor import Extractor
@@ -78,7 +78,9 @@ def serve(clinic: Hospital, published: Repository, path: Path) -> None:
     """Tag notes with the published model, as production does, and put its log where it puts it."""
     extractor = Extractor.load(published.root / "models")
     log = path.with_suffix(".parquet")
-    write_table(log, serving_rows(jsonl.read_notes(path), extractor.extract), SERVING_LOG)
+    write_table(
+        log, serving_rows(jsonl.read_notes(path), extractor.extract, extractor.labels), serving_log(extractor.labels)
+    )
     clinic.put("serving/log.parquet", log.read_bytes())
 
 

@@ -35,6 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mapping = Path("data/mapping/labels.csv")
     mapping.parent.mkdir(parents=True)
     mapping.write_text("source_label,label\nDisease,Disease\nDrug,Treatment\n")
+    Path("params.yaml").write_text("labels: [Disease, Treatment]\n")
     write("notes.jsonl", "n1", TEXT)
     return tmp_path
 

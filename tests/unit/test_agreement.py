@@ -26,9 +26,9 @@ from annotation.writers import write
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
 from stages.common.scoring import strict_counts
-from stages.common.tags import LABELS
 from stages.prepare.formats import jsonl
 from stages.prepare.segmentation import split_sentences, tokenize
+from tests.labels import LABELS
 
 TEXT = "Known gout and asthma. Start inhaled salbutamol today, stop aspirin."
 GOUT, ASTHMA = Mention(6, 10, "Disease"), Mention(15, 21, "Disease")
@@ -111,7 +111,7 @@ def test_figures_stay_in_their_range_and_lenient_is_no_less_than_strict(given: P
 @given(annotations(), annotations())
 def test_kappa_is_that_of_scikit_learn(ours: tuple[Mention, ...], theirs: tuple[Mention, ...]) -> None:
     tokens = [token for start, end in split_sentences(TEXT) for token in tokenize(TEXT, start, end)]
-    one, other = (token_labels(document(*mentions), tokens) for mentions in (ours, theirs))
+    one, other = (token_labels(document(*mentions), tokens, LABELS) for mentions in (ours, theirs))
     confusion = np.zeros((3, 3), dtype=np.int64)
     np.add.at(confusion, (one, other), 1)
     with np.errstate(invalid="ignore"):

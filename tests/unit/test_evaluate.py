@@ -20,7 +20,6 @@ from stages.common.files import read_json, read_table, write_json, write_table
 from stages.common.rare_values import LEAST, RARE
 from stages.common.scoring import lenient_counts, strict_counts
 from stages.common.tables import DOCUMENTS, PREDICTIONS, TOKENS
-from stages.common.tags import LABELS
 from stages.evaluate.acceptance import accepted
 from stages.evaluate.comparison import ComparedDocument, compare, judged
 from stages.evaluate.curves import expected_calibration_error, precision_by_coverage, reliability
@@ -34,6 +33,7 @@ from stages.evaluate.summary import show
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
 from stages.train.extractor import Extractor
 from stages.train.taggers.tagger import TaggedSpan
+from tests.labels import LABELS
 
 KPI = KpiParams(entry_minutes=4.0, measured_notes=3, validation_minutes=2.0, review_seconds=60.0, error_rate=0.1)
 ASSUMED = EntryMinutes(4.0, "assumed", 0)
@@ -49,7 +49,7 @@ def document(gold=(), predicted=(), name="b/1", note_type=None, text=TEXT, sugge
 
 
 def score(*documents, training=()):
-    return evaluation(documents, training, accepted(documents, NOTHING_ACCEPTED), None, PARAMS)
+    return evaluation(documents, training, accepted(documents, NOTHING_ACCEPTED), None, LABELS, PARAMS)
 
 
 def frames(gold, predicted, *, aligned=True):
@@ -157,7 +157,7 @@ def test_errors_do_not_depend_on_the_order_of_the_mentions(pair):
 @given(sides())
 def test_confusion_counts_each_mention_once_and_agrees_with_the_lenient_score(pair):
     gold, predicted = pair
-    table = confusion([document(gold, predicted)])
+    table = confusion([document(gold, predicted)], LABELS)
     assert (table["actual"] != "none").sum() == len(gold)
     assert (table["predicted"] != "none").sum() == len(predicted)
     assert (table["actual"] == table["predicted"]).sum() == lenient_counts(gold, predicted).tp
@@ -299,7 +299,7 @@ def test_types_of_few_notes_are_scored_together_and_not_named():
 
 def test_temperature_is_reported_where_the_model_has_one():
     documents = [document([AKI], [AKI])]
-    scores = evaluation(documents, [], accepted(documents, NOTHING_ACCEPTED), 0.8, PARAMS)
+    scores = evaluation(documents, [], accepted(documents, NOTHING_ACCEPTED), 0.8, LABELS, PARAMS)
     assert scores["calibration"]["temperature"] == 0.8
     assert "temperature" not in score(*documents)["calibration"]
 
@@ -308,7 +308,7 @@ def test_temperature_is_reported_where_the_model_has_one():
 @given(st.lists(sides(), min_size=1, max_size=5))
 def test_document_counts_add_up_to_the_scores(pairs):
     documents = [document(gold, found, f"b/{n}") for n, (gold, found) in enumerate(pairs)]
-    table = document_counts(documents, [d.name for d in documents])
+    table = document_counts(documents, [d.name for d in documents], LABELS)
     assert len(table) == len(documents) * len(LABELS)
     assert table.equals(table.sort_values(["document", "label"], ignore_index=True))
     expected = [strict_counts(gold, found) for gold, found in pairs]
@@ -322,10 +322,10 @@ def test_document_counts_add_up_to_the_scores(pairs):
 
 
 def test_document_counts_call_documents_by_the_names_given():
-    table = document_counts([document([AKI], [], "batch/patient-17")], ["public"])
+    table = document_counts([document([AKI], [], "batch/patient-17")], ["public"], LABELS)
     assert table["document"].tolist() == ["public"] * 2
     with pytest.raises(ValueError, match="longer"):
-        document_counts([document([AKI], [], "batch/patient-17")], [])
+        document_counts([document([AKI], [], "batch/patient-17")], [], LABELS)
     assert table[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 0, 1], [0, 0, 0]]
 
 

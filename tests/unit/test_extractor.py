@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from stages.common.checked import ModelError
 from stages.common.files import write_json
-from stages.common.tags import LABELS, TokenSpan
+from stages.common.tags import TokenSpan
 from stages.featurize.collecting import collect_attributes
 from stages.params import load_params
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.acceptance import Acceptance
 from stages.train.extractor import MODEL_FILE, Extraction, Extractor
 from stages.train.taggers.chain.crf import CrfTagger
+from tests.labels import LABELS
 
 DISEASES = ["gout", "asthma", "eczema", "chronic kidney disease", "type 2 diabetes", "CKD", "pneumonia"]
 TREATMENTS = ["aspirin", "salbutamol", "co-amoxiclav", "insulin", "physiotherapy", "metformin"]

@@ -210,6 +210,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mapping = tmp_path / "data" / "mapping" / "labels.csv"
     mapping.parent.mkdir(parents=True)
     mapping.write_text("source_label,label\nD,Disease\nDisease,Disease\nT,Treatment\nTreatment,Treatment\n")
+    (tmp_path / "params.yaml").write_text("labels: [Disease, Treatment]\n")
     (tmp_path / "old.tsv").write_text("gout\tB-D\n\nrest\tB-T\n")
     assert main(["old.tsv", "--format", "iob", "--name", "old"]) == SUCCESS
     return tmp_path

@@ -20,18 +20,21 @@ from scipy import stats
 from stages.common.documents import METADATA, Document
 from stages.common.errors import ParameterError
 from stages.common.files import read_json, read_table, write_table
+from stages.common.labels import model_columns
 from stages.common.rare_values import LEAST, RARE, without_rare
-from stages.common.tables import DOCUMENTS, SERVING_LOG
+from stages.common.tables import DOCUMENTS, serving_log
 from stages.monitor import __main__ as stage
 from stages.monitor import command, report
 from stages.monitor.comparison import ColumnDrift, Drift, compare
 from stages.monitor.decision import EXIT_CODES, SEVERITIES, band_of, decide
 from stages.monitor.deviation import coded, kolmogorov_smirnov, sampling_noise, total_variation
 from stages.monitor.params import MonitorParams
-from stages.monitor.serving import MODEL_COLUMNS, PROFILE, note_names, serving_rows, training_profile
+from stages.monitor.serving import note_names, profile_schema, serving_rows, training_profile
 from stages.params import load_params
+from tests.labels import LABELS
 
-PARAMS = load_params(Path(__file__).parents[2] / "params.yaml").monitor
+PARAMS = load_params(Path(__file__).parents[2] / "params.yaml").monitor.watching(LABELS)
+SERVING_LOG, PROFILE, MODEL_COLUMNS = serving_log(LABELS), profile_schema(LABELS), model_columns(LABELS)
 QUICK = PARAMS.model_copy(update={"significance": 0.1, "resamples": 199})
 
 categories = st.lists(st.sampled_from(["a", "b", "c", "", "None", "nan", None]), min_size=1, max_size=30)
@@ -275,7 +278,7 @@ def test_harm_to_either_side_is_unknown(harm, side):
 
 def test_too_few_resamples_are_refused_and_never_pass_for_calm():
     with pytest.raises(ValueError, match="at least 900"):
-        MonitorParams.model_validate(PARAMS.model_dump() | {"resamples": 500})
+        MonitorParams.model_validate(PARAMS.model_dump() | {"resamples": 500}).watching(LABELS)
     few = PARAMS.model_copy(update={"resamples": 20})
     drift = compare(PROFILE_FRAME, served(300, 1, shift=0.9), few)
     assert decide(drift, few).decision == "unknown"
@@ -285,7 +288,7 @@ def test_too_few_resamples_are_refused_and_never_pass_for_calm():
 @pytest.mark.parametrize("columns", [["note"], ["tokenz"], ["tokens", "tokens"], []])
 def test_columns_that_cannot_be_watched_are_refused(columns):
     with pytest.raises(ValueError, match="column"):
-        MonitorParams.model_validate(PARAMS.model_dump() | {"columns": columns})
+        MonitorParams.model_validate(PARAMS.model_dump() | {"columns": columns}).watching(LABELS)
 
 
 # -- serving log
@@ -299,7 +302,7 @@ def fake_extract(text: str) -> SimpleNamespace:
 
 def test_a_note_becomes_a_row_without_its_text(tmp_path):
     notes = [Document("1", "d and d", metadata={"sex": "female", "month": ""}), Document("2", "nothing")]
-    write_table(tmp_path / "log.parquet", serving_rows(notes, fake_extract), SERVING_LOG)
+    write_table(tmp_path / "log.parquet", serving_rows(notes, fake_extract, LABELS), SERVING_LOG)
     rows = read_table(tmp_path / "log.parquet")
     assert rows["note"].tolist() == ["1", "2"]
     assert rows.loc[0, ["sex", "month", "characters", "tokens", "diseases", "treatments"]].tolist() == [
@@ -313,7 +316,9 @@ def test_a_note_becomes_a_row_without_its_text(tmp_path):
 def test_copies_of_a_note_have_one_name_and_no_text_can_be_tried_out():
     texts = ["No change.", "Seen.", "No change."]
     key = "0123456789abcdef" * 2
-    keyed = serving_rows([Document(str(n), text) for n, text in enumerate(texts)], fake_extract, key=key)["note"]
+    keyed = serving_rows([Document(str(n), text) for n, text in enumerate(texts)], fake_extract, LABELS, key=key)[
+        "note"
+    ]
     for names in (note_names(texts), keyed.tolist()):
         assert names[0] == names[2] != names[1]
         assert not {hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts} & set(names)
@@ -333,7 +338,7 @@ def documents(rows: int, share_of_train: float = 0.5) -> pd.DataFrame:
 
 
 def test_the_profile_is_null_where_the_model_was_trained(tmp_path):
-    write_table(tmp_path / "profile.parquet", training_profile(documents(10), fake_extract), PROFILE)
+    write_table(tmp_path / "profile.parquet", training_profile(documents(10), fake_extract, LABELS), PROFILE)
     profile = read_table(tmp_path / "profile.parquet")
     assert profile[list(MODEL_COLUMNS)][:5].isna().all(axis=None)
     assert profile[["unknown_tokens", "diseases", "treatments"]][5:].notna().all(axis=None)

@@ -19,15 +19,15 @@ import pytest
 
 from stages.common.documents import METADATA
 from stages.common.files import read_json
-from stages.common.tables import SERVING_LOG
 from stages.monitor import command, deviation, report
 from stages.monitor.comparison import ColumnDrift, Drift, compare, kind_of
 from stages.monitor.decision import Decision, band_of, decide, unknown
 from stages.monitor.deviation import coded, sampling_noise
 from stages.monitor.params import MonitorParams
-from stages.monitor.serving import MODEL_COLUMNS, serving_rows, training_profile
+from stages.monitor.serving import serving_rows, training_profile
+from tests.labels import LABELS
 from tests.repository import ROOT
-from tests.unit.test_monitor import PARAMS, PROFILE_FRAME, QUICK, column, documents, served
+from tests.unit.test_monitor import MODEL_COLUMNS, PARAMS, PROFILE_FRAME, QUICK, SERVING_LOG, column, documents, served
 
 GOLDEN = ROOT / "tests/golden/monitor.json"
 
@@ -340,12 +340,12 @@ def described(text: str) -> SimpleNamespace:
 
 
 def test_no_notes_are_a_log_without_rows_that_has_its_columns() -> None:
-    assert serving_rows([], described).columns.tolist() == SERVING_LOG.names
+    assert serving_rows([], described, LABELS).columns.tolist() == SERVING_LOG.names
 
 
 def test_the_profile_takes_the_documents_metadata_and_leaves_the_model_out_where_it_learned() -> None:
     frame = documents(6, share_of_train=0.5)
-    profile = training_profile(frame, described)
+    profile = training_profile(frame, described, LABELS)
     for name in METADATA:
         assert [value or None for value in profile[name]] == frame[name].tolist()
     assert {str(profile[name].dtype) for name in MODEL_COLUMNS} == {"Float64"}
@@ -363,5 +363,5 @@ def test_the_stage_reads_the_model_that_was_trained(tmp_path: Path, monkeypatch:
     monkeypatch.setitem(sys.modules, "stages.train.extractor", fake)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LookupError):
-        command.logs(command.options([]))
+        command.logs(command.options([]), LABELS)
     assert asked == [Path("models")]

@@ -28,6 +28,7 @@ from stages.common.files import write_table
 from stages.prepare.segmentation import tokenize
 from stages.train.extractor import ExtractedMention, Extraction
 from tests.commits import repository_at
+from tests.labels import LABELS
 from tests.repository import Repository
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,7 @@ class Dictionary:
 
     diseases: tuple[str, ...] = DISEASES
     treatments: tuple[str, ...] = TREATMENTS
+    labels: tuple[str, ...] = LABELS
 
     def extract(self, text: str) -> Extraction:
         found: dict[tuple[int, int], str] = {}

@@ -20,7 +20,8 @@ from stages.common.scoring import (
     overlapping_pairs,
     strict_counts,
 )
-from stages.common.tags import LABELS, spans_of, to_iob2
+from stages.common.tags import spans_of, to_iob2
+from tests.labels import LABELS
 
 TOLERANCE = 1e-12
 

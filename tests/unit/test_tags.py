@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from stages.common.tags import IOB2_TAGS, LABELS, is_valid_iob2, spans_of, to_bioes, to_iob2
+from stages.common.tags import iob2_tags, is_valid_iob2, spans_of, to_bioes, to_iob2
+from tests.labels import LABELS
 
 BIOES_TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BIES"))
 
@@ -38,7 +39,7 @@ def test_encoded_sentences_are_valid(sentence):
     assert is_valid_iob2(to_iob2(*sentence))
 
 
-@given(st.lists(st.sampled_from(IOB2_TAGS), max_size=12))
+@given(st.lists(st.sampled_from(iob2_tags(LABELS)), max_size=12))
 def test_any_iob2_sequence_is_read_as_seqeval_does_by_default(tags):
     assert spans_of(tags) == [(first, last + 1, label) for label, first, last in get_entities(tags)]
 
@@ -48,7 +49,7 @@ def test_any_bioes_sequence_is_read_as_seqeval_does_by_default(tags):
     assert spans_of(tags) == [(first, last + 1, label) for label, first, last in get_entities(tags)]
 
 
-@given(st.lists(st.sampled_from(IOB2_TAGS), max_size=12))
+@given(st.lists(st.sampled_from(iob2_tags(LABELS)), max_size=12))
 def test_exactly_the_sequences_that_encode_their_own_spans_are_valid(tags):
     assert is_valid_iob2(tags) == (to_iob2(len(tags), spans_of(tags)) == tags)
 
