@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from delivery.errors import DeliveryError
+from delivery.github.answers import AskAgainError, LostAnswerError, RefusedError, next_page, rate_limit, refused
 
 if TYPE_CHECKING:
     from github.Requester import Requester
@@ -25,53 +26,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ATTEMPTS = 5
-LONGEST_WAIT = 120.0
-"""Seconds; a rate limit that lasts longer fails instead of holding a runner."""
 TIMEOUT = 30
 PAGE = 100
 VERSION = "2022-11-28"
 """Of the API."""
 
-_REMEDIES = {
-    401: "the token is invalid or has expired: run the job again, or set GITHUB_TOKEN to a new one",
-    403: "the token may not do this: give the job the permission in its workflow (a fork's token can only read)",
-    404: "not found, or the token may not see it: check GITHUB_REPOSITORY, and the job's permissions",
-    422: "GitHub refuses the content",
-}
-_MOVED = "it has moved: correct GITHUB_REPOSITORY"
 _BACKOFF = wait_exponential(multiplier=1, exp_base=2)  # 1, 2, 4, 8 seconds
-
-
-class LostAnswerError(DeliveryError):
-    """The answer was lost: it may have been done. Look before doing it again."""
-
-
-class RefusedError(DeliveryError):
-    """GitHub answered no.
-
-    Parameters
-    ----------
-    status : int
-        Of the answer.
-    """
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class _AskAgainError(DeliveryError):
-    """Nothing was done, or doing it twice does no harm.
-
-    Parameters
-    ----------
-    pause : float, optional
-        Seconds until then, where GitHub says so.
-    """
-
-    def __init__(self, message: str, pause: float | None = None) -> None:
-        super().__init__(message)
-        self.pause = pause
 
 
 @dataclass(frozen=True)
@@ -134,7 +94,7 @@ class GitHub:
         while url:
             headers, items = self._send("GET", url, parameters)
             yield from items
-            url, parameters = _next_page(headers), {}
+            url, parameters = next_page(headers), {}
             if url and not url.startswith(f"{self.api}/"):
                 raise DeliveryError("the next page is on another server: GITHUB_API_URL is not what answers here")
 
@@ -184,8 +144,8 @@ class GitHub:
     ) -> tuple[dict[str, Any], Any]:
         """Send, and send again where that is safe; return the answer's headers and content."""
         try:
-            return self.retrying(_AskAgainError)(self._try, method, url, query or {}, content)
-        except _AskAgainError as error:
+            return self.retrying(AskAgainError)(self._try, method, url, query or {}, content)
+        except AskAgainError as error:
             raise DeliveryError(f"GitHub: {error}, {ATTEMPTS} times: run the job again when it answers") from None
 
     def _try(
@@ -195,7 +155,7 @@ class GitHub:
 
         Raises
         ------
-        _AskAgainError
+        AskAgainError
             When it may be sent again.
         LostAnswerError
             When it may not: what creates something was perhaps done.
@@ -210,11 +170,11 @@ class GitHub:
             if status < 300:
                 return headers, json.loads(text) if text else None
             lost = f"{status} from {server}"
-            limit = _limit(status, headers)
+            limit = rate_limit(status, headers)
             if limit is not None:  # not done, whatever it was
-                raise _AskAgainError(lost, limit)
+                raise AskAgainError(lost, limit)
             if status < 500:
-                raise _refused(method, urlsplit(url).path, status, text)
+                raise refused(method, urlsplit(url).path, status, text)
         except requests.Timeout:
             lost = f"no answer from {server} within {TIMEOUT} s"
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
@@ -225,7 +185,7 @@ class GitHub:
             raise DeliveryError(f"{server} sends us to another server: correct GITHUB_API_URL") from None
         if method == "POST":
             raise LostAnswerError(f"GitHub: {lost}: it may have been done; run the command again, which looks first")
-        raise _AskAgainError(lost)
+        raise AskAgainError(lost)
 
 
 def connect() -> GitHub:
@@ -265,51 +225,5 @@ def ensure(find: Callable[[], T | None], create: Callable[[], T], update: Callab
 def _pause(state: RetryCallState) -> float:
     """Return the seconds that GitHub asks for, or a longer pause after every attempt."""
     error = state.outcome.exception() if state.outcome else None
-    pause = error.pause if isinstance(error, _AskAgainError) else None
+    pause = error.pause if isinstance(error, AskAgainError) else None
     return _BACKOFF(state) if pause is None else pause
-
-
-def _limit(status: int, headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait when the answer is about a rate limit, None when it is not.
-
-    Raises
-    ------
-    DeliveryError
-        When they are more than `LONGEST_WAIT`.
-    """
-    after = headers.get("retry-after", "")
-    if status not in (403, 429):
-        return None
-    if after.isdigit():
-        limit = float(after)
-    elif headers.get("x-ratelimit-remaining") == "0":
-        limit = max(float(headers.get("x-ratelimit-reset", "0")) - time.time(), 0.0) + 1.0
-    elif status == 429:
-        limit = 60.0
-    else:
-        return None
-    if limit > LONGEST_WAIT:
-        raise DeliveryError(f"GitHub's rate limit lasts {limit:.0f} s more: run the job again after that")
-    return limit
-
-
-def _refused(method: str, path: str, status: int, text: str) -> RefusedError:
-    """Say what was refused, why, and what to do."""
-    remedy = _REMEDIES.get(status, _MOVED if status < 400 else "see GitHub's documentation of this request")
-    try:
-        content = json.loads(text)
-        faults = [fault.get("message", "") if isinstance(fault, dict) else fault for fault in content.get("errors", [])]
-        reason = ", ".join(filter(None, [content.get("message"), *faults]))
-    except (ValueError, AttributeError, TypeError):
-        reason = ""
-    return RefusedError(
-        f"GitHub refused {method} {path} with {status} ({reason or 'no reason given'}): {remedy}", status
-    )
-
-
-def _next_page(headers: Mapping[str, str]) -> str:
-    """Return the address of the next page, '' when there is none."""
-    from requests.utils import parse_header_links
-
-    links = parse_header_links(headers.get("link", ""))
-    return next((link["url"] for link in links if link.get("rel") == "next"), "")

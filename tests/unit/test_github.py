@@ -154,6 +154,16 @@ def test_a_server_that_does_not_answer_in_time(
     assert [c["body"] for c in server.comments] == [REPORT]
 
 
+def test_nothing_that_is_logged_holds_the_token(
+    server: FakeGitHub, client: GitHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        comment.post(client, 1, REPORT)
+    assert "/repos/clinic/behealthy/issues/1/comments" in caplog.text
+    assert TOKEN not in caplog.text
+    assert TOKEN not in repr(client)
+
+
 def test_a_dispatch_may_run_twice(server: FakeGitHub, client: GitHub) -> None:
     server.faults.append(Fault("POST", 0, done=True))
     dispatch("retrain.yml", "main", {"reason": "x"}, client)
