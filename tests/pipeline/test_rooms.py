@@ -25,7 +25,7 @@ BREAKS = [
     ("delivery", "delivery/errors.py", "delivery.revision.git"),
     ("delivery", "delivery/unlisted.py", "delivery.errors"),
     ("github", "delivery/registry/gates.py", "delivery.github.client"),
-    ("cycles", "delivery/reproduce.py", "delivery.publish"),
+    ("cycles", "delivery/rendering/markdown.py", "delivery.rendering.tables"),
     ("attributes", "stages/featurize/attributes/words.py", "stages.featurize.store"),
     ("taggers", "stages/train/taggers/chain/crf.py", "stages.train.learning"),
     ("great_expectations", "stages/prepare/corpus.py", "great_expectations"),
