@@ -147,9 +147,10 @@ e2e-delivery: repro ## tracking and the registry on a real MLflow server with Po
 	python -m pytest -q tests/e2e/test_delivery.py tests/e2e/test_registry.py tests/e2e/test_served.py
 
 .PHONY: lint
-lint: $(STAMP) ## style and format
+lint: $(STAMP) ## style, format, and which room may import which
 	ruff check .
 	ruff format --check .
+	lint-imports --no-cache --no-logo
 
 .PHONY: lint-workflows
 lint-workflows: .venv-lint/.installed ## the workflows: actionlint, zizmor, JSON schema (needs node)

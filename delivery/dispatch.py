@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
-from delivery.github.client import ATTEMPTS, GitHub, LostAnswerError, connect
+from delivery.github.client import GitHub, LostAnswerError, connect
 from delivery.github.job_summary import exit_code
 
 
@@ -26,15 +26,8 @@ def dispatch(workflow: str, ref: str, inputs: Mapping[str, str], github: GitHub 
     A lost answer is asked for again: all workflows here may run twice, the second finds nothing to do.
     """
     github = github or connect()
-    for attempt in range(ATTEMPTS):
-        try:
-            github.post(f"actions/workflows/{workflow}/dispatches", {"ref": ref, "inputs": dict(inputs)})
-        except LostAnswerError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            github.wait(2.0**attempt)
-        else:
-            return
+    content = {"ref": ref, "inputs": dict(inputs)}
+    github.retrying(LostAnswerError)(github.post, f"actions/workflows/{workflow}/dispatches", content)
 
 
 def _pair(text: str) -> tuple[str, str]:

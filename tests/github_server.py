@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,12 +38,18 @@ class Fault:
     headers : dict
     done : bool
         Whether the request is carried out before its answer is lost.
+    text : str, optional
+        What is answered, where it is no JSON.
+    seconds : float
+        That the answer takes.
     """
 
     method: str
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     done: bool = False
+    text: str | None = None
+    seconds: float = 0.0
 
 
 @dataclass
@@ -222,8 +229,9 @@ def github() -> Iterator[FakeGitHub]:
                 state.faults.remove(fault)
                 if fault.done:
                     state.answer(self.command, parts.path, query, content)
+                time.sleep(fault.seconds)
                 if fault.status:
-                    self.reply(fault.status, {"message": "a fault"}, fault.headers)
+                    self.reply(fault.status, {"message": "a fault"}, fault.headers, fault.text)
                 else:
                     self.close_connection = True
                 return
@@ -233,8 +241,8 @@ def github() -> Iterator[FakeGitHub]:
 
         do_GET = do_POST = do_PATCH = do_DELETE = handle_one  # noqa: N815  # the names of http.server
 
-        def reply(self, status: int, content: Any, headers: dict[str, str]) -> None:
-            body = b"" if content is None else json.dumps(content).encode()
+        def reply(self, status: int, content: Any, headers: dict[str, str], text: str | None = None) -> None:
+            body = b"" if content is None else (json.dumps(content) if text is None else text).encode()
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
@@ -257,7 +265,7 @@ def github() -> Iterator[FakeGitHub]:
 
 
 def _refusal(authorization: str, method: str) -> Answer | None:
-    token = authorization.removeprefix("Bearer ")
+    _, _, token = authorization.partition(" ")  # GitHub takes "Bearer …" and "token …"
     if token not in (TOKEN, READ_ONLY):
         return 401, {"message": "Bad credentials"}, {}
     if token == READ_ONLY and method != "GET":

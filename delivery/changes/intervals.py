@@ -6,8 +6,6 @@ from math import sqrt
 
 from delivery.changes.bootstrap import Difference
 
-_Z = 1.959964
-
 
 def between_intervals(old: tuple[float, float, float], new: tuple[float, float, float]) -> Difference:
     """Combine two estimates with their own 95% intervals, as if they were independent (MOVER).
@@ -45,8 +43,7 @@ def between_shares(old: tuple[int, int], new: tuple[int, int]) -> Difference:
 
 
 def _wilson(passed: int, cases: int) -> tuple[float, float, float]:
-    share = passed / cases
-    middle = share + _Z**2 / (2 * cases)
-    reach = _Z * sqrt((share * (1 - share) + _Z**2 / (4 * cases)) / cases)
-    scale = 1 + _Z**2 / cases
-    return share, (middle - reach) / scale, (middle + reach) / scale
+    from scipy.stats import binomtest
+
+    low, high = binomtest(passed, cases).proportion_ci(0.95, method="wilson")
+    return passed / cases, low, high

@@ -1,40 +1,37 @@
 """A client of GitHub's REST API, for the few things that a pipeline says there.
 
-What was lost on the way is asked for again; what may have been done is never blindly done twice.
+What was lost on the way is asked for again; what may have been done is never blindly done twice. PyGithub sends and
+reads, tenacity comes back.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
 from delivery.errors import DeliveryError
+from delivery.github.answers import AskAgainError, LostAnswerError, RefusedError, next_page, rate_limit, refused
 
 if TYPE_CHECKING:
-    from requests import Response
+    from github.Requester import Requester
 
 T = TypeVar("T")
 
 ATTEMPTS = 5
-LONGEST_WAIT = 120.0
-"""Seconds; a rate limit that lasts longer fails instead of holding a runner."""
-TIMEOUT = 30.0
+TIMEOUT = 30
 PAGE = 100
+VERSION = "2022-11-28"
+"""Of the API."""
 
-_REMEDIES = {
-    401: "the token is invalid or has expired: run the job again, or set GITHUB_TOKEN to a new one",
-    403: "the token may not do this: give the job the permission in its workflow (a fork's token can only read)",
-    404: "not found, or the token may not see it: check GITHUB_REPOSITORY, and the job's permissions",
-    422: "GitHub refuses the content",
-}
-
-
-class LostAnswerError(DeliveryError):
-    """The answer was lost: it may have been done. Look before doing it again."""
+_BACKOFF = wait_exponential(multiplier=1, exp_base=2)  # 1, 2, 4, 8 seconds
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class GitHub:
 
     def get(self, path: str, **query: str | int) -> Any:
         """Return what is at a path below ``/repos/OWNER/NAME``."""
-        return self._send("GET", self._url(path), params=query).json()
+        return self._send("GET", self._path(path), query)[1]
 
     def post(self, path: str, content: dict[str, Any]) -> Any:
         """Create something.
@@ -75,16 +72,15 @@ class GitHub:
         LostAnswerError
             When the answer was lost.
         """
-        response = self._send("POST", self._url(path), json=content)
-        return response.json() if response.content else None
+        return self._send("POST", self._path(path), content=content)[1]
 
     def patch(self, path: str, content: dict[str, Any]) -> Any:
         """Change something."""
-        return self._send("PATCH", self._url(path), json=content).json()
+        return self._send("PATCH", self._path(path), content=content)[1]
 
     def delete(self, path: str) -> None:
         """Delete something."""
-        self._send("DELETE", self._url(path))
+        self._send("DELETE", self._path(path))
 
     def pages(self, path: str, **query: str | int) -> Iterator[dict[str, Any]]:
         """Yield the items of a list, page after page.
@@ -94,77 +90,102 @@ class GitHub:
         DeliveryError
             When the server sends the token elsewhere for the next page.
         """
-        url, params = self._url(path), {**query, "per_page": PAGE}
+        url, parameters = self._path(path), {**query, "per_page": PAGE}
         while url:
-            response = self._send("GET", url, params=params)
-            yield from response.json()
-            url, params = response.links.get("next", {}).get("url", ""), {}
-            if url and urlsplit(url).netloc != urlsplit(self.api).netloc:
+            headers, items = self._send("GET", url, parameters)
+            yield from items
+            url, parameters = next_page(headers), {}
+            if url and not url.startswith(f"{self.api}/"):
                 raise DeliveryError("the next page is on another server: GITHUB_API_URL is not what answers here")
 
     def login(self) -> str | None:
         """Return whose token it is; None for the token of a workflow, which may not ask."""
         try:
-            return str(self._send("GET", f"{self.api}/user").json()["login"])
+            return str(self._send("GET", "/user")[1]["login"])
         except RefusedError as refusal:
             if refusal.status == 403:
                 return None
             raise
 
-    def _url(self, path: str) -> str:
-        return f"{self.api}/repos/{self.repository}/{path}"
+    def retrying(self, error: type[Exception]) -> Retrying:
+        """Return what calls a function until it no longer raises this error, `ATTEMPTS` times at most."""
+        return Retrying(
+            retry=retry_if_exception_type(error),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=_pause,
+            sleep=self.wait,
+            reraise=True,
+        )
 
-    def _send(self, method: str, url: str, **content: Any) -> Response:
-        """Send, and send again where that is safe: not reached, not understood, or told to come back."""
-        said = ""
-        for attempt in range(ATTEMPTS):
-            pause = 2.0**attempt
-            response, said = self._try(method, url, content)
-            limit = None if response is None else _limit(response)
-            if limit is not None:  # not done, whatever it was
-                if limit > LONGEST_WAIT:
-                    raise DeliveryError(f"GitHub's rate limit lasts {limit:.0f} s more: run the job again after that")
-                pause = limit
-            elif response is not None and response.status_code < 500:
-                return _accepted(method, response)
-            elif method == "POST":
-                raise LostAnswerError(
-                    f"GitHub: {said}: it may have been done; run the command again, which looks first"
-                )
-            self.wait(pause)
-        raise DeliveryError(f"GitHub: {said}, {ATTEMPTS} times: run the job again when it answers")
+    @cached_property
+    def _requester(self) -> Requester:
+        """Return what sends. It neither comes back nor paces by itself: PyGithub would repeat a POST."""
+        from github import Auth, Github
 
-    def _try(self, method: str, url: str, content: dict[str, Any]) -> tuple[Response | None, str]:
-        """Send once; return the answer, if there was one, and what to say of it."""
+        return Github(
+            auth=Auth.Token(self.token),
+            base_url=self.api,
+            timeout=TIMEOUT,
+            retry=None,
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            api_version=VERSION,
+        ).requester
+
+    def _path(self, path: str) -> str:
+        return f"/repos/{self.repository}/{path}"
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        query: Mapping[str, str | int] | None = None,
+        content: dict[str, Any] | None = None,
+    ) -> tuple[dict[str, Any], Any]:
+        """Send, and send again where that is safe; return the answer's headers and content."""
+        try:
+            return self.retrying(AskAgainError)(self._try, method, url, query or {}, content)
+        except AskAgainError as error:
+            raise DeliveryError(f"GitHub: {error}, {ATTEMPTS} times: run the job again when it answers") from None
+
+    def _try(
+        self, method: str, url: str, query: Mapping[str, str | int], content: dict[str, Any] | None
+    ) -> tuple[dict[str, Any], Any]:
+        """Send once.
+
+        Raises
+        ------
+        AskAgainError
+            When it may be sent again.
+        LostAnswerError
+            When it may not: what creates something was perhaps done.
+        DeliveryError
+            When GitHub refuses, or something else answers at its address.
+        """
         import requests
 
-        headers = {
-            "Authorization": f"Bearer {self.token}",
-            "Accept": "application/vnd.github+json",
-            "X-GitHub-Api-Version": "2022-11-28",
-        }
-        server = urlsplit(url).netloc
+        server, accept = urlsplit(self.api).netloc, {"Accept": "application/vnd.github+json"}
         try:
-            response = requests.request(method, url, headers=headers, timeout=TIMEOUT, **content)
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            return None, f"no connection to {server} ({type(error).__name__})"
+            status, headers, text = self._requester.requestJson(method, url, dict(query), accept, content)
+            if status < 300:
+                return headers, json.loads(text) if text else None
+            lost = f"{status} from {server}"
+            limit = rate_limit(status, headers)
+            if limit is not None:  # not done, whatever it was
+                raise AskAgainError(lost, limit)
+            if status < 500:
+                raise refused(method, urlsplit(url).path, status, text)
         except requests.Timeout:
-            return None, f"no answer from {server} within {TIMEOUT:.0f} s"
-        return response, f"{response.status_code} from {server}"
-
-
-class RefusedError(DeliveryError):
-    """GitHub answered no.
-
-    Parameters
-    ----------
-    status : int
-        Of the answer.
-    """
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
+            lost = f"no answer from {server} within {TIMEOUT} s"
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            lost = f"no connection to {server} ({type(error).__name__})"
+        except ValueError:
+            lost = f"an answer from {server} that is no JSON"
+        except RuntimeError:  # PyGithub's: a redirection to another server
+            raise DeliveryError(f"{server} sends us to another server: correct GITHUB_API_URL") from None
+        if method == "POST":
+            raise LostAnswerError(f"GitHub: {lost}: it may have been done; run the command again, which looks first")
+        raise AskAgainError(lost)
 
 
 def connect() -> GitHub:
@@ -175,12 +196,14 @@ def connect() -> GitHub:
     DeliveryError
         When a variable is missing, and which.
     """
-    found = {name: os.environ.get(name, "") for name in ("GITHUB_TOKEN", "GITHUB_REPOSITORY")}
-    missing = [name for name, value in found.items() if not value]
+    values = {name: os.environ.get(name, "") for name in ("GITHUB_TOKEN", "GITHUB_REPOSITORY")}
+    missing = [name for name, value in values.items() if not value]
     if missing:
         raise DeliveryError(f"{' and '.join(missing)} not set: a job sets them; by hand, export them")
     api = os.environ.get("GITHUB_API_URL", "https://api.github.com").rstrip("/")
-    return GitHub(api, found["GITHUB_REPOSITORY"], found["GITHUB_TOKEN"])
+    if urlsplit(api).scheme not in ("http", "https") or not urlsplit(api).netloc:
+        raise DeliveryError("GITHUB_API_URL is no address: export https://api.github.com, or your own server's")
+    return GitHub(api, values["GITHUB_REPOSITORY"], values["GITHUB_TOKEN"])
 
 
 def ensure(find: Callable[[], T | None], create: Callable[[], T], update: Callable[[T], T], github: GitHub) -> T:
@@ -191,43 +214,16 @@ def ensure(find: Callable[[], T | None], create: Callable[[], T], update: Callab
     DeliveryError
         When GitHub refuses, or loses every answer.
     """
-    for attempt in range(ATTEMPTS):
-        found = find()
-        if found is not None:
-            return update(found)
-        try:
-            return create()
-        except LostAnswerError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            github.wait(2.0**attempt)
-    raise AssertionError("unreachable")
+
+    def look_and_do() -> T:
+        present = find()
+        return create() if present is None else update(present)
+
+    return github.retrying(LostAnswerError)(look_and_do)
 
 
-def _limit(response: Response) -> float | None:
-    """Return the seconds to wait when the answer is about a rate limit, None when it is not."""
-    if response.status_code not in (403, 429):
-        return None
-    after = response.headers.get("Retry-After", "")
-    if after.isdigit():
-        return float(after)
-    if response.headers.get("X-RateLimit-Remaining") == "0":
-        return max(float(response.headers.get("X-RateLimit-Reset", "0")) - time.time(), 0.0) + 1.0
-    return 60.0 if response.status_code == 429 else None
-
-
-def _accepted(method: str, response: Response) -> Response:
-    """Return the answer of a request that was accepted, or raise what was refused and why."""
-    if response.status_code < 400:
-        return response
-    path = urlsplit(response.url).path
-    remedy = _REMEDIES.get(response.status_code, "see GitHub's documentation of this request")
-    try:
-        body = response.json()
-        faults = [fault.get("message", "") if isinstance(fault, dict) else fault for fault in body.get("errors", [])]
-        said = ", ".join(filter(None, [body.get("message"), *faults]))
-    except (ValueError, AttributeError):
-        said = "no reason given"
-    raise RefusedError(
-        f"GitHub refused {method} {path} with {response.status_code} ({said}): {remedy}", response.status_code
-    )
+def _pause(state: RetryCallState) -> float:
+    """Return the seconds that GitHub asks for, or a longer pause after every attempt."""
+    error = state.outcome.exception() if state.outcome else None
+    pause = error.pause if isinstance(error, AskAgainError) else None
+    return _BACKOFF(state) if pause is None else pause

@@ -60,15 +60,18 @@ def _measured(revision: Revision) -> list[str]:
 
 
 def _scores(metrics: dict[str, Any]) -> Iterator[str]:
+    from tabulate import tabulate
+
     yield f"Test split: {metrics['evaluation.documents']} documents, {metrics['evaluation.mentions']} mentions.\n"
-    yield "| exact mentions | precision | recall | F1 | 95% interval over documents |"
-    yield "|---|---|---|---|---|"
+    rows = []
     for name in _strict_names(metrics):
         values = [
             metrics[f"evaluation.strict.{name}.{key}"] for key in ("precision", "recall", "f1", "f1_low", "f1_high")
         ]
         precision, recall, f1, low, high = (f"{value:.4f}" for value in values)
-        yield f"| {name} | {precision} | {recall} | {f1} | {low} to {high} |"
+        rows.append([name, precision, recall, f1, f"{low} to {high}"])
+    header = ["exact mentions", "precision", "recall", "F1", "95% interval over documents"]
+    yield tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
 
 
 def _strict_names(metrics: Iterable[str]) -> list[str]:

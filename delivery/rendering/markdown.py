@@ -55,18 +55,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequen
     right : sequence of int
         Columns that are set flush right.
     """
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    rule = ["-" * (width - 1) + ":" if place in right else "-" * width for place, width in enumerate(widths)]
-    lines = [header, rule, *rows]
-    return "\n".join(
-        "| "
-        + " | ".join(
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        + " |"
-        for line in lines
-    )
+    from tabulate import tabulate
+
+    align = ["right" if place in right else "left" for place in range(len(header))]
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=align)
 
 
 def details(summary: str, body: str) -> str:

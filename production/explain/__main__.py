@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -22,21 +21,12 @@ from production.explain.explanation import Balance, ExplainedSpan, Share, explai
 from stages.common.colours import colours_of
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
+from stages.common.pages import render
 from stages.train.extractor import ExtractedMention, load_extractor
 
 MODELS = Path("models")
-OTHER = "label-other"
-"""Class on the page of a label that the model does not name."""
 _PARTS = (("span model", "span_model"), ("chain", "chain"))
-_STYLE = """
-body { font: 15px/1.6 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222 }
-.note { white-space: pre-wrap; border-left: 3px solid #ddd; padding-left: 1rem }
-mark { padding: .1rem .25rem; border-radius: .2rem; background: #e4e4e4 }
-table { border-collapse: collapse; margin: .3rem 0 1rem } td { padding: .05rem .8rem .05rem 0 }
-td.number { text-align: right; font-variant-numeric: tabular-nums }
-.bar { display: inline-block; height: .7rem } .for { background: #5a9e6f } .against { background: #c96a5b }
-small { color: #666 }
-"""
+_TEMPLATE = Path(__file__).parent / "templates" / "explain.html"
 
 
 def printable(text: str) -> str:
@@ -143,57 +133,39 @@ def page_of(
     labels: Sequence[str] = (),
 ) -> str:
     """Draw the same as one self-contained HTML page; everything that comes from the text is escaped."""
-    classes = {label: f"label-{place}" for place, label in enumerate(labels)}
     mentions = [span for span in spans if not span.verdict]
-    note = "".join(
-        _marked(piece, number, classes.get(label, OTHER)) if number else escape(piece)
-        for piece, number, label in _pieces(text, mentions)
-    )
-    parts = ["<h1>Why these mentions</h1>", f'<p class="note">{note}</p>']
-    parts += [_section(text, span, f"{number}. ", top, classes) for number, span in enumerate(mentions, 1)]
-    parts += [] if mentions else ["<p>No mention was found.</p>"]
-    if suggestions:
-        parts.insert(2, f"<p>May have been missed: {escape(', '.join(_suggested(text, suggestions)))}.</p>")
-    if candidates:
-        near = sorted((span for span in spans if span.verdict), key=lambda span: -span.confidence)
-        parts += [f"<h2>Not chosen: {len(near)}</h2>", *(_section(text, span, "", top, classes) for span in near)]
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Why these mentions</title>\n'
-        f"<style>{_STYLE}{_backgrounds(labels)}</style>\n{body}\n</html>\n"
+    near = sorted((span for span in spans if span.verdict), key=lambda span: -span.confidence)
+    return render(
+        _TEMPLATE,
+        colours={label: colour.page for label, colour in colours_of(labels).items()},
+        pieces=list(_pieces(text, mentions)),
+        suggestions=list(_suggested(text, suggestions)),
+        mentions=[_drawn(text, span, top) for span in mentions],
+        candidates=candidates,
+        near=[_drawn(text, span, top) for span in near],
     )
 
 
-def _section(text: str, span: ExplainedSpan, number: str, top: int, classes: Mapping[str, str]) -> str:
-    verdict = f"<p>Not chosen: {escape(span.verdict)}.</p>" if span.verdict else ""
-    lines = [
-        f'<h3>{number}<mark class="{classes.get(span.label, OTHER)}">{escape(text[span.start : span.end])}</mark>'
-        f" {escape(span.label)} {span.confidence:.2f}</h3>{verdict}"
-    ]
-    for name, part in _PARTS:
-        balance: Balance | None = getattr(span, part)
-        if balance is not None:
-            shares = [share for _, side, _ in _sides(span, balance, top) for share in side]
-            largest = max((abs(share.weight) for share in shares), default=1.0)
-            rows = "".join(_bar(share, largest) for share in shares)
-            lines.append(f"<small>{name}: log odds {balance.total:+.2f}</small><table>{rows}</table>")
-    return "\n".join(lines)
+def _drawn(text: str, span: ExplainedSpan, top: int) -> dict[str, object]:
+    """Return what the page shows of a span."""
+    balances = ((name, getattr(span, part)) for name, part in _PARTS)
+    return {
+        "text": text[span.start : span.end],
+        "label": span.label,
+        "confidence": span.confidence,
+        "verdict": span.verdict,
+        "parts": [_part(name, span, balance, top) for name, balance in balances if balance is not None],
+    }
 
 
-def _bar(share: Share, largest: float) -> str:
-    side, width = "for" if share.weight > 0 else "against", 8 * abs(share.weight) / largest
-    bar = f'<span class="bar {side}" style="width:{width:.2f}rem"></span>'
-    name = escape(printable(share.name))
-    return f'<tr><td class="number">{share.weight:+.2f}</td><td>{bar}</td><td>{name}</td></tr>'
-
-
-def _marked(piece: str, number: int, name: str) -> str:
-    return f'<mark class="{name}">{escape(piece)}<sup>{number}</sup></mark>'
-
-
-def _backgrounds(labels: Sequence[str]) -> str:
-    colours = colours_of(labels).values()
-    return "\n".join(f"mark.label-{place} {{ background: {colour.page} }}" for place, colour in enumerate(colours))
+def _part(name: str, span: ExplainedSpan, balance: Balance, top: int) -> dict[str, object]:
+    shares = [share for _, side, _ in _sides(span, balance, top) for share in side]
+    return {
+        "name": name,
+        "total": balance.total,
+        "shares": [Share(printable(share.name), share.weight) for share in shares],
+        "largest": max((abs(share.weight) for share in shares), default=1.0),
+    }
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -7,24 +7,18 @@ where there is one, and those of test otherwise.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from html import escape
 from itertools import pairwise
+from pathlib import Path
 
 import pandas as pd
 
+from stages.common.pages import render
 from stages.evaluate.errors import KINDS
 
 SHOWN = 1000
 _TOP = 20
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: 1rem 0 2rem }
-th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ddd }
-.gold { border-bottom: 3px solid #2a7f3f }
-.predicted { background: #ffd9a8 }
-"""
+_TEMPLATE = Path(__file__).parent / "templates" / "errors.html"
 
 
 def page_of(errors: pd.DataFrame, split: str) -> str:
@@ -42,22 +36,15 @@ def page_of(errors: pd.DataFrame, split: str) -> str:
     str
         Everything that comes from a note is escaped.
     """
-    chosen = errors[errors["split"] == split]
-    counts = Counter(chosen["kind"])
-    more = f" The first {SHOWN} of {len(chosen)} are shown." if len(chosen) > SHOWN else ""
-    parts = [
-        f"<h1>Errors on {escape(split)}</h1>",
-        f"<p>{', '.join(f'{counts[kind]} {kind}' for kind in KINDS)}.{more} ",
-        '<span class="gold">Underlined</span>: annotated. <span class="predicted">Shaded</span>: predicted.</p>',
-        "<h2>Words at the boundaries</h2>",
-        _table(("what happened", "word", "times"), _boundary_rows(chosen)),
-        "<h2>Mentions</h2>",
-        _table(("kind", "labels", "sentence", "confidence", "document"), map(_row, _records(chosen.head(SHOWN)))),
-    ]
-    body = "\n".join(parts)
-    return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Errors on {escape(split)}</title>\n'
-        f"<style>{_STYLE}</style>\n{body}\n</html>\n"
+    of_split = errors[errors["split"] == split]
+    counts = Counter(of_split["kind"])
+    return render(
+        _TEMPLATE,
+        split=split,
+        counts=[(kind, counts[kind]) for kind in KINDS],
+        total=len(of_split),
+        words=boundary_words(of_split)[:_TOP],
+        mentions=[_mention(error) for error in _records(of_split.head(SHOWN))],
     )
 
 
@@ -93,18 +80,13 @@ def _records(errors: pd.DataFrame) -> list[dict]:
     return errors.astype(object).where(errors.notna(), None).to_dict("records")
 
 
-def _boundary_rows(errors: pd.DataFrame) -> list[list[str]]:
-    return [[what, escape(word), str(times)] for what, word, times in boundary_words(errors)[:_TOP]]
-
-
-def _row(error: dict) -> list[str]:
+def _mention(error: dict) -> dict:
     labels = " → ".join(dict.fromkeys(error[f"{side}_label"] or "none" for side in ("gold", "predicted")))
-    confidence = "" if error["confidence"] is None else f"{error['confidence']:.2f}"
-    return [error["kind"], escape(labels), _highlighted(error), confidence, escape(error["document"])]
+    return {**error, "labels": labels, "pieces": _pieces(error)}
 
 
-def _highlighted(error: dict) -> str:
-    """Mark the characters of both sides in the sentence."""
+def _pieces(error: dict) -> list[tuple[str, str]]:
+    """Cut the sentence where a side starts or ends; each piece with the sides that it is part of."""
     text, offset = error["sentence"], error["sentence_start"]
     sides = {
         side: (error[f"{side}_start"] - offset, error[f"{side}_end"] - offset)
@@ -112,15 +94,7 @@ def _highlighted(error: dict) -> str:
         if error[f"{side}_start"] is not None
     }
     cuts = sorted({0, len(text), *(cut for span in sides.values() for cut in span)})
-    pieces = []
-    for start, end in pairwise(cuts):
-        classes = " ".join(side for side, (first, last) in sides.items() if first <= start and end <= last)
-        piece = escape(text[start:end])
-        pieces.append(f'<span class="{classes}">{piece}</span>' if classes else piece)
-    return "".join(pieces)
-
-
-def _table(header: tuple[str, ...], rows: Iterable[list[str]]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in header)
-    lines = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows]
-    return "\n".join(["<table>", f"<tr>{head}</tr>", *lines, "</table>"])
+    return [
+        (" ".join(side for side, (first, last) in sides.items() if first <= start and end <= last), text[start:end])
+        for start, end in pairwise(cuts)
+    ]

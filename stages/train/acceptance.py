@@ -9,7 +9,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from stages.common.checked import Header, read_header
 from stages.common.files import write_json
@@ -128,10 +127,9 @@ def choose_threshold(predictions: HeldOutPredictions, *, promised: float, risk: 
     order = np.argsort(-predictions.confidence, kind="stable")
     confidence, right = predictions.confidence[order], predictions.right[order]
     _, documents = np.unique(predictions.documents[order], return_inverse=True)
-    z = float(norm.ppf(1 - risk))
     threshold = None
     for count in _steps(confidence):
-        if _lower_bound(right[:count], documents[:count], z) < promised:
+        if _lower_bound(right[:count], documents[:count], risk) < promised:
             break
         threshold = float(confidence[count - 1])
     # Rounded upwards, so that what is stored accepts no more than what was tested.
@@ -147,13 +145,14 @@ def _steps(confidence: NDArray[np.float64]) -> Sequence[int]:
     return sorted(set(ends))
 
 
-def _lower_bound(right: NDArray[np.bool_], documents: NDArray[np.int64], z: float) -> float:
-    n = len(right)
-    p = float(right.mean())
-    wilson = (p + z * z / (2 * n) - z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
-    residuals = np.bincount(documents, weights=right - p)
+def _lower_bound(right: NDArray[np.bool_], documents: NDArray[np.int64], risk: float) -> float:
+    from scipy.stats import binomtest, norm
+
+    residuals = np.bincount(documents, weights=right - right.mean())
     clusters = int(np.count_nonzero(np.bincount(documents)))
     if clusters < 2:
         return 0.0
-    error = np.sqrt(clusters / (clusters - 1) * float((residuals**2).sum())) / n
-    return float(min(wilson, p - z * error))
+    correct, total = int(right.sum()), len(right)
+    wilson = binomtest(correct, total, alternative="greater").proportion_ci(1 - risk, method="wilson").low
+    error = np.sqrt(clusters / (clusters - 1) * float((residuals**2).sum())) / total
+    return float(min(wilson, correct / total - norm.ppf(1 - risk) * error))

@@ -30,7 +30,6 @@ from stages.common.colours import PALETTE, colours_of
 from stages.common.documents import Document, Mention
 from stages.common.errors import BeHealthyError, ParameterError
 from stages.common.labels import INPUT_COLUMNS, count_column, load_labels, model_columns
-from stages.params import load_params
 from stages.common.tables import serving_log
 from stages.common.tags import iob2_tags
 from stages.evaluate.acceptance import accepted
@@ -42,6 +41,7 @@ from stages.evaluate.summary import show as show_scores
 from stages.monitor.comparison import compare
 from stages.monitor.decision import decide
 from stages.monitor.serving import profile_schema, serving_rows, training_profile
+from stages.params import load_params
 from stages.prepare.batches import read_mapping
 from stages.train.acceptance import NOTHING_ACCEPTED
 from stages.train.extractor import ExtractedMention, Extraction

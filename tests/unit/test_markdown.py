@@ -66,6 +66,14 @@ def test_any_value_is_one_inert_code_span_of_one_cell(value: str) -> None:
     assert len(code(value)) <= 122
 
 
+def test_numbers_stay_as_they_are_written_and_flush_right() -> None:
+    lines = table(["name", "value"], [["`1e5`", "1.250"], ["`007`", "12"]], right=[1]).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["`1e5`", "`007`"]
+    assert [line.split("|")[2].rstrip(" ")[-5:] for line in lines[2:]] == ["1.250", "   12"]
+    assert lines[1].strip("|").endswith("-:")
+    assert len({len(line) for line in lines}) == 1
+
+
 def test_a_value_reads_as_it_was_written() -> None:
     assert code("ulcerative colitis <5 cm, 20% & *severe*") == "`ulcerative colitis <5 cm, 20% & *severe*`"
 

@@ -30,7 +30,7 @@ def test_the_card_has_use_figures_limits_and_lineage(revision: Revision) -> None
         "version 7",
         "**Intended use.**",
         "**Limits.**",
-        f"| {f1['f1']:.4f} | {f1['f1_low']:.4f} to {f1['f1_high']:.4f} |",
+        f"| {f1['f1']:.4f} | {f1['f1_low']:.4f} to {f1['f1_high']:.4f} ",
         revision.hashes()["models"],
         "`train.family`",
     ):

@@ -69,6 +69,8 @@ def fit_temperature(tagger: _HasPosteriors, tokens: SparseTokens, gold: Sequence
     float
         1.0 when nothing was predicted.
     """
+    from sklearn.metrics import log_loss
+
     spans = tagger.spans(tokens)
     right = np.array([span in truth for found, truth in zip(spans, map(set, gold), strict=True) for span in found])
     if not len(right):
@@ -76,8 +78,7 @@ def fit_temperature(tagger: _HasPosteriors, tokens: SparseTokens, gold: Sequence
 
     def loss(log_temperature: float) -> float:
         p = tagger.posteriors(tokens, spans, float(np.exp(log_temperature)))
-        p = np.clip(p, _FLOOR, 1 - _FLOOR)
-        return float(-np.mean(np.where(right, np.log(p), np.log1p(-p))))
+        return float(log_loss(right, np.clip(p, _FLOOR, 1 - _FLOOR), labels=[False, True]))
 
     found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded", options={"xatol": 0.01})
     return round(float(np.exp(found.x)), 4)
