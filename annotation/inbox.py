@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from annotation.add import SUCCESS, Request, add
-from annotation.command import exit_code, refuse
+from annotation.add import Request, add, print_refusal
+from stages.common.command import DONE, run_command
 from stages.common.errors import AnnotationError, BeHealthyError
 from stages.prepare.batches import Batch, digest, load_batches
 from stages.prepare.formats import READERS
@@ -46,20 +46,12 @@ class Waiting:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 when all that waits is added, 1 when the inbox cannot be read, 2 when a batch was refused."""
+    """Run the command: 0 when all that waits is added, 1 when a batch was refused, 2 when the inbox cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m annotation.inbox", description=__doc__)
     parser.add_argument("inbox", help="folder or URL that holds FORMAT/NAME")
     parser.add_argument("--to", type=Path, default=Path("data/annotations"), help="folder of the batches")
-    chosen = parser.parse_args(arguments)
-    return exit_code("inbox", lambda: _run(chosen.inbox, chosen.to))
-
-
-def _run(inbox: str, to: Path) -> int:
-    try:
-        return collect(inbox, to)
-    except InboxError as error:
-        print(f"inbox: {error}", file=sys.stderr)
-        return 1
+    options = parser.parse_args(arguments)
+    return run_command("inbox", lambda: collect(options.inbox, options.to))
 
 
 class InboxError(BeHealthyError):
@@ -67,7 +59,7 @@ class InboxError(BeHealthyError):
 
 
 def collect(inbox: str, to: Path) -> int:
-    """Add what waits, in the order of names; go on after a refusal, and return 2 if there was one.
+    """Add what waits, in the order of names; go on after a refusal; return the exit code of the last.
 
     Raises
     ------
@@ -83,7 +75,7 @@ def collect(inbox: str, to: Path) -> int:
         waiting = _waiting(files, root)
     present = {batch.name: batch for batch in load_batches(to)} if to.is_dir() else {}
     by_name = _by_name(waiting)
-    status = SUCCESS
+    status = DONE
     ends = Counter(added=0, refused=0, known=0)
     for item in waiting:
         clashing = [other.place for other in by_name[item.name] if other != item]
@@ -93,7 +85,7 @@ def collect(inbox: str, to: Path) -> int:
                 with _reaching(inbox):
                     _fetch(files, item, local)
             except AnnotationError as error:
-                status = refuse(error, item.name or item.place)
+                status = print_refusal(error, item.name or item.place)
                 ends["refused"] += 1
                 continue
             known = _known(item, local, present)
@@ -107,7 +99,7 @@ def collect(inbox: str, to: Path) -> int:
                 present[batch.name] = batch
                 ends["added"] += 1
             except AnnotationError as error:
-                status = refuse(error, item.name or item.place)
+                status = print_refusal(error, item.name or item.place)
                 ends["refused"] += 1
     print(f"inbox: {ends['added']} added, {ends['refused']} refused, {ends['known']} there already")
     return status

@@ -13,7 +13,7 @@ from delivery.changes.bootstrap import Difference, paired_difference
 from delivery.errors import DeliveryError
 from delivery.revision.experiments import experiments, find, has_results
 from delivery.revision.revision import Revision
-from stages.common.command import exit_code
+from stages.common.command import run_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", default="HEAD", help="commit they were started from (default: HEAD)")
     parser.add_argument("--all", action="store_true", help="the experiments of all commits")
     asked = parser.parse_args(arguments)
-    return exit_code("compare", lambda: compare(asked.names, asked.base, everything=asked.all))
+    return run_command("compare", lambda: compare(asked.names, asked.base, everything=asked.all))
 
 
 if __name__ == "__main__":

@@ -7,17 +7,20 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from delivery.github.client import ATTEMPTS, GitHub, LostAnswerError, connect
-from delivery.github.job_summary import exit_code
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 dispatched, 1 not."""
+    """Run the command: 0 dispatched, 2 not."""
     parser = argparse.ArgumentParser(prog="python -m delivery.dispatch", description=__doc__)
     parser.add_argument("workflow", help="its file name, as retrain.yml")
     parser.add_argument("--ref", required=True, help="branch that it runs on")
     parser.add_argument("--input", action="append", default=[], type=_pair, metavar="NAME=VALUE")
-    chosen = parser.parse_args(arguments)
-    return exit_code("dispatch", lambda: dispatch(chosen.workflow, chosen.ref, dict(chosen.input)))
+    options = parser.parse_args(arguments)
+    return run_command(
+        "dispatch", lambda: dispatch(options.workflow, options.ref, dict(options.input)), within=private_site_cache()
+    )
 
 
 def dispatch(workflow: str, ref: str, inputs: Mapping[str, str], github: GitHub | None = None) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from delivery.errors import DeliveryError
 from delivery.registry.registry import commit_of, ledger, version_of
-from delivery.registry.server import connect, exit_code_of
+from delivery.registry.server import connect, server_session
 from delivery.revision.revision import resolve
+from stages.common.command import run_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -97,7 +98,7 @@ def _text(found: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command: 0 shown, 2 no such version, or no server."""
     parser = argparse.ArgumentParser(prog="python -m delivery.lineage", description=(__doc__ or "").split(":")[0])
     parser.add_argument("version", type=int, help="version of the registered model")
     parser.add_argument("--json", action="store_true", help="for machines")
@@ -107,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
         found = lineage(options.version, connect())
         print(json.dumps(found, indent=2) if options.json else _text(found))
 
-    return exit_code_of("lineage", work)
+    return run_command("lineage", work, within=server_session())
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from delivery.rendering.tables import NONE
 from delivery.revision.git import last_lines
 from delivery.revision.revision import flat
 from delivery.revision.site_cache import use
-from stages.common.command import exit_code
+from stages.common.command import run_command
 from stages.common.tags import LABELS
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m delivery.overview", description=(__doc__ or "").split(":")[0] + "."
     )
     parser.parse_args(arguments)
-    return exit_code("overview", overview)
+    return run_command("overview", overview)
 
 
 if __name__ == "__main__":

@@ -35,10 +35,11 @@ from delivery.registry.registry import (
     version_of,
 )
 from delivery.registry.rescoring import Rescored, held_out, rescore
-from delivery.registry.server import MODEL, connect, exit_code_of
+from delivery.registry.server import MODEL, connect, server_session
 from delivery.revision.git import local
 from delivery.revision.outputs import Outputs
 from delivery.revision.revision import Revision, resolve
+from stages.common.command import DONE, REFUSED, run_command
 from stages.common.files import rounded
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 BOUNDS = "delivery/registry/gate.yaml"
 PUBLISHED, LOCAL = "refs/remotes/origin/main", "refs/heads/main"
 """Main as `origin` has it, and here. Whole names: a tag may be called `origin/main` too, and would be taken first."""
-REFUSED = 1
 _ATTEMPTS = 3
 _NO_CHALLENGER = "there is no challenger: `python -m delivery.register` first, or name a --version"
 
@@ -202,15 +202,13 @@ def _evidence(verdict: Verdict, bounds: Bounds, trusted: str | None) -> dict[str
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; exit code 1 when a gate refuses, 2 when nothing could be judged."""
+    """Run the command: 0 promoted or nothing to do, 1 when a gate refuses, 2 when nothing could be judged."""
     parser = argparse.ArgumentParser(prog="python -m delivery.promote", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--version", type=int, help="version to promote (default: the challenger)")
     parser.add_argument("--trust", help="commit whose bounds count (default: main as origin has it, else main)")
     options = parser.parse_args(arguments)
-    refused = False
 
-    def work() -> None:
-        nonlocal refused
+    def work() -> int:
         bounds, trusted = trusted_bounds(options.trust, Path())
         if is_unwritten():
             raise DeliveryError(_NO_CHALLENGER)
@@ -218,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
         champion = holder(client, CHAMPION)
         if options.version is None and champion is not None and holder(client, CHALLENGER) is None:
             print(f"promote: nothing to do: version {champion.version} of {MODEL} is champion, there is no challenger")
-            return
+            return DONE
         verdict, entry = promote(options.version, Path(), client, bounds, trusted)
         refused = bool(verdict.refusals)
         for gate in verdict.gates:
@@ -226,8 +224,9 @@ def main(arguments: list[str] | None = None) -> int:
         end = "stays what it was" if refused else "is champion"
         before = f"champion was version {entry.previous}" if entry.previous else "there was no champion"
         print(f"promote: version {entry.version} of {MODEL} {end}; {before} (ledger {entry.number})")
+        return REFUSED if refused else DONE
 
-    return exit_code_of("promote", work) or (REFUSED if refused else 0)
+    return run_command("promote", work, within=server_session())
 
 
 if __name__ == "__main__":

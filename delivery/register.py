@@ -25,12 +25,13 @@ from delivery.registry.registry import (
     holder,
     version_of_commit,
 )
-from delivery.registry.server import MODEL, connect, exit_code_of
+from delivery.registry.server import MODEL, connect, server_session
 from delivery.registry.tracking import MODEL as LOGGED
 from delivery.registry.tracking import Content, track
 from delivery.revision.graph import Graph
 from delivery.revision.outputs import Outputs
 from delivery.revision.revision import Revision, resolve
+from stages.common.command import run_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -130,7 +131,7 @@ def _describe(client: MlflowClient, revision: Revision, version: ModelVersion) -
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command: 0 registered (now or before), 2 not."""
     parser = argparse.ArgumentParser(prog="python -m delivery.register", description=__doc__.split(":")[0])
     parser.add_argument("--rev", default="HEAD", help="commit whose model is registered (default: HEAD)")
     options = parser.parse_args(arguments)
@@ -141,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
         alias = ", ".join(version.aliases) or "no alias"
         print(f"register: version {version.version} of {MODEL} is commit {str(revision.sha)[:12]} ({alias})")
 
-    return exit_code_of("register", work)
+    return run_command("register", work, within=server_session())
 
 
 if __name__ == "__main__":

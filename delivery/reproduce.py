@@ -13,13 +13,14 @@ from pathlib import Path
 
 import yaml
 
-from delivery.errors import DeliveryError
-from delivery.github.job_summary import exit_code
+from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.repair import mend
 from delivery.revision.graph import Graph
 from delivery.revision.processes import run_shown
 from delivery.revision.revision import workspace
+from delivery.revision.site_cache import private_site_cache
 from delivery.revision.storage_faults import explain
+from stages.common.command import run_command
 from stages.common.files import write_text
 
 SOURCES = ("data/annotations.dvc", "data/incoming.dvc")
@@ -30,12 +31,14 @@ _EXPLAINED = ("OSError: ", "EOFError: ")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 when the graph is as `dvc.lock` says, 1 when it is not or a stage failed."""
+    """Run the command: 0 the graph is as `dvc.lock` says, 1 `--check` finds that it is not, 2 a stage failed."""
     parser = argparse.ArgumentParser(prog="python -m delivery.reproduce", description=__doc__)
     parser.add_argument("--failure", type=Path, default=Path("reports/failure.md"), help="says what failed, if it does")
     parser.add_argument("--check", action="store_true", help="run nothing: does dvc.lock hold for this commit?")
-    chosen = parser.parse_args(arguments)
-    return exit_code("reproduce", check if chosen.check else lambda: reproduce(chosen.failure))
+    options = parser.parse_args(arguments)
+    return run_command(
+        "reproduce", check if options.check else lambda: reproduce(options.failure), within=private_site_cache()
+    )
 
 
 def reproduce(failure: Path, root: Path = Path()) -> None:
@@ -66,7 +69,7 @@ def check(root: Path = Path()) -> None:
     stale = Graph.of(workspace(root)).stale()
     if stale:
         stage, reason = next(iter(stale.items()))
-        raise DeliveryError(
+        raise DeliveryRefusedError(
             f"dvc.lock does not hold for what lies beside it (stage {stage}: {reason}): run `dvc repro`,"
             " or let the workflow `reproduce` do it, and commit dvc.lock and metrics/"
         )

@@ -20,13 +20,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NoReturn
 
-from delivery.errors import DeliveryError
-from delivery.github.job_summary import exit_code
+from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.reproduce import check
 from delivery.revision.git import git
 from delivery.revision.graph import Graph
 from delivery.revision.lock_files import read_described, read_lock
 from delivery.revision.revision import Revision, workspace
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import run_command
 from stages.common.files import replacing, write_json
 
 LOCK, DATA = "dvc.lock", "data/annotations.dvc"
@@ -63,12 +64,14 @@ class Results:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 collected, 1 when the graph is not reproduced."""
+    """Run the command: 0 collected, 1 when the graph is not reproduced, 2 when something is missing."""
     parser = argparse.ArgumentParser(prog="python -m delivery.results", description=__doc__)
     parser.add_argument("folder", type=Path, help="to collect in; report.md and failure.md belong there too")
     parser.add_argument("--with-data", action="store_true", help=f"also {DATA}, where batches were added")
-    chosen = parser.parse_args(arguments)
-    return exit_code("results", lambda: collect(chosen.folder, with_data=chosen.with_data))
+    options = parser.parse_args(arguments)
+    return run_command(
+        "results", lambda: collect(options.folder, with_data=options.with_data), within=private_site_cache()
+    )
 
 
 def collect(folder: Path, *, with_data: bool, root: Path = Path()) -> None:
@@ -114,7 +117,7 @@ def read(folder: Path, *, with_data: bool = False) -> Results:
     known = {LOCK, SOURCE, REPORT, FAILURE, *([DATA] if with_data else [])}
     for path, content in found.items():
         if path not in known and not _METRIC.fullmatch(path):
-            raise DeliveryError(f"{path[:100]!r} may not be handed over: nothing of it was used")
+            raise DeliveryRefusedError(f"{path[:100]!r} may not be handed over: nothing of it was used")
         _FORMS[Path(path).suffix](content, path)
     texts = {path: found.pop(path).decode("utf-8") if path in found else None for path in (REPORT, FAILURE)}
     source = _source(found.pop(SOURCE, None), found)
@@ -141,12 +144,16 @@ def check_against(results: Results, revision: Revision) -> None:
     differing = {path for path, _ in set(listed.items()) ^ set(graph.makers().items())}
     unknown = sorted((set(lock.stages) ^ set(graph.wanted)) or differing)
     if unknown:
-        raise DeliveryError(f"{LOCK} and dvc.yaml do not list the same stages and outputs ({unknown[0]}): `dvc repro`")
+        raise DeliveryRefusedError(
+            f"{LOCK} and dvc.yaml do not list the same stages and outputs ({unknown[0]}): `dvc repro`"
+        )
     surplus = sorted(set(results.files) - kept_in_git(revision) - {LOCK, DATA})
     if surplus:
-        raise DeliveryError(f"{surplus[0]} is no output of the graph in dvc.yaml: nothing of it was used")
+        raise DeliveryRefusedError(f"{surplus[0]} is no output of the graph in dvc.yaml: nothing of it was used")
     for stage, reason in graph.stale().items():
-        raise DeliveryError(f"{LOCK} does not hold for {revision.name} (stage {stage}: {reason}): run `dvc repro`")
+        raise DeliveryRefusedError(
+            f"{LOCK} does not hold for {revision.name} (stage {stage}: {reason}): run `dvc repro`"
+        )
 
 
 def _paths(folder: Path) -> Iterator[str]:
@@ -157,11 +164,11 @@ def _paths(folder: Path) -> Iterator[str]:
     for parent, folders, files in os.walk(folder, followlinks=False):
         count += len(folders) + len(files)
         if count > MOST:
-            raise DeliveryError(f"more than {MOST} files were handed over: nothing of them was used")
+            raise DeliveryRefusedError(f"more than {MOST} files were handed over: nothing of them was used")
         for name in [*folders, *files]:
             mode = (Path(parent) / name).lstat().st_mode
             if not (stat.S_ISDIR(mode) if name in folders else stat.S_ISREG(mode)):
-                raise DeliveryError(f"{name[:100]!r} is a link or no regular file: nothing was used")
+                raise DeliveryRefusedError(f"{name[:100]!r} is a link or no regular file: nothing was used")
         yield from ((Path(parent) / name).relative_to(folder).as_posix() for name in files)
 
 
@@ -170,7 +177,7 @@ def _content(file: Path, path: str) -> bytes:
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
         content = stream.read(most + 1)
     if len(content) > most:
-        raise DeliveryError(f"{path[:100]!r} is larger than {most:,} bytes: nothing was used")
+        raise DeliveryRefusedError(f"{path[:100]!r} is larger than {most:,} bytes: nothing was used")
     return content
 
 
@@ -180,7 +187,7 @@ def _source(content: bytes | None, files: Mapping[str, bytes]) -> str | None:
         return None
     commit = json.loads(content).get("commit") if content else None
     if LOCK not in files or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
-        raise DeliveryError(f"{LOCK} and {SOURCE}, which names the commit, belong together: nothing was used")
+        raise DeliveryRefusedError(f"{LOCK} and {SOURCE}, which names the commit, belong together: nothing was used")
     return commit
 
 
@@ -199,19 +206,19 @@ def _check_json(content: bytes, path: str) -> None:
         read: Any = json.loads(content.decode("utf-8"), **options)
         json.dumps(read, ensure_ascii=False).encode("utf-8")  # half a character has no bytes: nobody could print it
     except (ValueError, RecursionError) as error:
-        raise DeliveryError(f"{path} is no JSON ({type(error).__name__}): nothing was used") from None
+        raise DeliveryRefusedError(f"{path} is no JSON ({type(error).__name__}): nothing was used") from None
     if not isinstance(read, dict):
-        raise DeliveryError(f"{path} holds no JSON object: nothing was used")
+        raise DeliveryRefusedError(f"{path} holds no JSON object: nothing was used")
 
 
 def _check_csv(content: bytes, path: str) -> None:
     try:
         rows = list(csv.reader(StringIO(content.decode("utf-8")), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DeliveryError(f"{path} is no CSV ({type(error).__name__}): nothing was used") from None
+        raise DeliveryRefusedError(f"{path} is no CSV ({type(error).__name__}): nothing was used") from None
     widths = {len(row) for row in rows}
     if len(widths) != 1 or 0 in widths:
-        raise DeliveryError(f"{path} has rows of different lengths: nothing was used")
+        raise DeliveryRefusedError(f"{path} has rows of different lengths: nothing was used")
 
 
 def _check_text(content: bytes, path: str) -> None:
@@ -220,7 +227,7 @@ def _check_text(content: bytes, path: str) -> None:
     except UnicodeDecodeError:
         fault = "it is not UTF-8"
     if fault:
-        raise DeliveryError(f"{path} is no text ({fault}): nothing was used")
+        raise DeliveryRefusedError(f"{path} is no text ({fault}): nothing was used")
 
 
 _FORMS: dict[str, Callable[[bytes, str], object]] = {

@@ -25,7 +25,8 @@ from delivery.registry.registry import (
     ledger,
     version_of,
 )
-from delivery.registry.server import MODEL, connect, exit_code_of
+from delivery.registry.server import MODEL, connect, server_session
+from stages.common.command import run_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -91,7 +92,7 @@ def earlier(entries: list[Entry], champion: int, to: int | None) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command: 0 restored, 2 not."""
     parser = argparse.ArgumentParser(prog="python -m delivery.rollback", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--to", type=int, help="version that was champion once (default: the one before)")
     options = parser.parse_args(arguments)
@@ -102,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         entry = roll_back(connect(), options.to)
         print(f"rollback: version {entry.version} of {MODEL} is champion again, version {entry.previous} no more")
 
-    return exit_code_of("rollback", work)
+    return run_command("rollback", work, within=server_session())
 
 
 if __name__ == "__main__":

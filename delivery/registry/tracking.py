@@ -31,10 +31,10 @@ from delivery.revision.experiments import (
     has_results,
     subject,
 )
-from delivery.revision.locks import locked
 from delivery.revision.outputs import OutputError, Outputs
 from delivery.revision.revision import DOCUMENT_COUNTS, METRICS, Revision, workspace
 from stages.common.files import write_text
+from stages.common.locks import locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -88,7 +88,7 @@ def track(revision: Revision, *, client: MlflowClient, outputs: Outputs | None =
     if not has_results(revision):
         raise DeliveryError(f"{revision.name} has no metrics/evaluation.json: run `dvc repro` and commit the results")
     folder = common_folder(revision.root)
-    with locked(folder, "tracking runs of this clone"), TemporaryDirectory() as scratch:
+    with locked(folder / "behealthy", "tracking runs of this clone"), TemporaryDirectory() as scratch:
         experiment = experiment_of(client, revision.root)
         time = committed_at(revision)
         named = experiment_named(revision)

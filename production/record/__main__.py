@@ -27,7 +27,7 @@ from production.record.pairs import DISEASE, TREATMENT
 from production.record.question import EXACT, Answer, answer
 from production.record.table import PAST_CHANCE, RECORD, build_record, read_record
 from production.record.work_tree import refuse_shared
-from stages.common.errors import BeHealthyError
+from stages.common.command import run_command
 from stages.common.files import rounded, write_table
 from stages.train.extractor import MODEL_FILE, load_extractor
 
@@ -37,7 +37,7 @@ _EVIDENCE_SHOWN = 3
 _PLAIN_WIDTH = 160
 
 
-def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m production.record", description=(__doc__ or "").split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -57,39 +57,39 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     ask.set_defaults(run=run_ask)
     for command in (build, ask):
         command.add_argument("--models", type=Path, default=MODELS, help=f"model folder (default: {MODELS})")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     for name in ("examples", "top"):
-        if getattr(chosen, name, 1) < 1:
+        if getattr(options, name, 1) < 1:
             parser.error(f"--{name} must be at least 1")
-    return chosen
+    return options
 
 
-def run_build(chosen: argparse.Namespace) -> int:
+def run_build(options: argparse.Namespace) -> int:
     """Build a record."""
-    refuse_shared(chosen.to)
-    notes = read_notes(chosen.notes, chosen.format)
-    extractor = load_extractor(chosen.models)
-    record = build_record(notes, extractor, examples=chosen.examples, with_text=chosen.with_text)
-    write_table(chosen.to, record, RECORD)
+    refuse_shared(options.to)
+    notes = read_notes(options.notes, options.format)
+    extractor = load_extractor(options.models)
+    record = build_record(notes, extractor, examples=options.examples, with_text=options.with_text)
+    write_table(options.to, record, RECORD)
     counted = record[record["notes"] > 0]
     print(
         f"record: {len(notes)} notes, {counted['disease_id'].nunique()} diseases beside"
         f" {counted['treatment_id'].nunique()} treatments in {len(counted)} pairs"
-        f" ({len(record) - len(counted)} more only negated or of relatives): {chosen.to}"
+        f" ({len(record) - len(counted)} more only negated or of relatives): {options.to}"
     )
     return 0
 
 
-def run_ask(chosen: argparse.Namespace) -> int:
+def run_ask(options: argparse.Namespace) -> int:
     """Answer a question."""
-    record = read_record(chosen.record)
-    extractor = load_extractor(chosen.models) if (chosen.models / MODEL_FILE).is_file() else None
-    found = answer(chosen.question, record, extractor)
-    rows = found.rows if chosen.all else found.past_chance()
-    if chosen.json:
-        print(json.dumps(rounded(as_json(chosen.question, found, rows, chosen.top)), ensure_ascii=False, indent=2))
+    record = read_record(options.record)
+    extractor = load_extractor(options.models) if (options.models / MODEL_FILE).is_file() else None
+    found = answer(options.question, record, extractor)
+    rows = found.rows if options.all else found.past_chance()
+    if options.json:
+        print(json.dumps(rounded(as_json(options.question, found, rows, options.top)), ensure_ascii=False, indent=2))
     else:
-        show(found, rows, chosen.top, Console(highlight=False, markup=False))
+        show(found, rows, options.top, Console(highlight=False, markup=False))
     return 0 if len(rows) else 1
 
 
@@ -172,12 +172,8 @@ def as_json(question: str, found: Answer, chosen: pd.DataFrame, top: int) -> dic
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    chosen = options(arguments)
-    try:
-        return int(chosen.run(chosen))
-    except (BeHealthyError, OSError) as error:
-        print(f"record: {error}", file=sys.stderr)
-        return 2
+    options = parse(arguments)
+    return run_command("record", lambda: int(options.run(options)))
 
 
 if __name__ == "__main__":

@@ -7,28 +7,28 @@ import sys
 
 from stages.common.files import write_json
 from stages.common.params import load_params
-from stages.monitor.command import guarded, logs, options, save
+from stages.monitor.command import judge_safely, logs, parse, save
 from stages.monitor.comparison import compare
 from stages.monitor.decision import Decision, decide
 from stages.monitor.report import draw
 
 
-def monitor(chosen: argparse.Namespace) -> Decision:
+def monitor(options: argparse.Namespace) -> Decision:
     """Judge one window."""
     params = load_params().monitor
-    profile, window = logs(chosen)
+    profile, window = logs(options)
     drift = compare(profile, window, params)
     decision = decide(drift, params)
-    save(decision, drift, chosen.json)
-    if chosen.report and draw(profile, window, drift, chosen.report):
-        write_json(chosen.report.with_suffix(".json"), drift.as_json())  # whose picture it is
+    save(decision, drift, options.json)
+    if options.report and draw(profile, window, drift, options.report):
+        write_json(options.report.with_suffix(".json"), drift.as_json())  # whose picture it is
     return decision
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the stage, or judge the window of ``--log``."""
-    chosen = options(arguments)
-    return guarded(lambda: monitor(chosen), chosen)
+    options = parse(arguments)
+    return judge_safely(lambda: monitor(options), options)
 
 
 if __name__ == "__main__":

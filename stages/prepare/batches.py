@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.common.documents import Document
-from stages.common.errors import AnnotationError
+from stages.common.errors import AnnotationError, RequestError
 from stages.common.files import parse_yaml, write_text
 from stages.common.pseudonyms import KEY, key_of_content, pseudonym
 from stages.common.tags import LABELS
@@ -215,7 +215,7 @@ def read_mapping(path: Path) -> dict[str, str]:
         the project does not have.
     """
     if path.is_symlink() or not path.is_file():
-        raise AnnotationError("is missing or not a regular file", "Give a CSV of source_label,label", path.name)
+        raise RequestError("is missing or not a regular file", "Give a CSV of source_label,label", path.name)
     lines = read_lines(File(path.name, path))
     mapping: dict[str, str] = {}
     number = 0

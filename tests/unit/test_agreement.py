@@ -21,8 +21,8 @@ from annotation.agreement.adjudication import DISPUTED, disagreements, resolve, 
 from annotation.agreement.disputes import is_open, settled, stretches_of
 from annotation.agreement.panel import Panel, panel_of, read_panel
 from annotation.agreement.scores import ALL, agreement, kappa_of, token_labels
-from annotation.command import REFUSED
 from annotation.writers import write
+from stages.common.command import REFUSED
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
 from stages.common.scoring import strict_counts

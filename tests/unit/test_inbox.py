@@ -49,12 +49,12 @@ def test_a_refused_batch_is_named_and_the_others_come_in(inbox: Path, capsys: py
 @pytest.mark.parametrize("name", ["word", "notes.jsonl"])
 def test_what_names_no_format_is_said(inbox: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     (inbox / name).mkdir()
-    assert main([str(inbox), "--to", str(inbox.parent / "annotations")]) == 1
+    assert main([str(inbox), "--to", str(inbox.parent / "annotations")]) == 2
     assert f"{name} in the inbox is not a folder named after a format" in capsys.readouterr().err
 
 
 def test_an_inbox_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "none"), "--to", str(tmp_path / "annotations")]) == 1
+    assert main([str(tmp_path / "none"), "--to", str(tmp_path / "annotations")]) == 2
     assert "cannot be read" in capsys.readouterr().err
     assert not (tmp_path / "annotations").exists()
 
@@ -134,5 +134,5 @@ def test_an_export_whose_name_has_no_letter_is_named_as_it_lies_there(
     inbox: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_notes(inbox / "jsonl/病棟.jsonl", 4)
-    assert collect(inbox)[0] == 2
+    assert collect(inbox)[0] == 1
     assert "refused: batch jsonl/病棟.jsonl: the name is not usable" in capsys.readouterr().err

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.command import REFUSED
 from annotation.queue.__main__ import NOTHING_LEFT, WRITTEN, main
 from annotation.queue.doubts import Doubts, find_doubts
 from annotation.queue.notes import read_annotated, read_notes, sift
 from annotation.queue.profiles import Profile, profile_of, summed
 from annotation.queue.selection import choose
+from stages.common.command import REFUSED
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare.duplicates import jaccard, shingles_of

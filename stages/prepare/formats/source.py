@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.common.errors import AnnotationError
+from stages.common.errors import AnnotationError, RequestError
 
 MAX_CHARACTERS = 5_000_000
 """Longest document, and longest line; a note is a few thousand characters, so more is a broken export."""
@@ -78,7 +78,7 @@ def list_files(path: Path) -> list[File]:
     """
     if path.is_symlink() or not path.exists():
         kind = "is a symbolic link" if path.is_symlink() else "does not exist"
-        raise AnnotationError(f"the export {kind}", "Give the path of the exported file or folder", path.name)
+        raise RequestError(f"the export {kind}", "Give the path of the exported file or folder", path.name)
     if not path.is_dir():
         return [_regular(path, path.name)]
     files = []
