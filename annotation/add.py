@@ -19,6 +19,7 @@ from stages.common.documents import Document
 from stages.common.errors import AnnotationError, RequestError
 from stages.common.files import make_beside
 from stages.common.locks import locked
+from stages.common.wording import counted
 from stages.prepare import batches
 from stages.prepare.batches import Batch, BatchFile
 from stages.prepare.formats import READERS, read
@@ -180,7 +181,7 @@ def _warn_of_known(documents: Sequence[Document], present: Sequence[Batch]) -> l
         return []
     listed = ", ".join(f"{id} (as {place})" for id, place in known[:10])
     more = f" and {len(known) - 10} more" if len(known) > 10 else ""
-    return [f"{len(known)} document(s) are already in other batches, word for word: {listed}{more}"]
+    return [f"{counted(len(known), 'document')} already in other batches, word for word: {listed}{more}"]
 
 
 def _hash(document: Document) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from annotation.writers import WRITERS, write
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
+from stages.common.wording import counted
 from stages.prepare.formats import READERS, read
 
 
@@ -33,8 +34,8 @@ def _convert(source: Path, read_as: str, target: Path, write_as: str) -> int:
         raise BeHealthyError(f"{target} exists, and may be someone's annotations: choose another name")
     documents = read(source.absolute(), read_as)
     write(documents, target, write_as)
-    mentions = sum(len(document.mentions) for document in documents)
-    print(f"convert: {len(documents):,} documents, {mentions:,} mentions from {read_as} to {write_as}: {target}")
+    mentions = counted(sum(len(document.mentions) for document in documents), "mention")
+    print(f"convert: {counted(len(documents), 'document')}, {mentions} from {read_as} to {write_as}: {target}")
     return 0
 
 

@@ -20,8 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from annotation.add import Request, add, print_refusal
-from stages.common.command import DONE, run_command
+from stages.common.command import DONE, REFUSED, run_command
 from stages.common.errors import AnnotationError, BeHealthyError
+from stages.common.wording import counted
 from stages.prepare.batches import Batch, digest, load_batches
 from stages.prepare.formats import READERS
 from stages.prepare.formats.source import list_files
@@ -59,7 +60,7 @@ class InboxError(BeHealthyError):
 
 
 def collect(inbox: str, to: Path) -> int:
-    """Add what waits, in the order of names; go on after a refusal; return the exit code of the last.
+    """Add what waits, in the order of names; go on after a refusal; `REFUSED` if there was any.
 
     Raises
     ------
@@ -85,7 +86,8 @@ def collect(inbox: str, to: Path) -> int:
                 with _reaching(inbox):
                     _fetch(files, item, local)
             except AnnotationError as error:
-                status = print_refusal(error, item.name or item.place)
+                print_refusal(error, item.name or item.place)
+                status = REFUSED
                 ends["refused"] += 1
                 continue
             known = _known(item, local, present)
@@ -99,7 +101,8 @@ def collect(inbox: str, to: Path) -> int:
                 present[batch.name] = batch
                 ends["added"] += 1
             except AnnotationError as error:
-                status = print_refusal(error, item.name or item.place)
+                print_refusal(error, item.name or item.place)
+                status = REFUSED
                 ends["refused"] += 1
     print(f"inbox: {ends['added']} added, {ends['refused']} refused, {ends['known']} there already")
     return status
@@ -116,7 +119,11 @@ def _fetch(files: AbstractFileSystem, item: Waiting, local: Path) -> None:
     waiting = [(item.path, local)]
     while waiting:
         path, target = waiting.pop()
-        about = files.info(path)
+        try:
+            about = files.info(path)
+        except FileNotFoundError:
+            problem = "holds a link that leads nowhere, or an entry that was removed meanwhile"
+            raise AnnotationError(problem, "Put the files themselves there", item.place) from None
         if about.get("islink") or about["type"] not in ("file", "directory") or target.name in ("", ".."):
             problem = "holds a link, or what is no regular file or has no usable name"
             raise AnnotationError(problem, "Put the files themselves there", item.place)
@@ -211,7 +218,8 @@ def legal_name(stem: str) -> str:
 def _add(item: Waiting, local: Path, inbox: str, to: Path) -> Batch:
     request = Request(local, item.format, item.name, None, None, f"{inbox.rstrip('/')}/{item.format}", None, to)
     batch, documents, warnings = add(request)
-    print(f"added batch {batch.name}, number {batch.order}: {len(documents)} documents, {len(warnings)} warnings")
+    size = f"{counted(len(documents), 'document')}, {counted(len(warnings), 'warning')}"
+    print(f"added batch {batch.name}, number {batch.order}: {size}")
     return batch
 
 

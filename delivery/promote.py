@@ -41,6 +41,7 @@ from delivery.revision.outputs import Outputs
 from delivery.revision.revision import Revision, resolve
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.files import rounded
+from stages.common.wording import counted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -171,7 +172,7 @@ def _rescored(
             nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
             return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))
         new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
-        shown = f"tagging {len(test.documents)} documents with both models, which compile their code first"
+        shown = f"tagging {counted(len(test.documents), 'document')} with both models, which compile their code first"
         print(f"promote: {shown} (a minute or two)", file=sys.stderr, flush=True)
         return rescore(old, new, test, rounds=bounds.rounds, seconds=bounds.round_seconds)
 

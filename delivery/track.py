@@ -23,6 +23,7 @@ from delivery.revision.revision import Revision
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import COULD_NOT, DONE, run_command
 from stages.common.errors import BeHealthyError
+from stages.common.wording import counted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -79,7 +80,9 @@ def _track_all(revisions: Sequence[Revision]) -> int:
         print(f"{where}: strict F1 {f1:.4f}, run {run.info.run_id}, {model}", flush=True)
         runs.append(run)
     new = sum(run.info.run_id not in before for run in runs)
-    print(f"track: {len(runs)} runs in {shown(tracking_uri())}, {new or 'none'} of them new", file=sys.stderr)
+    print(
+        f"track: {counted(len(runs), 'run')} in {shown(tracking_uri())}, {new or 'none'} of them new", file=sys.stderr
+    )
     if without := sum(map(is_absent, runs)):
         why = f"DVC's remote cannot be read ({outputs.fault})" if outputs.fault else f"their tag `{MODEL}` says why"
         print(f"track: {without} without a model: {why}; added when it can be had", file=sys.stderr)

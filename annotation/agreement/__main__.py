@@ -26,6 +26,7 @@ from stages.common.command import DONE, REFUSED, run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv, write_json
 from stages.common.params import load_params
+from stages.common.wording import counted
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS, read
 
@@ -85,7 +86,7 @@ def _write_work(options: argparse.Namespace, panel: Panel, disputes: Sequence[St
     """Write the disputes and the tasks, both readable by their owner only."""
     if options.disagreements:
         write_csv(options.disagreements, disagreements(panel, disputes), private=True)
-        print(f"agreement: {len(disputes)} disputes with their text: {options.disagreements}")
+        print(f"agreement: {counted(len(disputes), 'dispute')} with their text: {options.disagreements}")
     if not options.adjudicate:
         return
     if options.adjudicate.exists():
@@ -96,15 +97,15 @@ def _write_work(options: argparse.Namespace, panel: Panel, disputes: Sequence[St
         return
     documents, confidences = [task.document for task in tasks], [task.confidences for task in tasks]
     write(documents, options.adjudicate, options.tool, predictions=True, confidences=confidences, private=True)
-    print(f"agreement: {len(tasks)} notes to adjudicate: {options.adjudicate}")
+    print(f"agreement: {counted(len(tasks), 'note')} to adjudicate: {options.adjudicate}")
 
 
 def _write_result(options: argparse.Namespace, panel: Panel, mapping: dict[str, str]) -> None:
     adjudicated = read(options.resolve, options.resolve_format or options.format) if options.resolve else []
     documents = resolve(panel, adjudicated, mapping, majority=options.majority)
     write(documents, options.to, "jsonl")
-    alone = len(panel.documents) - len(panel.shared)
-    print(f"agreement: {len(documents)} notes, {len(adjudicated)} adjudicated, {alone} of one annotator: {options.to}")
+    notes, alone = counted(len(documents), "note"), len(panel.documents) - len(panel.shared)
+    print(f"agreement: {notes}, {len(adjudicated)} adjudicated, {alone} of one annotator: {options.to}")
     print(f"next:\n  python -m annotation.add {options.to} --format jsonl --name NAME")
 
 

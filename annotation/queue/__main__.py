@@ -25,6 +25,7 @@ from stages.common.documents import Document, Mention
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv
 from stages.common.params import load_params
+from stages.common.wording import counted
 from stages.train.extractor import Extractor, load_extractor
 
 _SHOWN = 20
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     notes = read_notes(options.notes)
     sifted = sift(notes, read_annotated(options.annotations, params.sentences_per_document), params.near_duplicate)
     print(
-        f"queue: {len(notes)} notes, {sifted.annotated} annotated before, {sifted.repeated} repeat another,"
+        f"queue: {counted(len(notes), 'note')}, {sifted.annotated} annotated before, {sifted.repeated} repeat another,"
         f" {sifted.empty} without a word"
     )
     if not sifted.notes:
@@ -124,7 +125,7 @@ def _show(table: pd.DataFrame, left: int, to: Path) -> None:
     if len(table) > _SHOWN:
         print(f"… and {len(table) - _SHOWN} more")
     errors = table["wrong"].sum() + table["missed"].sum()
-    print(f"queue: {len(table)} of {left} notes, {errors:.1f} errors expected in them: {to}")
+    print(f"queue: {len(table)} of {counted(left, 'note')}, {errors:.1f} errors expected in them: {to}")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from delivery.changes.changes import HEADLINE, Changes, Outcome
-from delivery.rendering.headline import counted, errors, traded
+from delivery.rendering.headline import errors, traded
 from delivery.rendering.markdown import code, listed
 from delivery.rendering.tables import interval_text, number_text, values_text
+from stages.common.wording import counted
 
 _WORDS: Mapping[Outcome, str] = {
     "gate failed": "Gate failed",

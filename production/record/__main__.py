@@ -29,6 +29,7 @@ from production.record.table import PAST_CHANCE, RECORD, build_record, read_reco
 from production.record.work_tree import refuse_shared
 from stages.common.command import run_command
 from stages.common.files import rounded, write_table
+from stages.common.wording import counted
 from stages.train.extractor import MODEL_FILE, load_extractor
 
 MODELS = Path("models")
@@ -71,11 +72,11 @@ def run_build(options: argparse.Namespace) -> int:
     extractor = load_extractor(options.models)
     record = build_record(notes, extractor, examples=options.examples, with_text=options.with_text)
     write_table(options.to, record, RECORD)
-    counted = record[record["notes"] > 0]
+    rows = record[record["notes"] > 0]
     print(
-        f"record: {len(notes)} notes, {counted['disease_id'].nunique()} diseases beside"
-        f" {counted['treatment_id'].nunique()} treatments in {len(counted)} pairs"
-        f" ({len(record) - len(counted)} more only negated or of relatives): {options.to}"
+        f"record: {counted(len(notes), 'note')}, {counted(rows['disease_id'].nunique(), 'disease')} beside"
+        f" {counted(rows['treatment_id'].nunique(), 'treatment')} in {counted(len(rows), 'pair')}"
+        f" ({len(record) - len(rows)} more only negated or of relatives): {options.to}"
     )
     return 0
 
@@ -105,21 +106,17 @@ def show(found: Answer, rows: pd.DataFrame, top: int, console: Console) -> None:
     console.print(Text(f"{found.asked}: {taken}" + ("" if found.how == EXACT else f"; {found.how}")), soft_wrap=True)
     if len(rows):
         console.print(_table(found, rows, top))
-        rest = f"{_pairs(len(rows) - top)} more with a larger --top. " if len(rows) > top else ""
+        rest = f"{counted(len(rows) - top, 'pair')} more with a larger --top. " if len(rows) > top else ""
         strength = f"Strength: log-likelihood ratio over notes, {PAST_CHANCE} is past chance at 0.1%."
         console.print(f"{rest}{strength}", style="dim")
         console.print("Standing together in notes is no proof that a treatment works.", style="dim")
     if hidden := len(found.rows) - len(rows):
-        weak = f"{_pairs(hidden)} hidden: not past chance (strength below {PAST_CHANCE}); --all shows them"
+        weak = f"{counted(hidden, 'pair')} hidden: not past chance (strength below {PAST_CHANCE}); --all shows them"
         console.print(weak, style="dim")
     if found.flagged:
-        console.print(f"{_pairs(found.flagged)} only negated or of relatives, and not shown", style="dim")
+        console.print(f"{counted(found.flagged, 'pair')} only negated or of relatives, and not shown", style="dim")
     elif not len(found.rows):
         console.print("nothing stands beside it in any note")
-
-
-def _pairs(number: int) -> str:
-    return f"{number:,} pair{'' if number == 1 else 's'}"
 
 
 def _table(found: Answer, shown: pd.DataFrame, top: int) -> Table:

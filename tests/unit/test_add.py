@@ -240,7 +240,7 @@ def test_known_documents_are_warned_of_by_name_never_by_text(capsys: pytest.Capt
     write("again.jsonl", "n9", TEXT)
     assert run("again.jsonl", "second") == DONE
     warning = capsys.readouterr().err
-    assert "1 document(s) are already in other batches, word for word: n9 (as first/n1)" in warning
+    assert "1 document already in other batches, word for word: n9 (as first/n1)" in warning
     assert "colchicine" not in warning
 
 
@@ -255,7 +255,7 @@ def test_a_failure_while_storing_leaves_nothing(
         raise OSError(fault, os.strerror(fault), "data/annotations")
 
     monkeypatch.setattr(add, "_flush", fail)
-    assert run("notes.jsonl", "second") == REFUSED
+    assert run("notes.jsonl", "second") == COULD_NOT
     assert capsys.readouterr().err.startswith(f"add: {os.strerror(fault)} (data/annotations): make room, or mend")
     assert tree(home) == before
 

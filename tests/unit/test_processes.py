@@ -54,7 +54,7 @@ def test_an_interrupt_ends_it_with_a_sentence(tmp_path: Path, capsys: pytest.Cap
     threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()
     status = run_command("reproduce", lambda: processes.run_shown((sys.executable, "-c", WAITS), tmp_path)[0])
     assert status == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command again" in capsys.readouterr().err
     limit = time.monotonic() + 10
     while not gone(tmp_path) and time.monotonic() < limit:
         time.sleep(0.1)

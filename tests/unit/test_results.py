@@ -295,5 +295,5 @@ def test_a_comment_never_repeats_what_a_link_leads_to(
     assert comment.main(["--results", str(handed), "--summary-only"]) == 1
     assert summary.read_text() == ""
     assert "link" in capsys.readouterr().err
-    assert comment.main(["--results", str(tmp_path / "absent"), "--summary-only"]) == 1
+    assert comment.main(["--results", str(tmp_path / "absent"), "--summary-only"]) == 2
     assert "There is no report" in summary.read_text()
