@@ -104,7 +104,7 @@ def alert(verdict: Verdict, github: GitHub) -> str:
     issue = ensure(
         find,
         lambda: github.post("issues", new),
-        lambda found: github.patch(f"issues/{found['number']}", {"body": body}),
+        lambda issue: github.patch(f"issues/{issue['number']}", {"body": body}),
         github,
     )
     return str(issue["html_url"])

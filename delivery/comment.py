@@ -64,15 +64,15 @@ def post(github: GitHub, number: int, body: str) -> str:
     login = github.login()
 
     def find() -> dict[str, Any] | None:
-        found = [comment for comment in github.pages(path) if _is_own(comment, login)]
-        for superfluous in found[1:]:
+        own = [comment for comment in github.pages(path) if _is_own(comment, login)]
+        for superfluous in own[1:]:
             github.delete(f"issues/comments/{superfluous['id']}")
-        return found[0] if found else None
+        return own[0] if own else None
 
     comment = ensure(
         find,
         lambda: github.post(path, {"body": body}),
-        lambda found: github.patch(f"issues/comments/{found['id']}", {"body": body}),
+        lambda comment: github.patch(f"issues/comments/{comment['id']}", {"body": body}),
         github,
     )
     return str(comment["html_url"])
@@ -88,8 +88,8 @@ def pull_request(github: GitHub) -> int | None:
     branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
     if not branch:
         raise DeliveryError("neither an event nor a branch says which pull request it is: give --number")
-    found = github.pages("pulls", state="open", head=f"{github.owner}:{branch}")
-    return next((int(pull["number"]) for pull in found), None)
+    pulls = github.pages("pulls", state="open", head=f"{github.owner}:{branch}")
+    return next((int(pull["number"]) for pull in pulls), None)
 
 
 def _say(options: argparse.Namespace) -> int:

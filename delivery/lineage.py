@@ -75,24 +75,27 @@ def commands(sha: str) -> list[str]:
     ]
 
 
-def _text(found: dict[str, Any]) -> str:
-    lines = [f"version {found['version']} ({', '.join(found['aliases']) or 'no alias'})", f"commit  {found['commit']}"]
-    lines += [f"md5     {name}: {value}" for name, value in found["md5"].items()]
-    lines.append(f"gate    validation {found['validation']}")
+def _text(origin: dict[str, Any]) -> str:
+    lines = [
+        f"version {origin['version']} ({', '.join(origin['aliases']) or 'no alias'})",
+        f"commit  {origin['commit']}",
+    ]
+    lines += [f"md5     {name}: {value}" for name, value in origin["md5"].items()]
+    lines.append(f"gate    validation {origin['validation']}")
     lines += [
         f"ledger  {entry['number']}: {entry['event']} {entry['at']}, champion before: {entry['previous'] or 'none'}"
         + (f"; refused by {'; '.join(entry['reasons'])}" if entry["reasons"] else "")
-        for entry in found["verdicts"]
+        for entry in origin["verdicts"]
     ]
-    if found["params"] is None:
+    if origin["params"] is None:
         lines.append("params  the commit is not in this clone: git fetch --all")
-    lines += [f"params  {key} = {value}" for key, value in (found["params"] or {}).items()]
+    lines += [f"params  {key} = {value}" for key, value in (origin["params"] or {}).items()]
     return "\n".join(
         [
             *lines,
             "",
             "To make it again (the last command ends with 0 when the bytes are the same):",
-            *(f"  {command}" for command in found["commands"]),
+            *(f"  {command}" for command in origin["commands"]),
         ]
     )
 
@@ -105,8 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def work() -> None:
-        found = lineage(options.version, connect())
-        print(json.dumps(found, indent=2) if options.json else _text(found))
+        origin = lineage(options.version, connect())
+        print(json.dumps(origin, indent=2) if options.json else _text(origin))
 
     return run_command("lineage", work, within=server_session())
 

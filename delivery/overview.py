@@ -79,12 +79,12 @@ def rows_of(shown: Sequence[Mapping[str, Any]]) -> list[Row]:
         commit = next(entry for entry in shown if entry["rev"] != "workspace")
         before = _content(commit["data"], "params", _PARAMS)
         first = Row(commit.get("name") or commit["rev"][:7], "", _content(commit["data"], "metrics", _EVALUATION), {})
-        found = [_row(one, before) for one in commit["experiments"] or []]
+        rows = [_row(experiment, before) for experiment in commit["experiments"] or []]
     except (KeyError, TypeError, IndexError, StopIteration, AttributeError) as error:
         raise DeliveryError(
             "`dvc exp show --json` answered in a form that is not known here: use `dvc exp show`"
         ) from error
-    return [first, *sorted(found, key=lambda row: (-row.score, row.state, row.name))]
+    return [first, *sorted(rows, key=lambda row: (-row.score, row.state, row.name))]
 
 
 def _row(experiment: Mapping[str, Any], before: Mapping[str, Any]) -> Row:

@@ -132,8 +132,8 @@ def offer(github: GitHub, branch: str, base: str, reason: str, report: str) -> d
     def find() -> dict[str, Any] | None:
         return next(github.pages("pulls", state="all", head=f"{github.owner}:{branch}"), None)
 
-    def update(found: dict[str, Any]) -> dict[str, Any]:
-        return github.patch(f"pulls/{found['number']}", {"body": body}) if found["state"] == "open" else found
+    def update(pull: dict[str, Any]) -> dict[str, Any]:
+        return github.patch(f"pulls/{pull['number']}", {"body": body}) if pull["state"] == "open" else pull
 
     wanted = {"title": f"Retrain: {branch.removeprefix('retrain/')}", "head": branch, "base": base, "body": body}
     return ensure(find, lambda: github.post("pulls", wanted), update, github)

@@ -22,14 +22,14 @@ from delivery.registry.registry import (
     SHA,
     download,
     download_source,
-    holder,
     version_of_commit,
+    version_with_alias,
 )
 from delivery.registry.server import MODEL, connect, server_session
 from delivery.registry.tracking import MODEL as LOGGED
 from delivery.registry.tracking import Content, track
+from delivery.revision.dvc_files import DvcFiles
 from delivery.revision.graph import Graph
-from delivery.revision.outputs import Outputs
 from delivery.revision.revision import Revision, resolve
 from stages.common.command import run_command
 
@@ -67,7 +67,7 @@ def register(revision: Revision, client: MlflowClient) -> ModelVersion:
             )
         download(client, version, Path(folder) / "version")
         _describe(client, revision, version)
-        champion = holder(client, CHAMPION)
+        champion = version_with_alias(client, CHAMPION)
         if champion is None or champion.version != version.version:
             claim.check()
             client.set_registered_model_alias(MODEL, CHALLENGER, version.version)
@@ -111,7 +111,7 @@ def _stored(revision: Revision, digest: str, run_id: str, folder: Path, client: 
     except DeliveryError:
         # What the server lost is not looked at again; the model is sent once more.
         client.delete_logged_model(source.removeprefix("models:/"))
-        Content(revision, Outputs(), folder / "content").log_model(client, run_id)
+        Content(revision, DvcFiles(revision), folder / "content").log_model(client, run_id)
         source = _address(client, run_id)
         download_source(client, source, digest, folder / "stored again", source)
     return source

@@ -22,7 +22,7 @@ from delivery.errors import DeliveryError
 from delivery.registry.runs import run_url
 from delivery.rendering.figures import draw
 from delivery.rendering.sections import Report, bars_of, render
-from delivery.revision.dvc_files import NotReadableError, Stored
+from delivery.revision.dvc_files import DvcFiles, NotReadableError
 from delivery.revision.experiments import find
 from delivery.revision.revision import Revision, checked_out, commits_missing, common_ancestor
 from delivery.revision.site_cache import private_site_cache
@@ -98,7 +98,7 @@ def collect(options: Options) -> Report:
         old = common_ancestor(old, new)
     lacking = commits_missing(old, new)
     changes = changes_between(old, new)
-    stores = Stored(old, git_only=options.git_only), Stored(new, git_only=options.git_only)
+    stores = DvcFiles(old, git_only=options.git_only), DvcFiles(new, git_only=options.git_only)
     mentions, batches = _mentions(stores, left_out), _batches(stores, left_out)
     images = _images(options, changes, stores, left_out)
     address = options.run_url or _run(new, left_out)
@@ -106,7 +106,7 @@ def collect(options: Options) -> Report:
     return Report(changes, mentions, options.with_examples, batches, images, address, lacking, reasons)
 
 
-_Stores = tuple[Stored, Stored]
+_Stores = tuple[DvcFiles, DvcFiles]
 
 
 def _mentions(stores: _Stores, left_out: list[str]) -> MentionChanges | None:

@@ -11,8 +11,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.repair import mend
 from delivery.revision.graph import Graph
@@ -21,7 +19,7 @@ from delivery.revision.revision import workspace
 from delivery.revision.site_cache import private_site_cache
 from delivery.revision.storage_faults import explain
 from stages.common.command import run_command
-from stages.common.files import write_text
+from stages.common.files import parse_yaml, write_text
 
 SOURCES = ("data/annotations.dvc", "data/incoming.dvc")
 REPRODUCE = ("dvc", "repro", "--pull", "--allow-missing")
@@ -105,7 +103,7 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
 
 
 def _stages(root: Path) -> list[str]:
-    return list(yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+    return list(parse_yaml((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 
 
 if __name__ == "__main__":

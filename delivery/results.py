@@ -113,15 +113,15 @@ def read(folder: Path, *, with_data: bool = False) -> Results:
     DeliveryError
         Names the first path that is not allowed, is no regular file, is too large, or not of its form.
     """
-    found = {path: _content(folder / path, path) for path in _paths(folder)}
+    contents = {path: _content(folder / path, path) for path in _paths(folder)}
     known = {LOCK, SOURCE, REPORT, FAILURE, *([DATA] if with_data else [])}
-    for path, content in found.items():
+    for path, content in contents.items():
         if path not in known and not _METRIC.fullmatch(path):
             raise DeliveryRefusedError(f"{path[:100]!r} may not be handed over: nothing of it was used")
         _FORMS[Path(path).suffix](content, path)
-    texts = {path: found.pop(path).decode("utf-8") if path in found else None for path in (REPORT, FAILURE)}
-    source = _source(found.pop(SOURCE, None), found)
-    return Results(source, found, texts[REPORT], texts[FAILURE])
+    texts = {path: contents.pop(path).decode("utf-8") if path in contents else None for path in (REPORT, FAILURE)}
+    source = _source(contents.pop(SOURCE, None), contents)
+    return Results(source, contents, texts[REPORT], texts[FAILURE])
 
 
 def check_against(results: Results, revision: Revision) -> None:

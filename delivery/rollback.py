@@ -18,12 +18,12 @@ from delivery.registry.registry import (
     CHAMPION,
     Entry,
     append,
-    crown,
     download,
-    holder,
     is_unwritten,
     ledger,
+    set_champion,
     version_of,
+    version_with_alias,
 )
 from delivery.registry.server import MODEL, connect, server_session
 from stages.common.command import run_command
@@ -55,13 +55,13 @@ def roll_back(client: MlflowClient, to: int | None = None) -> Entry:
         download(client, target, Path(folder))
         evidence = {"from": int(champion.version)}
         entry = append(client, claim, "rolled back", target, previous=champion, reasons=[], evidence=evidence)
-        crown(client, claim, target)
+        set_champion(client, claim, target)
     return entry
 
 
 def _target(client: MlflowClient, to: int | None) -> tuple[ModelVersion, ModelVersion]:
     """Return the champion and the version that is to follow it."""
-    champion = holder(client, CHAMPION)
+    champion = version_with_alias(client, CHAMPION)
     if champion is None:
         raise DeliveryError(_NO_CHAMPION)
     return champion, version_of(client, earlier(ledger(client), int(champion.version), to))

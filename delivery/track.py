@@ -17,8 +17,8 @@ from delivery.registry.run_metrics import numbers
 from delivery.registry.run_view import offer_view
 from delivery.registry.server import connect, shown, tracking_uri
 from delivery.registry.tracking import MODEL, experiment_of, is_absent, track
+from delivery.revision.dvc_files import Remote
 from delivery.revision.experiments import commits, experiments, find, has_results
-from delivery.revision.outputs import Outputs
 from delivery.revision.revision import Revision
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import COULD_NOT, DONE, run_command
@@ -61,7 +61,7 @@ def revisions_to_track(names: Sequence[str], root: Path = Path(), *, branches: b
 
 def _track_all(revisions: Sequence[Revision]) -> int:
     """Track each revision, say how it went, and return how many failed."""
-    client, outputs, failed = connect(), Outputs(), 0
+    client, remote, failed = connect(), Remote(), 0
     from mlflow.exceptions import MlflowException
 
     before = _runs(client)
@@ -70,7 +70,7 @@ def _track_all(revisions: Sequence[Revision]) -> int:
     for place, revision in enumerate(revisions, start=1):
         where = f"{place}/{len(revisions)} {revision.name}"
         try:
-            run = client.get_run(track(revision, client=client, outputs=outputs))
+            run = client.get_run(track(revision, client=client, remote=remote))
         except (BeHealthyError, MlflowException) as error:
             failed += 1
             print(f"track: {where}: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
@@ -84,7 +84,7 @@ def _track_all(revisions: Sequence[Revision]) -> int:
         f"track: {counted(len(runs), 'run')} in {shown(tracking_uri())}, {new or 'none'} of them new", file=sys.stderr
     )
     if without := sum(map(is_absent, runs)):
-        why = f"DVC's remote cannot be read ({outputs.fault})" if outputs.fault else f"their tag `{MODEL}` says why"
+        why = f"DVC's remote cannot be read ({remote.fault})" if remote.fault else f"their tag `{MODEL}` says why"
         print(f"track: {without} without a model: {why}; added when it can be had", file=sys.stderr)
     return failed
 

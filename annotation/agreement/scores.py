@@ -12,7 +12,7 @@ from annotation.agreement.panel import Panel
 from stages.common.documents import Document, Token
 from stages.common.scoring import lenient_counts, of_label, strict_counts
 from stages.common.tags import LABELS
-from stages.prepare.segmentation import split_sentences, tokenize
+from stages.prepare.segmentation import segment
 
 ALL = "all"
 MEASURES = ("strict", "lenient", "kappa")
@@ -103,7 +103,7 @@ def _occurring(shared: Mapping[str, Mapping[str, Document]]) -> list[str]:
 
 def _tags(versions: Mapping[str, Document]) -> dict[str, NDArray[np.int64]]:
     text = next(iter(versions.values())).text
-    tokens = [token for start, end in split_sentences(text) for token in tokenize(text, start, end)]
+    tokens = [token for sentence in segment(text) for token in sentence]
     return {annotator: token_labels(document, tokens) for annotator, document in versions.items()}
 
 

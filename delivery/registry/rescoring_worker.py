@@ -28,11 +28,11 @@ def main() -> None:
         request = json.loads(line)
         started = time.process_time()
         for _ in range(request["repeats"]):
-            found = model.predict(request["texts"])
+            predictions = model.predict(request["texts"])
         seconds = time.process_time() - started
         notes = [
             [[m["start"], m["end"], m["label"], m["confidence"], m["accepted"]] for m in mentions]
-            for mentions in found["mentions"]
+            for mentions in predictions["mentions"]
         ]
         answers.write(json.dumps({"notes": notes, "seconds": seconds}) + "\n")
         answers.flush()

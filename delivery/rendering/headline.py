@@ -15,8 +15,8 @@ def headline(changes: Changes) -> str:
         case "gate failed":
             line = f"The gate refused the data ({errors(changes)}): do not merge"
         case "not judged":
-            found = "These results are not of this change" if changes.stale else "There are no results"
-            line = f"{found}: do not merge before `dvc repro`"
+            problem = "These results are not of this change" if changes.stale else "There are no results"
+            line = f"{problem}: do not merge before `dvc repro`"
         case "first result":
             line = f"First result: {_first(changes)}nothing to compare with"
         case "no interval":

@@ -162,7 +162,7 @@ def _data(report: Report) -> str:
     parts = []
     if report.batches:
         old, new = report.batches
-        added, gone = ([name for name in one if name not in other] for one, other in ((new, old), (old, new)))
+        added, gone = ([name for name in names if name not in others] for names, others in ((new, old), (old, new)))
         parts.append(f"Batches: {len(new):,}; new: {listed(added)}; gone: {listed(gone)}.")
     if rows:
         columns = ["split", "", "old", "new", "share old", "share new"]
@@ -173,14 +173,14 @@ def _data(report: Report) -> str:
 
 
 def _mentions(report: Report) -> str:
-    changes, found = report.changes, report.mentions
+    changes, mentions = report.changes, report.mentions
     if changes.outcome in ("gate failed", "not judged"):
         return ""
-    if changes.outcome == "unchanged" and (found is None or found.rows.empty):
+    if changes.outcome == "unchanged" and (mentions is None or mentions.rows.empty):
         return ""
-    if found is not None:
-        labels = list(dict.fromkeys([*LABELS, *sorted(set(found.rows["label"]))]))
-        rows = [[code(label), *(f"{found.count(label, kind):,}" for kind in KINDS)] for label in labels]
+    if mentions is not None:
+        labels = list(dict.fromkeys([*LABELS, *sorted(set(mentions.rows["label"]))]))
+        rows = [[code(label), *(f"{mentions.count(label, kind):,}" for kind in KINDS)] for label in labels]
         body = "Mention by mention, on the common test documents."
     elif changes.mentions:
         rows = [
@@ -191,14 +191,14 @@ def _mentions(report: Report) -> str:
     else:
         return ""
     body += "\n\n" + table(["label", *KINDS], rows[:_MOST_ROWS], right=[1, 2, 3, 4])
-    if found is not None and report.examples:
-        body += _examples(found)
+    if mentions is not None and report.examples:
+        body += _examples(mentions)
     return details("Mentions won and lost", body)
 
 
-def _examples(found: MentionChanges) -> str:
+def _examples(mentions: MentionChanges) -> str:
     parts = []
-    for kind, rows in found.rows.groupby("kind", sort=False):
+    for kind, rows in mentions.rows.groupby("kind", sort=False):
         cells = [
             [
                 code(row.label),

@@ -58,8 +58,8 @@ def _compared(changes: Changes) -> str:
     assert headline.difference is not None
     interval = f"{headline.difference.difference:+.4f}, 95% {interval_text(headline.difference)}"
     if headline.method == "unpaired documents":
-        those = "documents without a common name" if _are_same_annotations(changes) else "other documents"
-        return f": strict F1 {values_text(headline)} on {those} ({interval}).{worse}"
+        documents = "documents without a common name" if _are_same_annotations(changes) else "other documents"
+        return f": strict F1 {values_text(headline)} on {documents} ({interval}).{worse}"
     if _is_over_all(changes):
         return f": strict F1 {values_text(headline)} ({interval}).{worse}"
     common = interval

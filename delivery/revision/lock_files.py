@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from delivery.errors import DeliveryRefusedError
+from stages.common.files import parse_yaml
 
 T = TypeVar("T", bound="_Strict")
 DEEPEST = 20
@@ -95,8 +96,8 @@ def _read(kind: type[T], content: bytes, name: str) -> T:
         text = content.decode("utf-8")
         if strange := _strange(text):
             raise DeliveryRefusedError(f"{name} is not as DVC writes it (it {strange}): make it with `dvc repro`")
-        return kind.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))
-    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
+        return kind.model_validate(parse_yaml(text, yaml.CSafeLoader))
+    except (yaml.YAMLError, ValueError) as error:
         raise DeliveryRefusedError(
             f"{name} is not as DVC writes it ({_fault(error)}): make it with `dvc repro`"
         ) from None
@@ -124,4 +125,4 @@ def _fault(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_input=False)[0]
         return f"{'.'.join(str(part)[:60] for part in first['loc']) or 'the file'}: {first['type']}"
-    return type(error).__name__
+    return type(error.__cause__ or error).__name__

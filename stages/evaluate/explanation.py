@@ -21,7 +21,7 @@ from stages.common.documents import Token
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.parts import Sentences
 from stages.featurize.attributes.tokens import SparseTokens
-from stages.prepare.segmentation import split_sentences, tokenize
+from stages.prepare.segmentation import segment
 from stages.train.extractor import Extractor
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.spans.evidence.evidence import NAMES, gather_evidence
@@ -123,7 +123,7 @@ def explain(extractor: Extractor, text: str) -> list[ExplainedSpan]:
     list of ExplainedSpan
         In order of their offsets. Those without a verdict are exactly what `Extractor.extract` finds.
     """
-    sentences = [found for start, end in split_sentences(text) if (found := tokenize(text, start, end))]
+    sentences = segment(text)
     if not sentences:
         return []
     words = [[text[token.start : token.end] for token in sentence] for sentence in sentences]

@@ -16,7 +16,7 @@ from delivery.promote import Verdict, promote
 from delivery.registry.gates import Gate, read_bounds
 from delivery.registry.lease import found
 from delivery.registry.model import MD5
-from delivery.registry.registry import CHAMPION, holder, ledger
+from delivery.registry.registry import CHAMPION, ledger, version_with_alias
 from delivery.registry.server import MODEL, connect
 from delivery.revision.git import git
 from tests.repository import ROOT
@@ -60,7 +60,7 @@ def judging(*gates: Gate, meanwhile: Callable[[], Any] = lambda: None) -> Callab
 
 
 def champion(client: MlflowClient) -> int:
-    version = holder(client, CHAMPION)
+    version = version_with_alias(client, CHAMPION)
     assert version is not None
     return int(version.version)
 
@@ -159,7 +159,7 @@ def test_the_loosened_gate_of_a_branch_promotes_nothing(
     monkeypatch.chdir(root)
     assert promotion.main(["--version", "2"]) == 1
     assert "refused  calibration" in capsys.readouterr().out
-    assert holder(client, CHAMPION) is None
+    assert version_with_alias(client, CHAMPION) is None
     assert promotion.main(["--version", "2", "--trust", "looser"]) == 0
     assert champion(client) == 2
 

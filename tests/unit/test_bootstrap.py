@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.changes import bootstrap as comparison
 from delivery.changes.bootstrap import Difference, paired_counts, paired_difference, unpaired_difference, verdict
 from delivery.errors import DeliveryError
 from stages.common.scoring import Counts
