@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from delivery.errors import DeliveryError
 from delivery.registry.card import card_of, summary_of
-from delivery.registry.lease import claimed, found
+from delivery.registry.lease import claimed
 from delivery.registry.registry import (
     CHALLENGER,
     CHAMPION,
     SHA,
     download,
     download_source,
+    ensure_registered_model,
     version_of_commit,
     version_with_alias,
 )
@@ -51,7 +52,7 @@ def register(revision: Revision, client: MlflowClient) -> ModelVersion:
     """
     digest = _checked(revision)
     run_id = track(revision, client=client)
-    found(client, MODEL, "Marks diseases and treatments in clinical notes.")
+    ensure_registered_model(client, MODEL, "Marks diseases and treatments in clinical notes.")
     with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
         version = version_of_commit(client, str(revision.sha), digest)
         if version is None:

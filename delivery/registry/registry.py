@@ -172,6 +172,17 @@ def ledger(client: MlflowClient) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.number)
 
 
+def ensure_registered_model(client: MlflowClient, name: str, description: str) -> None:
+    """Make a registered model where it is not there yet."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, description=description)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
 def append(
     client: MlflowClient,
     claim: Claim,

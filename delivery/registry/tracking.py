@@ -16,8 +16,9 @@ import pandas as pd
 
 from delivery.errors import DeliveryError
 from delivery.registry.dataset import dataset_of
-from delivery.registry.drafts import Drafts, Pace, claimant_of
+from delivery.registry.drafts import Drafts, claimant_of
 from delivery.registry.durations import began_at
+from delivery.registry.lease import Pace
 from delivery.registry.model import log_extractor
 from delivery.registry.pictures import draw, plots_of
 from delivery.registry.run_metrics import ALL, as_table, first_screen, numbers
