@@ -145,7 +145,7 @@ class Lease:
     def bury(self, run: Run, is_claim: Callable[[Run], bool]) -> None:
         """Delete a dead claim, unless its owner came back and finished between the look and the deletion."""
         run_id = run.info.run_id
-        print(f"removing what a broken-off process left: {self.activity} (run {run_id})", file=sys.stderr)
+        print(f"removing what a process left that broke off {self.activity} (run {run_id})", file=sys.stderr)
         with suppress(mlflow_error()):  # somebody else buried it
             self.client.delete_run(run_id)
         if not is_claim(self.client.get_run(run_id)):
