@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delivery.dispatch import dispatch
 from delivery.github.client import GitHub, connect, ensure
 from delivery.github.job_summary import summarise
+from delivery.github.workflows import dispatch
 from delivery.rendering.markdown import code
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import DONE, REFUSED, run_command

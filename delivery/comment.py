@@ -17,14 +17,10 @@ from typing import Any
 from delivery.errors import DeliveryError
 from delivery.github.client import GitHub, connect, ensure
 from delivery.github.job_summary import summarise
-from delivery.results import read
+from delivery.rendering.posted import MARKER, compose
+from delivery.revision.handed_over import read
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import run_command
-
-MARKER = "<!-- behealthy-report -->"
-"""First line of the report; by it the comment is found again."""
-LONGEST = 65_000
-"""Characters; GitHub takes 65,536."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,24 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--summary-only", action="store_true", help="no comment: a fork's token cannot write one")
     options = parser.parse_args(arguments)
     return run_command("comment", lambda: _say(options), within=private_site_cache())
-
-
-def compose(report: str | None, failure: str | None) -> str:
-    """Return the comment: the marker, what failed, the report; cut at a line where GitHub would refuse it.
-
-    Parameters
-    ----------
-    report : str or None
-        None when there is none, which the comment says.
-    failure : str or None
-        What failed before it.
-    """
-    text = "**There is no report**: it could not be made. The job's log says why." if report is None else report
-    parts = [MARKER, (failure or "").strip(), text.removeprefix(MARKER).strip()]
-    body = "\n\n".join(filter(None, parts)) + "\n"
-    if len(body) <= LONGEST:
-        return body
-    return body[: body.rindex("\n", 0, LONGEST)] + "\n\n*Cut here: the job's summary has the rest.*\n"
 
 
 def post(github: GitHub, number: int, body: str) -> str:

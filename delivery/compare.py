@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delivery.changes.bootstrap import Difference, paired_difference
 from delivery.errors import DeliveryError
+from delivery.rendering.settings import settings_text
 from delivery.revision.experiments import experiments, find, has_results
 from delivery.revision.revision import Revision
 from stages.common.command import run_command
@@ -26,7 +27,6 @@ LEGEND = {
 }
 
 _SCORE = "evaluation.strict.micro.f1"
-_MOST_CHANGES = 6
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,6 @@ def table_of(places: Sequence[Place], baseline: Revision) -> Table:
             escape(settings_text(place.changes)),
         )
     return table
-
-
-def settings_text(changes: Mapping[str, Any]) -> str:
-    """Return the first of some parameters in one line as `dvc exp run -S` takes them, and how many more there are."""
-    shown = [f"{key}={'null' if value is None else value}" for key, value in list(changes.items())[:_MOST_CHANGES]]
-    more = len(changes) - len(shown)
-    return " ".join(shown + ([f"and {more} more"] if more else []))
 
 
 def compare(names: Sequence[str], base: str, *, everything: bool = False, root: Path = Path()) -> None:

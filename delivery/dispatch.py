@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from delivery.github.client import ATTEMPTS, GitHub, LostAnswerError, connect
+from delivery.github.workflows import dispatch
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import run_command
 
@@ -21,23 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(
         "dispatch", lambda: dispatch(options.workflow, options.ref, dict(options.input)), within=private_site_cache()
     )
-
-
-def dispatch(workflow: str, ref: str, inputs: Mapping[str, str], github: GitHub | None = None) -> None:
-    """Start a workflow.
-
-    A lost answer is asked for again: all workflows here may run twice, the second finds nothing to do.
-    """
-    github = github or connect()
-    for attempt in range(ATTEMPTS):
-        try:
-            github.post(f"actions/workflows/{workflow}/dispatches", {"ref": ref, "inputs": dict(inputs)})
-        except LostAnswerError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            github.wait(2.0**attempt)
-        else:
-            return
 
 
 def _pair(text: str) -> tuple[str, str]:

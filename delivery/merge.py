@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from delivery.errors import DeliveryError, DeliveryRefusedError
-from delivery.reproduce import fetch_bundled
+from delivery.revision.dvc_files import fetch_bundled
 from delivery.revision.git import attempt, git
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import run_command

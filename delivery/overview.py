@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delivery.compare import settings_text
 from delivery.errors import DeliveryError
+from delivery.rendering.settings import settings_text
 from delivery.rendering.tables import NONE
 from delivery.revision.git import last_lines
 from delivery.revision.revision import flat

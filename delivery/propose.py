@@ -13,16 +13,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from delivery.comment import compose
-from delivery.dispatch import dispatch
 from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.github.client import GitHub, connect, ensure
 from delivery.github.job_summary import summarise
-from delivery.publish import PATHS
+from delivery.github.workflows import dispatch
 from delivery.rendering.markdown import code
-from delivery.reproduce import check
-from delivery.results import Results, check_against, read
+from delivery.rendering.posted import compose
+from delivery.revision.experiments import RESULTS
 from delivery.revision.git import attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
+from delivery.revision.graph import refuse_stale
+from delivery.revision.handed_over import Results, check_against, read
 from delivery.revision.revision import Revision
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import run_command
@@ -35,7 +35,7 @@ _NOTHING = (
 )
 # Not with the reason: in a message on main it could close issues and call people.
 _MESSAGE = "Retrain on the data of today\n\nThe pull request says why."
-OFFERED = ("data/annotations.dvc", *PATHS)
+OFFERED = ("data/annotations.dvc", *RESULTS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +59,7 @@ def branch_name(root: Path = Path()) -> str:
     DeliveryError
         When the graph is not reproduced, or everything is as in the last commit.
     """
-    check(root)
+    refuse_stale(root)
     if not git("status", "--porcelain", "--", *OFFERED, root=root).strip():
         raise DeliveryRefusedError(_NOTHING)
     return _name((root / "dvc.lock").read_bytes())

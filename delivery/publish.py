@@ -14,17 +14,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from delivery.dispatch import dispatch
 from delivery.errors import DeliveryError, DeliveryRefusedError
-from delivery.reproduce import check
-from delivery.results import Results, check_against, read
+from delivery.github.workflows import dispatch
+from delivery.revision.experiments import RESULTS
 from delivery.revision.git import EMAIL, NAME, attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
-from delivery.revision.graph import Graph
+from delivery.revision.graph import Graph, refuse_stale
+from delivery.revision.handed_over import Results, check_against, read
 from delivery.revision.revision import Revision, workspace
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import run_command
 
-PATHS = ("dvc.lock", "metrics")
 TRAILER = "Reproduced-From"
 RACES = 3
 """Times that another push may come first."""
@@ -57,10 +56,10 @@ def publish(branch: str, root: Path = Path()) -> bool:
         end); when the branch has meanwhile got other inputs; when the push is refused.
     """
     there = fetch(branch, root)
-    check(root)
+    refuse_stale(root)
     source = git("rev-parse", "HEAD", root=root).strip()
     origin = _reproduced_from(source, root)
-    fresh = commit(_message(source), PATHS, root)
+    fresh = commit(_message(source), RESULTS, root)
     if fresh and origin:
         git("reset", "--quiet", "--soft", source, root=root)
         raise _unsettled(source, origin)

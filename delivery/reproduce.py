@@ -6,22 +6,20 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from delivery.errors import DeliveryError, DeliveryRefusedError
+from delivery.errors import DeliveryError
 from delivery.repair import mend
-from delivery.revision.graph import Graph
+from delivery.revision.dvc_files import fetch_bundled
+from delivery.revision.graph import refuse_stale
 from delivery.revision.processes import run_shown
-from delivery.revision.revision import workspace
 from delivery.revision.site_cache import private_site_cache
 from delivery.revision.storage_faults import explain
 from stages.common.command import run_command
 from stages.common.files import parse_yaml, write_text
 
-SOURCES = ("data/annotations.dvc", "data/incoming.dvc")
 REPRODUCE = ("dvc", "repro", "--pull", "--allow-missing")
 """`--allow-missing`: a stage whose inputs have not changed needs none of them; `--pull`: one that runs gets them."""
 
@@ -35,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="run nothing: does dvc.lock hold for this commit?")
     options = parser.parse_args(arguments)
     return run_command(
-        "reproduce", check if options.check else lambda: reproduce(options.failure), within=private_site_cache()
+        "reproduce", refuse_stale if options.check else lambda: reproduce(options.failure), within=private_site_cache()
     )
 
 
@@ -54,29 +52,6 @@ def reproduce(failure: Path, root: Path = Path()) -> None:
     if status:
         write_text(failure, describe(lines, _stages(root)))
         raise DeliveryError(f"the graph could not be reproduced ({failure} says why): mend that, and run it again")
-
-
-def check(root: Path = Path()) -> None:
-    """Compare `dvc.lock` with code, parameters and `.dvc` files; needs no data and no remote.
-
-    Raises
-    ------
-    DeliveryError
-        When a stage would run, and why.
-    """
-    stale = Graph.of(workspace(root)).stale()
-    if stale:
-        stage, reason = next(iter(stale.items()))
-        raise DeliveryRefusedError(
-            f"dvc.lock does not hold for what lies beside it (stage {stage}: {reason}): run `dvc repro`,"
-            " or let the workflow `reproduce` do it, and commit dvc.lock and metrics/"
-        )
-
-
-def fetch_bundled(root: Path = Path()) -> None:
-    """Put into the cache what git itself brings; what it lacks comes from `storage` when a stage asks for it."""
-    command = ["dvc", "fetch", "--quiet", "--remote", "bundled", *SOURCES]
-    subprocess.run(command, cwd=root, capture_output=True, check=False)
 
 
 def describe(lines: Sequence[str], stages: Sequence[str]) -> str:

@@ -12,15 +12,13 @@ from delivery.changes.mentions import KINDS, MentionChanges
 from delivery.rendering.figures import Bar, bars_as_text
 from delivery.rendering.headline import headline, tally
 from delivery.rendering.markdown import GITHUB_LIMIT, code, details, joined, listed, plain, shortened, table
+from delivery.rendering.posted import MARKER
 from delivery.rendering.scope import compared
 from delivery.rendering.scores import beside_table, deciding_table, other_metrics
 from delivery.rendering.tables import NONE, metric_table, split_rows
 from delivery.rendering.verdict import notes, verdict_line
 from stages.common.tags import LABELS
 from stages.common.wording import counted
-
-MARKER = "<!-- behealthy-report -->"
-"""First line: by it the one comment of a pull request is found and replaced."""
 
 _NO_DIFFERENCE = Difference(0.0, 0.0, 0.0)
 _FEW = 3

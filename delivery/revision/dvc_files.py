@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +29,7 @@ PREDICTIONS = "predictions/predictions.parquet"
 DOCUMENTS = "data/prepared/documents.parquet"
 MENTIONS = "data/prepared/mentions.parquet"
 ANNOTATIONS = "data/annotations"
+_SOURCES = ("data/annotations.dvc", "data/incoming.dvc")
 _GIT_ONLY = "--git-only"
 _REMOTES = (None, "bundled")  # the default one, and the one in git that holds the seed
 
@@ -164,6 +166,12 @@ class DvcFiles:
 
     def _not_here(self, path: str, reason: str) -> str:
         return f"{path} of {self.revision.name} cannot be read here ({reason})"
+
+
+def fetch_bundled(root: Path = Path()) -> None:
+    """Put into the cache what git itself brings; what it lacks comes from `storage` when a stage asks for it."""
+    command = ["dvc", "fetch", "--quiet", "--remote", "bundled", *_SOURCES]
+    subprocess.run(command, cwd=root, capture_output=True, check=False)
 
 
 def _cause(error: Exception) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.revision.hashes import content_md5, listing_md5
-from delivery.revision.revision import Revision
+from delivery.revision.revision import Revision, workspace
 
 _NOTHING: Mapping[str, Any] = {}
 _SIDES = ("deps", "outs", "metrics", "plots")
@@ -128,6 +129,23 @@ class Graph:
         contents = zip(files, self.revision.contents(files), strict=True)
         hashes = {file.removeprefix(f"{folder}/"): content_md5(content) for file, content in contents}
         return listing_md5(hashes) if hashes else None
+
+
+def refuse_stale(root: Path = Path()) -> None:
+    """Compare `dvc.lock` with code, parameters and `.dvc` files; needs no data and no remote.
+
+    Raises
+    ------
+    DeliveryRefusedError
+        When a stage would run, and why.
+    """
+    stale = Graph.of(workspace(root)).stale()
+    if stale:
+        stage, reason = next(iter(stale.items()))
+        raise DeliveryRefusedError(
+            f"dvc.lock does not hold for what lies beside it (stage {stage}: {reason}): run `dvc repro`,"
+            " or let the workflow `reproduce` do it, and commit dvc.lock and metrics/"
+        )
 
 
 def _stages(revision: Revision, name: str) -> Mapping[str, Any]:

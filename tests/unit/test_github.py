@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from delivery import act, comment, propose
-from delivery.dispatch import dispatch
 from delivery.errors import DeliveryError
 from delivery.github.client import ATTEMPTS, GitHub
+from delivery.github.workflows import dispatch
 from tests.github_server import EXPIRED, READ_ONLY, REPOSITORY, TOKEN, FakeGitHub, Fault, github
 
 REPORT = f"{comment.MARKER}\n\n# What moved\n\nNothing.\n"
