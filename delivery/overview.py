@@ -6,7 +6,6 @@ started from, until its own are written. Here only what is finished has figures.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from delivery.rendering.tables import NONE
 from delivery.revision.git import last_lines
 from delivery.revision.revision import flat
 from delivery.revision.site_cache import use
-from stages.common.command import run_command
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.tags import LABELS
 
 if TYPE_CHECKING:
@@ -149,10 +148,7 @@ def overview(root: Path = Path()) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 printed, 2 wrong usage or no answer from DVC."""
-    parser = argparse.ArgumentParser(
-        prog="python -m delivery.overview", description=(__doc__ or "").split(":")[0] + "."
-    )
-    parser.parse_args(arguments)
+    parse_no_arguments("delivery.overview", __doc__, arguments)
     return run_command("overview", overview)
 
 

@@ -7,7 +7,6 @@ Python 3.11 does not notice that a full disk took only a part of its bytecode: e
 
 from __future__ import annotations
 
-import argparse
 import json
 import marshal
 import sys
@@ -19,7 +18,7 @@ import yaml
 from delivery.errors import DeliveryError
 from delivery.revision.git import local
 from delivery.revision.site_cache import private_site_cache
-from stages.common.command import run_command
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import parse_yaml, write_text
 
 LOCK, BUSY = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
@@ -29,10 +28,7 @@ _HEADER = 16  # bytes of a .pyc before its code
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 when nothing is half-written (any more), 2 when a person has to decide."""
-    parser = argparse.ArgumentParser(
-        prog="python -m delivery.repair", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args(arguments)
+    parse_no_arguments("delivery.repair", __doc__, arguments)
     return run_command("repair", mend, within=private_site_cache())
 
 

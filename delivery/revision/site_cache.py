@@ -8,7 +8,6 @@ so to every later `dvc`, and the environment to what a command of this room star
 
 from __future__ import annotations
 
-import argparse
 import os
 import stat
 import subprocess
@@ -17,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from stages.common.command import run_command
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.errors import BeHealthyError
 
 VARIABLE = "DVC_SITE_CACHE_DIR"
@@ -34,8 +33,7 @@ class SiteCacheError(BeHealthyError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 when plain `dvc` is safe here, 2 when a person has to decide."""
-    parser = argparse.ArgumentParser(prog="python -m delivery.revision.site_cache", description=__doc__)
-    parser.parse_args(arguments)
+    parse_no_arguments("delivery.revision.site_cache", __doc__, arguments)
     return run_command("site_cache", settle)
 
 
