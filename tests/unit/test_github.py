@@ -191,7 +191,7 @@ def test_what_failed_goes_first(tmp_path: Path) -> None:
 def test_a_report_that_is_missing_is_said_and_red(
     server: FakeGitHub, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert comment.main(["--file", str(tmp_path / "none.md"), "--number", "3"]) == 1
+    assert comment.main(["--file", str(tmp_path / "none.md"), "--number", "3"]) == 2
     assert "There is no report" in server.comments[0]["body"]
     assert "python -m delivery.report" in capsys.readouterr().err
 
@@ -206,7 +206,7 @@ def test_a_missing_variable_is_named(
     job: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("GITHUB_TOKEN")
-    assert comment.main(["--file", write(tmp_path / "report.md", REPORT), "--number", "3"]) == 1
+    assert comment.main(["--file", write(tmp_path / "report.md", REPORT), "--number", "3"]) == 2
     assert "GITHUB_TOKEN not set" in capsys.readouterr().err
 
 
@@ -256,7 +256,7 @@ def test_no_readable_decision_is_unknown(server: FakeGitHub, job: Path, tmp_path
     path = tmp_path / "decision.json"
     if content is not None:
         write(path, content)
-    assert act.main([str(path), "--ref", "main"]) == 1
+    assert act.main([str(path), "--ref", "main"]) == 2
     assert [issue["title"] for issue in server.issues] == ["Monitor: unknown"]
 
 

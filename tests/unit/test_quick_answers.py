@@ -72,7 +72,7 @@ def test_nothing_to_go_back_to_is_said_without_waiting_for_a_turn(
     monkeypatch: pytest.MonkeyPatch, to: int | None, words: str
 ) -> None:
     entries = [Entry(1, "promoted", 1, None, "", []), Entry(2, "refused", 3, 1, "", ["strict F1"])]
-    monkeypatch.setattr(rollback, "holder", lambda *_: Version(1, ""))
+    monkeypatch.setattr(rollback, "version_with_alias", lambda *_: Version(1, ""))
     monkeypatch.setattr(rollback, "ledger", lambda _: entries)
     for name in ("claimed", "download"):
         monkeypatch.setattr(rollback, name, touched)
