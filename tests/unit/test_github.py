@@ -256,7 +256,7 @@ def test_no_readable_decision_is_unknown(server: FakeGitHub, job: Path, tmp_path
     path = tmp_path / "decision.json"
     if content is not None:
         write(path, content)
-    assert act.main([str(path), "--ref", "main"]) == 2
+    assert act.main([str(path), "--ref", "main"]) == 1
     assert [issue["title"] for issue in server.issues] == ["Monitor: unknown"]
 
 
