@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import os
 import re
@@ -11,22 +10,21 @@ import secrets
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from annotation.command import exit_code, refuse
+from stages.common.command import DONE, run_command
 from stages.common.documents import Document
-from stages.common.errors import AnnotationError
+from stages.common.errors import AnnotationError, RequestError
 from stages.common.files import make_beside
+from stages.common.locks import locked
+from stages.common.wording import counted
 from stages.prepare import batches
 from stages.prepare.batches import Batch, BatchFile
 from stages.prepare.formats import READERS, read
 from stages.prepare.formats.faults import collected, note
 from stages.prepare.formats.source import list_files
-
-SUCCESS = 0
 
 
 @dataclass(frozen=True)
@@ -49,21 +47,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when the batch was added, 2 when it was refused or could not be stored; nothing has changed then.
+        0 when the batch was added, 1 when it was refused, 2 when it could not be stored; nothing has changed then.
     """
     request = _parse(arguments)
-    return exit_code("add", lambda: _run(request))
+    return run_command("add", lambda: _run(request))
 
 
 def _run(request: Request) -> int:
     try:
         batch, documents, warnings = add(request)
     except AnnotationError as error:
-        return refuse(error, request.name)
+        return print_refusal(error, request.name)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(_summary(batch, documents, len(warnings), request.to))
-    return SUCCESS
+    return DONE
+
+
+def print_refusal(error: AnnotationError, batch: str) -> int:
+    """Print why a batch is refused, with its name; return the exit code."""
+    print(f"refused: {error if error.batch else error.within(batch)}", file=sys.stderr)
+    return error.exit_code
 
 
 def add(request: Request) -> tuple[Batch, list[Document], list[str]]:
@@ -87,7 +91,8 @@ def add(request: Request) -> tuple[Batch, list[Document], list[str]]:
     mapping = batches.read_mapping(request.labels or batches.DEFAULT_MAPPING)
     mapped = map_labels(documents, mapping)
     warnings = _check(mapped)
-    with _locked(request.to):  # from here on, another `add` waits
+    request.to.mkdir(parents=True, exist_ok=True)
+    with locked(request.to, "adding a batch"):  # from here on, another `add` waits
         _refuse_taken(request)
         present = batches.load_batches(request.to)
         warnings += _warn_of_known(documents, present)
@@ -137,14 +142,14 @@ def _parse(arguments: Sequence[str] | None) -> Request:
 
 def _refuse_request(request: Request) -> None:
     if not re.fullmatch(batches.NAME, request.name):
-        raise AnnotationError("the name is not usable", "Use up to 64 of a-z, 0-9 and -, beginning with no dash")
+        raise RequestError("the name is not usable", "Use up to 64 of a-z, 0-9 and -, beginning with no dash")
     if request.to.exists() and not request.to.is_dir():
-        raise AnnotationError("--to is not a folder", "Give the folder of the batches, data/annotations")
+        raise RequestError("--to is not a folder", "Give the folder of the batches, data/annotations")
     _refuse_taken(request)
     for name in ("source", "licence"):
         value = getattr(request, name)
         if value is not None and not value.isprintable():
-            raise AnnotationError(f"--{name} has unprintable characters", "Give one line of text")
+            raise RequestError(f"--{name} has unprintable characters", "Give one line of text")
 
 
 def _refuse_taken(request: Request) -> None:
@@ -176,23 +181,11 @@ def _warn_of_known(documents: Sequence[Document], present: Sequence[Batch]) -> l
         return []
     listed = ", ".join(f"{id} (as {place})" for id, place in known[:10])
     more = f" and {len(known) - 10} more" if len(known) > 10 else ""
-    return [f"{len(known)} document(s) are already in other batches, word for word: {listed}{more}"]
+    return [f"{counted(len(known), 'document')} already in other batches, word for word: {listed}{more}"]
 
 
 def _hash(document: Document) -> bytes:
     return hashlib.sha256(document.text.encode("utf-8")).digest()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one `add` at a time number and store its batch; leaves no lock file behind."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _store(request: Request, documents: list[Document], mapping: dict[str, str], order: int) -> Batch:

@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from annotation.command import exit_code
 from annotation.writers import WRITERS, write
+from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
+from stages.common.wording import counted
 from stages.prepare.formats import READERS, read
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when OUT was written, 2 when something was refused and nothing was."""
+    """Run the command: 0 when OUT was written; when nothing was, 1 for a refusal and 2 for a fault."""
     parser = argparse.ArgumentParser(
         prog="python -m annotation.convert",
         description="Convert annotations from one format to another. Metadata, times and sentence borders for which the"
@@ -24,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("target", metavar="OUT", type=Path, help="file to write (for brat: folder); must not exist yet")
     parser.add_argument("--from", dest="read", required=True, choices=sorted(READERS))
     parser.add_argument("--to", dest="write", required=True, choices=sorted(WRITERS))
-    given = parser.parse_args(arguments)
-    return exit_code("convert", lambda: _convert(given.source, given.read, given.target, given.write))
+    options = parser.parse_args(arguments)
+    return run_command("convert", lambda: _convert(options.source, options.read, options.target, options.write))
 
 
 def _convert(source: Path, read_as: str, target: Path, write_as: str) -> int:
@@ -33,8 +34,8 @@ def _convert(source: Path, read_as: str, target: Path, write_as: str) -> int:
         raise BeHealthyError(f"{target} exists, and may be someone's annotations: choose another name")
     documents = read(source.absolute(), read_as)
     write(documents, target, write_as)
-    mentions = sum(len(document.mentions) for document in documents)
-    print(f"convert: {len(documents):,} documents, {mentions:,} mentions from {read_as} to {write_as}: {target}")
+    mentions = counted(sum(len(document.mentions) for document in documents), "mention")
+    print(f"convert: {counted(len(documents), 'document')}, {mentions} from {read_as} to {write_as}: {target}")
     return 0
 
 

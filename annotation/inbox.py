@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from annotation.add import SUCCESS, Request, add
-from annotation.command import exit_code, refuse
+from annotation.add import Request, add, print_refusal
+from stages.common.command import DONE, REFUSED, run_command
 from stages.common.errors import AnnotationError, BeHealthyError
+from stages.common.wording import counted
 from stages.prepare.batches import Batch, digest, load_batches
 from stages.prepare.formats import READERS
 from stages.prepare.formats.source import list_files
@@ -46,20 +47,12 @@ class Waiting:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 when all that waits is added, 1 when the inbox cannot be read, 2 when a batch was refused."""
+    """Run the command: 0 when all that waits is added, 1 when a batch was refused, 2 when the inbox cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m annotation.inbox", description=__doc__)
     parser.add_argument("inbox", help="folder or URL that holds FORMAT/NAME")
     parser.add_argument("--to", type=Path, default=Path("data/annotations"), help="folder of the batches")
-    chosen = parser.parse_args(arguments)
-    return exit_code("inbox", lambda: _run(chosen.inbox, chosen.to))
-
-
-def _run(inbox: str, to: Path) -> int:
-    try:
-        return collect(inbox, to)
-    except InboxError as error:
-        print(f"inbox: {error}", file=sys.stderr)
-        return 1
+    options = parser.parse_args(arguments)
+    return run_command("inbox", lambda: collect(options.inbox, options.to))
 
 
 class InboxError(BeHealthyError):
@@ -67,7 +60,7 @@ class InboxError(BeHealthyError):
 
 
 def collect(inbox: str, to: Path) -> int:
-    """Add what waits, in the order of names; go on after a refusal, and return 2 if there was one.
+    """Add what waits, in the order of names; go on after a refusal; `REFUSED` if there was any.
 
     Raises
     ------
@@ -83,7 +76,7 @@ def collect(inbox: str, to: Path) -> int:
         waiting = _waiting(files, root)
     present = {batch.name: batch for batch in load_batches(to)} if to.is_dir() else {}
     by_name = _by_name(waiting)
-    status = SUCCESS
+    status = DONE
     ends = Counter(added=0, refused=0, known=0)
     for item in waiting:
         clashing = [other.place for other in by_name[item.name] if other != item]
@@ -93,7 +86,8 @@ def collect(inbox: str, to: Path) -> int:
                 with _reaching(inbox):
                     _fetch(files, item, local)
             except AnnotationError as error:
-                status = refuse(error, item.name or item.place)
+                print_refusal(error, item.name or item.place)
+                status = REFUSED
                 ends["refused"] += 1
                 continue
             known = _known(item, local, present)
@@ -107,7 +101,8 @@ def collect(inbox: str, to: Path) -> int:
                 present[batch.name] = batch
                 ends["added"] += 1
             except AnnotationError as error:
-                status = refuse(error, item.name or item.place)
+                print_refusal(error, item.name or item.place)
+                status = REFUSED
                 ends["refused"] += 1
     print(f"inbox: {ends['added']} added, {ends['refused']} refused, {ends['known']} there already")
     return status
@@ -124,7 +119,11 @@ def _fetch(files: AbstractFileSystem, item: Waiting, local: Path) -> None:
     waiting = [(item.path, local)]
     while waiting:
         path, target = waiting.pop()
-        about = files.info(path)
+        try:
+            about = files.info(path)
+        except FileNotFoundError:
+            problem = "holds a link that leads nowhere, or an entry that was removed meanwhile"
+            raise AnnotationError(problem, "Put the files themselves there", item.place) from None
         if about.get("islink") or about["type"] not in ("file", "directory") or target.name in ("", ".."):
             problem = "holds a link, or what is no regular file or has no usable name"
             raise AnnotationError(problem, "Put the files themselves there", item.place)
@@ -219,7 +218,8 @@ def legal_name(stem: str) -> str:
 def _add(item: Waiting, local: Path, inbox: str, to: Path) -> Batch:
     request = Request(local, item.format, item.name, None, None, f"{inbox.rstrip('/')}/{item.format}", None, to)
     batch, documents, warnings = add(request)
-    print(f"added batch {batch.name}, number {batch.order}: {len(documents)} documents, {len(warnings)} warnings")
+    size = f"{counted(len(documents), 'document')}, {counted(len(warnings), 'warning')}"
+    print(f"added batch {batch.name}, number {batch.order}: {size}")
     return batch
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.common.command import exit_code
+from stages.common.command import run_command
 from stages.common.documents import METADATA
-from stages.common.errors import AnnotationError, BeHealthyError
+from stages.common.errors import BeHealthyError, RequestError
 from stages.prepare.batches import load_batches
 from stages.prepare.corpus import prepare
 from stages.prepare.params import load_params
@@ -90,7 +90,7 @@ def profile(name: str, annotations: Path = ANNOTATIONS, reports: Path = REPORTS)
     batches = [batch for batch in load_batches(annotations) if batch.name == name]
     if not batches:
         known = ", ".join(batch.name for batch in load_batches(annotations))
-        raise AnnotationError(f"there is no such batch in {annotations}", f"Choose one of: {known}", batch=name)
+        raise RequestError(f"there is no such batch in {annotations}", f"Choose one of: {known}", batch=name)
     tables = prepare(batches, load_params().model_copy(update={"batches": []}))
     target = reports / name
     target.mkdir(parents=True, exist_ok=True)
@@ -123,19 +123,19 @@ def _draw(tables: Path, target: Path, name: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 written, 2 there is nothing to profile or nothing to profile with."""
+    """Run the command: 0 written, 1 the batch is refused, 2 there is nothing to profile or nothing to profile with."""
     parser = argparse.ArgumentParser(prog="python -m annotation.profile", description=(__doc__ or "").split(":")[0])
     parser.add_argument("batch", help="name of a batch in data/annotations")
     parser.add_argument("--annotations", type=Path, default=ANNOTATIONS, help="folder of the batches")
     parser.add_argument("--to", type=Path, default=REPORTS, help="folder of the pages; keep it out of git")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
 
     def work() -> None:
-        for page in profile(asked.batch, asked.annotations, asked.to):
+        for page in profile(options.batch, options.annotations, options.to):
             print(page)
         print("profile: these pages show words and mentions of the notes: they are for this machine, not for git")
 
-    return exit_code("profile", work)
+    return run_command("profile", work)
 
 
 if __name__ == "__main__":

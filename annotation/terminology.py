@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from annotation.command import exit_code
+from stages.common.command import run_command
 from stages.common.errors import AnnotationError
 from stages.common.files import write_text
 from stages.featurize.attributes.terminology import HEADER, LONGEST, words_of
@@ -17,7 +17,7 @@ _PROTEINS = ("D08", "D12")  # enzymes and coenzymes; amino acids, peptides and p
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when OUT was written, 2 when something was refused and nothing was."""
+    """Run the command: 0 when OUT was written; when nothing was, 1 for a refusal and 2 for a fault."""
     parser = argparse.ArgumentParser(
         prog="python -m annotation.terminology",
         description="Write the terms of Medical Subject Headings, each with its category by its place in the tree.",
@@ -29,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="tab-separated: descriptor, name, synonyms and tree numbers (both separated by |)",
     )
     parser.add_argument("target", metavar="OUT", type=Path, help="for example data/terminology/mesh.tsv")
-    given = parser.parse_args(arguments)
-    return exit_code("terminology", lambda: _convert(given.source, given.target))
+    options = parser.parse_args(arguments)
+    return run_command("terminology", lambda: _convert(options.source, options.target))
 
 
 def _convert(source: Path, target: Path) -> int:

@@ -16,6 +16,7 @@ from benchmarks.environment import peers_python
 from benchmarks.hardships import scores_of_changed
 from benchmarks.scores import scored
 from benchmarks.task import Task, token_count
+from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_json
 from stages.params import Params, load_params
@@ -30,14 +31,13 @@ _COSTS = ("train_cpu_seconds", *RATES, "peak_memory_mb", "tagging_memory_mb", "l
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark."""
     options = _parser().parse_args(arguments)
-    try:
-        result = benchmark(options)
-        write_json(options.json, result)
-    except (BeHealthyError, OSError) as error:
-        print(f"benchmarks.accuracy: {error}", file=sys.stderr)
-        return 2
+    return run_command("benchmarks.accuracy", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    result = benchmark(options)
+    write_json(options.json, result)
     print(table_of(result))
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

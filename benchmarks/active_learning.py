@@ -3,7 +3,7 @@
     python -m benchmarks.active_learning --format pubtator --train train.txt --test devel.txt --csv ncbi.csv
     python -m benchmarks.savings ncbi=ncbi.csv --plot curves.png
 
-The training notes are the pool; what the corpus says of a note becomes known when it is chosen. All
+The training notes are the pool; what the corpus says of a note becomes known when it is options. All
 orders begin with the same random notes. The tagger is the chain alone, one run of five passes, so
 that hundreds can be trained; word clusters come from the whole pool, which needs no annotation.
 """
@@ -27,7 +27,7 @@ from annotation.queue.profiles import Profile, summed
 from annotation.queue.selection import choose
 from benchmarks.contest import say
 from benchmarks.corpora import Corpus, read_corpus
-from stages.common.errors import BeHealthyError
+from stages.common.command import run_command
 from stages.common.files import write_csv
 from stages.common.scoring import Counts, strict_counts
 from stages.featurize.attributes.tokens import SparseTokens
@@ -113,7 +113,7 @@ def _best(scores: NDArray[np.float64], count: int) -> list[int]:
 
 
 def _diverse(views: Views, count: int) -> list[int]:
-    """Weigh expected errors against the likeness to what was chosen (Carbonell & Goldstein 1998), tf-idf."""
+    """Weigh expected errors against the likeness to what was options (Carbonell & Goldstein 1998), tf-idf."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectors = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit_transform(views.texts).tocsr()
@@ -227,13 +227,8 @@ def _by_word(doubts: Doubts, tokens: SparseTokens) -> Doubts:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the simulation."""
-    chosen = _parser().parse_args(arguments)
-    try:
-        run(chosen)
-    except (BeHealthyError, OSError) as error:
-        print(f"benchmarks.active_learning: {error}", file=sys.stderr)
-        return 2
-    return 0
+    options = _parser().parse_args(arguments)
+    return run_command("benchmarks.active_learning", lambda: run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -251,21 +246,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(chosen: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Simulate every strategy; what is known so far is written after each, the weightiest first."""
-    params = load_params(chosen.params)
+    params = load_params(options.params)
     crf = params.train.crf.model_copy(update={"runs": _RUNS, "iterations": _ITERATIONS})
     train = params.train.model_copy(update={"family": "crf", "crf": crf})
-    mapping = read_mapping(chosen.labels, params.labels)
-    corpus = read_corpus(chosen.train, chosen.test, chosen.format, mapping, params.prepare)
+    mapping = read_mapping(options.labels, params.labels)
+    corpus = read_corpus(options.train, options.test, options.format, mapping, params.prepare)
     with tempfile.TemporaryDirectory(prefix="behealthy-active-") as name:
         pool = read_pool(corpus, params, Path(name))
     say(f"{len(pool.names)} notes in the pool, {pool.gold} mentions to find")
     rows = []
     for strategy in (RANDOM, *STRATEGIES):
-        for seed in range(chosen.seeds if strategy in (RANDOM, QUEUE) else chosen.other_seeds):
+        for seed in range(options.seeds if strategy in (RANDOM, QUEUE) else options.other_seeds):
             rows += simulate(pool, strategy, seed, train)
-            write_csv(chosen.csv, pd.DataFrame(rows, columns=COLUMNS))
+            write_csv(options.csv, pd.DataFrame(rows, columns=COLUMNS))
             say(f"{strategy}, seed {seed}: F1 {rows[-1][-1]:.3f} from {rows[-1][2]} notes")
 
 

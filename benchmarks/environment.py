@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stages.common.command import without_arguments
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.errors import BeHealthyError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,4 +70,5 @@ def build() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(without_arguments("benchmarks.environment", __doc__, build))
+    parse_no_arguments("benchmarks.environment", __doc__)
+    sys.exit(run_command("environment", build))

@@ -21,7 +21,8 @@ import pandas as pd
 
 from benchmarks.growth_cases import Case, cases
 from benchmarks.timing import cpu_seconds, only_own_garbage
-from stages.common.errors import AnnotationError
+from stages.common.command import DONE, REFUSED, run_command
+from stages.common.errors import AnnotationError, BeHealthyError
 from stages.common.files import write_csv
 
 STEEPEST = 1.2
@@ -86,11 +87,11 @@ def measure(case: Case, times: float = 1.0, clock: Callable[[Callable[[], object
     return growth
 
 
-def table_of(found: Sequence[Growth]) -> pd.DataFrame:
+def table_of(measured: Sequence[Growth]) -> pd.DataFrame:
     """Return one row per case and size, with `COLUMNS`."""
     rows = [
         (growth.case.name, growth.case.unit, size, round(spent, 4), round(growth.exponent, 3))
-        for growth in found
+        for growth in measured
         for size, spent in zip(growth.sizes, growth.seconds, strict=True)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -112,20 +113,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--times", type=float, default=1.0, help="sizes, times those of the attacks (default 1)")
     parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--csv", type=Path, help="where the table is written, one row per case and size")
-    chosen = parser.parse_args(arguments)
-    asked = [case for case in cases() if chosen.only in case.name]
-    if not asked or not 0 < chosen.times < float("inf"):
-        print(f"nothing to measure: no case holds {chosen.only!r}, or --times is not above 0", file=sys.stderr)
-        return 2
-    found = []
-    for case in asked:
-        found.append(measure(case, chosen.times))
-        print(line_of(found[-1]), flush=True)
-    if chosen.csv:
-        write_csv(chosen.csv, table_of(found))
-    steep = [growth.case.name for growth in found if not growth.straight]
-    print(f"{len(found) - len(steep)} of {len(found)} straight" + (f"; not: {', '.join(steep)}" if steep else ""))
-    return 1 if steep else 0
+    options = parser.parse_args(arguments)
+    return run_command("benchmarks.growth", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    selected = [case for case in cases() if options.only in case.name]
+    if not selected or not 0 < options.times < float("inf"):
+        raise BeHealthyError(f"nothing to measure: no case holds {options.only!r}, or --times is not above 0")
+    measured = []
+    for case in selected:
+        measured.append(measure(case, options.times))
+        print(line_of(measured[-1]), flush=True)
+    if options.csv:
+        write_csv(options.csv, table_of(measured))
+    steep = [growth.case.name for growth in measured if not growth.straight]
+    summary = f"{len(measured) - len(steep)} of {len(measured)} straight"
+    print(summary + (f"; not: {', '.join(steep)}" if steep else ""))
+    return REFUSED if steep else DONE
 
 
 if __name__ == "__main__":

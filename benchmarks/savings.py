@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.active_learning import COLUMNS, QUEUE, RANDOM
+from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import replacing
 
@@ -135,17 +136,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.savings", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("curves", nargs="+", metavar="NAME=CSV", help="of a corpus, from benchmarks.active_learning")
     parser.add_argument("--plot", type=Path, help="a PNG")
-    chosen = parser.parse_args(arguments)
-    try:
-        tables = dict(_read(argument) for argument in chosen.curves)
-    except (BeHealthyError, OSError) as error:
-        print(f"benchmarks.savings: {error}", file=sys.stderr)
-        return 2
+    options = parser.parse_args(arguments)
+    return run_command("benchmarks.savings", lambda: _show(options))
+
+
+def _show(options: argparse.Namespace) -> None:
+    tables = dict(_read(argument) for argument in options.curves)
     for corpus, table in tables.items():
         print("\n".join([f"{corpus}: {table['documents'].max()} notes", *summary(table), ""]))
-    if chosen.plot:
-        draw(tables, chosen.plot)
-    return 0
+    if options.plot:
+        draw(tables, options.plot)
 
 
 def _read(argument: str) -> tuple[str, pd.DataFrame]:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from benchmarks.task import Sentences
 from benchmarks.timing import peak_memory_mb, resident_memory_mb
+from stages.common.command import run_command
 from stages.common.files import replacing, write_csv
 from stages.train.extractor import Extractor
 
@@ -122,11 +123,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("notes", type=Path, help="JSON: the sentences of each note")
     parser.add_argument("tokens", type=int, help="length of the text")
     parser.add_argument("csv", type=Path, help="where the table goes")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with threadpool_limits(limits=1):
-        table = measure(Extractor.load(given.model), json.loads(given.notes.read_text(encoding="utf-8")), given.tokens)
-    write_csv(given.csv, table)
-    return 0
+        return run_command("benchmarks.scale", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    notes = json.loads(options.notes.read_text(encoding="utf-8"))
+    write_csv(options.csv, measure(Extractor.load(options.model), notes, options.tokens))
 
 
 if __name__ == "__main__":

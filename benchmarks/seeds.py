@@ -17,7 +17,7 @@ import pandas as pd
 from benchmarks.contest import say
 from benchmarks.contestants.ours import FEATURES, learned_attributes
 from benchmarks.corpora import Corpus, project_corpus, read_corpus
-from stages.common.errors import BeHealthyError
+from stages.common.command import run_command
 from stages.common.files import write_csv
 from stages.evaluate.comparison import compare
 from stages.evaluate.predictions import predict
@@ -37,16 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if len({option is None for option in (options.format, options.train, options.test)}) > 1:
         parser.error("--format, --train and --test go together")
-    try:
-        params = load_params(options.params)
-        found: list[pd.DataFrame] = []
-        for counts in counts_by_seed(_corpus(options, params), params, options):
-            found.append(counts)
-            write_csv(options.csv, pd.concat(found))  # hours of work: what is done is kept
-    except (BeHealthyError, OSError) as error:
-        print(f"benchmarks.seeds: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command("benchmarks.seeds", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    params = load_params(options.params)
+    tables: list[pd.DataFrame] = []
+    for counts in counts_by_seed(_corpus(options, params), params, options):
+        tables.append(counts)
+        write_csv(options.csv, pd.concat(tables))  # hours of work: what is done is kept
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -22,6 +22,7 @@ from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.corpora import Corpus, project_corpus, read_corpus, read_texts
 from benchmarks.environment import peers_python, run_module
 from benchmarks.task import Task, token_count
+from stages.common.command import DONE, REFUSED, run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv, write_json
 from stages.params import Params, load_params
@@ -36,14 +37,14 @@ _KEPT = ("load_seconds", "train_cpu_seconds", *RATES, "tagging_memory_mb", "peak
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; exit code 1 when the fast decoder and the plain one disagree."""
     options = _parser().parse_args(arguments)
-    try:
-        result = benchmark(options)
-        write_json(options.json, result)
-    except (BeHealthyError, OSError, UnicodeDecodeError) as error:
-        print(f"benchmarks.throughput: {error}", file=sys.stderr)
-        return 2
+    return run_command("benchmarks.throughput", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    result = benchmark(options)
+    write_json(options.json, result)
     print(table_of(result))
-    return 0 if result["agreement"] is None or result["agreement"]["holds"] else 1
+    return DONE if result["agreement"] is None or result["agreement"]["holds"] else REFUSED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delivery.dispatch import dispatch
 from delivery.github.client import GitHub, connect, ensure
-from delivery.github.job_summary import exit_code, summarise
+from delivery.github.job_summary import summarise
+from delivery.github.workflows import dispatch
 from delivery.rendering.markdown import code
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import DONE, REFUSED, run_command
 from stages.common.files import read_json
 
 LABEL = "behealthy-drift"
@@ -47,7 +49,7 @@ class Verdict:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 done, 1 when nothing is known or it could not be done."""
+    """Run the command: 0 done, 1 when the decision is `unknown`, 2 when something could not be done."""
     parser = argparse.ArgumentParser(
         prog="python -m delivery.act",
         description=__doc__,
@@ -56,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("decision", type=Path, help="decision.json of stages.monitor")
     parser.add_argument("--retrain", default="retrain.yml", help="workflow that retrains (default: %(default)s)")
     parser.add_argument("--ref", default=os.environ.get("GITHUB_REF_NAME", "main"), help="branch that it runs on")
-    chosen = parser.parse_args(arguments)
-    return exit_code("act", lambda: _act(chosen))
+    options = parser.parse_args(arguments)
+    return run_command("act", lambda: _act(options), within=private_site_cache())
 
 
 def read_verdict(path: Path) -> Verdict:
@@ -102,21 +104,21 @@ def alert(verdict: Verdict, github: GitHub) -> str:
     issue = ensure(
         find,
         lambda: github.post("issues", new),
-        lambda found: github.patch(f"issues/{found['number']}", {"body": body}),
+        lambda issue: github.patch(f"issues/{issue['number']}", {"body": body}),
         github,
     )
     return str(issue["html_url"])
 
 
-def _act(chosen: argparse.Namespace) -> int:
-    verdict = read_verdict(chosen.decision)
+def _act(options: argparse.Namespace) -> int:
+    verdict = read_verdict(options.decision)
     summarise(verdict.markdown())
     print(verdict.markdown())
     if verdict.decision not in QUIET:
-        for line in act(verdict, connect(), chosen.retrain, chosen.ref):
+        for line in act(verdict, connect(), options.retrain, options.ref):
             print(line)
             summarise(line)
-    return 1 if verdict.decision == "unknown" else 0
+    return REFUSED if verdict.decision == "unknown" else DONE
 
 
 def _run_address() -> str:

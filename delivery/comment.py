@@ -16,17 +16,15 @@ from typing import Any
 
 from delivery.errors import DeliveryError
 from delivery.github.client import GitHub, connect, ensure
-from delivery.github.job_summary import exit_code, summarise
-from delivery.results import read
-
-MARKER = "<!-- behealthy-report -->"
-"""First line of the report; by it the comment is found again."""
-LONGEST = 65_000
-"""Characters; GitHub takes 65,536."""
+from delivery.github.job_summary import summarise
+from delivery.rendering.posted import MARKER, compose
+from delivery.revision.handed_over import read
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 said, 1 not said, or there was no report to say."""
+    """Run the command: 0 said, 2 not said, or there was no report to say."""
     parser = argparse.ArgumentParser(prog="python -m delivery.comment", description=__doc__)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--file", type=Path, help="the report, as Markdown")
@@ -34,25 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--failure", type=Path, help="what failed, as Markdown; goes first, if the file is there")
     parser.add_argument("--number", type=int, help="of the pull request; default: from the job's event or branch")
     parser.add_argument("--summary-only", action="store_true", help="no comment: a fork's token cannot write one")
-    return exit_code("comment", lambda: _say(parser.parse_args(arguments)))
-
-
-def compose(report: str | None, failure: str | None) -> str:
-    """Return the comment: the marker, what failed, the report; cut at a line where GitHub would refuse it.
-
-    Parameters
-    ----------
-    report : str or None
-        None when there is none, which the comment says.
-    failure : str or None
-        What failed before it.
-    """
-    text = "**There is no report**: it could not be made. The job's log says why." if report is None else report
-    parts = [MARKER, (failure or "").strip(), text.removeprefix(MARKER).strip()]
-    body = "\n\n".join(filter(None, parts)) + "\n"
-    if len(body) <= LONGEST:
-        return body
-    return body[: body.rindex("\n", 0, LONGEST)] + "\n\n*Cut here: the job's summary has the rest.*\n"
+    options = parser.parse_args(arguments)
+    return run_command("comment", lambda: _say(options), within=private_site_cache())
 
 
 def post(github: GitHub, number: int, body: str) -> str:
@@ -61,15 +42,15 @@ def post(github: GitHub, number: int, body: str) -> str:
     login = github.login()
 
     def find() -> dict[str, Any] | None:
-        found = [comment for comment in github.pages(path) if _is_own(comment, login)]
-        for superfluous in found[1:]:
+        own = [comment for comment in github.pages(path) if _is_own(comment, login)]
+        for superfluous in own[1:]:
             github.delete(f"issues/comments/{superfluous['id']}")
-        return found[0] if found else None
+        return own[0] if own else None
 
     comment = ensure(
         find,
         lambda: github.post(path, {"body": body}),
-        lambda found: github.patch(f"issues/comments/{found['id']}", {"body": body}),
+        lambda comment: github.patch(f"issues/comments/{comment['id']}", {"body": body}),
         github,
     )
     return str(comment["html_url"])
@@ -85,34 +66,34 @@ def pull_request(github: GitHub) -> int | None:
     branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
     if not branch:
         raise DeliveryError("neither an event nor a branch says which pull request it is: give --number")
-    found = github.pages("pulls", state="open", head=f"{github.owner}:{branch}")
-    return next((int(pull["number"]) for pull in found), None)
+    pulls = github.pages("pulls", state="open", head=f"{github.owner}:{branch}")
+    return next((int(pull["number"]) for pull in pulls), None)
 
 
-def _say(chosen: argparse.Namespace) -> int:
-    report, failure = _texts(chosen)
+def _say(options: argparse.Namespace) -> int:
+    report, failure = _texts(options)
     body = compose(report, failure)
     summarise(body)
-    if not chosen.summary_only:
+    if not options.summary_only:
         github = connect()
-        number = chosen.number or pull_request(github)
+        number = options.number or pull_request(github)
         print(post(github, number, body) if number else "no open pull request: the report is in the summary only")
     if report is None:
-        raise DeliveryError(f"{chosen.file or 'the report'} is not there: python -m delivery.report makes it")
+        raise DeliveryError(f"{options.file or 'the report'} is not there: python -m delivery.report makes it")
     return 0
 
 
-def _texts(chosen: argparse.Namespace) -> tuple[str | None, str | None]:
+def _texts(options: argparse.Namespace) -> tuple[str | None, str | None]:
     """Return report and failure, each None where there is none."""
-    if chosen.results is None:
+    if options.results is None:
         report, failure = (
             path.read_text(encoding="utf-8") if path and path.is_file() else None
-            for path in (chosen.file, chosen.failure)
+            for path in (options.file, options.failure)
         )
         return report, failure
-    if not chosen.results.exists():
+    if not options.results.exists():
         return None, None
-    results = read(chosen.results)
+    results = read(options.results)
     return results.report, results.failure
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delivery.changes.bootstrap import Difference, paired_difference
 from delivery.errors import DeliveryError
+from delivery.rendering.settings import settings_text
 from delivery.revision.experiments import experiments, find, has_results
 from delivery.revision.revision import Revision
-from stages.common.command import exit_code
+from stages.common.command import run_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,7 +27,6 @@ LEGEND = {
 }
 
 _SCORE = "evaluation.strict.micro.f1"
-_MOST_CHANGES = 6
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def rank(revisions: Sequence[Revision], baseline: Revision) -> list[Place]:
     DeliveryError
         When one of them has no score.
     """
-    ranked = sorted((Candidate.of(one) for one in revisions), key=lambda one: (-one.f1, one.revision.name))
+    ranked = sorted(map(Candidate.of, revisions), key=lambda candidate: (-candidate.f1, candidate.revision.name))
     params = baseline.params()
     places = []
     for candidate in ranked:
@@ -120,7 +120,7 @@ def _behind(revision: Revision, best: Revision) -> tuple[Difference | None, str]
     if set(old["document"]) != set(new["document"]):
         return None, OTHER
     difference = paired_difference(old, new)
-    # What is asked is only whether it is worse: nothing here is better than the best.
+    # The question is only whether it is worse: nothing here is better than the best.
     return difference, WORSE if difference.high < 0 else ALIKE
 
 
@@ -136,11 +136,15 @@ def table_of(places: Sequence[Place], baseline: Revision) -> Table:
     table.add_column("experiment", no_wrap=True)
     table.add_column("parameters")
     for place in places:
-        one, behind = place.candidate, place.behind
-        name = f"{one.revision.name} (baseline)" if one.revision.sha == baseline.sha else one.revision.name
+        candidate, behind = place.candidate, place.behind
+        name = (
+            f"{candidate.revision.name} (baseline)"
+            if candidate.revision.sha == baseline.sha
+            else candidate.revision.name
+        )
         table.add_row(
-            f"{one.f1:.4f}",
-            f"{one.low:.4f}-{one.high:.4f}",
+            f"{candidate.f1:.4f}",
+            f"{candidate.low:.4f}-{candidate.high:.4f}",
             f"{behind.difference:+.4f}" if behind else "",
             f"{behind.low:+.4f} to {behind.high:+.4f}" if behind else "",
             place.note,
@@ -150,30 +154,22 @@ def table_of(places: Sequence[Place], baseline: Revision) -> Table:
     return table
 
 
-def settings_text(changes: Mapping[str, Any]) -> str:
-    """Return the first of some parameters in one line as `dvc exp run -S` takes them, and how many more there are."""
-    shown = [f"{key}={'null' if value is None else value}" for key, value in list(changes.items())[:_MOST_CHANGES]]
-    more = len(changes) - len(shown)
-    return " ".join(shown + ([f"and {more} more"] if more else []))
-
-
 def compare(names: Sequence[str], base: str, *, everything: bool = False, root: Path = Path()) -> None:
     """Print the ranking of experiments and their baseline."""
     from rich.console import Console
 
     baseline = find(base, root)
     if names:
-        asked = [find(name, root) for name in names]
+        revisions = [find(name, root) for name in names]
     else:
-        listed = experiments(root)
-        asked = [one.revision for one in listed if everything or one.baseline == baseline.sha]
-    found = [one for one in asked if names or has_results(one)]
-    if not found:
+        listed = [known.revision for known in experiments(root) if everything or known.baseline == baseline.sha]
+        revisions = [revision for revision in listed if has_results(revision)]
+    if not revisions:
         raise DeliveryError(
             f"{base} has no experiments: `dvc exp run` makes one; "
             "`python -m delivery.compare --all` shows those of other commits"
         )
-    unique = {one.sha: one for one in [*found, baseline]}
+    unique = {revision.sha: revision for revision in [*revisions, baseline]}
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
     places = rank(list(unique.values()), baseline)
     console.print(table_of(places, baseline))
@@ -188,8 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="experiments or commits; without: all experiments of --base")
     parser.add_argument("--base", default="HEAD", help="commit they were started from (default: HEAD)")
     parser.add_argument("--all", action="store_true", help="the experiments of all commits")
-    asked = parser.parse_args(arguments)
-    return exit_code("compare", lambda: compare(asked.names, asked.base, everything=asked.all))
+    options = parser.parse_args(arguments)
+    return run_command("compare", lambda: compare(options.names, options.base, everything=options.all))
 
 
 if __name__ == "__main__":

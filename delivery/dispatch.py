@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from delivery.github.client import GitHub, LostAnswerError, connect
-from delivery.github.job_summary import exit_code
+from delivery.github.workflows import dispatch
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 dispatched, 1 not."""
+    """Run the command: 0 dispatched, 2 not."""
     parser = argparse.ArgumentParser(prog="python -m delivery.dispatch", description=__doc__)
     parser.add_argument("workflow", help="its file name, as retrain.yml")
     parser.add_argument("--ref", required=True, help="branch that it runs on")
     parser.add_argument("--input", action="append", default=[], type=_pair, metavar="NAME=VALUE")
-    chosen = parser.parse_args(arguments)
-    return exit_code("dispatch", lambda: dispatch(chosen.workflow, chosen.ref, dict(chosen.input)))
-
-
-def dispatch(workflow: str, ref: str, inputs: Mapping[str, str], github: GitHub | None = None) -> None:
-    """Start a workflow.
-
-    A lost answer is asked for again: all workflows here may run twice, the second finds nothing to do.
-    """
-    github = github or connect()
-    content = {"ref": ref, "inputs": dict(inputs)}
-    github.retrying(LostAnswerError)(github.post, f"actions/workflows/{workflow}/dispatches", content)
+    options = parser.parse_args(arguments)
+    return run_command(
+        "dispatch", lambda: dispatch(options.workflow, options.ref, dict(options.input)), within=private_site_cache()
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from delivery.errors import DeliveryError
 from delivery.registry.registry import commit_of, ledger, version_of
-from delivery.registry.server import connect, exit_code_of
+from delivery.registry.server import connect, server_session
 from delivery.revision.revision import resolve
+from stages.common.command import run_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -74,40 +75,43 @@ def commands(sha: str) -> list[str]:
     ]
 
 
-def _text(found: dict[str, Any]) -> str:
-    lines = [f"version {found['version']} ({', '.join(found['aliases']) or 'no alias'})", f"commit  {found['commit']}"]
-    lines += [f"md5     {name}: {value}" for name, value in found["md5"].items()]
-    lines.append(f"gate    validation {found['validation']}")
+def _text(origin: dict[str, Any]) -> str:
+    lines = [
+        f"version {origin['version']} ({', '.join(origin['aliases']) or 'no alias'})",
+        f"commit  {origin['commit']}",
+    ]
+    lines += [f"md5     {name}: {value}" for name, value in origin["md5"].items()]
+    lines.append(f"gate    validation {origin['validation']}")
     lines += [
         f"ledger  {entry['number']}: {entry['event']} {entry['at']}, champion before: {entry['previous'] or 'none'}"
         + (f"; refused by {'; '.join(entry['reasons'])}" if entry["reasons"] else "")
-        for entry in found["verdicts"]
+        for entry in origin["verdicts"]
     ]
-    if found["params"] is None:
+    if origin["params"] is None:
         lines.append("params  the commit is not in this clone: git fetch --all")
-    lines += [f"params  {key} = {value}" for key, value in (found["params"] or {}).items()]
+    lines += [f"params  {key} = {value}" for key, value in (origin["params"] or {}).items()]
     return "\n".join(
         [
             *lines,
             "",
             "To make it again (the last command ends with 0 when the bytes are the same):",
-            *(f"  {command}" for command in found["commands"]),
+            *(f"  {command}" for command in origin["commands"]),
         ]
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command: 0 shown, 2 no such version, or no server."""
     parser = argparse.ArgumentParser(prog="python -m delivery.lineage", description=(__doc__ or "").split(":")[0])
     parser.add_argument("version", type=int, help="version of the registered model")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
 
     def work() -> None:
-        found = lineage(options.version, connect())
-        print(json.dumps(found, indent=2) if options.json else _text(found))
+        origin = lineage(options.version, connect())
+        print(json.dumps(origin, indent=2) if options.json else _text(origin))
 
-    return exit_code_of("lineage", work)
+    return run_command("lineage", work, within=server_session())
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from delivery.errors import DeliveryError
-from delivery.github.job_summary import exit_code
-from delivery.reproduce import fetch_bundled
+from delivery.errors import DeliveryError, DeliveryRefusedError
+from delivery.revision.dvc_files import fetch_bundled
 from delivery.revision.git import attempt, git
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.prepare import batches
 from stages.prepare.batches import Batch
@@ -49,7 +50,7 @@ class Sides:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 merged and committed, 1 refused, or something is left for a person to resolve."""
+    """Run the command: 0 merged and committed, 1 refused or left for a person to resolve, 2 not possible."""
     parser = argparse.ArgumentParser(
         prog="python -m delivery.merge", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -60,8 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="whose batches keep their numbers (default: theirs, but ours on the branch main)",
     )
     parser.add_argument("--no-repro", action="store_true", help="leave `dvc repro` to the workflow `reproduce`")
-    chosen = parser.parse_args(arguments)
-    return exit_code("merge", lambda: merge(chosen.revision, chosen.published, repro=not chosen.no_repro))
+    options = parser.parse_args(arguments)
+    return run_command(
+        "merge",
+        lambda: merge(options.revision, options.published, repro=not options.no_repro),
+        within=private_site_cache(),
+    )
 
 
 def merge(revision: str | None, published: str | None = None, *, repro: bool = True, root: Path = Path()) -> None:
@@ -129,7 +134,7 @@ def _refuse_other_conflicts(root: Path) -> None:
     conflicts = git("diff", "--name-only", "--diff-filter=U", root=root).splitlines()
     others = [path for path in conflicts if path != TRACKED and not path.startswith(("dvc.lock", "metrics/"))]
     if others:
-        raise DeliveryError(
+        raise DeliveryRefusedError(
             f"{', '.join(others)}: in conflict too, and for you to resolve. Mend, `git add`, and run"
             " python -m delivery.merge again; or give up with git merge --abort"
         )
@@ -192,7 +197,7 @@ def _refuse_changed(first: Sequence[Batch], second: Sequence[Batch]) -> None:
     for batch in second:
         about = known.get(batch.name)
         if about and about.model_copy(update={"order": batch.order, "key": batch.about.key}) != batch.about:
-            raise DeliveryError(
+            raise DeliveryRefusedError(
                 f"both sides have a batch {batch.name}, with other content: batches are immutable. Give up with"
                 " git merge --abort, and add the newer one under another name"
             )

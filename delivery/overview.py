@@ -6,7 +6,6 @@ started from, until its own are written. Here only what is finished has figures.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import subprocess
@@ -16,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delivery.compare import settings_text
 from delivery.errors import DeliveryError
+from delivery.rendering.settings import settings_text
 from delivery.rendering.tables import NONE
 from delivery.revision.git import last_lines
 from delivery.revision.revision import flat
 from delivery.revision.site_cache import use
-from stages.common.command import exit_code
+from stages.common.command import parse_no_arguments, run_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -73,12 +72,12 @@ def rows_of(shown: Sequence[Mapping[str, Any]]) -> list[Row]:
         commit = next(entry for entry in shown if entry["rev"] != "workspace")
         before = _content(commit["data"], "params", _PARAMS)
         first = Row(commit.get("name") or commit["rev"][:7], "", _content(commit["data"], "metrics", _EVALUATION), {})
-        found = [_row(one, before) for one in commit["experiments"] or []]
+        rows = [_row(experiment, before) for experiment in commit["experiments"] or []]
     except (KeyError, TypeError, IndexError, StopIteration, AttributeError) as error:
         raise DeliveryError(
             "`dvc exp show --json` answered in a form that is not known here: use `dvc exp show`"
         ) from error
-    return [first, *sorted(found, key=lambda row: (-row.score, row.state, row.name))]
+    return [first, *sorted(rows, key=lambda row: (-row.score, row.state, row.name))]
 
 
 def _row(experiment: Mapping[str, Any], before: Mapping[str, Any]) -> Row:
@@ -151,11 +150,8 @@ def overview(root: Path = Path()) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 printed, 2 wrong usage or no answer from DVC."""
-    parser = argparse.ArgumentParser(
-        prog="python -m delivery.overview", description=(__doc__ or "").split(":")[0] + "."
-    )
-    parser.parse_args(arguments)
-    return exit_code("overview", overview)
+    parse_no_arguments("delivery.overview", __doc__, arguments)
+    return run_command("overview", overview)
 
 
 if __name__ == "__main__":

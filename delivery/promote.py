@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from delivery.errors import DeliveryError
-from delivery.registry.gates import Bounds, Gate, absolute_gates, comparing_gates, not_asked, read_bounds
+from delivery.registry.gates import Bounds, Gate, absolute_gates, comparing_gates, not_computed, read_bounds
 from delivery.registry.lease import claimed
 from delivery.registry.registry import (
     CHALLENGER,
@@ -28,18 +28,20 @@ from delivery.registry.registry import (
     Event,
     append,
     commit_of,
-    crown,
     download,
-    holder,
     is_unwritten,
+    set_champion,
     version_of,
+    version_with_alias,
 )
 from delivery.registry.rescoring import Rescored, held_out, rescore
-from delivery.registry.server import MODEL, connect, exit_code_of
+from delivery.registry.server import MODEL, connect, server_session
+from delivery.revision.dvc_files import DvcFiles
 from delivery.revision.git import local
-from delivery.revision.outputs import Outputs
 from delivery.revision.revision import Revision, resolve
+from stages.common.command import DONE, REFUSED, run_command
 from stages.common.files import rounded
+from stages.common.wording import counted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
 BOUNDS = "delivery/registry/gate.yaml"
 PUBLISHED, LOCAL = "refs/remotes/origin/main", "refs/heads/main"
 """Main as `origin` has it, and here. Whole names: a tag may be called `origin/main` too, and would be taken first."""
-REFUSED = 1
 _ATTEMPTS = 3
 _NO_CHALLENGER = "there is no challenger: `python -m delivery.register` first, or name a --version"
 
@@ -116,10 +117,10 @@ def promote(
         When there is no such version, it is champion already, or the champion changes all the time.
     """
     for _ in range(_ATTEMPTS):
-        version = _asked(number, client)
-        judged = judge(version, holder(client, CHAMPION), root, client, bounds)
+        version = _version_to_judge(number, client)
+        judged = judge(version, version_with_alias(client, CHAMPION), root, client, bounds)
         with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
-            champion = holder(client, CHAMPION)
+            champion = version_with_alias(client, CHAMPION)
             if _number(champion) != _number(judged.champion):
                 continue
             event: Event = "refused" if judged.refusals else "promoted"
@@ -129,7 +130,7 @@ def promote(
             evidence = _evidence(judged, bounds, trusted)
             entry = append(client, claim, event, version, previous=champion, reasons=reasons, evidence=evidence)
             if event == "promoted":
-                crown(client, claim, version)
+                set_champion(client, claim, version)
             return judged, entry
     raise DeliveryError("the champion changed each time while the version was judged: run it again")
 
@@ -144,7 +145,7 @@ def judge(
     if champion is None:
         return Verdict(version, None, [*gates, *comparing_gates(metrics, None, None, None, bounds)])
     if any(gate.status == "refused" for gate in gates):
-        return Verdict(version, champion, [*gates, *not_asked(gates)])
+        return Verdict(version, champion, [*gates, *not_computed(gates)])
     try:
         before = resolve(commit_of(champion), root)
         rescored = _rescored(version, champion, (revision, before), client, bounds)
@@ -165,22 +166,22 @@ def _rescored(
         folder = Path(name)
         prepared = folder / "challenger", folder / "champion"
         for revision, target in zip(revisions, prepared, strict=True):
-            Outputs().copy(revision, "data/prepared", target)
+            DvcFiles(revision).copy("data/prepared", target)
         test = held_out(prepared[1], prepared[0])
         if test.documents.empty:
             nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
             return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))
         new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
-        shown = f"tagging {len(test.documents)} documents with both models, which compile their code first"
+        shown = f"tagging {counted(len(test.documents), 'document')} with both models, which compile their code first"
         print(f"promote: {shown} (a minute or two)", file=sys.stderr, flush=True)
         return rescore(old, new, test, rounds=bounds.rounds, seconds=bounds.round_seconds)
 
 
-def _asked(number: int | None, client: MlflowClient) -> ModelVersion:
-    version = version_of(client, number) if number is not None else holder(client, CHALLENGER)
+def _version_to_judge(number: int | None, client: MlflowClient) -> ModelVersion:
+    version = version_of(client, number) if number is not None else version_with_alias(client, CHALLENGER)
     if version is None:
         raise DeliveryError(_NO_CHALLENGER)
-    champion = holder(client, CHAMPION)
+    champion = version_with_alias(client, CHAMPION)
     if champion is not None and champion.version == version.version:
         raise DeliveryError(f"version {version.version} is the champion already")
     return version
@@ -202,23 +203,21 @@ def _evidence(verdict: Verdict, bounds: Bounds, trusted: str | None) -> dict[str
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; exit code 1 when a gate refuses, 2 when nothing could be judged."""
+    """Run the command: 0 promoted or nothing to do, 1 when a gate refuses, 2 when nothing could be judged."""
     parser = argparse.ArgumentParser(prog="python -m delivery.promote", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--version", type=int, help="version to promote (default: the challenger)")
     parser.add_argument("--trust", help="commit whose bounds count (default: main as origin has it, else main)")
     options = parser.parse_args(arguments)
-    refused = False
 
-    def work() -> None:
-        nonlocal refused
+    def work() -> int:
         bounds, trusted = trusted_bounds(options.trust, Path())
         if is_unwritten():
             raise DeliveryError(_NO_CHALLENGER)
         client = connect()
-        champion = holder(client, CHAMPION)
-        if options.version is None and champion is not None and holder(client, CHALLENGER) is None:
+        champion = version_with_alias(client, CHAMPION)
+        if options.version is None and champion is not None and version_with_alias(client, CHALLENGER) is None:
             print(f"promote: nothing to do: version {champion.version} of {MODEL} is champion, there is no challenger")
-            return
+            return DONE
         verdict, entry = promote(options.version, Path(), client, bounds, trusted)
         refused = bool(verdict.refusals)
         for gate in verdict.gates:
@@ -226,8 +225,9 @@ def main(arguments: list[str] | None = None) -> int:
         end = "stays what it was" if refused else "is champion"
         before = f"champion was version {entry.previous}" if entry.previous else "there was no champion"
         print(f"promote: version {entry.version} of {MODEL} {end}; {before} (ledger {entry.number})")
+        return REFUSED if refused else DONE
 
-    return exit_code_of("promote", work) or (REFUSED if refused else 0)
+    return run_command("promote", work, within=server_session())
 
 
 if __name__ == "__main__":

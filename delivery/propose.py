@@ -13,17 +13,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from delivery.comment import compose
-from delivery.dispatch import dispatch
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.github.client import GitHub, connect, ensure
-from delivery.github.job_summary import exit_code, summarise
-from delivery.publish import PATHS
+from delivery.github.job_summary import summarise
+from delivery.github.workflows import dispatch
 from delivery.rendering.markdown import code
-from delivery.reproduce import check
-from delivery.results import Results, check_against, read
+from delivery.rendering.posted import compose
+from delivery.revision.experiments import RESULTS
 from delivery.revision.git import attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
+from delivery.revision.graph import refuse_stale
+from delivery.revision.handed_over import Results, check_against, read
 from delivery.revision.revision import Revision
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import run_command
 
 LONGEST_REASON = 1000
 """Characters."""
@@ -33,11 +35,11 @@ _NOTHING = (
 )
 # Not with the reason: in a message on main it could close issues and call people.
 _MESSAGE = "Retrain on the data of today\n\nThe pull request says why."
-OFFERED = ("data/annotations.dvc", *PATHS)
+OFFERED = ("data/annotations.dvc", *RESULTS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 offered (now or before), 1 nothing to offer, or it could not be done."""
+    """Run the command: 0 offered (now or before), 1 nothing to offer, or results refused, 2 not possible."""
     parser = argparse.ArgumentParser(prog="python -m delivery.propose", description=__doc__)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--report", type=Path, help="Markdown for the text; offered is what lies here")
@@ -45,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reason", required=True, help="why this was run")
     parser.add_argument("--base", default="main", help="branch that it should come into (default: main)")
     parser.add_argument("--then", nargs="*", default=[], metavar="WORKFLOW", help="to dispatch for the new branch")
-    chosen = parser.parse_args(arguments)
-    return exit_code("propose", lambda: _propose(chosen))
+    options = parser.parse_args(arguments)
+    return run_command("propose", lambda: _propose(options), within=private_site_cache())
 
 
 def branch_name(root: Path = Path()) -> str:
@@ -57,9 +59,9 @@ def branch_name(root: Path = Path()) -> str:
     DeliveryError
         When the graph is not reproduced, or everything is as in the last commit.
     """
-    check(root)
+    refuse_stale(root)
     if not git("status", "--porcelain", "--", *OFFERED, root=root).strip():
-        raise DeliveryError(_NOTHING)
+        raise DeliveryRefusedError(_NOTHING)
     return _name((root / "dvc.lock").read_bytes())
 
 
@@ -100,7 +102,7 @@ def push_results(results: Results, base: str, root: Path = Path()) -> tuple[str,
         raise DeliveryError(f"these results are of no commit of {base}: run the whole workflow again")
     made = commit_files(results.files, source, _MESSAGE, root)
     if made is None:
-        raise DeliveryError(_NOTHING)
+        raise DeliveryRefusedError(_NOTHING)
     branch = _name(results.files["dvc.lock"])
     check_against(results, Revision(root, made, branch))
     if _is_there(branch, root):
@@ -130,29 +132,29 @@ def offer(github: GitHub, branch: str, base: str, reason: str, report: str) -> d
     def find() -> dict[str, Any] | None:
         return next(github.pages("pulls", state="all", head=f"{github.owner}:{branch}"), None)
 
-    def update(found: dict[str, Any]) -> dict[str, Any]:
-        return github.patch(f"pulls/{found['number']}", {"body": body}) if found["state"] == "open" else found
+    def update(pull: dict[str, Any]) -> dict[str, Any]:
+        return github.patch(f"pulls/{pull['number']}", {"body": body}) if pull["state"] == "open" else pull
 
     wanted = {"title": f"Retrain: {branch.removeprefix('retrain/')}", "head": branch, "base": base, "body": body}
     return ensure(find, lambda: github.post("pulls", wanted), update, github)
 
 
-def _propose(chosen: argparse.Namespace) -> None:
-    if chosen.results:
-        results = read(chosen.results, with_data=True)
+def _propose(options: argparse.Namespace) -> None:
+    if options.results:
+        results = read(options.results, with_data=True)
         report = results.report
     else:
-        report = chosen.report.read_text(encoding="utf-8") if chosen.report.is_file() else None
+        report = options.report.read_text(encoding="utf-8") if options.report.is_file() else None
     if report is None:
-        raise DeliveryError(f"{chosen.report or 'the report'} is not there: python -m delivery.report makes it")
+        raise DeliveryError(f"{options.report or 'the report'} is not there: python -m delivery.report makes it")
     github = connect()
-    if chosen.results:
-        branch, fresh = push_results(results, chosen.base)
+    if options.results:
+        branch, fresh = push_results(results, options.base)
     else:
         branch = branch_name()
         fresh = push(branch)
-    pull = offer(github, branch, chosen.base, chosen.reason, report)
-    for workflow in chosen.then if fresh else []:
+    pull = offer(github, branch, options.base, options.reason, report)
+    for workflow in options.then if fresh else []:
         dispatch(workflow, branch, {}, github)
     told = f"{pull['html_url']} ({pull['state']}) offers {branch}"
     print(told)

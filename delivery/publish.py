@@ -14,29 +14,31 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from delivery.dispatch import dispatch
-from delivery.errors import DeliveryError
-from delivery.github.job_summary import exit_code
-from delivery.reproduce import check
-from delivery.results import Results, check_against, read
+from delivery.errors import DeliveryError, DeliveryRefusedError
+from delivery.github.workflows import dispatch
+from delivery.revision.experiments import RESULTS
 from delivery.revision.git import EMAIL, NAME, attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
-from delivery.revision.graph import Graph
+from delivery.revision.graph import Graph, refuse_stale
+from delivery.revision.handed_over import Results, check_against, read
 from delivery.revision.revision import Revision, workspace
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import run_command
 
-PATHS = ("dvc.lock", "metrics")
 TRAILER = "Reproduced-From"
 RACES = 3
 """Times that another push may come first."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 when the branch has the results, 1 when it could not be done."""
+    """Run the command: 0 when the branch has the results, 1 when they are refused, 2 when it could not be done."""
     parser = argparse.ArgumentParser(prog="python -m delivery.publish", description=__doc__)
     parser.add_argument("--branch", required=True, help="that this commit belongs to, on origin")
     parser.add_argument("--results", type=Path, help="folder that another job handed over (default: what lies here)")
     parser.add_argument("--then", nargs="*", default=[], metavar="WORKFLOW", help="to dispatch for the new commit")
-    chosen = parser.parse_args(arguments)
-    return exit_code("publish", lambda: _publish(chosen.branch, chosen.results, chosen.then))
+    options = parser.parse_args(arguments)
+    return run_command(
+        "publish", lambda: _publish(options.branch, options.results, options.then), within=private_site_cache()
+    )
 
 
 def publish(branch: str, root: Path = Path()) -> bool:
@@ -54,10 +56,10 @@ def publish(branch: str, root: Path = Path()) -> bool:
         end); when the branch has meanwhile got other inputs; when the push is refused.
     """
     there = fetch(branch, root)
-    check(root)
+    refuse_stale(root)
     source = git("rev-parse", "HEAD", root=root).strip()
     origin = _reproduced_from(source, root)
-    fresh = commit(_message(source), PATHS, root)
+    fresh = commit(_message(source), RESULTS, root)
     if fresh and origin:
         git("reset", "--quiet", "--soft", source, root=root)
         raise _unsettled(source, origin)
@@ -174,7 +176,7 @@ def _reproduced_from(commit: str, root: Path) -> str:
 
 
 def _unsettled(source: str, origin: str) -> DeliveryError:
-    return DeliveryError(
+    return DeliveryRefusedError(
         f"{source[:7]} was itself made by reproducing {origin[:7]} and gives other results now: the graph"
         " depends on the machine. Compare with `dvc metrics diff`; nothing was pushed"
     )

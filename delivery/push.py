@@ -15,20 +15,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from delivery.errors import DeliveryError
-from delivery.github.job_summary import exit_code
+from delivery.revision.site_cache import private_site_cache
 from delivery.revision.storage_faults import explain
+from stages.common.command import run_command
 
 PATIENCE = 1800
 """Seconds for the whole push; a server that vanished would be retried for many minutes."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 when everything is in the storage, 1 when not."""
+    """Run the command: 0 when everything is in the storage, 2 when not."""
     parser = argparse.ArgumentParser(prog="python -m delivery.push", description=__doc__)
     parser.add_argument("targets", nargs="*", help="outputs or .dvc files; default: everything")
     parser.add_argument("--timeout", type=float, default=PATIENCE, help="seconds (default: %(default)s)")
-    chosen = parser.parse_args(arguments)
-    return exit_code("push", lambda: push(chosen.targets, chosen.timeout))
+    options = parser.parse_args(arguments)
+    return run_command("push", lambda: push(options.targets, options.timeout), within=private_site_cache())
 
 
 def push(targets: Sequence[str] = (), timeout: float = PATIENCE, root: Path = Path()) -> None:

@@ -15,22 +15,24 @@ from typing import TYPE_CHECKING
 
 from delivery.errors import DeliveryError
 from delivery.registry.card import card_of, summary_of
-from delivery.registry.lease import claimed, found
+from delivery.registry.lease import claimed
 from delivery.registry.registry import (
     CHALLENGER,
     CHAMPION,
     SHA,
     download,
     download_source,
-    holder,
+    ensure_registered_model,
     version_of_commit,
+    version_with_alias,
 )
-from delivery.registry.server import MODEL, connect, exit_code_of
+from delivery.registry.server import MODEL, connect, server_session
 from delivery.registry.tracking import MODEL as LOGGED
 from delivery.registry.tracking import Content, track
+from delivery.revision.dvc_files import DvcFiles
 from delivery.revision.graph import Graph
-from delivery.revision.outputs import Outputs
 from delivery.revision.revision import Revision, resolve
+from stages.common.command import run_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -50,7 +52,7 @@ def register(revision: Revision, client: MlflowClient) -> ModelVersion:
     """
     digest = _checked(revision)
     run_id = track(revision, client=client)
-    found(client, MODEL, "Marks mentions in clinical notes; the card of a version says of which labels.")
+    ensure_registered_model(client, MODEL, "Marks mentions in clinical notes; a version's card says of which labels.")
     with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
         version = version_of_commit(client, str(revision.sha), digest)
         if version is None:
@@ -66,7 +68,7 @@ def register(revision: Revision, client: MlflowClient) -> ModelVersion:
             )
         download(client, version, Path(folder) / "version")
         _describe(client, revision, version)
-        champion = holder(client, CHAMPION)
+        champion = version_with_alias(client, CHAMPION)
         if champion is None or champion.version != version.version:
             claim.check()
             client.set_registered_model_alias(MODEL, CHALLENGER, version.version)
@@ -110,7 +112,7 @@ def _stored(revision: Revision, digest: str, run_id: str, folder: Path, client: 
     except DeliveryError:
         # What the server lost is not looked at again; the model is sent once more.
         client.delete_logged_model(source.removeprefix("models:/"))
-        Content(revision, Outputs(), folder / "content").log_model(client, run_id)
+        Content(revision, DvcFiles(revision), folder / "content").log_model(client, run_id)
         source = _address(client, run_id)
         download_source(client, source, digest, folder / "stored again", source)
     return source
@@ -130,7 +132,7 @@ def _describe(client: MlflowClient, revision: Revision, version: ModelVersion) -
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command: 0 registered (now or before), 2 not."""
     parser = argparse.ArgumentParser(prog="python -m delivery.register", description=__doc__.split(":")[0])
     parser.add_argument("--rev", default="HEAD", help="commit whose model is registered (default: HEAD)")
     options = parser.parse_args(arguments)
@@ -141,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
         alias = ", ".join(version.aliases) or "no alias"
         print(f"register: version {version.version} of {MODEL} is commit {str(revision.sha)[:12]} ({alias})")
 
-    return exit_code_of("register", work)
+    return run_command("register", work, within=server_session())
 
 
 if __name__ == "__main__":

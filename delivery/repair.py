@@ -7,7 +7,6 @@ Python 3.11 does not notice that a full disk took only a part of its bytecode: e
 
 from __future__ import annotations
 
-import argparse
 import json
 import marshal
 import sys
@@ -17,8 +16,9 @@ from pathlib import Path
 import yaml
 
 from delivery.errors import DeliveryError
-from delivery.github.job_summary import exit_code
 from delivery.revision.git import local
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import parse_yaml, write_text
 
 LOCK, BUSY = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
@@ -27,12 +27,9 @@ _HEADER = 16  # bytes of a .pyc before its code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 when nothing is half-written (any more), 1 when a person has to decide."""
-    parser = argparse.ArgumentParser(
-        prog="python -m delivery.repair", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args(arguments)
-    return exit_code("leftovers", mend)
+    """Run the command: 0 when nothing is half-written (any more), 2 when a person has to decide."""
+    parse_no_arguments("delivery.repair", __doc__, arguments)
+    return run_command("repair", mend, within=private_site_cache())
 
 
 def mend(root: Path = Path()) -> None:
@@ -79,10 +76,10 @@ def _mend_lock(root: Path) -> None:
     known = local(root, "show", f":{LOCK}")
     if known.returncode:
         path.unlink()
-        print(f"leftovers: {LOCK} was cut off: removed, `dvc repro` writes it again")
+        print(f"repair: {LOCK} was cut off: removed, `dvc repro` writes it again")
     else:
         write_text(path, known.stdout.decode("utf-8"))
-        print(f"leftovers: {LOCK} was cut off: put back as git has it, `dvc repro` goes on from there")
+        print(f"repair: {LOCK} was cut off: put back as git has it, `dvc repro` goes on from there")
 
 
 def _mend_busy(root: Path) -> None:
@@ -96,7 +93,7 @@ def _mend_busy(root: Path) -> None:
         with make_lock(str(path.with_name("rwlock.lock")), tmp_dir=str(path.parent)):
             if not _is_json(path):
                 path.unlink()
-                print(f"leftovers: {BUSY} was cut off: removed")
+                print(f"repair: {BUSY} was cut off: removed")
     except LockError as error:
         raise DeliveryError("another DVC process is busy here: run this again when it has ended") from error
 
@@ -118,7 +115,7 @@ def _mend_bytecode(root: Path) -> None:
             marshal.loads(path.read_bytes()[_HEADER:])  # noqa: S302 (what an import would do with it)
         except (EOFError, ValueError, TypeError):
             path.unlink(missing_ok=True)
-            print(f"leftovers: {path.relative_to(root)} was cut off: removed")
+            print(f"repair: {path.relative_to(root)} was cut off: removed")
 
 
 if __name__ == "__main__":

@@ -19,15 +19,14 @@ from urllib.parse import quote
 from delivery.changes.changes import Changes, changes_between
 from delivery.changes.mentions import MentionChanges, mention_changes
 from delivery.errors import DeliveryError
-from delivery.github.job_summary import ends_unread
 from delivery.registry.runs import run_url
 from delivery.rendering.figures import draw
 from delivery.rendering.sections import Report, bars_of, render
-from delivery.revision.dvc_files import NotReadableError, Stored
+from delivery.revision.dvc_files import DvcFiles, NotReadableError
 from delivery.revision.experiments import find
 from delivery.revision.revision import Revision, checked_out, commits_missing, common_ancestor
-from delivery.revision.site_cache import use
-from stages.common.errors import BeHealthyError
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import DONE, REFUSED, run_command
 from stages.common.files import write_text
 
 _ADDRESS = re.compile(r"https?://[^\s()<>\[\]{}\\\"'`|]+")
@@ -52,22 +51,17 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report."""
     options = Options(**vars(_parser().parse_args(arguments)))
-    try:
-        use()
-        report = collect(options)
-        text = render(report)
-        if options.out:
-            write_text(options.out, text)
-    except (BeHealthyError, OSError) as error:
-        print(f"delivery.report: {error}", file=sys.stderr)
-        return 2
-    if not options.out:
-        try:
-            sys.stdout.buffer.write(text.encode())
-            sys.stdout.flush()
-        except BrokenPipeError:
-            return ends_unread()
-    return int(options.fail_if_worse and report.changes.bad)
+    return run_command("report", lambda: _report(options), within=private_site_cache())
+
+
+def _report(options: Options) -> int:
+    report = collect(options)
+    text = render(report)
+    if options.out:
+        write_text(options.out, text)
+    else:
+        sys.stdout.buffer.write(text.encode())
+    return REFUSED if options.fail_if_worse and report.changes.bad else DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,7 +98,7 @@ def collect(options: Options) -> Report:
         old = common_ancestor(old, new)
     lacking = commits_missing(old, new)
     changes = changes_between(old, new)
-    stores = Stored(old, git_only=options.git_only), Stored(new, git_only=options.git_only)
+    stores = DvcFiles(old, git_only=options.git_only), DvcFiles(new, git_only=options.git_only)
     mentions, batches = _mentions(stores, left_out), _batches(stores, left_out)
     images = _images(options, changes, stores, left_out)
     address = options.run_url or _run(new, left_out)
@@ -112,7 +106,7 @@ def collect(options: Options) -> Report:
     return Report(changes, mentions, options.with_examples, batches, images, address, lacking, reasons)
 
 
-_Stores = tuple[Stored, Stored]
+_Stores = tuple[DvcFiles, DvcFiles]
 
 
 def _mentions(stores: _Stores, left_out: list[str]) -> MentionChanges | None:

@@ -6,23 +6,20 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from delivery.errors import DeliveryError
-from delivery.github.job_summary import exit_code
 from delivery.repair import mend
-from delivery.revision.graph import Graph
+from delivery.revision.dvc_files import fetch_bundled
+from delivery.revision.graph import refuse_stale
 from delivery.revision.processes import run_shown
-from delivery.revision.revision import workspace
+from delivery.revision.site_cache import private_site_cache
 from delivery.revision.storage_faults import explain
-from stages.common.files import write_text
+from stages.common.command import run_command
+from stages.common.files import parse_yaml, write_text
 
-SOURCES = ("data/annotations.dvc", "data/incoming.dvc")
 REPRODUCE = ("dvc", "repro", "--pull", "--allow-missing")
 """`--allow-missing`: a stage whose inputs have not changed needs none of them; `--pull`: one that runs gets them."""
 
@@ -30,12 +27,14 @@ _EXPLAINED = ("OSError: ", "EOFError: ")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 when the graph is as `dvc.lock` says, 1 when it is not or a stage failed."""
+    """Run the command: 0 the graph is as `dvc.lock` says, 1 `--check` finds that it is not, 2 a stage failed."""
     parser = argparse.ArgumentParser(prog="python -m delivery.reproduce", description=__doc__)
     parser.add_argument("--failure", type=Path, default=Path("reports/failure.md"), help="says what failed, if it does")
     parser.add_argument("--check", action="store_true", help="run nothing: does dvc.lock hold for this commit?")
-    chosen = parser.parse_args(arguments)
-    return exit_code("reproduce", check if chosen.check else lambda: reproduce(chosen.failure))
+    options = parser.parse_args(arguments)
+    return run_command(
+        "reproduce", refuse_stale if options.check else lambda: reproduce(options.failure), within=private_site_cache()
+    )
 
 
 def reproduce(failure: Path, root: Path = Path()) -> None:
@@ -53,29 +52,6 @@ def reproduce(failure: Path, root: Path = Path()) -> None:
     if status:
         write_text(failure, describe(lines, _stages(root)))
         raise DeliveryError(f"the graph could not be reproduced ({failure} says why): mend that, and run it again")
-
-
-def check(root: Path = Path()) -> None:
-    """Compare `dvc.lock` with code, parameters and `.dvc` files; needs no data and no remote.
-
-    Raises
-    ------
-    DeliveryError
-        When a stage would run, and why.
-    """
-    stale = Graph.of(workspace(root)).stale()
-    if stale:
-        stage, reason = next(iter(stale.items()))
-        raise DeliveryError(
-            f"dvc.lock does not hold for what lies beside it (stage {stage}: {reason}): run `dvc repro`,"
-            " or let the workflow `reproduce` do it, and commit dvc.lock and metrics/"
-        )
-
-
-def fetch_bundled(root: Path = Path()) -> None:
-    """Put into the cache what git itself brings; what it lacks comes from `storage` when a stage asks for it."""
-    command = ["dvc", "fetch", "--quiet", "--remote", "bundled", *SOURCES]
-    subprocess.run(command, cwd=root, capture_output=True, check=False)
 
 
 def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
@@ -102,7 +78,7 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
 
 
 def _stages(root: Path) -> list[str]:
-    return list(yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+    return list(parse_yaml((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 
 
 if __name__ == "__main__":

@@ -18,14 +18,15 @@ from delivery.registry.registry import (
     CHAMPION,
     Entry,
     append,
-    crown,
     download,
-    holder,
     is_unwritten,
     ledger,
+    set_champion,
     version_of,
+    version_with_alias,
 )
-from delivery.registry.server import MODEL, connect, exit_code_of
+from delivery.registry.server import MODEL, connect, server_session
+from stages.common.command import run_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,13 +55,13 @@ def roll_back(client: MlflowClient, to: int | None = None) -> Entry:
         download(client, target, Path(folder))
         evidence = {"from": int(champion.version)}
         entry = append(client, claim, "rolled back", target, previous=champion, reasons=[], evidence=evidence)
-        crown(client, claim, target)
+        set_champion(client, claim, target)
     return entry
 
 
 def _target(client: MlflowClient, to: int | None) -> tuple[ModelVersion, ModelVersion]:
     """Return the champion and the version that is to follow it."""
-    champion = holder(client, CHAMPION)
+    champion = version_with_alias(client, CHAMPION)
     if champion is None:
         raise DeliveryError(_NO_CHAMPION)
     return champion, version_of(client, earlier(ledger(client), int(champion.version), to))
@@ -91,7 +92,7 @@ def earlier(entries: list[Entry], champion: int, to: int | None) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command: 0 restored, 2 not."""
     parser = argparse.ArgumentParser(prog="python -m delivery.rollback", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--to", type=int, help="version that was champion once (default: the one before)")
     options = parser.parse_args(arguments)
@@ -102,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         entry = roll_back(connect(), options.to)
         print(f"rollback: version {entry.version} of {MODEL} is champion again, version {entry.previous} no more")
 
-    return exit_code_of("rollback", work)
+    return run_command("rollback", work, within=server_session())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """DVC's experiments and the commits with results, each as one run of MLflow: `python -m delivery.track`.
 
-Runs that are there are left alone. Exit codes: 0 everything is there, 1 something could not be tracked
-(the rest is), 2 wrong usage or no tracking server.
+Runs that are there are left alone. Exit codes: 0 everything is there, 2 something could not be tracked
+(the rest is), or nothing: wrong usage, or no tracking server.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from delivery.registry.run_metrics import numbers
 from delivery.registry.run_view import offer_view
 from delivery.registry.server import connect, shown, tracking_uri
 from delivery.registry.tracking import MODEL, experiment_of, is_absent, track
+from delivery.revision.dvc_files import Remote
 from delivery.revision.experiments import commits, experiments, find, has_results
-from delivery.revision.outputs import Outputs
 from delivery.revision.revision import Revision
-from delivery.revision.site_cache import use
+from delivery.revision.site_cache import private_site_cache
+from stages.common.command import COULD_NOT, DONE, run_command
 from stages.common.errors import BeHealthyError
+from stages.common.wording import counted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,17 +31,16 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    asked = _parse(arguments)
-    try:
-        use()
-        revisions = chosen(asked.rev, branches=asked.all)
-        return 1 if _track_all(revisions) else 0
-    except BeHealthyError as error:
-        print(f"track: {error}", file=sys.stderr)
-        return 2
+    options = _parse(arguments)
+
+    def work() -> int:
+        failed = _track_all(revisions_to_track(options.rev, branches=options.all))
+        return COULD_NOT if failed else DONE
+
+    return run_command("track", work, within=private_site_cache())
 
 
-def chosen(names: Sequence[str], root: Path = Path(), *, branches: bool = False) -> list[Revision]:
+def revisions_to_track(names: Sequence[str], root: Path = Path(), *, branches: bool = False) -> list[Revision]:
     """Return the revisions to track, oldest first, each once.
 
     Parameters
@@ -51,16 +52,16 @@ def chosen(names: Sequence[str], root: Path = Path(), *, branches: bool = False)
         The commits of all local branches, where no names are given.
     """
     if names:
-        found = [find(name, root) for name in names]
+        revisions = [find(name, root) for name in names]
     else:
-        listed = [*commits(root, branches=branches), *(one.revision for one in experiments(root))]
-        found = [revision for revision in listed if has_results(revision)]
-    return list({str(revision.sha): revision for revision in found}.values())
+        listed = [*commits(root, branches=branches), *(experiment.revision for experiment in experiments(root))]
+        revisions = [revision for revision in listed if has_results(revision)]
+    return list({str(revision.sha): revision for revision in revisions}.values())
 
 
 def _track_all(revisions: Sequence[Revision]) -> int:
     """Track each revision, say how it went, and return how many failed."""
-    client, outputs, failed = connect(), Outputs(), 0
+    client, remote, failed = connect(), Remote(), 0
     from mlflow.exceptions import MlflowException
 
     before = _runs(client)
@@ -69,7 +70,7 @@ def _track_all(revisions: Sequence[Revision]) -> int:
     for place, revision in enumerate(revisions, start=1):
         where = f"{place}/{len(revisions)} {revision.name}"
         try:
-            run = client.get_run(track(revision, client=client, outputs=outputs))
+            run = client.get_run(track(revision, client=client, remote=remote))
         except (BeHealthyError, MlflowException) as error:
             failed += 1
             print(f"track: {where}: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
@@ -79,22 +80,24 @@ def _track_all(revisions: Sequence[Revision]) -> int:
         print(f"{where}: strict F1 {f1:.4f}, run {run.info.run_id}, {model}", flush=True)
         runs.append(run)
     new = sum(run.info.run_id not in before for run in runs)
-    print(f"track: {len(runs)} runs in {shown(tracking_uri())}, {new or 'none'} of them new", file=sys.stderr)
+    print(
+        f"track: {counted(len(runs), 'run')} in {shown(tracking_uri())}, {new or 'none'} of them new", file=sys.stderr
+    )
     if without := sum(map(is_absent, runs)):
-        why = f"DVC's remote cannot be read ({outputs.fault})" if outputs.fault else f"their tag `{MODEL}` says why"
+        why = f"DVC's remote cannot be read ({remote.fault})" if remote.fault else f"their tag `{MODEL}` says why"
         print(f"track: {without} without a model: {why}; added when it can be had", file=sys.stderr)
     return failed
 
 
 def _runs(client: MlflowClient) -> set[str]:
     experiment, page = experiment_of(client), None
-    found: set[str] = set()
+    run_ids: set[str] = set()
     while True:
         some = client.search_runs([experiment], f"tags.{TRACKED} = 'complete'", page_token=page)
-        found.update(run.info.run_id for run in some)
+        run_ids.update(run.info.run_id for run in some)
         page = some.token
         if not page:
-            return found
+            return run_ids
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

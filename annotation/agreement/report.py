@@ -9,6 +9,7 @@ from typing import Any
 from annotation.agreement.disputes import Stretch
 from annotation.agreement.panel import Panel
 from annotation.agreement.scores import MEASURES, Figure
+from stages.common.wording import counted
 
 
 def lines_of(
@@ -28,7 +29,10 @@ def lines_of(
     """
     alone = len(panel.documents) - len(panel.shared)
     more = f", {alone} more of one annotator" if alone else ""
-    lines = [f"{len(panel.annotators)} annotators, {len(panel.shared)} notes of two or more{more}", ""]
+    lines = [
+        f"{counted(len(panel.annotators), 'annotator')}, {counted(len(panel.shared), 'note')} of two or more{more}",
+        "",
+    ]
     lines.append(f"{'mean over pairs':24}{'strict F1':26}{'lenient F1':26}{'kappa on tokens'}")
     lines += [f"{label:24}{_row(measures, 'mean')}" for label, measures in scores.items()]
     pairs = list(scores["all"]["strict"]["pairs"])

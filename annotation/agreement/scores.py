@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from annotation.agreement.panel import Panel
 from stages.common.documents import Document, Token
 from stages.common.scoring import lenient_counts, of_label, strict_counts
-from stages.prepare.segmentation import split_sentences, tokenize
+from stages.prepare.segmentation import segment
 
 ALL = "all"
 MEASURES = ("strict", "lenient", "kappa")
@@ -102,7 +102,7 @@ def _occurring(shared: Mapping[str, Mapping[str, Document]]) -> list[str]:
 
 def _tags(versions: Mapping[str, Document], labels: Sequence[str]) -> dict[str, NDArray[np.int64]]:
     text = next(iter(versions.values())).text
-    tokens = [token for start, end in split_sentences(text) for token in tokenize(text, start, end)]
+    tokens = [token for sentence in segment(text) for token in sentence]
     return {annotator: token_labels(document, tokens, labels) for annotator, document in versions.items()}
 
 

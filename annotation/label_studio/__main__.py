@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from annotation.command import exit_code
 from annotation.label_studio.server import DATA, command, environment, has_account
+from stages.common.command import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m annotation.label_studio", description="Start Label Studio.")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of its database; holds the notes")
-    given = parser.parse_args(arguments)
-    return exit_code("label-studio", lambda: _become(given.port, given.data))
+    options = parser.parse_args(arguments)
+    return run_command("label-studio", lambda: _become(options.port, options.data))
 
 
 def _become(port: int, data: Path) -> NoReturn:

@@ -15,9 +15,9 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from annotation.agreement.adjudication import DISPUTED
-from annotation.command import exit_code
 from annotation.writers.label_studio import FROM, TO
 from stages.common.colours import colours_of
+from stages.common.command import run_command
 from stages.common.files import write_text
 from stages.common.labels import load_labels
 
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 written, 2 refused."""
     about = (__doc__ or "").split("\n")[0]
     argparse.ArgumentParser(prog="python -m annotation.label_studio.interface", description=about).parse_args(arguments)
-    return exit_code("label-studio", _run)
+    return run_command("label-studio", _run)
 
 
 if __name__ == "__main__":

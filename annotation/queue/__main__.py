@@ -2,7 +2,7 @@
 
     python -m annotation.queue data/incoming/notes.jsonl --count 20 --tool label-studio --to tasks.json
 
-Exit codes: 0 written, 1 nothing is left to annotate, 2 something is missing or wrong.
+Exit codes: 0 written; 1 nothing is left to annotate, or the notes were refused; 2 something is missing or wrong.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from annotation.command import exit_code
 from annotation.queue.notes import Sifted, read_annotated, read_notes, sift
 from annotation.queue.profiles import Profile, profile_of
 from annotation.queue.selection import Choice, choose
 from annotation.writers import WRITERS, write
+from stages.common.command import DONE, REFUSED, run_command
 from stages.common.documents import Document, Mention
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv
+from stages.common.wording import counted
 from stages.prepare.params import load_params
 from stages.train.extractor import Extractor, load_extractor
 
-WRITTEN, NOTHING_LEFT = 0, 1
 _SHOWN = 20
 _EVERY = 1000
 
 
-def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m annotation.queue", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("notes", type=Path, help="JSON lines without annotations, or a folder of .txt files")
@@ -42,41 +42,41 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--to", type=Path, required=True, help="the tasks; must not exist yet")
     parser.add_argument("--why", type=Path, help="a CSV of why each note was chosen, without text")
     parser.add_argument("--annotations", type=Path, default=Path("data/annotations"), help="batches to leave out")
-    chosen = parser.parse_args(arguments)
-    if chosen.count < 1:
+    options = parser.parse_args(arguments)
+    if options.count < 1:
         parser.error("--count must be at least 1")
-    return chosen
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    chosen = options(arguments)
-    return exit_code("queue", lambda: run(chosen))
+    options = parse(arguments)
+    return run_command("queue", lambda: run(options))
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Read, sift, choose and write."""
-    if chosen.to.exists():
-        raise BeHealthyError(f"{chosen.to} exists, and someone may be annotating it: choose another name")
+    if options.to.exists():
+        raise BeHealthyError(f"{options.to} exists, and someone may be annotating it: choose another name")
     params = load_params()
-    extractor = load_extractor(chosen.models)
-    notes = read_notes(chosen.notes)
-    sifted = sift(notes, read_annotated(chosen.annotations, params.sentences_per_document), params.near_duplicate)
+    extractor = load_extractor(options.models)
+    notes = read_notes(options.notes)
+    sifted = sift(notes, read_annotated(options.annotations, params.sentences_per_document), params.near_duplicate)
     print(
-        f"queue: {len(notes)} notes, {sifted.annotated} annotated before, {sifted.repeated} repeat another,"
+        f"queue: {counted(len(notes), 'note')}, {sifted.annotated} annotated before, {sifted.repeated} repeat another,"
         f" {sifted.empty} without a word"
     )
     if not sifted.notes:
         print("queue: nothing is left to annotate", file=sys.stderr)
-        return NOTHING_LEFT
+        return REFUSED
     profiles = [profile_of(extractor, note.text) for note in _watched(sifted.notes)]
-    picked = choose(profiles, chosen.count)
+    picked = choose(profiles, options.count)
     table = why(picked, sifted, profiles)
-    if chosen.why:
-        write_csv(chosen.why, table)
-    _write(picked, sifted, extractor, chosen)
-    _show(table, len(sifted.notes), chosen.to)
-    return WRITTEN
+    if options.why:
+        write_csv(options.why, table)
+    _write(picked, sifted, extractor, options)
+    _show(table, len(sifted.notes), options.to)
+    return DONE
 
 
 def _watched(notes: Sequence[Document]) -> Iterator[Document]:
@@ -91,7 +91,7 @@ def _watched(notes: Sequence[Document]) -> Iterator[Document]:
         yield note
 
 
-def _write(picked: Sequence[Choice], sifted: Sifted, extractor: Extractor, chosen: argparse.Namespace) -> None:
+def _write(picked: Sequence[Choice], sifted: Sifted, extractor: Extractor, options: argparse.Namespace) -> None:
     tasks, confidences = [], []
     for choice in picked:
         note = sifted.notes[choice.note]
@@ -99,7 +99,7 @@ def _write(picked: Sequence[Choice], sifted: Sifted, extractor: Extractor, chose
         marked = tuple(Mention(mention.start, mention.end, mention.label) for mention in mentions)
         tasks.append(Document(note.id, note.text, marked, metadata=note.metadata))
         confidences.append([round(mention.confidence, 4) for mention in mentions])
-    write(tasks, chosen.to, chosen.tool, predictions=True, confidences=confidences)
+    write(tasks, options.to, options.tool, predictions=True, confidences=confidences)
 
 
 def why(picked: Sequence[Choice], sifted: Sifted, profiles: Sequence[Profile]) -> pd.DataFrame:
@@ -125,7 +125,7 @@ def _show(table: pd.DataFrame, left: int, to: Path) -> None:
     if len(table) > _SHOWN:
         print(f"… and {len(table) - _SHOWN} more")
     errors = table["wrong"].sum() + table["missed"].sum()
-    print(f"queue: {len(table)} of {left} notes, {errors:.1f} errors expected in them: {to}")
+    print(f"queue: {len(table)} of {counted(left, 'note')}, {errors:.1f} errors expected in them: {to}")
 
 
 if __name__ == "__main__":

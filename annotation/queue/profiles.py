@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.queue.doubts import Doubts, find_doubts
-from stages.prepare.segmentation import split_sentences, tokenize
+from stages.prepare.segmentation import segment
 from stages.train.extractor import Extractor
 
 
@@ -35,7 +35,7 @@ class Profile(NamedTuple):
 
 def profile_of(extractor: Extractor, text: str) -> Profile:
     """Read a note as production does, and sum up what the model may get wrong in it."""
-    sentences = [tokens for start, end in split_sentences(text) if (tokens := tokenize(text, start, end))]
+    sentences = segment(text)
     if not sentences:
         return Profile(np.empty(0, dtype=np.uint64), np.empty(0), 0, 0.0, 0.0)
     words = [[text[token.start : token.end] for token in sentence] for sentence in sentences]

@@ -66,10 +66,6 @@ class TokenTagger:
 
 def segmented(text: str) -> list[list[tuple[int, int]]]:
     """Return the offsets of the tokens of a text, by sentence, as the project segments it."""
-    from stages.prepare.segmentation import split_sentences, tokenize
+    from stages.prepare.segmentation import segment
 
-    return [
-        [(token.start, token.end) for token in tokens]
-        for start, end in split_sentences(text)
-        if (tokens := tokenize(text, start, end))
-    ]
+    return [[(token.start, token.end) for token in tokens] for tokens in segment(text)]

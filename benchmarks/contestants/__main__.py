@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.contestants import CONTESTANTS, OURS, Contestant, contestant
 from benchmarks.task import Note, Task, token_count
 from benchmarks.timing import cpu_seconds, peak_memory_mb, rate
+from stages.common.command import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,12 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("input", type=Path, help="the task, as `benchmarks.task` writes it")
     parser.add_argument("folder", type=Path, help="of the model")
     parser.add_argument("out", type=Path, help="JSON to write")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with threadpool_limits(limits=1):
-        measured = STEPS[given.step](given.name, given.input, given.folder)
+        return run_command("benchmarks.contestants", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    measured = STEPS[options.step](options.name, options.input, options.folder)
     measured["peak_memory_mb"] = peak_memory_mb()
-    given.out.write_text(json.dumps(measured, ensure_ascii=False), encoding="utf-8")
-    return 0
+    options.out.write_text(json.dumps(measured, ensure_ascii=False), encoding="utf-8")
 
 
 def learned(name: str, given: Path, folder: Path) -> dict[str, Any]:

@@ -77,11 +77,11 @@ def paired_difference(
     counts = paired_counts(old, new, label=label)
     generator = np.random.default_rng(seed)
     drawn = _resampled(np.hstack(counts), metric, resamples, generator)
-    found = _difference(counts, metric, drawn[:, 1] - drawn[:, 0])
+    difference = _difference(counts, metric, drawn[:, 1] - drawn[:, 0])
     reach = np.quantile(np.abs(_exchanged(counts, metric, resamples, generator)), LEVEL, method="higher")
-    if abs(found.difference) > reach:
-        return found
-    return Difference(found.difference, min(found.low, 0.0), max(found.high, 0.0))
+    if abs(difference.difference) > reach:
+        return difference
+    return Difference(difference.difference, min(difference.low, 0.0), max(difference.high, 0.0))
 
 
 def unpaired_difference(
@@ -166,14 +166,14 @@ def _by_document(table: pd.DataFrame, label: str | None, old: pd.DataFrame, new:
 def _resampled(table: NDArray[np.int64], metric: Metric, resamples: int, generator: np.random.Generator) -> NDArray:
     """Score each run (three columns of `table`) on documents drawn with replacement: one row per resample."""
     size = len(table)
-    found = []
+    scores = []
     step = max(1, _CHUNK // size)
     for start in range(0, resamples, step):
         # How often each document is drawn, as float: the product is then one call of BLAS, and exact.
         drawn = generator.multinomial(size, np.full(size, 1 / size), size=min(step, resamples - start))
         totals = drawn.astype(np.float64) @ table
-        found.append(_score(totals.reshape(len(totals), -1, 3), metric))
-    return np.concatenate(found)
+        scores.append(_score(totals.reshape(len(totals), -1, 3), metric))
+    return np.concatenate(scores)
 
 
 def _exchanged(
@@ -181,13 +181,13 @@ def _exchanged(
 ) -> NDArray[np.float64]:
     """Return the differences when each document is given to either run by the toss of a coin."""
     gain = counts[1] - counts[0]
-    found = []
+    scores = []
     step = max(1, _CHUNK // len(gain))
     for start in range(0, resamples, step):
         coins = generator.integers(2, size=(min(step, resamples - start), len(gain))).astype(np.float64)
         moved = coins @ gain
-        found.append(_score(counts[1].sum(0) - moved, metric) - _score(counts[0].sum(0) + moved, metric))
-    return np.concatenate(found)
+        scores.append(_score(counts[1].sum(0) - moved, metric) - _score(counts[0].sum(0) + moved, metric))
+    return np.concatenate(scores)
 
 
 def _difference(sides: tuple[NDArray, NDArray], metric: Metric, drawn: NDArray) -> Difference:

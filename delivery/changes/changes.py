@@ -174,7 +174,7 @@ def _stale_files(graph: Graph, stale: Mapping[str, str]) -> set[str]:
 
 
 def _data(revision: Revision) -> dict[str, str]:
-    return {path: found for path, found in revision.hashes().items() if path in _DATA}
+    return {path: md5 for path, md5 in revision.hashes().items() if path in _DATA}
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -128,7 +128,7 @@ def net_changes(old: pd.DataFrame | None, new: pd.DataFrame | None) -> Iterator[
         return
     both = old.merge(new, on=["document", "label"], suffixes=("_old", "_new"))
     for label, rows in both.groupby("label", sort=True):
-        found = rows["tp_new"] - rows["tp_old"]
+        hits = rows["tp_new"] - rows["tp_old"]
         alarms = rows["fp_new"] - rows["fp_old"]
-        sums = [int(side.clip(lower=0).sum()) for side in (found, -found, -alarms, alarms)]
+        sums = [int(side.clip(lower=0).sum()) for side in (hits, -hits, -alarms, alarms)]
         yield NetChange(str(label), *sums)

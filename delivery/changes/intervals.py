@@ -17,8 +17,8 @@ def between_intervals(old: tuple[float, float, float], new: tuple[float, float, 
     ----------
     old, new : (estimate, low, high)
 
-    >>> found = between_intervals((0.80, 0.77, 0.83), (0.82, 0.78, 0.86))
-    >>> round(found.low, 4), round(found.high, 4)
+    >>> difference = between_intervals((0.80, 0.77, 0.83), (0.82, 0.78, 0.86))
+    >>> round(difference.low, 4), round(difference.high, 4)
     (-0.03, 0.07)
     """
     difference = new[0] - old[0]
@@ -35,8 +35,8 @@ def between_shares(old: tuple[int, int], new: tuple[int, int]) -> Difference:
     old, new : (passed, cases)
         At least one case each.
 
-    >>> found = between_shares((48, 80), (56, 70))  # Newcombe 1998, table II (a), with sides exchanged
-    >>> round(found.difference, 4), round(found.low, 4), round(found.high, 4)
+    >>> difference = between_shares((48, 80), (56, 70))  # Newcombe 1998, table II (a), with sides exchanged
+    >>> round(difference.difference, 4), round(difference.low, 4), round(difference.high, 4)
     (0.2, 0.0524, 0.3339)
     """
     return between_intervals(_wilson(*old), _wilson(*new))

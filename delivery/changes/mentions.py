@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from delivery.revision.dvc_files import DOCUMENTS, MENTIONS, PREDICTIONS, Stored
+from delivery.revision.dvc_files import DOCUMENTS, MENTIONS, PREDICTIONS, DvcFiles
 
 SPAN = ["document", "start", "end", "label"]
 KINDS = ("won", "lost", "alarm gone", "new alarm")
@@ -33,7 +33,7 @@ class MentionChanges:
         return int(((self.rows["label"] == label) & (self.rows["kind"] == kind)).sum())
 
 
-def mention_changes(old: Stored, new: Stored) -> MentionChanges:
+def mention_changes(old: DvcFiles, new: DvcFiles) -> MentionChanges:
     """Compare the predictions of two revisions, mention by mention.
 
     Raises

@@ -16,15 +16,15 @@ def import_closure(module: str, root: Path) -> set[str]:
     Imports inside functions count, and so do modules named in strings, as ``"stages.train.x:Tagger"``;
     those below ``if TYPE_CHECKING:`` do not, since nothing runs them.
     """
-    found: set[str] = set()
+    files: set[str] = set()
     waiting = _files_of(module, root)
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in files:
+            files.add(path)
             for name in _references(ast.parse((root / path).read_text(encoding="utf-8"))):
-                waiting |= _files_of(name, root) - found
-    return found
+                waiting |= _files_of(name, root) - files
+    return files
 
 
 def _references(tree: ast.AST) -> set[str]:

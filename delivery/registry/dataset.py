@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from delivery.revision.dvc_files import ANNOTATIONS, NotReadableError, Stored
+from delivery.revision.dvc_files import ANNOTATIONS, DvcFiles, NotReadableError
 from delivery.revision.revision import Revision
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _name(revision: Revision) -> str:
     batches = revision.params().get("prepare.batches")
     if not batches:
         try:
-            batches = Stored(revision).batches()
+            batches = DvcFiles(revision).batches()
         except NotReadableError:
             batches = None
     name = ", ".join(map(str, batches or [])) or ANNOTATIONS

@@ -24,9 +24,9 @@ def began_at(experiment: Experiment) -> int | None:
     """
     end = committed_at(experiment.revision)
     executions = _executions(experiment.revision.root)
-    found = [_born_at(path) for path, about in executions if _is_of(about, experiment)]
+    births = [_born_at(path) for path, about in executions if _is_of(about, experiment)]
     # The name may have been used before, and a copied file is younger than its experiment.
-    return max((born for born in found if born is not None and born <= end), default=None)
+    return max((born for born in births if born is not None and born <= end), default=None)
 
 
 def _is_of(about: dict[str, Any], experiment: Experiment) -> bool:

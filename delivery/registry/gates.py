@@ -163,7 +163,7 @@ def _functionality(metrics: Mapping[str, Any], bounds: Bounds) -> Gate:
 _COMPARING = ("test documents", "champion as recorded", "strict F1", "behaviour", "throughput")
 
 
-def not_asked(gates: Sequence[Gate]) -> Iterator[Gate]:
+def not_computed(gates: Sequence[Gate]) -> Iterator[Gate]:
     """Say of the gates that compare two models that they were not asked, since others refuse already.
 
     Parameters

@@ -1,52 +1,187 @@
-"""One writer of the registry at a time, although MLflow has neither locks nor compare-and-set.
+"""One writer at a time on a server of MLflow, which has neither locks nor compare-and-set.
 
-What the server does make unique is the number of a version. A *claim* is a version of a registered model of its
-own; the lowest number that is there holds the registry, the others wait in order. Its holder renews it ("beats")
-while it works, before each write too, and deletes it at the end. A claim that does not beat for `patience` seconds
-*as seen by a waiting process, on that process's own clock* belongs to a process that died, and is deleted by who
-waits: clocks of two machines are never compared. A claim that was deleted cannot be renewed, so that an owner who
-was only asleep stops.
+A *claim* is a run that bears a tag of what is claimed: a commit that is being tracked, or the registry. MLflow shows
+a run that was created to every later search. So a process creates its claim and then looks for others (check after
+write). It works only when it has seen its claim alone: whoever came before would have been seen, and whoever comes
+later sees this one. When two see each other, the one with the larger run id takes its claim back.
+
+A claim beats while its owner lives. One that has been silent for a while, *as seen by a waiting process, on that
+process's own clock*, is dead and is deleted by who waits: clocks of two machines are never compared. MLflow refuses
+every write to a deleted run, so that an owner who was only asleep stops.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from delivery.errors import DeliveryError
-from delivery.registry.server import MODEL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
-CLAIMS = f"{MODEL}-claims"
-PATIENCE = 30.0
-"""Seconds without a beat after which a claim's owner is taken for dead."""
+CLAIMS = "behealthy-claims"
+"""MLflow experiment of the claims on the registry; empty but for the one that is held now."""
 
-_BEAT = "beat"
-_NOWHERE = "s3://no-artifacts/claim"
-"""A version must have a source; nobody reads this one."""
+CLAIMANT, BEAT = "claimant", "beat"
+_SUBJECT, _REGISTRY = "claims", "registry"
 
 
-@dataclass
-class Claim:
-    """A place in the queue; `check` before each write.
+@dataclass(frozen=True)
+class Pace:
+    """Seconds between beats, of silence after which a claim is dead, and between looks at the server."""
+
+    beat: float = 10
+    silence: float = 60
+    look: float = 1
+
+
+@dataclass(kw_only=True)
+class Lease:
+    """The claims on one thing.
 
     Parameters
     ----------
     client : MlflowClient
-    version : int
-    patience : float
+    experiment : str
+        Identifier of the MLflow experiment that has the claims.
+    subject : tuple of str
+        Tag and value that all claims on this thing bear.
+    claimant : str
+        Of which only one at a time is here: an unfinished claim of it is one whose process died.
+    activity : str
+        What the holder is doing, for those who wait.
+    start_time : int, optional
+        That a claim's run has, in milliseconds since 1970.
     """
 
     client: MlflowClient
-    version: int
-    patience: float
-    _done: threading.Event = field(default_factory=threading.Event)
+    experiment: str
+    subject: tuple[str, str]
+    claimant: str
+    activity: str
+    pace: Pace = field(default_factory=Pace)
+    start_time: int | None = None
+
+    def wait_for_turn(
+        self,
+        is_claim: Callable[[Run], bool] = lambda run: True,
+        is_needless: Callable[[list[Run]], bool] = lambda runs: False,
+        limit: float = float("inf"),
+    ) -> str | None:
+        """Return the run that is the claim of this process, when it is the only one.
+
+        Parameters
+        ----------
+        is_claim : callable
+            Whether a run is a claim still, and not what one has become.
+        is_needless : callable
+            Whether nothing is to be done any more, given all runs; then there is no claim and the answer is None.
+        limit : float
+            Seconds to wait.
+
+        Raises
+        ------
+        DeliveryError
+            When the turn does not come in time.
+        """
+        own: str | None = None
+        watch = _Watch(self.pace.silence, self.activity)
+        deadline = time.monotonic() + limit
+        try:
+            while not is_needless(runs := self.runs()):
+                if time.monotonic() > deadline:
+                    raise DeliveryError(f"another process has been {self.activity} for {limit:g} s: run it again later")
+                rivals = [run for run in runs if is_claim(run) and run.info.run_id != own]
+                if self._bury_dead(rivals, watch, is_claim):
+                    continue
+                if not rivals:
+                    if own is not None:
+                        return own
+                    own = self.claim()
+                    continue
+                if own is not None and own > min(run.info.run_id for run in rivals):
+                    self.withdraw(own)
+                    own = None
+                watch.wait(self.pace.look)
+        except BaseException:
+            if own is not None:
+                with suppress(Exception):  # the first error is the one to tell; the claim is taken for dead in time
+                    self.withdraw(own)
+            raise
+        if own is not None:
+            self.withdraw(own)
+        return None
+
+    def runs(self) -> list[Run]:
+        """Return all runs that bear the subject."""
+        name, value = self.subject
+        runs = self.client.search_runs([self.experiment], f"tags.`{name}` = '{value}'", max_results=100)
+        return sorted(runs, key=lambda run: str(run.info.run_id))
+
+    def claim(self) -> str:
+        """Create a claim."""
+        name, value = self.subject
+        tags = {name: value, CLAIMANT: self.claimant, BEAT: "0"}
+        return str(self.client.create_run(self.experiment, start_time=self.start_time, tags=tags).info.run_id)
+
+    def withdraw(self, run_id: str) -> None:
+        """Take a claim back."""
+        self.client.delete_run(run_id)
+
+    def _bury_dead(self, rivals: list[Run], watch: _Watch, is_claim: Callable[[Run], bool]) -> bool:
+        dead = [run for run in rivals if run.data.tags.get(CLAIMANT) == self.claimant or watch.silent(run)]
+        for run in dead:
+            self.bury(run, is_claim)
+        return bool(dead)
+
+    def bury(self, run: Run, is_claim: Callable[[Run], bool]) -> None:
+        """Delete a dead claim, unless its owner came back and finished between the look and the deletion."""
+        run_id = run.info.run_id
+        print(f"removing what a process left that broke off {self.activity} (run {run_id})", file=sys.stderr)
+        with suppress(mlflow_error()):  # somebody else buried it
+            self.client.delete_run(run_id)
+        if not is_claim(self.client.get_run(run_id)):
+            self.client.restore_run(run_id)
+
+    def renew(self, run_id: str, beat: str) -> None:
+        """Say that the owner lives; refused when the claim was deleted."""
+        self.client.set_tag(run_id, BEAT, beat)
+
+    @contextmanager
+    def beating(self, run_id: str) -> Iterator[None]:
+        """Renew a claim, again and again, within the block."""
+        stop = threading.Event()
+
+        def beat() -> None:
+            number = 0
+            while not stop.wait(self.pace.beat):
+                number += 1
+                with suppress(mlflow_error()):  # a beat that is missed is made up by the next one
+                    self.renew(run_id, str(number))
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The registry is this process's; `check` before each write."""
+
+    lease: Lease
+    run_id: str
 
     def check(self) -> None:
         """Renew the claim, and make sure that nobody has taken its owner for dead.
@@ -54,40 +189,19 @@ class Claim:
         Raises
         ------
         DeliveryError
-            When the claim is gone, or the registry does not answer.
+            When the claim is gone, or the server does not answer.
         """
-        from mlflow.exceptions import MlflowException
-
         try:
-            self.beat()
-        except MlflowException as error:
+            self.lease.renew(self.run_id, uuid.uuid4().hex)
+        except mlflow_error() as error:
+            code = getattr(error, "error_code", "")
             raise DeliveryError(
-                f"the turn at the registry is lost ({error.error_code}), another process may write now: run it again"
+                f"the turn at the registry is lost ({code}), another process may write now: run it again"
             ) from error
-
-    def beat(self) -> None:
-        """Renew the claim; a claim that was deleted cannot be."""
-        self.client.set_model_version_tag(CLAIMS, str(self.version), _BEAT, str(time.monotonic()))
-
-    def beat_until_done(self) -> None:
-        """Renew the claim, again and again, until it is given up."""
-        from mlflow.exceptions import MlflowException
-
-        while not self._done.wait(self.patience / 10):
-            with suppress(MlflowException):  # a beat that is missed is made up by the next one
-                self.beat()
-
-    def give_up(self) -> None:
-        """Let the next one in."""
-        from mlflow.exceptions import MlflowException
-
-        self._done.set()
-        with suppress(MlflowException):  # one that cannot be deleted is taken for dead in time
-            self.client.delete_model_version(CLAIMS, str(self.version))
 
 
 @contextmanager
-def claimed(client: MlflowClient, *, patience: float = PATIENCE, limit: float = 600) -> Iterator[Claim]:
+def claimed(client: MlflowClient, *, patience: float = 30, limit: float = 600) -> Iterator[Claim]:
     """Hold the registry for the block.
 
     Parameters
@@ -103,62 +217,61 @@ def claimed(client: MlflowClient, *, patience: float = PATIENCE, limit: float = 
     DeliveryError
         When it is not one's turn in time.
     """
-    claim = Claim(client, _queue_up(client), patience)
-    beats = threading.Thread(target=claim.beat_until_done, daemon=True)
-    beats.start()
+    lease = Lease(
+        client=client,
+        experiment=_experiment_of_claims(client),
+        subject=(_SUBJECT, _REGISTRY),
+        claimant=uuid.uuid4().hex,
+        activity="writing to the registry",
+        pace=Pace(patience / 10, patience, min(0.5, patience / 20)),
+    )
+    run_id = lease.wait_for_turn(limit=limit)
+    assert run_id is not None
     try:
-        _wait(client, claim, limit)
-        yield claim
+        with lease.beating(run_id):
+            yield Claim(lease, run_id)
     finally:
-        claim.give_up()
-        beats.join()
+        with suppress(mlflow_error()):  # one that cannot be deleted is taken for dead in time
+            lease.withdraw(run_id)
 
 
-def _queue_up(client: MlflowClient) -> int:
+def _experiment_of_claims(client: MlflowClient) -> str:
+    experiment = client.get_experiment_by_name(CLAIMS)
+    if experiment is None:
+        with suppress(mlflow_error()):  # somebody else was quicker
+            return str(client.create_experiment(CLAIMS))
+        experiment = client.get_experiment_by_name(CLAIMS)
+    if experiment is None or experiment.lifecycle_stage != "active":
+        raise DeliveryError(f"the experiment {CLAIMS} was deleted on the tracking server: restore it there")
+    return str(experiment.experiment_id)
+
+
+def mlflow_error() -> type[Exception]:
+    """Return the error of MLflow, whose import takes seconds."""
     from mlflow.exceptions import MlflowException
 
-    for attempt in range(20):
-        try:
-            return int(client.create_model_version(CLAIMS, _NOWHERE, tags={_BEAT: "0"}, await_creation_for=0).version)
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                found(client, CLAIMS, "Who writes to the registry now; no models. Leave it alone.")
-            elif attempt > 10:
-                raise
-            time.sleep(0.05 * attempt)  # two processes asked for the same number
-    raise DeliveryError("the registry gives no claim: run it again")
+    return MlflowException
 
 
-def found(client: MlflowClient, name: str, description: str) -> None:
-    """Make a registered model where it is not there yet."""
-    from mlflow.exceptions import MlflowException
+@dataclass
+class _Watch:
+    """How long claims have not changed, by this process's own clock: no two clocks are compared."""
 
-    try:
-        client.create_registered_model(name, description=description)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    silence: float
+    activity: str
+    seen: dict[str, tuple[str | None, float]] = field(default_factory=dict)
+    told: bool = False
 
+    def silent(self, run: Run) -> bool:
+        beat, now = run.data.tags.get(BEAT), time.monotonic()
+        known = self.seen.get(run.info.run_id)
+        if known is None or known[0] != beat:
+            self.seen[run.info.run_id] = (beat, now)
+            return False
+        return now - known[1] > self.silence
 
-def _wait(client: MlflowClient, claim: Claim, limit: float) -> None:
-    """Wait until no lower claim is left; delete those that show no life."""
-    from mlflow.exceptions import MlflowException
-
-    seen: dict[int, tuple[str, float]] = {}
-    started = time.monotonic()
-    while time.monotonic() - started < limit:
-        present = {int(v.version): v.tags.get(_BEAT, "") for v in client.search_model_versions(f"name='{CLAIMS}'")}
-        if claim.version not in present:
-            raise DeliveryError("this process was taken for dead while it waited for the registry: run it again")
-        ahead = {version: beat for version, beat in present.items() if version < claim.version}
-        if not ahead:
-            return
-        now = time.monotonic()
-        for version, beat in ahead.items():
-            if version not in seen or seen[version][0] != beat:
-                seen[version] = beat, now
-            elif now - seen[version][1] > claim.patience:
-                with suppress(MlflowException):  # somebody else was quicker
-                    client.delete_model_version(CLAIMS, str(version))
-        time.sleep(min(0.5, claim.patience / 20))
-    raise DeliveryError(f"another process has held the registry for {limit:.0f} s: see the model {CLAIMS} there")
+    def wait(self, seconds: float) -> None:
+        if not self.told:
+            print(f"waiting: another process is {self.activity}", file=sys.stderr, flush=True)
+            self.told = True
+        time.sleep(seconds)

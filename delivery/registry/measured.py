@@ -24,10 +24,10 @@ def predicted(counts: pd.DataFrame | None) -> int | None:
     """Return how many mentions were predicted, None where the table is none of counts."""
     if counts is None or not {"tp", "fp"} <= set(counts.columns):
         return None
-    found = counts[["tp", "fp"]].to_numpy()
-    if not np.issubdtype(found.dtype, np.integer) or (found < 0).any():
+    marked = counts[["tp", "fp"]].to_numpy()
+    if not np.issubdtype(marked.dtype, np.integer) or (marked < 0).any():
         return None
-    return int(found.sum())
+    return int(marked.sum())
 
 
 def behaviour_table(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

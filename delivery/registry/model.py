@@ -10,16 +10,15 @@ a process that already has one of that name goes on with it instead of the model
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
-from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delivery.errors import DeliveryError
 from delivery.registry.closure import import_closure
+from delivery.revision.hashes import folder_md5
 from stages.common.seal import check_seal
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ MD5 = "models.md5"
 FILES = "files.md5"
 """Tag of a logged model: the same of all its files, code and requirements included."""
 
-SCRIPT = Path(__file__).with_name("served_extractor.py")
+SCRIPT = Path(__file__).with_name("served.py")
 ENTRY = "stages.train.extractor"
 EXAMPLE = ["Known COPD, no asthma. Start tiotropium 18 mcg once daily.", "Feels well."]
 """Invented notes that show how the model is called."""
@@ -95,8 +94,8 @@ def log_extractor(models: Path, *, run_id: str, root: Path = Path()) -> str:
 
 def _ready(client: MlflowClient, experiment: str, run_id: str, digest: str) -> str | None:
     filters = f"source_run_id = '{run_id}' AND tags.`{MD5}` = '{digest}'"
-    found = client.search_logged_models([experiment], filter_string=filters)
-    return min((str(model.model_uri) for model in found if model.status == "READY"), default=None)
+    models = client.search_logged_models([experiment], filter_string=filters)
+    return min((str(model.model_uri) for model in models if model.status == "READY"), default=None)
 
 
 def _save(path: Path, models: Path, root: Path, model: LoggedModel) -> None:
@@ -125,21 +124,6 @@ def _save(path: Path, models: Path, root: Path, model: LoggedModel) -> None:
         )
     for cache in path.rglob("__pycache__"):
         shutil.rmtree(cache)
-
-
-def folder_md5(folder: Path) -> str:
-    """Return the MD5 that DVC gives to a folder: of the sorted list of its files and their MD5."""
-    entries = [
-        {"md5": _md5(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
-        for path in folder.rglob("*")
-        if path.is_file()
-    ]
-    entries.sort(key=lambda entry: entry["relpath"])
-    return f"{_md5(json.dumps(entries).encode())}.dir"
-
-
-def _md5(content: bytes) -> str:
-    return md5(content, usedforsecurity=False).hexdigest()
 
 
 def signature() -> ModelSignature:
@@ -190,8 +174,8 @@ def requirements_of(root: Path) -> list[str]:
         When one of them has no pinned version.
     """
     text = (root / "requirements.txt").read_text(encoding="utf-8")
-    found = re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+)", text, re.MULTILINE)
-    pinned = {name: f"{name}=={version}" for name, version in found}
+    pins = re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+)", text, re.MULTILINE)
+    pinned = {name: f"{name}=={version}" for name, version in pins}
     if missing := sorted(set(LIBRARIES) - pinned.keys()):
         raise DeliveryError(f"requirements.txt pins no {', '.join(missing)}: add it to requirements.in and `make lock`")
     return [pinned[name] for name in LIBRARIES]

@@ -33,15 +33,15 @@ class Plot:
 
 def plots_of(graph: Mapping[str, Any]) -> list[Plot]:
     """Read the plots from the content of `dvc.yaml`; what is not described there by x and y is left out."""
-    found = []
+    plots = []
     for entry in graph.get("plots", []):
         for about in entry.values() if isinstance(entry, Mapping) else []:
             if about and isinstance(about.get("y"), Mapping) and isinstance(about.get("x"), str):
                 for path, columns in about["y"].items():
                     names = [columns] if isinstance(columns, str) else list(columns)
                     words = {key: about[key] for key in ("title", "x_label", "y_label") if key in about}
-                    found.append(Plot(path, about.get("template", "linear"), about["x"], names, **words))
-    return found
+                    plots.append(Plot(path, about.get("template", "linear"), about["x"], names, **words))
+    return plots
 
 
 def draw(plot: Plot, table: pd.DataFrame, path: Path) -> bool:

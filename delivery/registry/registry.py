@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from delivery.errors import DeliveryError
 from delivery.registry.lease import Claim
-from delivery.registry.model import FILES, MD5, folder_md5
+from delivery.registry.model import FILES, MD5
 from delivery.registry.server import MODEL, sqlite_file, tracking_uri
+from delivery.revision.hashes import folder_md5
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -97,7 +98,7 @@ def commit_of(version: ModelVersion) -> str:
     return str(sha)
 
 
-def holder(client: MlflowClient, alias: str) -> ModelVersion | None:
+def version_with_alias(client: MlflowClient, alias: str) -> ModelVersion | None:
     """Return the version that has an alias, None where none has."""
     from mlflow.exceptions import MlflowException
 
@@ -171,6 +172,17 @@ def ledger(client: MlflowClient) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.number)
 
 
+def ensure_registered_model(client: MlflowClient, name: str, description: str) -> None:
+    """Make a registered model where it is not there yet."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, description=description)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
 def append(
     client: MlflowClient,
     claim: Claim,
@@ -210,10 +222,10 @@ def append(
     return entry
 
 
-def crown(client: MlflowClient, claim: Claim, version: ModelVersion) -> None:
+def set_champion(client: MlflowClient, claim: Claim, version: ModelVersion) -> None:
     """Make a version champion; it is no challenger any more."""
     claim.check()
     client.set_registered_model_alias(MODEL, CHAMPION, version.version)
-    challenger = holder(client, CHALLENGER)
+    challenger = version_with_alias(client, CHALLENGER)
     if challenger and challenger.version == version.version:
         client.delete_registered_model_alias(MODEL, CHALLENGER)

@@ -16,23 +16,23 @@ def main() -> None:
     """Answer requests until the input ends."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="FOLDER", help="a logged model")
-    given = parser.parse_args()
+    options = parser.parse_args()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
     import mlflow
 
     # All notes come in one request here, and whatever the graph evaluates is rescored.
     unlimited = {"note_characters": None, "request_characters": None}
-    model = mlflow.pyfunc.load_model(given.model, model_config=unlimited)
+    model = mlflow.pyfunc.load_model(options.model, model_config=unlimited)
     for line in sys.stdin:
         request = json.loads(line)
         started = time.process_time()
         for _ in range(request["repeats"]):
-            found = model.predict(request["texts"])
+            predictions = model.predict(request["texts"])
         seconds = time.process_time() - started
         notes = [
             [[m["start"], m["end"], m["label"], m["confidence"], m["accepted"]] for m in mentions]
-            for mentions in found["mentions"]
+            for mentions in predictions["mentions"]
         ]
         answers.write(json.dumps({"notes": notes, "seconds": seconds}) + "\n")
         answers.flush()

@@ -41,18 +41,19 @@ def numbers(revision: Revision) -> dict[str, float]:
     }
 
 
-def first_screen(found: Mapping[str, float]) -> dict[str, float]:
+def first_screen(values: Mapping[str, float]) -> dict[str, float]:
     """Return those that are metrics of the run."""
-    shown = {name: value for name, value in found.items() if any(fnmatchcase(name, one) for one in FIRST_SCREEN)}
-    return {short: found[name] for short, name in COLUMNS.items() if name in found} | shown
+    names = {name for name in values if any(fnmatchcase(name, pattern) for pattern in FIRST_SCREEN)}
+    short = {short: values[name] for short, name in COLUMNS.items() if name in values}
+    return short | {name: value for name, value in values.items() if name in names}
 
 
-def as_table(found: Mapping[str, float]) -> str:
+def as_table(values: Mapping[str, float]) -> str:
     """Return all of them as CSV.
 
     >>> as_table({"evaluation.calibration.ece": 0.02}).split()
     ['metric,value', 'evaluation.calibration.ece,0.02']
     """
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([("metric", "value"), *found.items()])
+    csv.writer(out, lineterminator="\n").writerows([("metric", "value"), *values.items()])
     return out.getvalue()

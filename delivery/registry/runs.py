@@ -35,11 +35,11 @@ def run_url(revision: Revision) -> str | None:
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             return None
-        found = client.search_runs([experiment.experiment_id], f"tags.`{COMMIT_TAG}` = '{commit}'", max_results=1)
+        runs = client.search_runs([experiment.experiment_id], f"tags.`{COMMIT_TAG}` = '{commit}'", max_results=1)
     except Exception as error:  # whatever the client raises: a report does without the link
         raise DeliveryError(f"the tracking server does not answer ({type(error).__name__})") from error
-    if not found:
+    if not runs:
         return None
     host = server.netloc.rsplit("@", 1)[-1]
-    page = f"/experiments/{experiment.experiment_id}/runs/{found[0].info.run_id}"
+    page = f"/experiments/{experiment.experiment_id}/runs/{runs[0].info.run_id}"
     return urlunsplit((server.scheme, host, f"{server.path.rstrip('/')}/", "", page))

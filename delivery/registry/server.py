@@ -10,17 +10,16 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delivery.errors import DeliveryError
-from delivery.github.job_summary import ends_unread, is_unread
-from delivery.revision.locks import locked
 from delivery.revision.site_cache import use
-from stages.common.command import exit_code
+from stages.common.command import is_unread
 from stages.common.errors import BeHealthyError
+from stages.common.locks import locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,34 +34,33 @@ def tracking_uri(root: Path = Path()) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / 'mlflow.db').resolve()}"
 
 
-def exit_code_of(command: str, work: Callable[[], object]) -> int:
-    """Run a command that talks to the server; return 0, or 2 after printing what is wrong and the remedy."""
+@contextmanager
+def server_session() -> Iterator[None]:
+    """Let a command talk to the server within the block; what the server refuses becomes an error of this room.
 
-    def guarded() -> None:
-        use()
-        try:
-            work()
-            sys.stdout.flush()
-        except BeHealthyError:
-            raise
-        except Exception as error:
-            from mlflow.exceptions import MlflowException  # takes seconds, which an answer without a server need not
-
-            if not isinstance(error, MlflowException | OSError):  # those of requests are OSErrors
-                raise
-            if isinstance(error, BrokenPipeError) and is_unread():
-                raise
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            reason = re.sub(r"\?\S+", "?…", reason)  # signed addresses let in whoever reads them
-            raise DeliveryError(
-                f"{shown(tracking_uri())} did not do it ({reason}): see that the server runs, then run "
-                "the command again; it goes on where it was"
-            ) from error
-
+    Raises
+    ------
+    DeliveryError
+        When the server did not do what was asked of it.
+    """
+    use()
     try:
-        return exit_code(command, guarded)
-    except BrokenPipeError:
-        return ends_unread()
+        yield
+    except BeHealthyError:
+        raise
+    except Exception as error:
+        from mlflow.exceptions import MlflowException  # takes seconds, which an answer without a server need not
+
+        if not isinstance(error, MlflowException | OSError):  # those of requests are OSErrors
+            raise
+        if isinstance(error, BrokenPipeError) and is_unread():
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = re.sub(r"\?\S+", "?…", reason)  # signed addresses let in whoever reads them
+        raise DeliveryError(
+            f"{shown(tracking_uri())} did not do it ({reason}): see that the server runs, then run "
+            "the command again; it goes on where it was"
+        ) from error
 
 
 def connect(root: Path = Path()) -> MlflowClient:
@@ -103,7 +101,7 @@ def connect(root: Path = Path()) -> MlflowClient:
 def _migrating(uri: str) -> AbstractContextManager[None]:
     """Let one process at a time lay out a SQLite file: two at once fail over each other's tables."""
     file = sqlite_file(uri)
-    return locked(file.parent, "opening the file of the runs") if file else nullcontext()
+    return locked(file, "opening the file of the runs") if file else nullcontext()
 
 
 def sqlite_file(uri: str) -> Path | None:

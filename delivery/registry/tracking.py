@@ -16,12 +16,14 @@ import pandas as pd
 
 from delivery.errors import DeliveryError
 from delivery.registry.dataset import dataset_of
-from delivery.registry.drafts import Drafts, Pace, claimant_of
+from delivery.registry.drafts import Drafts, claimant_of
 from delivery.registry.durations import began_at
+from delivery.registry.lease import Pace
 from delivery.registry.model import log_extractor
 from delivery.registry.pictures import draw, plots_of
 from delivery.registry.run_metrics import ALL, as_table, first_screen, numbers
 from delivery.registry.server import EXPERIMENT, sqlite_file, tracking_uri
+from delivery.revision.dvc_files import DvcFiles, NotReadableError, Remote
 from delivery.revision.experiments import (
     Experiment,
     archive,
@@ -31,10 +33,9 @@ from delivery.revision.experiments import (
     has_results,
     subject,
 )
-from delivery.revision.locks import locked
-from delivery.revision.outputs import OutputError, Outputs
 from delivery.revision.revision import DOCUMENT_COUNTS, METRICS, Revision, workspace
 from stages.common.files import write_text
+from stages.common.locks import locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,7 +54,7 @@ _REPORTS = {
 """By report: the copy of its metrics that the stage left beside it, and the metrics themselves."""
 
 
-def track(revision: Revision, *, client: MlflowClient, outputs: Outputs | None = None, pace: Pace | None = None) -> str:
+def track(revision: Revision, *, client: MlflowClient, remote: Remote | None = None, pace: Pace | None = None) -> str:
     """Return the run of a commit, written where there is none.
 
     However often, by however many processes and from however many clones it is called, a commit has
@@ -66,7 +67,7 @@ def track(revision: Revision, *, client: MlflowClient, outputs: Outputs | None =
         A commit with results.
     client : MlflowClient
         From `server.connect`.
-    outputs : Outputs, optional
+    remote : Remote, optional
         Give the same one for several commits, so that a remote that fails is asked once.
     pace : Pace, optional
         How fast another clone's process is taken for dead.
@@ -88,13 +89,13 @@ def track(revision: Revision, *, client: MlflowClient, outputs: Outputs | None =
     if not has_results(revision):
         raise DeliveryError(f"{revision.name} has no metrics/evaluation.json: run `dvc repro` and commit the results")
     folder = common_folder(revision.root)
-    with locked(folder, "tracking runs of this clone"), TemporaryDirectory() as scratch:
+    with locked(folder / "behealthy", "tracking runs of this clone"), TemporaryDirectory() as scratch:
         experiment = experiment_of(client, revision.root)
         time = committed_at(revision)
         named = experiment_named(revision)
         began = began_at(named) if named else None
         drafts = Drafts(client, experiment, revision.sha, claimant_of(folder), time, pace or Pace(), began)
-        content = Content(revision, outputs or Outputs(), Path(scratch))
+        content = Content(revision, DvcFiles(revision, remote=remote or Remote()), Path(scratch))
         with drafts.obtained(content.adds_nothing_to) as (finished, draft):
             if draft is None:
                 assert finished is not None
@@ -118,16 +119,16 @@ def experiment_of(client: MlflowClient, root: Path = Path()) -> str:
     """
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is None:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
         file = sqlite_file(tracking_uri(root))  # beside it, not in whatever folder this process was started
         place = (file.parent / "mlruns").as_uri() if file else None
         with suppress(MlflowException):  # somebody else was quicker
             return str(client.create_experiment(EXPERIMENT, place))
-        found = client.get_experiment_by_name(EXPERIMENT)
-    if found is None or found.lifecycle_stage != "active":
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None or experiment.lifecycle_stage != "active":
         raise DeliveryError(f"the experiment {EXPERIMENT} was deleted on the tracking server: restore it there")
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 @dataclass
@@ -137,13 +138,14 @@ class Content:
     Parameters
     ----------
     revision : Revision
-    outputs : Outputs
+    files : DvcFiles
+        Of the revision.
     scratch : Path
         Empty folder for what is on its way.
     """
 
     revision: Revision
-    outputs: Outputs
+    files: DvcFiles
     scratch: Path
     model_fault: str = field(default="", init=False)
 
@@ -156,8 +158,8 @@ class Content:
         """The model folder out of DVC, None where it cannot be had; `model_fault` says why then."""
         target = self.scratch / "models"
         try:
-            self.outputs.copy(self.revision, "models", target)
-        except OutputError as error:
+            self.files.copy("models", target)
+        except NotReadableError as error:
             self.model_fault = str(error)
             return None
         return target
@@ -230,8 +232,8 @@ class Content:
     def _plots(self, folder: Path) -> None:
         for path in self.revision.hashes():
             if path.startswith("plots/") and path not in _WITH_WORDS:
-                with suppress(OutputError):  # the model's tag says that DVC's files could not be had
-                    self.outputs.copy(self.revision, path, folder / path)
+                with suppress(NotReadableError):  # the model's tag says that DVC's files could not be had
+                    self.files.copy(path, folder / path)
         for plot in plots_of(self.revision.yaml("dvc.yaml") or {}):
             if (folder / plot.path).is_file():
                 table = pd.read_csv(folder / plot.path, keep_default_na=False)
@@ -245,7 +247,7 @@ def is_absent(run: Run) -> bool:
 
 def experiment_named(revision: Revision) -> Experiment | None:
     """Return DVC's experiment that a commit is, None where it is a commit of another kind."""
-    return next((one for one in experiments(revision.root) if one.revision.sha == revision.sha), None)
+    return next((known for known in experiments(revision.root) if known.revision.sha == revision.sha), None)
 
 
 def reports_of(revision: Revision) -> list[str]:
@@ -255,13 +257,13 @@ def reports_of(revision: Revision) -> list[str]:
     beside it that it was made with, and these must be the revision's, from the same inputs.
     """
     here = workspace(revision.root)
-    found = []
+    reports = []
     for report, (stamp, metrics) in _REPORTS.items():
-        made, asked = (_stage_of(metrics, side) for side in (here, revision))
-        same = made is not None and made == asked and here.read(stamp) == revision.read(metrics)
+        present, wanted = (_stage_of(metrics, side) for side in (here, revision))
+        same = present is not None and present == wanted and here.read(stamp) == revision.read(metrics)
         if same and (revision.root / report).exists():
-            found.append(report)
-    return found
+            reports.append(report)
+    return reports
 
 
 def _stage_of(output: str, revision: Revision) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from delivery.changes.bootstrap import Difference, Judgement
-from delivery.revision.dvc_files import NotReadableError, Stored
+from delivery.revision.dvc_files import DvcFiles, NotReadableError
 from stages.common.files import replacing
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def bars_as_text(bars: Sequence[Bar]) -> str:
     return "\n".join(lines)
 
 
-def draw(folder: Path, bars: Sequence[Bar], old: Stored, new: Stored) -> tuple[dict[str, str], str]:
+def draw(folder: Path, bars: Sequence[Bar], old: DvcFiles, new: DvcFiles) -> tuple[dict[str, str], str]:
     """Write the pictures that can be drawn here as PNG.
 
     Returns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from delivery.changes.changes import Changes, MetricChange
 from delivery.rendering.markdown import listed
+from stages.common.wording import counted
 
 _NOTHING = "nothing in the scores against merging"
 
@@ -14,8 +15,8 @@ def headline(changes: Changes) -> str:
         case "gate failed":
             line = f"The gate refused the data ({errors(changes)}): do not merge"
         case "not judged":
-            found = "These results are not of this change" if changes.stale else "There are no results"
-            line = f"{found}: do not merge before `dvc repro`"
+            problem = "These results are not of this change" if changes.stale else "There are no results"
+            line = f"{problem}: do not merge before `dvc repro`"
         case "first result":
             line = f"First result: {_first(changes)}nothing to compare with"
         case "no interval":
@@ -52,15 +53,6 @@ def traded(changes: Changes) -> list[MetricChange]:
 def errors(changes: Changes) -> str:
     """Return how many errors the gate found."""
     return counted(changes.value("validation.errors") or 0, "error")
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "error"), counted(1200, "error")
-    ('1 error', '1,200 errors')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _advice(changes: Changes) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from delivery.changes.changes import Changes
 from delivery.changes.metrics import HEADLINE, MetricChange, is_number
-from delivery.rendering.headline import counted
 from delivery.rendering.markdown import details
 from delivery.rendering.tables import metric_table
+from stages.common.wording import counted
 
 _DECIDING = (HEADLINE, "evaluation.strict.micro.precision", "evaluation.strict.micro.recall")
 """With the F1 of each label: what has a paired interval, and so can decide."""

@@ -11,15 +11,14 @@ from delivery.changes.changes import Changes, MetricChange
 from delivery.changes.directions import NO_CASES
 from delivery.changes.mentions import KINDS, MentionChanges
 from delivery.rendering.figures import Bar, bars_as_text
-from delivery.rendering.headline import counted, headline, tally
+from delivery.rendering.headline import headline, tally
 from delivery.rendering.markdown import GITHUB_LIMIT, code, details, joined, listed, plain, shortened, table
+from delivery.rendering.posted import MARKER
 from delivery.rendering.scope import compared
 from delivery.rendering.scores import beside_table, deciding_table, other_metrics
 from delivery.rendering.tables import NONE, metric_table, split_rows
 from delivery.rendering.verdict import notes, verdict_line
-
-MARKER = "<!-- behealthy-report -->"
-"""First line: by it the one comment of a pull request is found and replaced."""
+from stages.common.wording import counted
 
 _NO_DIFFERENCE = Difference(0.0, 0.0, 0.0)
 _FEW = 3
@@ -162,7 +161,7 @@ def _data(report: Report) -> str:
     parts = []
     if report.batches:
         old, new = report.batches
-        added, gone = ([name for name in one if name not in other] for one, other in ((new, old), (old, new)))
+        added, gone = ([name for name in names if name not in others] for names, others in ((new, old), (old, new)))
         parts.append(f"Batches: {len(new):,}; new: {listed(added)}; gone: {listed(gone)}.")
     if rows:
         columns = ["split", "", "old", "new", "share old", "share new"]
@@ -173,15 +172,15 @@ def _data(report: Report) -> str:
 
 
 def _mentions(report: Report) -> str:
-    changes, found = report.changes, report.mentions
+    changes, mentions = report.changes, report.mentions
     if changes.outcome in ("gate failed", "not judged"):
         return ""
-    if changes.outcome == "unchanged" and (found is None or found.rows.empty):
+    if changes.outcome == "unchanged" and (mentions is None or mentions.rows.empty):
         return ""
-    if found is not None:
+    if mentions is not None:
         scored = [change.name.split(".")[-2] for change in changes.labels]
-        labels = list(dict.fromkeys([*scored, *sorted(set(found.rows["label"]))]))
-        rows = [[code(label), *(f"{found.count(label, kind):,}" for kind in KINDS)] for label in labels]
+        labels = list(dict.fromkeys([*scored, *sorted(set(mentions.rows["label"]))]))
+        rows = [[code(label), *(f"{mentions.count(label, kind):,}" for kind in KINDS)] for label in labels]
         body = "Mention by mention, on the common test documents."
     elif changes.mentions:
         rows = [
@@ -192,14 +191,14 @@ def _mentions(report: Report) -> str:
     else:
         return ""
     body += "\n\n" + table(["label", *KINDS], rows[:_MOST_ROWS], right=[1, 2, 3, 4])
-    if found is not None and report.examples:
-        body += _examples(found)
+    if mentions is not None and report.examples:
+        body += _examples(mentions)
     return details("Mentions won and lost", body)
 
 
-def _examples(found: MentionChanges) -> str:
+def _examples(mentions: MentionChanges) -> str:
     parts = []
-    for kind, rows in found.rows.groupby("kind", sort=False):
+    for kind, rows in mentions.rows.groupby("kind", sort=False):
         cells = [
             [
                 code(row.label),

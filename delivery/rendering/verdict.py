@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from delivery.changes.changes import HEADLINE, Changes, Outcome
-from delivery.rendering.headline import counted, errors, traded
+from delivery.rendering.headline import errors, traded
 from delivery.rendering.markdown import code, listed
 from delivery.rendering.tables import interval_text, number_text, values_text
+from stages.common.wording import counted
 
 _WORDS: Mapping[Outcome, str] = {
     "gate failed": "Gate failed",
@@ -57,8 +58,8 @@ def _compared(changes: Changes) -> str:
     assert headline.difference is not None
     interval = f"{headline.difference.difference:+.4f}, 95% {interval_text(headline.difference)}"
     if headline.method == "unpaired documents":
-        those = "documents without a common name" if _are_same_annotations(changes) else "other documents"
-        return f": strict F1 {values_text(headline)} on {those} ({interval}).{worse}"
+        documents = "documents without a common name" if _are_same_annotations(changes) else "other documents"
+        return f": strict F1 {values_text(headline)} on {documents} ({interval}).{worse}"
     if _is_over_all(changes):
         return f": strict F1 {values_text(headline)} ({interval}).{worse}"
     common = interval

@@ -38,12 +38,12 @@ def experiments(root: Path = Path()) -> list[Experiment]:
     Those that wait in the queue, run, or failed have no commit yet and are not among them.
     """
     listed = _lines(root, "for-each-ref", "--sort=committerdate", "--format=%(objectname) %(refname)", "refs/exps")
-    found = []
+    finished = []
     for line in listed:
         sha, ref = line.split(" ", 1)
         if match := _EXPERIMENT.fullmatch(ref):
-            found.append(Experiment(Revision(root, sha, match[3]), match[1] + match[2]))
-    return found
+            finished.append(Experiment(Revision(root, sha, match[3]), match[1] + match[2]))
+    return finished
 
 
 def commits(root: Path = Path(), *, branches: bool = False) -> list[Revision]:
@@ -61,9 +61,9 @@ def find(name: str, root: Path = Path()) -> Revision:
     DeliveryError
         When there is none, or when experiments of several baselines have this name.
     """
-    named = [one.revision for one in experiments(root) if one.revision.name == name]
+    named = [known.revision for known in experiments(root) if known.revision.name == name]
     if len(named) > 1:
-        shown = ", ".join(one.sha[:10] for one in named if one.sha)
+        shown = ", ".join(revision.sha[:10] for revision in named if revision.sha)
         raise DeliveryError(f"{len(named)} experiments are called {name}: give the commit of one of them ({shown})")
     return named[0] if named else resolve(name, root)
 

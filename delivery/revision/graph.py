@@ -7,14 +7,14 @@ are known to belong to the code, data and parameters that lie beside them, witho
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import md5
+from pathlib import Path
 from typing import Any
 
-from delivery.errors import DeliveryError
-from delivery.revision.revision import Revision
+from delivery.errors import DeliveryError, DeliveryRefusedError
+from delivery.revision.hashes import content_md5, listing_md5
+from delivery.revision.revision import Revision, workspace
 
 _NOTHING: Mapping[str, Any] = {}
 _SIDES = ("deps", "outs", "metrics", "plots")
@@ -64,7 +64,7 @@ class Graph:
             Reason by stage; empty when all results are fresh.
         """
         makers = self.makers()
-        found: dict[str, str] = {}
+        reasons: dict[str, str] = {}
 
         def look(name: str) -> None:
             sources = {path: makers[path] for path in _paths(self.wanted[name], "deps") if path in makers}
@@ -72,17 +72,17 @@ class Graph:
                 if source not in seen:
                     seen.add(source)
                     look(source)
-            late = (f"reads {path} of {source}, out of date" for path, source in sources.items() if source in found)
+            late = (f"reads {path} of {source}, out of date" for path, source in sources.items() if source in reasons)
             reason = next(late, None) or next(self._changes(name), None)
             if reason:
-                found[name] = reason
+                reasons[name] = reason
 
         seen: set[str] = set()
         for name in self.wanted:
             if name not in seen:
                 seen.add(name)
                 look(name)
-        return {name: found[name] for name in self.wanted if name in found}
+        return {name: reasons[name] for name in self.wanted if name in reasons}
 
     def makers(self) -> dict[str, str]:
         """Return the stage that writes each output."""
@@ -95,7 +95,7 @@ class Graph:
             return
         if lock["cmd"] != stage.get("cmd"):
             yield "its command changed"
-        read, written = (_locked(lock, side) for side in ("deps", "outs"))
+        read, written = (_hashes_of(lock, side) for side in ("deps", "outs"))
         for path in _paths(stage, "deps"):
             if path not in read or self._hash(path) != read[path]:
                 yield f"{path} changed"
@@ -115,23 +115,37 @@ class Graph:
             return self._described[path]
         maker = self.makers().get(path)
         if maker and _outputs(self.wanted[maker])[path]:
-            return _locked(self.ran.get(maker, _NOTHING), "outs").get(path)
+            return _hashes_of(self.ran.get(maker, _NOTHING), "outs").get(path)
         return self._hash_in_git(path)
 
     def _hash_in_git(self, path: str) -> str | None:
         if path not in self._known:
             content = self.revision.read(path)
-            self._known[path] = _md5(content) if content is not None else self._hash_of_folder(path)
+            self._known[path] = content_md5(content) if content is not None else self._hash_of_folder(path)
         return self._known[path]
 
     def _hash_of_folder(self, folder: str) -> str | None:
         files = self.revision.files(folder)
-        entries = [
-            {"md5": _md5(content), "relpath": file.removeprefix(f"{folder}/")}
-            for file, content in zip(files, self.revision.contents(files), strict=True)
-        ]
-        # As dvc_data.hashfile.tree.Tree.as_bytes writes it.
-        return f"{_md5(json.dumps(entries, sort_keys=True).encode())}.dir" if entries else None
+        contents = zip(files, self.revision.contents(files), strict=True)
+        hashes = {file.removeprefix(f"{folder}/"): content_md5(content) for file, content in contents}
+        return listing_md5(hashes) if hashes else None
+
+
+def refuse_stale(root: Path = Path()) -> None:
+    """Compare `dvc.lock` with code, parameters and `.dvc` files; needs no data and no remote.
+
+    Raises
+    ------
+    DeliveryRefusedError
+        When a stage would run, and why.
+    """
+    stale = Graph.of(workspace(root)).stale()
+    if stale:
+        stage, reason = next(iter(stale.items()))
+        raise DeliveryRefusedError(
+            f"dvc.lock does not hold for what lies beside it (stage {stage}: {reason}): run `dvc repro`,"
+            " or let the workflow `reproduce` do it, and commit dvc.lock and metrics/"
+        )
 
 
 def _stages(revision: Revision, name: str) -> Mapping[str, Any]:
@@ -151,7 +165,7 @@ def _is_listed(entries: Any) -> bool:
     )
 
 
-def _locked(lock: Mapping[str, Any], side: str) -> dict[str, str]:
+def _hashes_of(lock: Mapping[str, Any], side: str) -> dict[str, str]:
     return {entry["path"]: entry["md5"] for entry in lock.get(side, ())}
 
 
@@ -161,20 +175,16 @@ def _paths(stage: Mapping[str, Any], side: str) -> list[str]:
 
 def _outputs(stage: Mapping[str, Any]) -> dict[str, bool]:
     """Return the outputs of a stage, and whether DVC's cache keeps them (otherwise git does)."""
-    found = {}
+    outputs = {}
     for side in ("outs", "metrics", "plots"):
         for entry in stage.get(side, ()):
             path, options = (entry, _NOTHING) if isinstance(entry, str) else next(iter(entry.items()))
-            found[path] = options.get("cache", True)
-    return found
+            outputs[path] = options.get("cache", True)
+    return outputs
 
 
 def _at(nested: Mapping[str, Any], key: str) -> Any:
-    found: Any = nested
+    value: Any = nested
     for part in key.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
-
-
-def _md5(content: bytes) -> str:
-    return md5(content, usedforsecurity=False).hexdigest()
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryRefusedError
+from stages.common.files import parse_yaml
 
 T = TypeVar("T", bound="_Strict")
 DEEPEST = 20
@@ -69,7 +70,7 @@ def read_lock(content: bytes) -> Lock:
 
     Raises
     ------
-    DeliveryError
+    DeliveryRefusedError
         When it is no YAML, or holds anything that DVC does not write there.
     """
     return _read(Lock, content, "dvc.lock")
@@ -80,13 +81,13 @@ def read_described(content: bytes, path: str) -> Described:
 
     Raises
     ------
-    DeliveryError
+    DeliveryRefusedError
         When it is no YAML, describes something else, or holds more, as a command to run.
     """
     described = _read(Described, content, path)
     name = path.rsplit("/", 1)[-1].removesuffix(".dvc")
     if described.outs[0].path != name:
-        raise DeliveryError(f"{path} describes something else than {name}: make it with `dvc add`")
+        raise DeliveryRefusedError(f"{path} describes something else than {name}: make it with `dvc add`")
     return described
 
 
@@ -94,10 +95,12 @@ def _read(kind: type[T], content: bytes, name: str) -> T:
     try:
         text = content.decode("utf-8")
         if strange := _strange(text):
-            raise DeliveryError(f"{name} is not as DVC writes it (it {strange}): make it with `dvc repro`")
-        return kind.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))
-    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
-        raise DeliveryError(f"{name} is not as DVC writes it ({_fault(error)}): make it with `dvc repro`") from None
+            raise DeliveryRefusedError(f"{name} is not as DVC writes it (it {strange}): make it with `dvc repro`")
+        return kind.model_validate(parse_yaml(text, yaml.CSafeLoader))
+    except (yaml.YAMLError, ValueError) as error:
+        raise DeliveryRefusedError(
+            f"{name} is not as DVC writes it ({_fault(error)}): make it with `dvc repro`"
+        ) from None
 
 
 def _strange(text: str) -> str | None:
@@ -122,4 +125,4 @@ def _fault(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_input=False)[0]
         return f"{'.'.join(str(part)[:60] for part in first['loc']) or 'the file'}: {first['type']}"
-    return type(error).__name__
+    return type(error.__cause__ or error).__name__

@@ -47,9 +47,9 @@ def end(pid: int) -> None:
     """Kill a process and all that it started."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
+        for running in (process, *process.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
-                one.kill()
+                running.kill()
 
 
 class _DiskWatch:

@@ -70,16 +70,16 @@ class Revision:
         """Return many files of this revision in one go; all of them must be there."""
         if self.sha is None:
             return [(self.root / path).read_bytes() for path in paths]
-        asked = "".join(f"{self.sha}:{path}\n" for path in paths).encode()
-        stream = BytesIO(local(self.root, "cat-file", "--batch", given=asked).stdout)
-        found = []
+        request = "".join(f"{self.sha}:{path}\n" for path in paths).encode()
+        stream = BytesIO(local(self.root, "cat-file", "--batch", given=request).stdout)
+        contents = []
         for path in paths:
             kind, size = stream.readline().split()[-2:]
             if kind != b"blob":
                 raise DeliveryError(f"{path} at {self.name} is no file")
-            found.append(stream.read(int(size)))
+            contents.append(stream.read(int(size)))
             stream.read(1)  # the newline after each
-        return found
+        return contents
 
     def json(self, path: str) -> Any:
         """Return a JSON file of this revision, None where there is none.
@@ -120,8 +120,8 @@ class Revision:
 
         Metrics that the revision does not have are absent.
         """
-        found = {Path(path).stem: self.json(path) for path in METRICS}
-        return flat({name: content for name, content in found.items() if content is not None})
+        metrics = {Path(path).stem: self.json(path) for path in METRICS}
+        return flat({name: content for name, content in metrics.items() if content is not None})
 
     def document_counts(self) -> pd.DataFrame | None:
         """Return ``document, label, tp, fp, fn`` of the test documents, None where there are none."""
@@ -136,8 +136,8 @@ class Revision:
             for stage in lock.get("stages", {}).values()
             for entry in [*stage.get("deps", []), *stage.get("outs", [])]
         ]
-        found = {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}
-        return dict(sorted((found | self.described()).items()))
+        hashes = {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}
+        return dict(sorted((hashes | self.described()).items()))
 
     def described(self) -> dict[str, str]:
         """Return the MD5 of what the `.dvc` files describe."""
@@ -177,7 +177,7 @@ def resolve(name: str, root: Path = Path()) -> Revision:
     )
 
 
-def common_ancestor(one: Revision, other: Revision) -> Revision:
+def common_ancestor(revision: Revision, other: Revision) -> Revision:
     """Return the commit from which two revisions went apart.
 
     Raises
@@ -185,14 +185,14 @@ def common_ancestor(one: Revision, other: Revision) -> Revision:
     DeliveryError
         When git knows none, as in a shallow clone.
     """
-    result = local(one.root, "merge-base", one.sha or "HEAD", other.sha or "HEAD")
+    result = local(revision.root, "merge-base", revision.sha or "HEAD", other.sha or "HEAD")
     if result.returncode != 0:
         raise DeliveryError(
-            f"git knows no common ancestor of {one.name} and {other.name}: fetch the whole history "
+            f"git knows no common ancestor of {revision.name} and {other.name}: fetch the whole history "
             "(git fetch --unshallow; fetch-depth: 0 in a workflow)"
         )
     sha = result.stdout.decode().strip()
-    return one if one.sha == sha else Revision(one.root, sha, sha[:7])
+    return revision if revision.sha == sha else Revision(revision.root, sha, sha[:7])
 
 
 def commits_missing(old: Revision, new: Revision) -> int:

@@ -8,15 +8,15 @@ so to every later `dvc`, and the environment to what a command of this room star
 
 from __future__ import annotations
 
-import argparse
 import os
 import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from stages.common.command import exit_code
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.errors import BeHealthyError
 
 VARIABLE = "DVC_SITE_CACHE_DIR"
@@ -33,9 +33,8 @@ class SiteCacheError(BeHealthyError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 when plain `dvc` is safe here, 2 when a person has to decide."""
-    parser = argparse.ArgumentParser(prog="python -m delivery.revision.site_cache", description=__doc__)
-    parser.parse_args(arguments)
-    return exit_code("site_cache", settle)
+    parse_no_arguments("delivery.revision.site_cache", __doc__, arguments)
+    return run_command("site_cache", settle)
 
 
 def settle(root: Path = Path()) -> None:
@@ -74,6 +73,13 @@ def use(root: Path = Path()) -> Path | None:
     _close(folder)
     os.environ[VARIABLE] = str(folder)
     return folder
+
+
+@contextmanager
+def private_site_cache(root: Path = Path()) -> Iterator[None]:
+    """Do as `use` does before the block: every command of this room that lets DVC work runs within it."""
+    use(root)
+    yield
 
 
 def _configured(root: Path) -> Path | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.text import Text
 
 from production.explain.explanation import Balance, ExplainedSpan, Share, explain
 from stages.common.colours import colours_of
+from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
 from stages.common.pages import render
@@ -168,7 +169,7 @@ def _part(name: str, span: ExplainedSpan, balance: Balance, top: int) -> dict[st
     }
 
 
-def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m production.explain", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("text", nargs="?", help="the text; without it and --file, it is read from standard input")
@@ -177,15 +178,15 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--candidates", action="store_true", help="also show spans that were considered, not chosen")
     parser.add_argument("--top", type=int, default=5, help="attributes for and against (default: 5)")
     parser.add_argument("--models", type=Path, default=MODELS, help="model folder (default: models)")
-    chosen = parser.parse_args(arguments)
-    if chosen.text is not None and chosen.file is not None:
+    options = parser.parse_args(arguments)
+    if options.text is not None and options.file is not None:
         parser.error("give the text or --file, not both")
-    if chosen.top < 1:
+    if options.top < 1:
         parser.error("--top must be at least 1")
-    return chosen
+    return options
 
 
-def read_input(chosen: argparse.Namespace) -> str:
+def read_input(options: argparse.Namespace) -> str:
     """Return the text from the argument, the file or standard input.
 
     Raises
@@ -193,12 +194,12 @@ def read_input(chosen: argparse.Namespace) -> str:
     BeHealthyError
         When there is none, or it is not UTF-8.
     """
-    where = str(chosen.file or "standard input")
+    where = str(options.file or "standard input")
     try:
-        if chosen.text is not None:
-            text = str(chosen.text)
-        elif chosen.file is not None:
-            text = chosen.file.read_bytes().decode("utf-8-sig")
+        if options.text is not None:
+            text = str(options.text)
+        elif options.file is not None:
+            text = options.file.read_bytes().decode("utf-8-sig")
         elif sys.stdin.isatty():
             raise BeHealthyError("no text: give it as the argument, with --file, or through a pipe")
         else:
@@ -214,32 +215,20 @@ def read_input(chosen: argparse.Namespace) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    chosen = options(arguments)
-    try:
-        text = printable(read_input(chosen))
-        extractor = load_extractor(chosen.models)
-        spans, suggestions = explain(extractor, text), extractor.extract(text).suggestions
-        if chosen.html:
-            page = page_of(
-                text, spans, suggestions, top=chosen.top, candidates=chosen.candidates, labels=extractor.labels
-            )
-            write_text(chosen.html, page)
-            print(f"explain: wrote {chosen.html}")
-        else:
-            console = Console(highlight=False, markup=False)
-            show(
-                text,
-                spans,
-                suggestions,
-                console,
-                top=chosen.top,
-                candidates=chosen.candidates,
-                labels=extractor.labels,
-            )
-    except (BeHealthyError, OSError) as error:
-        print(f"explain: {error}", file=sys.stderr)
-        return 2
-    return 0
+    options = parse(arguments)
+    return run_command("explain", lambda: _explain(options))
+
+
+def _explain(options: argparse.Namespace) -> None:
+    text = printable(read_input(options))
+    extractor = load_extractor(options.models)
+    spans, suggestions = explain(extractor, text), extractor.extract(text).suggestions
+    shown = {"top": options.top, "candidates": options.candidates, "labels": extractor.labels}
+    if options.html:
+        write_text(options.html, page_of(text, spans, suggestions, **shown))
+        print(f"explain: wrote {options.html}")
+    else:
+        show(text, spans, suggestions, Console(highlight=False, markup=False), **shown)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from stages.evaluate.importance import members_of, readable
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.parts import Sentences
 from stages.featurize.attributes.tokens import SparseTokens
-from stages.prepare.segmentation import split_sentences, tokenize
+from stages.prepare.segmentation import segment
 from stages.train.extractor import Extractor
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.judged import LogOdds
@@ -117,7 +117,7 @@ def explain(extractor: Extractor, text: str) -> list[ExplainedSpan]:
     list of ExplainedSpan
         In order of their offsets. Those without a verdict are exactly what `Extractor.extract` finds.
     """
-    sentences = [sentence for start, end in split_sentences(text) if (sentence := tokenize(text, start, end))]
+    sentences = segment(text)
     if not sentences:
         return []
     words = [[text[token.start : token.end] for token in sentence] for sentence in sentences]

@@ -28,8 +28,10 @@ from production.record.params import load_params
 from production.record.question import EXACT, Answer, answer
 from production.record.table import PAST_CHANCE, RECORD, build_record, read_record
 from production.record.work_tree import refuse_shared
+from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import rounded, write_table
+from stages.common.wording import counted
 from stages.train.extractor import MODEL_FILE, load_extractor
 
 MODELS = Path("models")
@@ -38,7 +40,7 @@ _EVIDENCE_SHOWN = 3
 _PLAIN_WIDTH = 160
 
 
-def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m production.record", description=(__doc__ or "").split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -58,11 +60,11 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     ask.set_defaults(run=run_ask)
     for command in (build, ask):
         command.add_argument("--models", type=Path, default=MODELS, help=f"model folder (default: {MODELS})")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     for name in ("examples", "top"):
-        if getattr(chosen, name, 1) < 1:
+        if getattr(options, name, 1) < 1:
             parser.error(f"--{name} must be at least 1")
-    return chosen
+    return options
 
 
 def sides_of(labels: Sequence[str]) -> Sides:
@@ -83,34 +85,34 @@ def sides_of(labels: Sequence[str]) -> Sides:
     return Sides(named.disease, named.treatment)
 
 
-def run_build(chosen: argparse.Namespace) -> int:
+def run_build(options: argparse.Namespace) -> int:
     """Build a record."""
-    refuse_shared(chosen.to)
-    notes = read_notes(chosen.notes, chosen.format)
-    extractor = load_extractor(chosen.models)
+    refuse_shared(options.to)
+    notes = read_notes(options.notes, options.format)
+    extractor = load_extractor(options.models)
     sides = sides_of(extractor.labels)
-    record = build_record(notes, extractor, examples=chosen.examples, with_text=chosen.with_text, sides=sides)
-    write_table(chosen.to, record, RECORD)
-    counted = record[record["notes"] > 0]
+    record = build_record(notes, extractor, examples=options.examples, with_text=options.with_text, sides=sides)
+    write_table(options.to, record, RECORD)
+    rows = record[record["notes"] > 0]
     print(
-        f"record: {len(notes)} notes, {counted['disease_id'].nunique()} diseases beside"
-        f" {counted['treatment_id'].nunique()} treatments in {len(counted)} pairs"
-        f" ({len(record) - len(counted)} more only negated or of relatives): {chosen.to}"
+        f"record: {counted(len(notes), 'note')}, {counted(rows['disease_id'].nunique(), 'disease')} beside"
+        f" {counted(rows['treatment_id'].nunique(), 'treatment')} in {counted(len(rows), 'pair')}"
+        f" ({len(record) - len(rows)} more only negated or of relatives): {options.to}"
     )
     return 0
 
 
-def run_ask(chosen: argparse.Namespace) -> int:
+def run_ask(options: argparse.Namespace) -> int:
     """Answer a question."""
-    record = read_record(chosen.record)
-    extractor = load_extractor(chosen.models) if (chosen.models / MODEL_FILE).is_file() else None
+    record = read_record(options.record)
+    extractor = load_extractor(options.models) if (options.models / MODEL_FILE).is_file() else None
     sides = sides_of(extractor.labels) if extractor else SIDES
-    found = answer(chosen.question, record, extractor, sides)
-    rows = found.rows if chosen.all else found.past_chance()
-    if chosen.json:
-        print(json.dumps(rounded(as_json(chosen.question, found, rows, chosen.top)), ensure_ascii=False, indent=2))
+    found = answer(options.question, record, extractor, sides)
+    rows = found.rows if options.all else found.past_chance()
+    if options.json:
+        print(json.dumps(rounded(as_json(options.question, found, rows, options.top)), ensure_ascii=False, indent=2))
     else:
-        show(found, rows, chosen.top, Console(highlight=False, markup=False))
+        show(found, rows, options.top, Console(highlight=False, markup=False))
     return 0 if len(rows) else 1
 
 
@@ -126,21 +128,17 @@ def show(found: Answer, rows: pd.DataFrame, top: int, console: Console) -> None:
     console.print(Text(f"{found.asked}: {taken}" + ("" if found.how == EXACT else f"; {found.how}")), soft_wrap=True)
     if len(rows):
         console.print(_table(found, rows, top))
-        rest = f"{_pairs(len(rows) - top)} more with a larger --top. " if len(rows) > top else ""
+        rest = f"{counted(len(rows) - top, 'pair')} more with a larger --top. " if len(rows) > top else ""
         strength = f"Strength: log-likelihood ratio over notes, {PAST_CHANCE} is past chance at 0.1%."
         console.print(f"{rest}{strength}", style="dim")
         console.print("Standing together in notes is no proof that a treatment works.", style="dim")
     if hidden := len(found.rows) - len(rows):
-        weak = f"{_pairs(hidden)} hidden: not past chance (strength below {PAST_CHANCE}); --all shows them"
+        weak = f"{counted(hidden, 'pair')} hidden: not past chance (strength below {PAST_CHANCE}); --all shows them"
         console.print(weak, style="dim")
     if found.flagged:
-        console.print(f"{_pairs(found.flagged)} only negated or of relatives, and not shown", style="dim")
+        console.print(f"{counted(found.flagged, 'pair')} only negated or of relatives, and not shown", style="dim")
     elif not len(found.rows):
         console.print("nothing stands beside it in any note")
-
-
-def _pairs(number: int) -> str:
-    return f"{number:,} pair{'' if number == 1 else 's'}"
 
 
 def _table(found: Answer, shown: pd.DataFrame, top: int) -> Table:
@@ -193,12 +191,8 @@ def as_json(question: str, found: Answer, chosen: pd.DataFrame, top: int) -> dic
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    chosen = options(arguments)
-    try:
-        return int(chosen.run(chosen))
-    except (BeHealthyError, OSError) as error:
-        print(f"record: {error}", file=sys.stderr)
-        return 2
+    options = parse(arguments)
+    return run_command("record", lambda: int(options.run(options)))
 
 
 if __name__ == "__main__":

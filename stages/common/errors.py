@@ -1,12 +1,27 @@
-"""Errors that say where the fault is and what to do about it."""
+"""Errors that say where the fault is and what to do about it, and with which code a command ends on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 
 class BeHealthyError(Exception):
-    """Base of every error that a user can mend; printed without a traceback."""
+    """Base of every error that a user can mend; printed without a traceback.
+
+    Attributes
+    ----------
+    exit_code : int
+        Of a command that ends on it: 2, something prevented what was asked. See `stages.common.command`.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+
+class RefusedError(BeHealthyError):
+    """What was asked was judged, and the answer is no."""
+
+    exit_code = 1
 
 
 class ParameterError(BeHealthyError):
@@ -14,12 +29,12 @@ class ParameterError(BeHealthyError):
 
 
 class GateError(BeHealthyError):
-    """The data did not pass the gate, or the gate could not be computed."""
+    """The gate could not be computed."""
 
 
 @dataclass
-class AnnotationError(BeHealthyError):
-    """An annotation batch that cannot be read as it stands.
+class AnnotationError(RefusedError):
+    """An annotation batch that cannot be taken as it stands.
 
     Parameters
     ----------
@@ -59,3 +74,10 @@ class AnnotationError(BeHealthyError):
     def within(self, batch: str) -> AnnotationError:
         """Return the same error with the name of its batch."""
         return replace(self, batch=batch)
+
+
+@dataclass
+class RequestError(AnnotationError):
+    """A batch that was not looked at: it is not there, or cannot have the name or place that was asked for."""
+
+    exit_code: ClassVar[int] = 2

@@ -101,8 +101,8 @@ def write_json(path: Path, data: Any, *, digits: int = 4) -> None:
     write_text(path, text + "\n")
 
 
-def parse_yaml(content: str | bytes) -> Any:
-    """Read YAML.
+def parse_yaml(content: str | bytes, loader: type[yaml.SafeLoader | yaml.CSafeLoader] = yaml.SafeLoader) -> Any:
+    """Read YAML; libyaml's `loader` is ten times as fast and says less exactly where a fault is.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def parse_yaml(content: str | bytes) -> Any:
         the 45th of a month) or are nested too deeply.
     """
     try:
-        return yaml.safe_load(content)
+        return yaml.load(content, Loader=loader)  # noqa: S506 (both are safe)
     except (ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise yaml.YAMLError("a value does not fit its type, or is nested too deeply") from error
 

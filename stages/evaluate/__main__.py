@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.common.command import without_arguments
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
 from stages.common.labels import load_labels
 from stages.common.tables import PREDICTIONS
@@ -62,4 +62,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(without_arguments("stages.evaluate", __doc__, main))
+    parse_no_arguments("stages.evaluate", __doc__)
+    sys.exit(run_command("evaluate", main))

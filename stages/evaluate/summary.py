@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from stages.common.command import without_arguments
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import read_json
 
 
@@ -71,4 +71,5 @@ def _ratios(row: Mapping[str, float]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(without_arguments("stages.evaluate.summary", __doc__, lambda: show_all(Path("metrics"))))
+    parse_no_arguments("stages.evaluate.summary", __doc__)
+    sys.exit(run_command("summary", lambda: show_all(Path("metrics"))))

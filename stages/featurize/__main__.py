@@ -6,8 +6,8 @@ import resource
 import sys
 from pathlib import Path
 
-from stages.common.command import without_arguments
-from stages.common.errors import GateError
+from stages.common.command import parse_no_arguments, run_command
+from stages.common.errors import RefusedError
 from stages.common.files import read_json
 from stages.featurize.learning import learn_attributes
 from stages.featurize.params import load_params
@@ -22,7 +22,7 @@ def main() -> None:
     """Run the stage."""
     params = load_params()
     if read_json(GATE)["passed"] is not True:
-        raise GateError(f"{GATE} says that the data did not pass; nothing is learned from it")
+        raise RefusedError(f"{GATE} says that the data did not pass; nothing is learned from it")
     print("featurize: learning word clusters and attributes from the training split", flush=True)
     extractor = learn_attributes(SplitSentences(PREPARED, "train"), params)
     extractor.save(FEATURES / "extractor")
@@ -39,4 +39,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(without_arguments("stages.featurize", __doc__, main))
+    parse_no_arguments("stages.featurize", __doc__)
+    sys.exit(run_command("featurize", main))

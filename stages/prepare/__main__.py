@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from stages.common.command import without_arguments
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import write_json, write_table
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
 from stages.prepare.batches import load_batches
@@ -29,4 +29,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(without_arguments("stages.prepare", __doc__, main))
+    parse_no_arguments("stages.prepare", __doc__)
+    sys.exit(run_command("prepare", main))

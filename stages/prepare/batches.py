@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.common.documents import Document
-from stages.common.errors import AnnotationError
+from stages.common.errors import AnnotationError, RequestError
 from stages.common.files import parse_yaml, write_text
 from stages.common.labels import load_labels
 from stages.common.pseudonyms import KEY, key_of_content, pseudonym
@@ -221,7 +221,7 @@ def read_mapping(path: Path, labels: Sequence[str] | None = None) -> dict[str, s
         the project does not have.
     """
     if path.is_symlink() or not path.is_file():
-        raise AnnotationError("is missing or not a regular file", "Give a CSV of source_label,label", path.name)
+        raise RequestError("is missing or not a regular file", "Give a CSV of source_label,label", path.name)
     lines = read_lines(File(path.name, path))
     labels = load_labels() if labels is None else labels
     mapping: dict[str, str] = {}

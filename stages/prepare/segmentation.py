@@ -9,7 +9,7 @@ line. Tokens: runs of letters and digits; what clinical text glues together come
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from stages.common.documents import Token
@@ -44,6 +44,22 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     ['Seen by the team.', 'Plan:', '- stop aspirin', '- start 2.5 mg b.d.']
     """
     return [span for start, end in _blocks(text) for span in _sentences_of(text, start, end)]
+
+
+def segment(text: str, bounds: Iterable[tuple[int, int]] | None = None) -> list[list[Token]]:
+    """List the sentences that have a token, each as its tokens.
+
+    Parameters
+    ----------
+    text : str
+    bounds : iterable of (int, int), optional
+        Start and end of each sentence, where they are fixed; by default those of `split_sentences`.
+
+    >>> [len(tokens) for tokens in segment("Seen today. No gout.")]
+    [3, 3]
+    """
+    sentences = split_sentences(text) if bounds is None else bounds
+    return [tokens for start, end in sentences if (tokens := tokenize(text, start, end))]
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,7 @@ import pandas as pd
 from stages.common.documents import METADATA, Document, Mention, Token
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS, empty_columns
 from stages.common.tags import TokenSpan, to_iob2
-from stages.prepare.segmentation import split_sentences, tokenize
+from stages.prepare.segmentation import segment
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,7 @@ def build_tables(placed: Iterable[PlacedDocument]) -> Tables:
     for item in placed:
         name = f"{item.batch}/{item.document.id}"
         _add_document(documents, name, item)
-        sentences = [tokenize(item.document.text, s, e) for s, e in _sentences(item.document)]
-        sentences = [sentence for sentence in sentences if sentence]
+        sentences = segment(item.document.text, item.document.sentences)
         layout = _Layout(sentences)
         spans: list[list[TokenSpan]] = [[] for _ in sentences]
         for mention in item.document.mentions:
@@ -106,10 +105,6 @@ def build_tables(placed: Iterable[PlacedDocument]) -> Tables:
         pd.DataFrame(mentions, columns=MENTIONS.names),
         report,
     )
-
-
-def _sentences(document: Document) -> Sequence[tuple[int, int]]:
-    return split_sentences(document.text) if document.sentences is None else document.sentences
 
 
 class _Layout:

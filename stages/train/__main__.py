@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from stages.common.command import without_arguments
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import write_csv
 from stages.common.labels import load_labels
 from stages.featurize.attributes.extractor import AttributeExtractor
@@ -43,4 +43,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(without_arguments("stages.train", __doc__, main))
+    parse_no_arguments("stages.train", __doc__)
+    sys.exit(run_command("train", main))

@@ -18,7 +18,7 @@ from stages.common.seal import check_seal, sealing
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.parts import Sentences
 from stages.featurize.attributes.tokens import SparseTokens
-from stages.prepare.segmentation import split_sentences, tokenize
+from stages.prepare.segmentation import segment
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance, is_whole
 from stages.train.taggers.tagger import FAMILIES, TaggedSpan, Tagger, family, name_of
 
@@ -122,7 +122,7 @@ class Extractor:
 
     def extract(self, text: str) -> Extraction:
         """Find the mentions of one note."""
-        sentences = [tokens for start, end in split_sentences(text) if (tokens := tokenize(text, start, end))]
+        sentences = segment(text)
         return self.extract_tokens(text, sentences)
 
     def extract_tokens(self, text: str, sentences: list[list[Token]]) -> Extraction:

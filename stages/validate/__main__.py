@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from pathlib import Path
 
-from stages.common.errors import BeHealthyError
+from stages.common.command import DONE, REFUSED, run_command
 from stages.validate.gate import Verdict, check, load_prepared
 from stages.validate.incoming import check_incoming, load_incoming
 from stages.validate.params import load_params
@@ -16,37 +15,31 @@ from stages.validate.report import BESIDE_DATA_DOCS, save, save_failure, summary
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the stage, or the gate on one incoming batch."""
-    asked = _parse(arguments)
-    try:
-        verdict = _stage() if asked.path is None else _incoming(asked)
-    except Exception as error:  # nothing may leave the gate open, whatever went wrong
-        if asked.path is None:
-            save_failure(error)
-        _explain(error)
-        return 2
+    options = _parse(arguments)
+    return run_command("validate", lambda: _judge(options))
+
+
+def _judge(options: argparse.Namespace) -> int:
+    verdict = _stage() if options.path is None else _incoming(options)
     print(summary_of(verdict))
-    return 0 if verdict.passed else 1
+    return DONE if verdict.passed else REFUSED
 
 
 def _stage() -> Verdict:
     save_failure(InterruptedError())  # what stays when this process is killed
-    params = load_params()
-    verdict = check(load_prepared(params.prepare), params)
-    save(verdict)
-    save(verdict, BESIDE_DATA_DOCS)
+    try:
+        params = load_params()
+        verdict = check(load_prepared(params.prepare), params)
+        save(verdict)
+        save(verdict, BESIDE_DATA_DOCS)
+    except Exception as error:  # nothing may leave the gate open, whatever went wrong
+        save_failure(error)
+        raise
     return verdict
 
 
-def _incoming(asked: argparse.Namespace) -> Verdict:
-    return check_incoming(*load_incoming(asked.path, asked.format, asked.labels), load_params())
-
-
-def _explain(error: Exception) -> None:
-    """Print what went wrong; of an unforeseen error only its class and place, since its message may quote a note."""
-    if isinstance(error, BeHealthyError):
-        return print(f"validate: {error}", file=sys.stderr)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    print(f"validate: {type(error).__name__} in {Path(place.filename).name}, line {place.lineno}", file=sys.stderr)
+def _incoming(options: argparse.Namespace) -> Verdict:
+    return check_incoming(*load_incoming(options.path, options.format, options.labels), load_params())
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

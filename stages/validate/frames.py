@@ -14,8 +14,8 @@ from stages.common.tags import spans_of
 from stages.validate.leakage import copied_passages, fingerprint, near_duplicates, splits_of_pairs
 from stages.validate.places import (
     SPAN,
+    PlacedSpan,
     Placement,
-    Span,
     TokensOf,
     in_order,
     neighbours,
@@ -134,7 +134,7 @@ def _sentence_starts(tokens: pd.DataFrame) -> np.ndarray:
     return ((document != document.shift()) | (sentence != sentence.shift())).to_numpy()
 
 
-def tagged_spans(tokens: pd.DataFrame) -> dict[tuple[str, int], Span]:
+def tagged_spans(tokens: pd.DataFrame) -> dict[tuple[str, int], PlacedSpan]:
     """Decode the tags sentence by sentence, in the order of the rows.
 
     Returns
@@ -146,7 +146,7 @@ def tagged_spans(tokens: pd.DataFrame) -> dict[tuple[str, int], Span]:
     documents, tags = tokens["document"].tolist(), tokens["tag"].tolist()
     starts, ends = tokens["start"].tolist(), tokens["end"].tolist()
     borders = [*np.flatnonzero(_sentence_starts(tokens)).tolist(), len(tags)]
-    spans: dict[tuple[str, int], Span] = {}
+    spans: dict[tuple[str, int], PlacedSpan] = {}
     for begin, stop in pairwise(borders):
         for first, last, label in spans_of(tags[begin:stop]):
             if tags[begin + first].startswith("B-"):
@@ -155,7 +155,7 @@ def tagged_spans(tokens: pd.DataFrame) -> dict[tuple[str, int], Span]:
     return spans
 
 
-def _tokens(tables: Tables, spans: dict[tuple[str, int], Span], placed: list[Placement]) -> pd.DataFrame:
+def _tokens(tables: Tables, spans: dict[tuple[str, int], PlacedSpan], placed: list[Placement]) -> pd.DataFrame:
     tokens = tables.tokens
     true_spans = {placement.tagged for placement in placed}
     begins = tokens["tag"].str.startswith("B-")
@@ -173,7 +173,7 @@ def _tokens(tables: Tables, spans: dict[tuple[str, int], Span], placed: list[Pla
     )
 
 
-def _mentions(tables: Tables, spans: dict[tuple[str, int], Span], placed: list[Placement]) -> pd.DataFrame:
+def _mentions(tables: Tables, spans: dict[tuple[str, int], PlacedSpan], placed: list[Placement]) -> pd.DataFrame:
     mentions = tables.mentions
     found = set(spans.values())
     return _looked_up(mentions, tables.documents).assign(

@@ -11,7 +11,7 @@ import pandas as pd
 from stages.common.documents import METADATA, Document
 from stages.prepare.duplicates import content_hash
 from stages.prepare.params import PrepareParams
-from stages.prepare.segmentation import split_sentences, tokenize
+from stages.prepare.segmentation import segment
 from stages.prepare.splits import split_of
 from stages.validate.findings import Finding, finding
 from stages.validate.frames import Tables
@@ -113,8 +113,7 @@ def _known(value: Any) -> Any:
 
 
 def _other_sentences(prepared: _Prepared, original: Document) -> str | None:
-    spans = split_sentences(original.text) if original.sentences is None else original.sentences
-    starts = [tokens[0].start for tokens in (tokenize(original.text, *span) for span in spans) if tokens]
+    starts = [tokens[0].start for tokens in segment(original.text, original.sentences)]
     odd = set(prepared.sentences) ^ set(starts)
     return _at(prepared, min(odd)) if odd else None
 

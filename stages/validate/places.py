@@ -12,7 +12,7 @@ import pandas as pd
 
 from stages.prepare.segmentation import tokenize
 
-Span = tuple[str, int, int, str]
+PlacedSpan = tuple[str, int, int, str]
 SPAN = ("document", "start", "end", "label")
 
 _BLOCK = re.compile(r"(?P<file>.*)#(?P<number>\d{5,})", re.DOTALL)
@@ -40,13 +40,13 @@ class Placement:
     ----------
     aligned : bool
         Whether both ends are token boundaries of one sentence.
-    tagged : Span or None
+    tagged : PlacedSpan or None
         What the tags must say of it; None where no tag sequence can: it reaches over a sentence's end,
         touches no token, or shares one with the mention before it.
     """
 
     aligned: bool
-    tagged: Span | None
+    tagged: PlacedSpan | None
 
 
 def rows_of(frame: pd.DataFrame, columns: Sequence[str]) -> list[tuple]:

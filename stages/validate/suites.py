@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from stages.common.command import without_arguments
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import write_text
 from stages.validate.catalogue import SUITES
 from stages.validate.definitions import Expectation, Suite
@@ -151,4 +151,5 @@ def write_project(root: Path = ROOT) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(without_arguments("stages.validate.suites", __doc__, write_project))
+    parse_no_arguments("stages.validate.suites", __doc__)
+    sys.exit(run_command("suites", write_project))

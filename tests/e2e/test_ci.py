@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from delivery.comment import MARKER
 from delivery.registry.server import MODEL
+from delivery.rendering.posted import MARKER
 from tests.hospital import Hospital, hospital
 from tests.repository import Repository, clone, copy, object_faults, write_notes
 from tests.servers import TrackingServer, local_tracking_server

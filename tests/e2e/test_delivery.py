@@ -132,7 +132,7 @@ def test_a_process_killed_in_the_middle_leaves_what_the_next_one_mends(
     process.communicate()
     (left,) = [run for run in runs(client) if run.info.status == "RUNNING"]
     result = track(lab, name)
-    assert f"removing what a broken-off process left of {str(four[3].revision.sha)[:10]} (run " in result.err
+    assert f"broke off tracking commit {str(four[3].revision.sha)[:10]} (run " in result.err
     assert names(client) == sorted([*three, name])
     assert left.info.run_id not in {run.info.run_id for run in runs(client)}
     assert {run.info.status for run in runs(client)} == {"FINISHED"}
@@ -145,7 +145,7 @@ def test_a_server_that_dies_in_the_middle_is_said_and_mended_when_it_is_back(
     wait_for_draft(client, process)
     server.crash()
     output = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1, output
+    assert process.returncode == 2, output
     assert "track: 1/1 HEAD: " in output[1]
     assert "Traceback" not in output[1]
     refused = lab.run("python", "-m", "delivery.track", fails=True)

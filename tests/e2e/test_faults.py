@@ -109,7 +109,7 @@ def expired(code: str) -> Iterator[str]:
 
 def refused(ward: Repository, store: ObjectStore, words: str, **settings: str) -> None:
     result = ward.settings(**settings).run(*PUSH, timeout=120, fails=True)
-    assert result.status == 1
+    assert result.status == 2
     assert words in result.err
     assert "Traceback" not in result.err
     assert SECRET not in result.text
@@ -148,7 +148,7 @@ def test_a_server_that_dies_in_mid_push(ward: Repository, store: ObjectStore) ->
     before = time.monotonic()
     said, _ = process.communicate(timeout=60)
     print(f"given up after {time.monotonic() - before:.1f} s")
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "the same command sends the rest" in said
     assert not object_faults(store.storage)
     arrived = len(store.objects())

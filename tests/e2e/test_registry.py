@@ -14,9 +14,9 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from delivery.registry.model import folder_md5
-from delivery.registry.registry import CHALLENGER, CHAMPION, Entry, holder, ledger
+from delivery.registry.registry import CHALLENGER, CHAMPION, Entry, ledger, version_with_alias
 from delivery.registry.server import MODEL
+from delivery.revision.hashes import folder_md5
 from tests.repository import LIGHT, Repository, clone, lend_environment
 from tests.servers import Server, TrackingServer, running, team_tracking_server
 
@@ -66,7 +66,7 @@ def versions(client: MlflowClient) -> dict[int, str]:
 
 
 def number(client: MlflowClient, alias: str) -> int | None:
-    version = holder(client, alias)
+    version = version_with_alias(client, alias)
     return None if version is None else int(version.version)
 
 

@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from annotation import add
-from annotation.add import SUCCESS, main
-from annotation.command import REFUSED
+from annotation.add import main
+from stages.common.command import COULD_NOT, DONE, REFUSED
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare import batches
@@ -61,7 +61,7 @@ def find(monkeypatch: pytest.MonkeyPatch, *findings: object) -> None:
 
 
 def test_a_batch_lies_untouched_beside_its_description() -> None:
-    assert run("notes.jsonl", "first", "--split", "test", "--source", "Ward 3, 2024: été", "--licence", "no") == SUCCESS
+    assert run("notes.jsonl", "first", "--split", "test", "--source", "Ward 3, 2024: été", "--licence", "no") == DONE
     folder = TO / "first"
     assert (folder / "export" / "notes.jsonl").read_bytes() == Path("notes.jsonl").read_bytes()
     described = yaml.safe_load((folder / "batch.yaml").read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def test_a_batch_lies_untouched_beside_its_description() -> None:
 def test_the_umask_says_who_may_read_a_batch(mask: int, of_folder: int, of_file: int) -> None:
     before = os.umask(mask)
     try:
-        assert run() == SUCCESS
+        assert run() == DONE
     finally:
         os.umask(before)
     found = {stat.S_IMODE(path.stat().st_mode) for path in (TO / "first").rglob("*") if path.is_file()}
@@ -111,8 +111,8 @@ def test_the_summary_says_what_came_in_and_what_comes_next(capsys: pytest.Captur
 
 def test_batches_are_numbered_as_they_arrive() -> None:
     write("second.jsonl", "n2", "Gout again.")
-    assert run() == SUCCESS
-    assert run("second.jsonl", "a-second") == SUCCESS
+    assert run() == DONE
+    assert run("second.jsonl", "a-second") == DONE
     assert [(batch.name, batch.order) for batch in load_batches(TO)] == [("first", 1), ("a-second", 2)]
 
 
@@ -122,7 +122,7 @@ def test_a_folder_with_sub_folders_is_taken_as_it_is() -> None:
     write("export/deep/b.jsonl", "n2", TEXT)
     Path("export/README.md").write_text("About.")
     Path("export/.DS_Store").write_bytes(b"\x00")
-    assert run("export") == SUCCESS
+    assert run("export") == DONE
     batch = load_batch(TO / "first")
     assert set(batch.about.sha256) == {"a.jsonl", "deep/b.jsonl", "README.md"}
     assert set(tree(TO / "first" / "export")) == {"a.jsonl", "deep", "deep/b.jsonl", "README.md"}
@@ -133,7 +133,7 @@ def test_labels_of_a_batch_travel_with_it() -> None:
     write("notes.jsonl", "n1", TEXT, label="Dx")
     Path("mine.csv").write_text("source_label,label\nDx,Disease\n")
     assert run() == REFUSED
-    assert run("notes.jsonl", "first", "--labels", "mine.csv") == SUCCESS
+    assert run("notes.jsonl", "first", "--labels", "mine.csv") == DONE
     (batch,) = load_batches(TO)
     assert batch.about.labels == "labels.csv"
     assert batch.mapping == {"Dx": "Disease"}
@@ -162,7 +162,7 @@ def test_a_malformed_mapping_is_refused(content: str, refusal: str) -> None:
 @pytest.mark.parametrize("name", ["", "-a", "A", "a/b", "..", "a\n", "é", "a" * 65])
 def test_a_name_that_is_no_folder_name_is_refused(name: str, home: Path) -> None:
     before = tree(home)
-    assert main(["notes.jsonl", "--format", "jsonl", f"--name={name}"]) == REFUSED
+    assert main(["notes.jsonl", "--format", "jsonl", f"--name={name}"]) == COULD_NOT
     assert tree(home) == before
 
 
@@ -176,7 +176,7 @@ def test_a_name_that_exists_is_refused(home: Path, capsys: pytest.CaptureFixture
 
 def test_a_missing_export_is_refused(home: Path) -> None:
     before = tree(home)
-    assert run("nothing.jsonl") == REFUSED
+    assert run("nothing.jsonl") == COULD_NOT
     assert tree(home) == before
 
 
@@ -215,7 +215,7 @@ def test_a_warning_of_the_checks_is_printed(
     from stages.validate.findings import Finding
 
     find(monkeypatch, Finding("b", "warning", 1, "1 sentence is long."))
-    assert run() == SUCCESS
+    assert run() == DONE
     captured = capsys.readouterr()
     assert captured.err == "warning: 1 sentence is long.\n"
     assert "warnings   1" in captured.out
@@ -232,16 +232,16 @@ def test_checks_see_the_labels_of_the_project(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(checks, "check_documents", look)
     write("notes.jsonl", "n1", TEXT, label="Drug")
-    assert run() == SUCCESS
+    assert run() == DONE
     assert seen == ["Treatment"]
 
 
 def test_known_documents_are_warned_of_by_name_never_by_text(capsys: pytest.CaptureFixture[str]) -> None:
     run()
     write("again.jsonl", "n9", TEXT)
-    assert run("again.jsonl", "second") == SUCCESS
+    assert run("again.jsonl", "second") == DONE
     warning = capsys.readouterr().err
-    assert "1 document(s) are already in other batches, word for word: n9 (as first/n1)" in warning
+    assert "1 document already in other batches, word for word: n9 (as first/n1)" in warning
     assert "colchicine" not in warning
 
 
@@ -256,7 +256,7 @@ def test_a_failure_while_storing_leaves_nothing(
         raise OSError(fault, os.strerror(fault), "data/annotations")
 
     monkeypatch.setattr(add, "_flush", fail)
-    assert run("notes.jsonl", "second") == REFUSED
+    assert run("notes.jsonl", "second") == COULD_NOT
     assert capsys.readouterr().err.startswith(f"add: {os.strerror(fault)} (data/annotations): make room, or mend")
     assert tree(home) == before
 
@@ -268,7 +268,7 @@ def test_a_bug_is_no_traceback_and_quotes_nothing(
         raise KeyError(TEXT)
 
     monkeypatch.setattr(add, "_check", fail)
-    assert run() == REFUSED
+    assert run() == COULD_NOT
     err = capsys.readouterr().err
     assert err.startswith("add: stopped by an unforeseen KeyError in test_add.py, line ")
     assert "colchicine" not in err
@@ -277,7 +277,7 @@ def test_a_bug_is_no_traceback_and_quotes_nothing(
 def test_batches_go_into_a_folder(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("file").write_text("")
     before = tree(home)
-    assert run("notes.jsonl", "first", "--to", "file") == REFUSED
+    assert run("notes.jsonl", "first", "--to", "file") == COULD_NOT
     assert "--to is not a folder" in capsys.readouterr().err
     assert tree(home) == before
 
@@ -311,7 +311,7 @@ def test_one_at_a_time_numbers_its_batch(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(batches, "load_batches", meet)
     write("other.jsonl", "n2", "Gout again.")
     with ThreadPoolExecutor() as pool:
-        assert list(pool.map(run, ["notes.jsonl", "other.jsonl"], ["first", "second"])) == [SUCCESS, SUCCESS]
+        assert list(pool.map(run, ["notes.jsonl", "other.jsonl"], ["first", "second"])) == [DONE, DONE]
     assert sorted(batch.order for batch in load(TO)) == [1, 2]
 
 

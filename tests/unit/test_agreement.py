@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from annotation.agreement.__main__ import BELOW, DONE, main
+from annotation.agreement.__main__ import main
 from annotation.agreement.adjudication import DISPUTED, disagreements, resolve, tasks_of
 from annotation.agreement.disputes import is_open, settled, stretches_of
 from annotation.agreement.panel import Panel, panel_of, read_panel
 from annotation.agreement.scores import ALL, agreement, kappa_of, token_labels
-from annotation.command import REFUSED
 from annotation.writers import write
+from stages.common.command import COULD_NOT, DONE, REFUSED
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
 from stages.common.scoring import strict_counts
@@ -368,7 +368,7 @@ def test_disagreements_are_for_their_owner_only(exports: list[Path], labels: Pat
 
 def test_agreement_below_the_least_is_told_by_the_exit_code(exports: list[Path], labels: Path) -> None:
     assert run(exports, labels, "--least", "0.5") == DONE
-    assert run(exports, labels, "--least", "0.9") == BELOW
+    assert run(exports, labels, "--least", "0.9") == REFUSED
 
 
 def test_agreement_that_cannot_be_computed_is_below_any_least(labels: Path, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_agreement_that_cannot_be_computed_is_below_any_least(labels: Path, tmp_
         write([document()], tmp_path / f"{name}.jsonl", "jsonl")
     both = [tmp_path / "anna.jsonl", tmp_path / "ben.jsonl"]
     assert run(both, labels) == DONE
-    assert run(both, labels, "--least", "0") == BELOW
+    assert run(both, labels, "--least", "0") == REFUSED
 
 
 def test_adjudicated_tasks_become_one_export(exports: list[Path], labels: Path, tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ def test_the_majority_alone_writes_the_result(exports: list[Path], labels: Path,
 def test_tasks_that_exist_are_not_overwritten(exports: list[Path], labels: Path, tmp_path: Path) -> None:
     tasks = tmp_path / "tasks.jsonl"
     tasks.write_text("someone's work")
-    assert run(exports, labels, "--adjudicate", str(tasks)) == REFUSED
+    assert run(exports, labels, "--adjudicate", str(tasks)) == COULD_NOT
     assert tasks.read_text() == "someone's work"
 
 

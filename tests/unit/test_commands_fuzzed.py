@@ -1,4 +1,4 @@
-"""Whatever an export is like, a command ends with 0 or 2, one sentence a fault, no traceback, no word of a note."""
+"""Whatever an export is like, a command ends with 0, 1 or 2, one sentence a fault, no traceback, no word of a note."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def export(home: Path, files: Files, name: str = "export") -> Path:
     return folder
 
 
-def check(status: int, capsys: pytest.CaptureFixture[str], allowed: tuple[int, ...] = (0, 2)) -> None:
+def check(status: int, capsys: pytest.CaptureFixture[str], allowed: tuple[int, ...] = (0, 1, 2)) -> None:
     captured = capsys.readouterr()
     assert status in allowed, captured
     said = captured.out + captured.err
     assert "Traceback" not in said
     assert "unforeseen" not in said, said
     assert not WORDS.search(said), said
-    assert bool(captured.err.strip()) or status != 2
+    assert bool(captured.err.strip()) or status == 0
     for line in captured.err.splitlines():
         assert len(line) < 1000, line
 
@@ -141,7 +141,7 @@ def test_queue(seed: int, home: Path, models: Path, capsys: pytest.CaptureFixtur
     folder = export(home, damaged(notes, random.Random(seed)))
     to = home / "out" / "tasks.jsonl"
     arguments = [str(folder), "--models", str(models), "--count", "2", "--to", str(to), "--annotations", "none"]
-    check(queue.main(arguments), capsys, (0, 1, 2))
+    check(queue.main(arguments), capsys)
 
 
 @pytest.fixture
@@ -163,22 +163,22 @@ def test_validate(seed: int, format: str, home: Path, gate: None, capsys: pytest
     status = validate.main([str(folder), "--format", format])
     captured = capsys.readouterr()
     assert not WORDS.search(captured.out + captured.err)
-    assert status in (0, 1) or re.match(r"validate: (?!\w+ in \w+\.py)", captured.err), captured.err
+    assert status in (0, 1) or "unforeseen" not in captured.err, captured.err
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "code"),
     [
-        ["--format", "jsonl", "--name", "new", "--to", "params.yaml"],
-        ["--format", "jsonl", "--name", "new", "--to", "params.yaml/batches"],
-        ["--format", "jsonl", "--name", "new", "--labels", "none.csv"],
-        ["--format", "jsonl", "--name", "new", "--labels", "params.yaml"],
-        ["--format", "brat", "--name", "new"],
+        (["--format", "jsonl", "--name", "new", "--to", "params.yaml"], 2),
+        (["--format", "jsonl", "--name", "new", "--to", "params.yaml/batches"], 2),
+        (["--format", "jsonl", "--name", "new", "--labels", "none.csv"], 2),
+        (["--format", "jsonl", "--name", "new", "--labels", "params.yaml"], 1),
+        (["--format", "brat", "--name", "new"], 1),
     ],
 )
-def test_add_where_it_cannot(arguments: list[str], home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_add_where_it_cannot(arguments: list[str], code: int, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = export(home, SAMPLES["jsonl"])
-    assert add.main([str(folder), *arguments]) == 2
+    assert add.main([str(folder), *arguments]) == code
     said = capsys.readouterr().err
     assert "unforeseen" not in said
     assert said.count("\n") == 1

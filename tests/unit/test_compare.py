@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from delivery.compare import ALIKE, BEST, OTHER, UNCOUNTED, WORSE, compare, rank, settings_text, table_of
+from delivery.compare import ALIKE, BEST, OTHER, UNCOUNTED, WORSE, compare, rank, table_of
 from delivery.errors import DeliveryError
+from delivery.rendering.settings import settings_text
 from delivery.revision.revision import Revision, workspace
 
 

@@ -16,7 +16,8 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from delivery.registry import drafts
-from delivery.registry.drafts import Drafts, Pace, claimant_of, is_complete
+from delivery.registry.drafts import Drafts, claimant_of, is_claim, is_complete
+from delivery.registry.lease import Pace
 
 QUICK = Pace(beat=0.1, silence=1.5, look=0.05)
 STEADY = Pace(beat=0.5, silence=1.5, look=0.05)  # several looks between two beats
@@ -45,13 +46,13 @@ def everything(run: Run) -> bool:
     return True
 
 
-def write(one: Drafts, seconds: float = 0.0) -> str:
-    with one.obtained(everything) as (finished, own):
+def write(draft: Drafts, seconds: float = 0.0) -> str:
+    with draft.obtained(everything) as (finished, own):
         if own is None:
             assert finished is not None
             return str(finished.info.run_id)
         time.sleep(seconds)
-        one.finish(own)
+        draft.finish(own)
         return own
 
 
@@ -117,7 +118,7 @@ def test_no_two_write_at_the_same_time(client: MlflowClient, sha: str) -> None:
 
 def abandon(client: MlflowClient, sha: str, claimant: str) -> str:
     """Leave what a process leaves that is killed while it writes."""
-    return drafts_of(client, sha, claimant)._create()
+    return drafts_of(client, sha, claimant).lease.claim()
 
 
 def test_what_a_killed_process_of_this_clone_left_is_removed_at_once(client: MlflowClient, sha: str) -> None:
@@ -163,7 +164,7 @@ def test_one_who_finished_just_before_he_was_buried_is_dug_out(client: MlflowCli
         assert own is not None
         seen = client.get_run(own)
         late.finish(own)
-        other._bury(seen)
+        other.lease.bury(seen, is_claim)
     assert [(run.info.run_id, is_complete(run)) for run in runs(client, sha)] == [(own, True)]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from delivery.errors import DeliveryError
 from delivery.revision.experiments import commits, committed_at, common_folder, experiments, find, has_results, subject
-from delivery.track import chosen
+from delivery.track import revisions_to_track
 from tests.repository import Repository
 
 
@@ -69,7 +69,7 @@ def test_each_revision_is_chosen_once_and_those_without_results_never(repository
     repository.git("rm", "--quiet", "metrics/evaluation.json")
     repository.commit("Results taken out")
     repository.git("branch", "chosen", sha)  # dvc exp branch
-    names = [one.name for one in chosen([], repository.root, branches=True)]
+    names = [one.name for one in revisions_to_track([], repository.root, branches=True)]
     assert len(names) == 2
     assert names[-1] == "shy-lynx"
 

@@ -24,11 +24,11 @@ from delivery.registry.model import (
     EXAMPLE,
     LIBRARIES,
     LIMITS,
-    folder_md5,
     log_extractor,
     requirements_of,
 )
 from delivery.registry.server import connect
+from delivery.revision.hashes import folder_md5
 from tests.repository import ROOT
 
 UV = shutil.which("uv")

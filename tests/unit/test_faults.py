@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotation.add import SUCCESS, main
-from annotation.command import REFUSED
+from annotation.add import main
+from stages.common.command import DONE, REFUSED
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
 from stages.prepare.formats import READERS, read
@@ -243,7 +243,7 @@ def test_mentions_may_touch(format: str, tmp_path: Path) -> None:
     (document,) = read(export(tmp_path / "export", two(format, 4)), format)
     assert [mention[:2] for mention in document.mentions] == [(0, 4), (4, 10)]
     arguments = [str(tmp_path / "export"), "--format", format, "--name", "new", "--to", str(tmp_path / "batches")]
-    assert main([*arguments, "--labels", str(ROOT / "data/mapping/labels.csv")]) == SUCCESS
+    assert main([*arguments, "--labels", str(ROOT / "data/mapping/labels.csv")]) == DONE
 
 
 @pytest.mark.parametrize("format", RUNNING)

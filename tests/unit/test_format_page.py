@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from annotation.add import SUCCESS, main
+from annotation.add import main
+from stages.common.command import DONE
 from stages.prepare.batches import load_batches, read_batch
 from stages.prepare.formats import READERS
 from tests.repository import ROOT
@@ -29,7 +30,7 @@ def test_an_example_is_added_and_says_what_the_others_say(format: str, tmp_path:
     mapping = tmp_path / "labels.csv"
     mapping.write_bytes((ROOT / "data/mapping/labels.csv").read_bytes())
     arguments = [str(export), "--format", format, "--name", "example", "--labels", str(mapping)]
-    assert main([*arguments, "--to", str(tmp_path / "batches")]) == SUCCESS
+    assert main([*arguments, "--to", str(tmp_path / "batches")]) == DONE
     (batch,) = load_batches(tmp_path / "batches")
     (document,) = read_batch(batch)
     assert [(document.text[m.start : m.end], batch.mapping[m.label]) for m in document.mentions] == FOUND

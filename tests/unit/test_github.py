@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from delivery import act, comment, propose
-from delivery.dispatch import dispatch
 from delivery.errors import DeliveryError
 from delivery.github.client import ATTEMPTS, GitHub, LostAnswerError, connect
+from delivery.github.workflows import dispatch
 from tests.github_server import EXPIRED, READ_ONLY, REPOSITORY, TOKEN, FakeGitHub, Fault, github
 
 REPORT = f"{comment.MARKER}\n\n# What moved\n\nNothing.\n"
@@ -247,7 +247,7 @@ def test_what_failed_goes_first(tmp_path: Path) -> None:
 def test_a_report_that_is_missing_is_said_and_red(
     server: FakeGitHub, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert comment.main(["--file", str(tmp_path / "none.md"), "--number", "3"]) == 1
+    assert comment.main(["--file", str(tmp_path / "none.md"), "--number", "3"]) == 2
     assert "There is no report" in server.comments[0]["body"]
     assert "python -m delivery.report" in capsys.readouterr().err
 
@@ -262,7 +262,7 @@ def test_a_missing_variable_is_named(
     job: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("GITHUB_TOKEN")
-    assert comment.main(["--file", write(tmp_path / "report.md", REPORT), "--number", "3"]) == 1
+    assert comment.main(["--file", write(tmp_path / "report.md", REPORT), "--number", "3"]) == 2
     assert "GITHUB_TOKEN not set" in capsys.readouterr().err
 
 

@@ -42,19 +42,19 @@ def test_files_and_folders_are_added_once(inbox: Path) -> None:
 def test_a_refused_batch_is_named_and_the_others_come_in(inbox: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_notes(inbox / "jsonl/good.jsonl", 4)
     (inbox / "jsonl/bad.jsonl").write_text('{"id": "x"}\n', encoding="utf-8")
-    assert collect(inbox) == (2, ["1 good jsonl"])
+    assert collect(inbox) == (1, ["1 good jsonl"])
     assert "refused: batch bad" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["word", "notes.jsonl"])
 def test_what_names_no_format_is_said(inbox: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     (inbox / name).mkdir()
-    assert main([str(inbox), "--to", str(inbox.parent / "annotations")]) == 1
+    assert main([str(inbox), "--to", str(inbox.parent / "annotations")]) == 2
     assert f"{name} in the inbox is not a folder named after a format" in capsys.readouterr().err
 
 
 def test_an_inbox_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "none"), "--to", str(tmp_path / "annotations")]) == 1
+    assert main([str(tmp_path / "none"), "--to", str(tmp_path / "annotations")]) == 2
     assert "cannot be read" in capsys.readouterr().err
     assert not (tmp_path / "annotations").exists()
 
@@ -87,7 +87,7 @@ def test_another_content_under_a_known_name_is_refused_and_both_are_named(
     write_notes(inbox / "jsonl/ward-3.jsonl", 4)
     collect(inbox)
     write_notes(inbox / "jsonl/ward-3.jsonl", 5)
-    assert collect(inbox) == (2, ["1 ward-3 jsonl"])
+    assert collect(inbox) == (1, ["1 ward-3 jsonl"])
     wanted = "jsonl/ward-3.jsonl has another content than the batch ward-3, which was added from ward-3.jsonl"
     assert wanted in capsys.readouterr().err
 
@@ -98,7 +98,7 @@ def test_two_that_would_have_one_name_are_both_refused_and_named(
     write_notes(inbox / "jsonl/ward-3.jsonl", 4)
     write_notes(inbox / "jsonl/Ward 3.jsonl", 5)
     write_notes(inbox / "jsonl/ward-4.jsonl", 6)
-    assert collect(inbox) == (2, ["1 ward-4 jsonl"])
+    assert collect(inbox) == (1, ["1 ward-4 jsonl"])
     out, err = capsys.readouterr()
     assert out.endswith("inbox: 1 added, 2 refused, 0 there already\n")
     assert "jsonl/Ward 3.jsonl and jsonl/ward-3.jsonl would be the batch of one name, ward-3" in err
@@ -114,6 +114,19 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(inbox: Path) -> None:
     assert collect(inbox) == (0, expected)
 
 
+@pytest.mark.parametrize("place", ["jsonl/linked.jsonl", "brat/folder/note.txt"])
+def test_a_link_that_leads_nowhere_is_refused_and_the_others_come(
+    inbox: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notes(inbox / "jsonl/good.jsonl", 1)
+    (inbox / place).parent.mkdir(exist_ok=True)
+    (inbox / place).symlink_to("nowhere")
+    assert collect(inbox) == (1, ["1 good jsonl"])
+    printed = capsys.readouterr()
+    assert f"file {'/'.join(place.split('/')[:2])}: holds a link that leads nowhere" in printed.err
+    assert "added batch good, number 1: 1 document, " in printed.out
+
+
 @pytest.mark.parametrize("place", ["jsonl/linked.jsonl", "brat/linked", "brat/folder/note.txt"])
 def test_a_link_brings_nothing_in_and_the_others_come(
     inbox: Path, place: str, capsys: pytest.CaptureFixture[str]
@@ -124,7 +137,7 @@ def test_a_link_brings_nothing_in_and_the_others_come(
     write_brat(inbox.parent / "secret")
     (inbox / place).parent.mkdir(exist_ok=True)
     (inbox / place).symlink_to(inbox.parent / ("secret" if place == "brat/linked" else "secret.jsonl"))
-    assert collect(inbox) == (2, ["1 good jsonl"])
+    assert collect(inbox) == (1, ["1 good jsonl"])
     printed = capsys.readouterr()
     assert f"file {'/'.join(place.split('/')[:2])}: holds a link" in printed.err
     assert "1 refused" in printed.out
@@ -134,5 +147,5 @@ def test_an_export_whose_name_has_no_letter_is_named_as_it_lies_there(
     inbox: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_notes(inbox / "jsonl/病棟.jsonl", 4)
-    assert collect(inbox)[0] == 2
+    assert collect(inbox)[0] == 1
     assert "refused: batch jsonl/病棟.jsonl: the name is not usable" in capsys.readouterr().err

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from annotation.add import SUCCESS, main
-from annotation.command import REFUSED
+from annotation.add import main
+from stages.common.command import DONE, REFUSED
 from stages.prepare.batches import load_batch, read_batch
 
 Files = dict[str, bytes]
@@ -212,7 +212,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mapping.write_text("source_label,label\nD,Disease\nDisease,Disease\nT,Treatment\nTreatment,Treatment\n")
     (tmp_path / "params.yaml").write_text("labels: [Disease, Treatment]\n")
     (tmp_path / "old.tsv").write_text("gout\tB-D\n\nrest\tB-T\n")
-    assert main(["old.tsv", "--format", "iob", "--name", "old"]) == SUCCESS
+    assert main(["old.tsv", "--format", "iob", "--name", "old"]) == DONE
     return tmp_path
 
 
@@ -243,6 +243,6 @@ def test_refused_with_place_and_remedy_and_nothing_changed(
 @pytest.mark.parametrize("case", RIGHT, ids=lambda case: case.name.replace(" ", "-"))
 def test_read_right_through_the_whole_way_in(case: Case, home: Path) -> None:
     write(home / "export", case)
-    assert main(["export", "--format", case.format, "--name", "new"]) == SUCCESS
+    assert main(["export", "--format", case.format, "--name", "new"]) == DONE
     documents = read_batch(load_batch(home / "data" / "annotations" / "new"))
     assert [(d.id, d.text, [tuple(m) for m in d.mentions]) for d in documents] == case.documents

@@ -9,7 +9,7 @@ import pytest
 
 from delivery.changes.mentions import KINDS, SPAN, mention_changes
 from delivery.rendering.sections import Report, render
-from delivery.revision.dvc_files import DOCUMENTS, MENTIONS, PREDICTIONS, NotReadableError, Stored
+from delivery.revision.dvc_files import DOCUMENTS, MENTIONS, PREDICTIONS, DvcFiles, NotReadableError
 from delivery.revision.revision import workspace
 from stages.common.files import write_table
 from stages.common.tables import PREDICTIONS as PREDICTIONS_SCHEMA
@@ -20,7 +20,7 @@ TEXT = "Known gout. Gout flare, given colchicine and rest; no gout in the family
 GOUT, FLARE, DRUG = (6, 10, "Disease"), (12, 22, "Disease"), (30, 40, "Treatment")
 
 
-class Tables(Stored):
+class Tables(DvcFiles):
     """Predictions as given."""
 
     def __init__(self, gold: set, predicted: set, split: str = "test", document: str = "a/1") -> None:
@@ -79,13 +79,13 @@ def test_the_workspace_is_read_as_it_lies(tmp_path: Path) -> None:
     predicted = pd.DataFrame([("a/1", 6, 10, "gout", "Disease", 0.9)], columns=PREDICTIONS_SCHEMA.names)
     write_table(tmp_path / PREDICTIONS, predicted, PREDICTIONS_SCHEMA)
     (tmp_path / "data/annotations/seed").mkdir(parents=True)
-    here = Stored(workspace(tmp_path))
+    here = DvcFiles(workspace(tmp_path))
     assert here.table(PREDICTIONS, SPAN).values.tolist() == [["a/1", 6, 10, "Disease"]]
     assert here.batches() == ["seed"]
 
 
 def test_git_only_reads_nothing(tmp_path: Path) -> None:
-    here = Stored(workspace(tmp_path), git_only=True)
+    here = DvcFiles(workspace(tmp_path), git_only=True)
     with pytest.raises(NotReadableError, match="--git-only"):
         here.table(PREDICTIONS)
     with pytest.raises(NotReadableError, match="--git-only"):
@@ -96,4 +96,4 @@ def test_what_is_no_dvc_repository_is_not_readable_and_says_so(tmp_path: Path) -
     with pytest.raises(
         NotReadableError, match=r"predictions/predictions\.parquet of workspace cannot be read here \(.+\)"
     ):
-        Stored(workspace(tmp_path)).table(PREDICTIONS)
+        DvcFiles(workspace(tmp_path)).table(PREDICTIONS)

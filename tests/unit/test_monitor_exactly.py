@@ -179,31 +179,31 @@ def test_the_kind_of_a_column_is_that_of_the_log() -> None:
 
 
 def test_without_a_log_the_files_are_those_of_the_stage() -> None:
-    chosen = command.options([])
-    assert (chosen.log, chosen.profile) == (None, Path("data/serving/profile.parquet"))
-    assert (chosen.json, chosen.report, chosen.exit_code) == (Path("metrics"), Path("reports/drift.html"), False)
+    options = command.parse([])
+    assert (options.log, options.profile) == (None, Path("data/serving/profile.parquet"))
+    assert (options.json, options.report, options.exit_code) == (Path("metrics"), Path("reports/drift.html"), False)
 
 
 def test_another_log_brings_its_own_files() -> None:
-    chosen = command.options(["--log", "a", "--profile", "b", "--json", "c", "--report", "d", "--exit-code"])
-    assert vars(chosen) == {
+    options = command.parse(["--log", "a", "--profile", "b", "--json", "c", "--report", "d", "--exit-code"])
+    assert vars(options) == {
         "log": Path("a"), "profile": Path("b"), "json": Path("c"), "report": Path("d"), "exit_code": True,
     }  # fmt: skip
-    bare = command.options(["--log", "a"])
+    bare = command.parse(["--log", "a"])
     assert (bare.profile, bare.json, bare.report) == (Path("data/serving/profile.parquet"), None, None)
 
 
 @pytest.mark.parametrize("arguments", [["--json", "c"], ["--report", "d"], ["--profile", "b"]])
 def test_files_without_a_log_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        command.options(arguments)
+        command.parse(arguments)
     said = capsys.readouterr().err
     assert "python -m stages.monitor: error: --profile, --json and --report go with --log: the stage has" in said
 
 
 def test_help_says_what_each_argument_is(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        command.options(["--help"])
+        command.parse(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     for words in (
         "A window of the serving log against the training profile -> a decision: none, watch, retrain, and so on.",
@@ -216,7 +216,7 @@ def test_help_says_what_each_argument_is(capsys: pytest.CaptureFixture[str]) -> 
         assert words in said
 
 
-def chosen(folder: Path | None, *, exit_code: bool = False) -> argparse.Namespace:
+def options(folder: Path | None, *, exit_code: bool = False) -> argparse.Namespace:
     return argparse.Namespace(json=folder, exit_code=exit_code)
 
 
@@ -225,9 +225,9 @@ def test_the_decision_is_printed_and_told_by_the_exit_code_when_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int
 ) -> None:
     decision = Decision(name, "sex", 12.5, ("grüner",), 300)
-    assert command.guarded(lambda: decision, chosen(tmp_path, exit_code=True)) == code
+    assert command.judge_safely(lambda: decision, options(tmp_path, exit_code=True)) == code
     assert capsys.readouterr().out == json.dumps(decision.as_json(), ensure_ascii=False) + "\n"
-    assert command.guarded(lambda: decision, chosen(None)) == 0
+    assert command.judge_safely(lambda: decision, options(None)) == 0
     assert read_json(tmp_path / "decision.json")["reasons"] == ["the comparison did not finish"]
     assert read_json(tmp_path / "drift.json") == {"columns": {}, "notes": None}
 
@@ -238,23 +238,23 @@ def test_a_decision_that_cannot_be_written_is_still_said(tmp_path: Path, capsys:
     def never() -> Decision:
         raise AssertionError("nothing is compared where the decision cannot be kept")
 
-    assert command.guarded(never, chosen(tmp_path / "file")) == 1
+    assert command.judge_safely(never, options(tmp_path / "file")) == 2
     printed = capsys.readouterr()
     assert printed.err.startswith("monitor: ")
     assert "monitor: the decision could not be written: " in printed.err
     assert json.loads(printed.out)["decision"] == "unknown"
 
 
-def test_an_error_of_the_code_is_told_by_its_lines_and_never_by_its_message(
+def test_an_error_of_the_code_is_told_by_its_place_and_never_by_its_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> Decision:
         raise ValueError("the patient")
 
-    assert command.guarded(fail, chosen(tmp_path)) == 1
+    assert command.judge_safely(fail, options(tmp_path)) == 2
     printed = capsys.readouterr()
-    assert "in fail" in printed.err
-    assert printed.err.endswith("monitor: ValueError\n")
+    assert "an unforeseen ValueError in test_monitor_exactly.py, line " in printed.err
+    assert "patient" not in printed.err
     assert read_json(tmp_path / "decision.json")["reasons"] == ["the comparison failed (ValueError)"]
 
 
@@ -363,5 +363,5 @@ def test_the_stage_reads_the_model_that_was_trained(tmp_path: Path, monkeypatch:
     monkeypatch.setitem(sys.modules, "stages.train.extractor", fake)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LookupError):
-        command.logs(command.options([]), LABELS)
+        command.logs(command.parse([]), LABELS)
     assert asked == [Path("models")]

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from delivery.github.job_summary import exit_code
 from delivery.revision import processes
+from stages.common.command import run_command
 
 WAITS = "import subprocess, sys, time; print('begun', flush=True); subprocess.run(['sleep', '600'])"
 
@@ -52,9 +52,9 @@ def test_on_a_full_disk_it_is_ended_with_all_it_started(tmp_path: Path, monkeypa
 
 def test_an_interrupt_ends_it_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    status = exit_code("reproduce", lambda: processes.run_shown((sys.executable, "-c", WAITS), tmp_path)[0])
+    status = run_command("reproduce", lambda: processes.run_shown((sys.executable, "-c", WAITS), tmp_path)[0])
     assert status == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command again" in capsys.readouterr().err
     limit = time.monotonic() + 10
     while not gone(tmp_path) and time.monotonic() < limit:
         time.sleep(0.1)

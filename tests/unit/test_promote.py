@@ -14,9 +14,8 @@ from delivery import rollback
 from delivery.errors import DeliveryError
 from delivery.promote import Verdict, promote
 from delivery.registry.gates import Gate, read_bounds
-from delivery.registry.lease import found
 from delivery.registry.model import MD5
-from delivery.registry.registry import CHAMPION, holder, ledger
+from delivery.registry.registry import CHAMPION, ensure_registered_model, ledger, version_with_alias
 from delivery.registry.server import MODEL, connect
 from delivery.revision.git import git
 from tests.repository import ROOT
@@ -43,7 +42,7 @@ def client(laid_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> M
     for module in (promotion, rollback):
         monkeypatch.setattr(module, "download", lambda *_: None)
     client = connect()
-    found(client, MODEL, "")
+    ensure_registered_model(client, MODEL, "")
     run = client.create_run(client.create_experiment("x", (tmp_path / "artifacts").as_uri())).info.run_id
     for _ in range(3):
         client.create_model_version(MODEL, "s3://nowhere", run, await_creation_for=0)
@@ -60,7 +59,7 @@ def judging(*gates: Gate, meanwhile: Callable[[], Any] = lambda: None) -> Callab
 
 
 def champion(client: MlflowClient) -> int:
-    version = holder(client, CHAMPION)
+    version = version_with_alias(client, CHAMPION)
     assert version is not None
     return int(version.version)
 
@@ -159,7 +158,7 @@ def test_the_loosened_gate_of_a_branch_promotes_nothing(
     monkeypatch.chdir(root)
     assert promotion.main(["--version", "2"]) == 1
     assert "refused  calibration" in capsys.readouterr().out
-    assert holder(client, CHAMPION) is None
+    assert version_with_alias(client, CHAMPION) is None
     assert promotion.main(["--version", "2", "--trust", "looser"]) == 0
     assert champion(client) == 2
 

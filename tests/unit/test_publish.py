@@ -169,7 +169,7 @@ def test_what_was_handed_over_is_offered_with_its_report_once(
     assert "Run because: `a test`" in pull["body"]
     assert [(run["workflow"], run["ref"]) for run in server.dispatches] == [("tests.yml", pull["head"]["ref"])]
     (handed / "report.md").unlink()
-    assert propose.main(asked) == 1
+    assert propose.main(asked) == 2
     assert "the report is not there" in capsys.readouterr().err
 
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.command import REFUSED
-from annotation.queue.__main__ import NOTHING_LEFT, WRITTEN, main
+from annotation.queue.__main__ import main
 from annotation.queue.doubts import Doubts, find_doubts
 from annotation.queue.notes import read_annotated, read_notes, sift
 from annotation.queue.profiles import Profile, profile_of, summed
 from annotation.queue.selection import choose
+from stages.common.command import COULD_NOT, DONE, REFUSED
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare.duplicates import jaccard, shingles_of
@@ -187,7 +187,7 @@ def test_the_tasks_hold_the_text_to_the_character_and_what_the_model_marks(
     notes: Path, models: Path, extractor: Extractor, tmp_path: Path
 ) -> None:
     to = tmp_path / "tasks.jsonl"
-    assert run(notes, models, to) == WRITTEN
+    assert run(notes, models, to) == DONE
     texts = {document.id: document.text for document in jsonl.read_notes(notes)}
     tasks = jsonl.read(to)
     assert len(tasks) == 5
@@ -228,7 +228,7 @@ def test_annotated_notes_are_left_out(
         add([str(tmp_path / "annotated.jsonl"), "--format", "jsonl", "--name", "b", "--to", str(tmp_path / "batches")])
         == 0
     )
-    assert run(notes, models, tmp_path / "tasks.jsonl") == NOTHING_LEFT
+    assert run(notes, models, tmp_path / "tasks.jsonl") == REFUSED
     assert "30 annotated before" in capsys.readouterr().out
     assert not (tmp_path / "tasks.jsonl").exists()
 
@@ -236,7 +236,7 @@ def test_annotated_notes_are_left_out(
 def test_tasks_that_exist_are_not_overwritten(notes: Path, models: Path, tmp_path: Path) -> None:
     to = tmp_path / "tasks.jsonl"
     to.write_text("someone's work")
-    assert run(notes, models, to) == REFUSED
+    assert run(notes, models, to) == COULD_NOT
     assert to.read_text() == "someone's work"
 
 
@@ -248,7 +248,7 @@ def test_a_failure_while_writing_leaves_nothing(
 
     monkeypatch.setattr("os.fsync", fail)
     before = sorted(tmp_path.iterdir())
-    assert run(notes, models, tmp_path / "tasks.jsonl", "--why", str(tmp_path / "why.csv")) == REFUSED
+    assert run(notes, models, tmp_path / "tasks.jsonl", "--why", str(tmp_path / "why.csv")) == COULD_NOT
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -262,6 +262,6 @@ def test_a_count_below_one_is_wrong_usage(notes: Path, models: Path, tmp_path: P
 def test_missing_notes_and_models_are_named(
     notes: Path, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path / "none.jsonl", models, tmp_path / "tasks.jsonl") == REFUSED
-    assert run(notes, tmp_path / "none", tmp_path / "tasks.jsonl") == REFUSED
+    assert run(tmp_path / "none.jsonl", models, tmp_path / "tasks.jsonl") == COULD_NOT
+    assert run(notes, tmp_path / "none", tmp_path / "tasks.jsonl") == COULD_NOT
     assert capsys.readouterr().err.count("queue: ") == 2

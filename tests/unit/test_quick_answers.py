@@ -36,11 +36,11 @@ class Version:
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A commit without metrics, so that the gates which need no model refuse."""
     git("init", "--quiet", "--initial-branch", "main", root=tmp_path)
-    (tmp_path / "delivery").mkdir()
+    (tmp_path / "delivery/registry").mkdir(parents=True)
     (tmp_path / "delivery/registry/gate.yaml").write_bytes((ROOT / "delivery/registry/gate.yaml").read_bytes())
     commit(tmp_path, "Begin")
     monkeypatch.setattr("delivery.promote.commit_of", lambda version: version.tags["git.sha"])
-    for module, name in ((promotion, "download"), (promotion, "rescore"), (promotion, "Outputs")):
+    for module, name in ((promotion, "download"), (promotion, "rescore"), (promotion, "DvcFiles")):
         monkeypatch.setattr(module, name, touched)
     return tmp_path
 
@@ -72,7 +72,7 @@ def test_nothing_to_go_back_to_is_said_without_waiting_for_a_turn(
     monkeypatch: pytest.MonkeyPatch, to: int | None, words: str
 ) -> None:
     entries = [Entry(1, "promoted", 1, None, "", []), Entry(2, "refused", 3, 1, "", ["strict F1"])]
-    monkeypatch.setattr(rollback, "holder", lambda *_: Version(1, ""))
+    monkeypatch.setattr(rollback, "version_with_alias", lambda *_: Version(1, ""))
     monkeypatch.setattr(rollback, "ledger", lambda _: entries)
     for name in ("claimed", "download"):
         monkeypatch.setattr(rollback, name, touched)

@@ -11,8 +11,9 @@ import mlflow
 import pytest
 
 from delivery.errors import DeliveryError
-from delivery.registry.model import FILES, folder_md5
+from delivery.registry.model import FILES
 from delivery.registry.registry import download_source
+from delivery.revision.hashes import folder_md5
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from delivery import comment, propose, results
+from delivery import comment, propose
 from delivery.errors import DeliveryError
 from delivery.publish import TRAILER, publish_results
-from delivery.results import Results, collect, read
+from delivery.results import collect
+from delivery.revision import handed_over
 from delivery.revision.git import commit_files, git
+from delivery.revision.handed_over import Results, read
 from tests.graphs import clone, hand_over, job_of, others_push, pushed, run_graph, writer_of
 
 Plant = Callable[[Path], object]
@@ -78,9 +80,9 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     "a link": (link("report.md", "/etc/passwd"), "link"),
     "a link to a folder": (link("more", "/etc"), "link"),
     "a pipe": (lambda folder: os.mkfifo(folder / "failure.md"), "no regular file"),
-    "many files": (lambda folder: [text(f"{n}.md", "")(folder) for n in range(results.MOST)], "more than"),
-    "a large report": (text("report.md", "x" * (results.LARGEST[".md"] + 1)), "larger than"),
-    "a large metric": (text("metrics/score.json", " " * (results.LARGEST_OTHER + 1)), "larger than"),
+    "many files": (lambda folder: [text(f"{n}.md", "")(folder) for n in range(handed_over.MOST)], "more than"),
+    "a large report": (text("report.md", "x" * (handed_over.LARGEST[".md"] + 1)), "larger than"),
+    "a large metric": (text("metrics/score.json", " " * (handed_over.LARGEST_OTHER + 1)), "larger than"),
     "bytes": (text("report.md", b"\xff"), "not UTF-8"),
     "an escape sequence": (text("failure.md", "\x1b[2J"), "control"),
     "no JSON": (text("metrics/score.json", "{"), "no JSON"),
@@ -295,5 +297,5 @@ def test_a_comment_never_repeats_what_a_link_leads_to(
     assert comment.main(["--results", str(handed), "--summary-only"]) == 1
     assert summary.read_text() == ""
     assert "link" in capsys.readouterr().err
-    assert comment.main(["--results", str(tmp_path / "absent"), "--summary-only"]) == 1
+    assert comment.main(["--results", str(tmp_path / "absent"), "--summary-only"]) == 2
     assert "There is no report" in summary.read_text()

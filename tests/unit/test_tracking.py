@@ -21,8 +21,8 @@ from delivery.registry.run_metrics import first_screen, numbers
 from delivery.registry.run_view import VIEW
 from delivery.registry.server import EXPERIMENT, connect, sqlite_file
 from delivery.registry.tracking import MODEL, track
+from delivery.revision.dvc_files import DvcFiles, NotReadableError, Remote
 from delivery.revision.experiments import committed_at, find
-from delivery.revision.outputs import OutputError, Outputs
 from delivery.revision.revision import workspace
 from delivery.track import main
 from tests.commits import write_annotations
@@ -125,8 +125,8 @@ def client(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> MlflowCli
     return made
 
 
-def tracked(client: MlflowClient, name: str = "HEAD", outputs: Outputs | None = None) -> Run:
-    return client.get_run(track(find(name), client=client, outputs=outputs))
+def tracked(client: MlflowClient, name: str = "HEAD", remote: Remote | None = None) -> Run:
+    return client.get_run(track(find(name), client=client, remote=remote))
 
 
 def artifacts(client: MlflowClient, run: Run, folder: str = "") -> list[str]:
@@ -308,12 +308,13 @@ def test_a_model_that_cannot_be_had_is_said_and_added_when_it_can(client: Mlflow
 
 def test_a_remote_that_failed_is_not_asked_for_every_commit(repository: Repository, tmp_path: Path) -> None:
     lose_models(repository)
-    outputs = Outputs()
-    with pytest.raises(OutputError, match="neither in the cache nor can it be fetched"):
-        outputs.copy(find("HEAD", repository.root), "models", tmp_path / "a")
-    with pytest.raises(OutputError, match="the remote failed before"):
-        outputs.copy(find("HEAD", repository.root), "models", tmp_path / "b")
-    outputs.copy(find("HEAD", repository.root), "plots/learning_curve.csv", tmp_path / "c")  # that one is cached
+    files = DvcFiles(find("HEAD", repository.root), remote=Remote())
+    again = DvcFiles(files.revision, remote=files.remote)
+    with pytest.raises(NotReadableError, match="neither in the cache nor can it be fetched"):
+        files.copy("models", tmp_path / "a")
+    with pytest.raises(NotReadableError, match="the remote failed before"):
+        again.copy("models", tmp_path / "b")
+    again.copy("plots/learning_curve.csv", tmp_path / "c")  # that one is cached
     assert not (tmp_path / "a").exists()
 
 
@@ -322,8 +323,8 @@ def test_a_damaged_output_is_refused(repository: Repository, tmp_path: Path) -> 
     path = repository.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
     path.chmod(0o644)
     path.write_text(path.read_text().replace("0.5", "0.9"))
-    with pytest.raises(OutputError, match=r"plots/learning_curve\.csv does not have the MD5"):
-        Outputs().copy(find("HEAD", repository.root), "plots/learning_curve.csv", tmp_path / "a")
+    with pytest.raises(NotReadableError, match=r"plots/learning_curve\.csv does not have the MD5"):
+        DvcFiles(find("HEAD", repository.root)).copy("plots/learning_curve.csv", tmp_path / "a")
     assert not (tmp_path / "a").exists()
 
 
@@ -337,7 +338,7 @@ def test_a_failing_model_leaves_no_run(
     with pytest.raises(DeliveryError, match="not loadable"):
         tracked(client)
     assert not everything(client)
-    assert main(["--rev", "HEAD"]) == 1
+    assert main(["--rev", "HEAD"]) == 2
 
 
 def test_what_has_no_run_says_why(

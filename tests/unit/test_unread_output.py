@@ -29,10 +29,11 @@ def ending(code: str, *, read: bool) -> tuple[int, str]:
 def serving(work: str) -> str:
     return f"""
 import sys
-from delivery.registry.server import exit_code_of
+from delivery.registry.server import server_session
+from stages.common.command import run_command
 def work():
     {work}
-sys.exit(exit_code_of("lineage", work))
+sys.exit(run_command("lineage", work, within=server_session()))
 """
 
 
@@ -41,7 +42,19 @@ REPORT = (
 )
 
 
-@pytest.mark.parametrize("code", [REPORT, serving(PRINTS), serving("print('short')")])
+CONVERT = """
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from annotation.convert import main
+with TemporaryDirectory() as folder:
+    (Path(folder) / "a.jsonl").write_text('{"id": "n", "text": "Gout.", "mentions": []}\\n')
+    code = main([folder, f"{folder}/b.jsonl", "--from", "jsonl", "--to", "jsonl"])
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("code", [REPORT, CONVERT, serving(PRINTS), serving("print('short')")])
 def test_a_reader_who_has_gone_ends_the_command_without_a_word(code: str) -> None:
     assert ending(code, read=False) == (141, "")
 

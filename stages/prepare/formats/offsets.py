@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from stages.prepare.formats.units import character_offset, unit_offsets
 
-Span = tuple[int, int, str]
+Quotation = tuple[int, int, str]
 """Start and end as the export states them, and the text that it quotes for them."""
 
 Correction = Callable[[int], int | None]
@@ -17,7 +17,7 @@ _MOST_FOR_ONE = 3
 """Of one mention alone, a larger shift would be a guess."""
 
 
-def explain(text: str, quoted: Sequence[Span]) -> str | None:
+def explain(text: str, quoted: Sequence[Quotation]) -> str | None:
     """Say how all offsets of a document are off, where one rule puts every quoted text in its place.
 
     Parameters
@@ -42,7 +42,7 @@ def explain(text: str, quoted: Sequence[Span]) -> str | None:
     return None
 
 
-def _fits(text: str, quoted: Sequence[Span], correct: Correction) -> bool:
+def _fits(text: str, quoted: Sequence[Quotation], correct: Correction) -> bool:
     for start, end, quote in quoted:
         first, last = correct(start), correct(end)
         if first is None or last is None or not 0 <= first < last <= len(text):
@@ -86,7 +86,7 @@ def _bytes_of(character: str) -> int:
     return 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4
 
 
-def _shifts(text: str, quoted: Sequence[Span]) -> list[int]:
+def _shifts(text: str, quoted: Sequence[Quotation]) -> list[int]:
     """List by how much the first mention may be shifted, the smallest first."""
     start, _, quote = max(quoted, key=lambda span: len(span[2]))
     quote = quote.strip()

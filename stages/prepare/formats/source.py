@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.common.errors import AnnotationError
+from stages.common.errors import AnnotationError, RequestError
 
 MAX_CHARACTERS = 5_000_000
 """Longest document, and longest line; a note is a few thousand characters, so more is a broken export."""
@@ -76,9 +76,11 @@ def list_files(path: Path) -> list[File]:
         would let a batch change without its hash, and a pipe would hang the reader. When folders are
         nested deeper than `MAX_DEPTH`.
     """
-    if path.is_symlink() or not path.exists():
-        kind = "is a symbolic link" if path.is_symlink() else "does not exist"
-        raise AnnotationError(f"the export {kind}", "Give the path of the exported file or folder", path.name)
+    remedy = "Give the path of the exported file or folder"
+    if path.is_symlink():
+        raise AnnotationError("the export is a symbolic link", remedy, path.name)
+    if not path.exists():
+        raise RequestError("the export does not exist", remedy, path.name)
     if not path.is_dir():
         return [_regular(path, path.name)]
     files = []

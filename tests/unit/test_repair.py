@@ -65,7 +65,7 @@ def test_a_conflict_is_left_to_a_person(ward: Repository, capsys: pytest.Capture
     ward.commit("Theirs")
     ward.run("git", "merge", "main", fails=True)
     conflict = ward.text("dvc.lock")
-    assert main([]) == 1
+    assert main([]) == 2
     assert "python -m delivery.merge" in capsys.readouterr().err
     assert ward.text("dvc.lock") == conflict
 
@@ -82,7 +82,7 @@ def test_a_list_that_is_being_written_is_left_to_its_writer(
     (ward.root / BUSY).write_text("", encoding="utf-8")
     with (ward.root / BUSY).with_name("rwlock.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        assert main([]) == 1
+        assert main([]) == 2
     assert "busy" in capsys.readouterr().err
     assert (ward.root / BUSY).exists()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.changes import bootstrap as comparison
+from delivery.changes import bootstrap
 from delivery.changes.bootstrap import Difference, paired_counts, paired_difference, unpaired_difference, verdict
 from delivery.errors import DeliveryError
 from stages.common.scoring import Counts
@@ -260,5 +260,5 @@ def test_documents_drawn_in_parts_are_as_many(monkeypatch: pytest.MonkeyPatch) -
     old, new = random_table(30, 0.7, seed=1), random_table(30, 0.78, seed=2)
     whole = paired_difference(old, new, resamples=997)
     for chunk in (1, 30 * 100, 30 * 997):
-        monkeypatch.setattr(comparison, "_CHUNK", chunk)
+        monkeypatch.setattr(bootstrap, "_CHUNK", chunk)
         assert paired_difference(old, new, resamples=997) == whole
