@@ -150,6 +150,14 @@ class Repository:
             section[key] = yaml.safe_load(value)
         (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
+    def look_for(self, *labels: str) -> None:
+        """Make these the labels of the project: in params.yaml, and no others in the mapping."""
+        self.set_params(f"labels=[{', '.join(labels)}]")
+        mapping = self.root / "data/mapping/labels.csv"
+        header, *rows = mapping.read_text(encoding="utf-8").splitlines()
+        kept = [row for row in rows if row.rpartition(",")[2] in labels]
+        mapping.write_text("\n".join([header, *kept]) + "\n", encoding="utf-8")
+
     def results(self) -> dict[str, bytes]:
         """Return the bytes of dvc.lock and of everything under metrics/, by path."""
         paths = [self.root / "dvc.lock", *sorted((self.root / "metrics").rglob("*"))]

@@ -1,7 +1,7 @@
 """The labels of the project: `labels` of `params.yaml`, in the order in which they are reported.
 
 What looks for mentions, counts them or colours them takes this list from whoever calls it, and none from code.
-A model carries its own (`stages.train.extractor.Extractor.labels`): what serves it needs no `params.yaml`.
+A model carries its own (`labels` of its `model.json`): what serves it needs no `params.yaml`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from tests.repository import LIGHT, ROOT, Repository, add_batch, clone
 NCBI = ROOT.parent / "shared" / "data" / "ncbi-disease"
 NOTES = {"train": ("NCBItrainset_corpus.txt", 120), "test": ("NCBIdevelopset_corpus.txt", 40)}
 ONE_LABEL = (
-    "labels=[Disease]",
     "prepare.batches=[ncbi-train, ncbi-test]",
     *LIGHT,
     "monitor.resamples=900",
@@ -40,9 +39,7 @@ def diseases(source: Repository, tmp_path_factory: pytest.TempPathFactory) -> Re
     repository = clone(source, tmp_path_factory.mktemp("labels") / "diseases")
     repository.fetch_seed()
     repository.set_params(*ONE_LABEL)
-    mapping = repository.root / "data/mapping/labels.csv"
-    rows = mapping.read_text(encoding="utf-8").splitlines()
-    mapping.write_text("\n".join(row for row in rows if not row.endswith(",Treatment")) + "\n", encoding="utf-8")
+    repository.look_for("Disease")
     for split, (name, number) in NOTES.items():
         export = repository.root / f"{split}.txt"
         export.write_text(first_notes(NCBI / name, number), encoding="utf-8")
