@@ -20,10 +20,14 @@ from annotation.command import exit_code, refuse
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.common.files import make_beside
+from stages.common.tags import LABELS
 from stages.prepare import batches
+from stages.prepare.annotated import left_out_of, marks_in, told, with_labels
 from stages.prepare.batches import Batch, BatchFile
 from stages.prepare.formats import READERS, read
 from stages.prepare.formats.faults import collected, note
+from stages.prepare.formats.options import add_annotates, add_rules
+from stages.prepare.formats.rules import IGNORED, Discontinuous, Overlaps, Rules
 from stages.prepare.formats.source import list_files
 
 SUCCESS = 0
@@ -41,6 +45,9 @@ class Request:
     source: str | None
     licence: str | None
     to: Path
+    annotates: tuple[str, ...] | None = None
+    overlaps: Overlaps = "refuse"
+    discontinuous: Discontinuous = "refuse"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,10 +90,12 @@ def add(request: Request) -> tuple[Batch, list[Document], list[str]]:
         When the batch is refused; nothing on the disk has changed then.
     """
     _refuse_request(request)
-    documents = read(request.path.absolute(), request.format)
     mapping = batches.read_mapping(request.labels or batches.DEFAULT_MAPPING)
+    rules = Rules(mapping, request.overlaps, request.discontinuous)
+    documents = read(request.path.absolute(), request.format, rules)
     mapped = map_labels(documents, mapping)
-    warnings = _check(mapped)
+    documents = with_labels(documents, mapping, request.annotates)
+    warnings = [*_check(mapped), *_warn_of_silence(documents, request.annotates)]
     with _locked(request.to):  # from here on, another `add` waits
         _refuse_taken(request)
         present = batches.load_batches(request.to)
@@ -97,7 +106,7 @@ def add(request: Request) -> tuple[Batch, list[Document], list[str]]:
 
 
 def map_labels(documents: Sequence[Document], mapping: dict[str, str]) -> list[Document]:
-    """Replace the labels of the source by those of the project.
+    """Replace the labels of the source by those of the project; what the mapping ignores is left out.
 
     Raises
     ------
@@ -117,7 +126,8 @@ def map_labels(documents: Sequence[Document], mapping: dict[str, str]) -> list[D
             )
     mapped = []
     for document in documents:
-        mentions = tuple(mention._replace(label=mapping[mention.label]) for mention in document.mentions)
+        meant = (mention._replace(label=mapping[mention.label]) for mention in document.mentions)
+        mentions = tuple(mention for mention in meant if mention.label != IGNORED)
         mapped.append(replace(document, mentions=mentions))
     return mapped
 
@@ -128,6 +138,8 @@ def _parse(arguments: Sequence[str] | None) -> Request:
     parser.add_argument("--format", required=True, choices=sorted(READERS))
     parser.add_argument("--name", required=True, help="lower-case letters, digits and dashes")
     parser.add_argument("--labels", type=Path, help="CSV of source_label,label; default: data/mapping/labels.csv")
+    add_annotates(parser)
+    add_rules(parser)
     parser.add_argument("--split", choices=["train", "dev", "test"], help="fix the split of the whole batch")
     parser.add_argument("--source", help="where the annotations come from")
     parser.add_argument("--licence", help="what they may be used for")
@@ -163,6 +175,18 @@ def _check(documents: Sequence[Document]) -> list[str]:
     if faults:
         raise AnnotationError("; ".join(faults), "Correct the annotations in their tool and export again")
     return [finding.message for finding in findings]
+
+
+def _warn_of_silence(documents: Sequence[Document], annotates: Sequence[str] | None) -> list[str]:
+    """Say that labels without a mention were taken as not looked for, unless the user said what was."""
+    absent = [label for label in LABELS if label not in (documents[0].labels or ())]
+    if annotates is not None or not absent:
+        return []
+    named = " or ".join(absent)
+    return [
+        f"no mention of {named}: taken as not looked for, so that silence about it is no error."
+        f" If the annotators did look for it, add the batch with --annotates {','.join(LABELS)}"
+    ]
 
 
 def _warn_of_known(documents: Sequence[Document], present: Sequence[Batch]) -> list[str]:
@@ -207,12 +231,15 @@ def _store(request: Request, documents: list[Document], mapping: dict[str, str],
             name=request.name,
             order=order,
             format=request.format,
-            labels="labels.csv" if request.labels else None,
+            labels=list(request.annotates) if request.annotates else None,
+            mapping="labels.csv" if request.labels else None,
+            overlaps=request.overlaps,
+            discontinuous=request.discontinuous,
             split=request.split,  # type: ignore[arg-type]  # argparse allows no other; pydantic checks again
             source=request.source,
             licence=request.licence,
             documents=len(documents),
-            mentions=sum(len(document.mentions) for document in documents),
+            mentions=marks_in(documents),
             sha256=hashes,
             key=secrets.token_hex(16),
         )
@@ -261,11 +288,14 @@ def _flush(folder: Path) -> None:
 def _summary(batch: Batch, documents: Sequence[Document], warnings: int, to: Path) -> str:
     labels = Counter(mention.label for document in documents for mention in document.mentions)
     counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels.items())) or "none"
+    left_out = left_out_of(documents)
     return "\n".join(
         [
             f"added batch {batch.name}, number {batch.order}",
             f"  documents  {len(documents):,}",
             f"  mentions   {labels.total():,} ({counts})",
+            *(f"  left out   {line}" for line in told(left_out)),
+            f"  annotates  {', '.join(documents[0].labels or ())}",
             f"  split      {batch.split or 'by content'}",
             f"  warnings   {warnings}",
             "next:",

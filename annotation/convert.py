@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from annotation.command import exit_code
 from annotation.writers import WRITERS, write
 from stages.common.errors import BeHealthyError
+from stages.prepare.annotated import left_out_of, told
+from stages.prepare.batches import read_mapping
 from stages.prepare.formats import READERS, read
+from stages.prepare.formats.options import add_rules
+from stages.prepare.formats.rules import Rules
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,17 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("target", metavar="OUT", type=Path, help="file to write (for brat: folder); must not exist yet")
     parser.add_argument("--from", dest="read", required=True, choices=sorted(READERS))
     parser.add_argument("--to", dest="write", required=True, choices=sorted(WRITERS))
-    given = parser.parse_args(arguments)
-    return exit_code("convert", lambda: _convert(given.source, given.read, given.target, given.write))
+    parser.add_argument("--labels", type=Path, help="CSV of source_label,label: labels that it ignores are left out")
+    add_rules(parser)
+    return exit_code("convert", partial(_convert, parser.parse_args(arguments)))
 
 
-def _convert(source: Path, read_as: str, target: Path, write_as: str) -> int:
+def _convert(options: argparse.Namespace) -> int:
+    target = options.target
     if target.exists():
         raise BeHealthyError(f"{target} exists, and may be someone's annotations: choose another name")
-    documents = read(source.absolute(), read_as)
-    write(documents, target, write_as)
+    mapping = read_mapping(options.labels) if options.labels else None
+    documents = read(options.source.absolute(), options.read, Rules(mapping, options.overlaps, options.discontinuous))
+    left_out = left_out_of(documents)
+    write(documents, target, options.write)
     mentions = sum(len(document.mentions) for document in documents)
-    print(f"convert: {len(documents):,} documents, {mentions:,} mentions from {read_as} to {write_as}: {target}")
+    print(f"convert: {len(documents):,} documents, {mentions:,} mentions from {options.read} to {options.write}: {target}")
+    for line in told(left_out):
+        print(f"convert: left out {line}")
     return 0
 
 

@@ -35,6 +35,7 @@ from stages.featurize.attributes.tokens import SparseTokens
 from stages.featurize.learning import learn_attributes
 from stages.featurize.store import FeatureTable, read_contexts, read_features, write_features
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
+from stages.prepare.formats.rules import Rules
 from stages.prepare.formats import READERS
 from stages.train.held_out import held_out_of
 from stages.train.learning import calibrated, fit
@@ -255,8 +256,8 @@ def run(chosen: argparse.Namespace) -> None:
     params = load_params(chosen.params)
     crf = params.train.crf.model_copy(update={"runs": _RUNS, "iterations": _ITERATIONS})
     train = params.train.model_copy(update={"family": "crf", "crf": crf})
-    mapping = read_mapping(chosen.labels)
-    corpus = read_corpus(chosen.train, chosen.test, chosen.format, mapping, params.prepare)
+    rules = Rules(read_mapping(chosen.labels))
+    corpus = read_corpus(chosen.train, chosen.test, chosen.format, rules, params.prepare)
     with tempfile.TemporaryDirectory(prefix="behealthy-active-") as name:
         pool = read_pool(corpus, params, Path(name))
     say(f"{len(pool.names)} notes in the pool, {pool.gold} mentions to find")

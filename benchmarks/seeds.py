@@ -25,6 +25,7 @@ from stages.evaluate.predictions import predict
 from stages.evaluate.scores import document_counts
 from stages.featurize.store import read_features
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
+from stages.prepare.formats.rules import Rules
 from stages.prepare.formats import READERS
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor
@@ -64,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _corpus(options: argparse.Namespace, params: Params) -> Corpus:
     if options.train:
-        return read_corpus(options.train, options.test, options.format, read_mapping(DEFAULT_MAPPING), params.prepare)
+        rules = Rules(read_mapping(DEFAULT_MAPPING))
+        return read_corpus(options.train, options.test, options.format, rules, params.prepare)
     return project_corpus(Path("data/annotations"), params.prepare)
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stages.common.annotated import read_annotated
 from stages.common.command import without_arguments
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
 from stages.common.params import EvaluateParams, load_params
@@ -33,7 +34,8 @@ def evaluate(params: EvaluateParams) -> dict[str, Any]:
     extractor = load_extractor(MODELS)
     predictions = predict(PREPARED, ("dev", "test"), extractor)
     train, dev_part, test_part = (documents[documents["split"] == split] for split in ("train", "dev", "test"))
-    dev, test = (compare(part, mentions, *predictions) for part in (dev_part, test_part))
+    annotated = read_annotated(PREPARED)
+    dev, test = (compare(part, mentions, *predictions, annotated=annotated) for part in (dev_part, test_part))
     training = mentions.loc[mentions["document"].isin(train["document"]), "text"]
     temperature = getattr(extractor.tagger, "temperature", None)
     scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, params)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError, ParameterError
 from stages.common.params import PrepareParams
+from stages.common.tags import LABELS
+from stages.prepare.annotated import left_out_of
 from stages.prepare.batches import Batch, read_batch
 from stages.prepare.splits import Assignment, assign
 from stages.prepare.tables import PlacedDocument, Tables, blocks_of, build_tables
@@ -36,11 +38,14 @@ def prepare(batches: Iterable[Batch], params: PrepareParams) -> Tables:
     ParameterError
         When `params.batches` names a batch that does not exist.
     """
-    entries = [entry for batch in _chosen(list(batches), params) for entry in _entries(batch, params)]
+    documents = {batch: read_batch(batch) for batch in _chosen(list(batches), params)}
+    entries = [entry for batch, read in documents.items() for entry in _entries(batch, read, params)]
     assignments = assign(((entry.document.text, entry.batch.split) for entry in entries), params)
     tables = build_tables(_placed(entries, assignments))
     tables.report["duplicates"] = sum(assignment.duplicate for assignment in assignments)
     tables.report["left_out"] = sum(assignment.split is None for assignment in assignments)
+    tables.left_out = left_out_of(document for read in documents.values() for document in read)
+    tables.annotated = {batch.name: read[0].labels or LABELS for batch, read in documents.items()}
     return tables
 
 
@@ -52,9 +57,9 @@ def _chosen(batches: list[Batch], params: PrepareParams) -> list[Batch]:
     return [batch for batch in batches if not params.batches or batch.name in params.batches]
 
 
-def _entries(batch: Batch, params: PrepareParams) -> list[_Entry]:
+def _entries(batch: Batch, documents: list[Document], params: PrepareParams) -> list[_Entry]:
     entries = []
-    for document in read_batch(batch):
+    for document in documents:
         for mention in document.mentions:
             if mention.label not in batch.mapping:
                 raise AnnotationError(

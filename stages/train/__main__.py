@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from stages.common.annotated import read_annotated
 from stages.common.command import without_arguments
 from stages.common.files import write_csv
 from stages.common.params import load_params
@@ -13,6 +14,7 @@ from stages.featurize.store import read_features
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor, learning_curve
 from stages.train.reviewer import acceptance_leaderboard
+from stages.train.silence import warnings_of_silence
 from stages.train.taggers.tokens.automl import leaderboard_of
 
 FEATURES = Path("data/features")
@@ -28,6 +30,8 @@ def main() -> None:
     seen, held_out = held_out_of(train, dev, params.seed)
 
     print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
+    for warning in warnings_of_silence((*train.documents, *held_out.documents), read_annotated(FEATURES)):
+        print(f"train: warning: {warning}", file=sys.stderr, flush=True)
     extractor = learn_extractor(train, seen, held_out, attributes, params)
     extractor.save(MODELS)
     write_csv(PLOTS / "leaderboard.csv", leaderboard_of(extractor.tagger))

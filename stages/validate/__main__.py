@@ -9,8 +9,9 @@ from pathlib import Path
 
 from stages.common.errors import BeHealthyError
 from stages.common.params import load_params
+from stages.prepare.formats.options import add_annotates, add_rules
 from stages.validate.gate import Verdict, check, load_prepared
-from stages.validate.incoming import check_incoming, load_incoming
+from stages.validate.incoming import Choices, check_incoming, load_incoming
 from stages.validate.report import BESIDE_DATA_DOCS, save, save_failure, summary_of
 
 
@@ -38,7 +39,8 @@ def _stage() -> Verdict:
 
 
 def _incoming(asked: argparse.Namespace) -> Verdict:
-    return check_incoming(*load_incoming(asked.path, asked.format, asked.labels), load_params())
+    choices = Choices(asked.labels, asked.annotates, asked.overlaps, asked.discontinuous)
+    return check_incoming(*load_incoming(asked.path, asked.format, choices), load_params())
 
 
 def _explain(error: Exception) -> None:
@@ -54,6 +56,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("path", nargs="?", type=Path, help="an export or a batch folder; without it: data/prepared")
     parser.add_argument("--format", help="format of an export, such as brat or pubtator")
     parser.add_argument("--labels", type=Path, help="CSV of source_label,label")
+    add_annotates(parser)
+    add_rules(parser, default=None)
     return parser.parse_args(arguments)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
+from stages.common.annotated import Annotated, labels_of
 from stages.common.documents import Document, Mention
 from stages.common.tags import LABELS, spans_of
 from stages.validate.leakage import copied_passages, fingerprint, near_duplicates, splits_of_pairs
@@ -25,7 +27,7 @@ from stages.validate.places import (
     tokens_by_document,
     uncovered,
 )
-from stages.validate.sources import Source, Sources
+from stages.validate.sources import Source, Sources, annotated_by
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def content_frames(
         "documents": _documents(tables, tokens, near_duplicate, copied).assign(**_origin(tables.documents, sources)),
         "tokens": _tokens(tables, spans, placed),
         "mentions": _mentions(tables, spans, placed).assign(label_is_mapped=_mapped(tables, sources)),
-        "labels": _labels(tables),
+        "labels": _labels(tables, annotated_by(sources)),
     }
 
 
@@ -200,23 +202,55 @@ def documents_by_split(tables: Tables) -> dict[str, int]:
     return {name: int(counts.get(name, 0)) for name in ("train", "dev", "test")}
 
 
-def _labels(tables: Tables) -> pd.DataFrame:
-    counts = tables.mentions["label"].value_counts()
-    total = max(1, sum(int(counts.get(label, 0)) for label in LABELS))
+def _labels(tables: Tables, annotated: Annotated) -> pd.DataFrame:
+    """Count each label where it was looked for; null where a share, or a number, would say nothing.
+
+    `share` is of the mentions of documents in which the label and at least one other were looked for,
+    `train` of the training split; null where no document was looked through for the label.
+    """
     train = mentions_by_split(tables)["train"]
+    looked_for = [labels_of(document, annotated) for document in tables.documents["document"]]
+    counts = tables.mentions.groupby(["document", "label"]).size()
+    by_label = {label: counts.xs(label, level="label") for label in counts.index.get_level_values("label").unique()}
     return pd.DataFrame(
-        [{"label": label, "share": int(counts.get(label, 0)) / total, "train": train[label]} for label in LABELS]
+        [
+            {
+                "label": label,
+                "share": _share(label, tables.documents["document"], looked_for, by_label),
+                "train": train[label] if any(label in labels for labels in looked_for) else np.nan,
+            }
+            for label in LABELS
+        ]
     )
 
 
-def as_documents(tables: Tables) -> list[Document]:
-    """Rebuild the annotated documents, so that the annotation checks see what training will see."""
+def _share(
+    label: str, documents: Iterable[str], looked_for: Iterable[Sequence[str]], by_label: Mapping[str, pd.Series]
+) -> float:
+    pairs = zip(documents, looked_for, strict=True)
+    judged = {document for document, labels in pairs if label in labels and len(labels) > 1}
+    numbers = {name: int(counts[counts.index.isin(judged)].sum()) for name, counts in by_label.items()}
+    total = sum(numbers.get(name, 0) for name in LABELS)
+    return numbers.get(label, 0) / max(1, total) if judged else np.nan
+
+
+def as_documents(tables: Tables, annotated: Annotated) -> list[Document]:
+    """Rebuild the annotated documents, so that the annotation checks see what training will see.
+
+    `annotated` names the labels that each batch looked for.
+    """
     marked: dict[str, list[Mention]] = {}
     for document, start, end, label in rows_of(tables.mentions, SPAN):
         marked.setdefault(document, []).append(Mention(start, end, label))
     sentences = _sentence_spans(tables.tokens)
     return [
-        Document(identifier, text, tuple(sorted(marked.get(identifier, []))), tuple(sentences.get(identifier, [])))
+        Document(
+            identifier,
+            text,
+            tuple(sorted(marked.get(identifier, []))),
+            tuple(sentences.get(identifier, [])),
+            labels=tuple(labels_of(identifier, annotated)),
+        )
         for identifier, text in zip(tables.documents["document"], tables.documents["text"], strict=True)
     ]
 

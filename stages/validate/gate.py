@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stages.common.annotated import Annotated, read_annotated
 from stages.common.errors import GateError
 from stages.common.files import read_json, read_table
 from stages.common.params import Params, PrepareParams, ValidateParams
 from stages.validate.annotations import check_documents
+from stages.validate.annotated import check_labels
 from stages.validate.assigned import check_assignment, check_names
 from stages.validate.catalogue import SCHEMAS
 from stages.validate.findings import Finding, finding
@@ -23,7 +25,7 @@ from stages.validate.frames import Tables, as_documents, content_frames, documen
 from stages.validate.originals import check_originals, check_splits
 from stages.validate.project import CONTENT_SUITES, Outcome, Project
 from stages.validate.reported import check_report
-from stages.validate.sources import Sources, load_sources
+from stages.validate.sources import Sources, annotated_by, load_sources
 
 PREPARED = Path("data/prepared")
 
@@ -65,13 +67,15 @@ class Verdict:
 class Prepared:
     """The tables of prepare, its report, and what the batches say.
 
-    `faults` were found in the files and cannot be seen in a data frame any more.
+    `annotated` is what prepare says that each batch looked for. `faults` were found in the files and cannot be
+    seen in a data frame any more.
     """
 
     tables: Tables
     report: dict[str, Any]
     sources: Sources
     faults: tuple[Finding, ...] = ()
+    annotated: Annotated | None = None
 
 
 def load_prepared(params: PrepareParams, folder: Path = PREPARED) -> Prepared:
@@ -97,7 +101,8 @@ def load_prepared(params: PrepareParams, folder: Path = PREPARED) -> Prepared:
         raise GateError(problem) from error
     if not isinstance(report, dict):
         raise GateError(f"{folder / 'report.json'} is not an object: run `dvc repro --force prepare`")
-    return Prepared(Tables(**frames), report, load_sources(params), not_a_number(folder / "documents.parquet"))
+    not_numbers = not_a_number(folder / "documents.parquet")
+    return Prepared(Tables(**frames), report, load_sources(params), not_numbers, read_annotated(folder))
 
 
 def not_a_number(path: Path) -> tuple[Finding, ...]:
@@ -168,7 +173,8 @@ def check(prepared: Prepared, params: Params, project: Project | None = None) ->
         *check_splits(tables, prepared.sources, params.prepare),
         *check_assignment(tables, prepared.sources, params.prepare),
         *check_names(tables, prepared.sources),
-        *check_documents(as_documents(tables)),
+        *check_labels(tables, prepared.annotated, prepared.sources, prepared.report),
+        *check_documents(as_documents(tables, annotated_by(prepared.sources))),
     )
     return Verdict(
         outcome,

@@ -23,6 +23,7 @@ from benchmarks.environment import FOLDER
 from benchmarks.plain import PlainDecoder, compare
 from benchmarks.scores import scored
 from benchmarks.task import Task, token_count
+from stages.prepare.formats.rules import Rules
 from stages.common.params import load_params
 from stages.train.extractor import Extractor
 from tests.tiny_corpora import WRITERS, notes_of, write_iob, write_jsonl
@@ -147,7 +148,7 @@ def test_mentions_off_token_boundaries_count_as_missed(tmp_path: Path, params_fi
     mentions = [{"start": 7, "end": 12, "label": "D"}, {"start": 26, "end": 32, "label": "D"}]
     path = tmp_path / "notes.jsonl"
     path.write_text(json.dumps({"id": "a", "text": text, "mentions": mentions}) + "\n")
-    corpus = read_corpus([path], [path], "jsonl", {"D": "Disease"}, params.prepare)
+    corpus = read_corpus([path], [path], "jsonl", Rules({"D": "Disease"}), params.prepare)
     gold = corpus.gold("test")
     (name,) = gold
     result = scored(gold, {name: [(26, 32, "Disease")]}, params.evaluate)
@@ -158,7 +159,7 @@ def test_mentions_off_token_boundaries_count_as_missed(tmp_path: Path, params_fi
 def model_of(tmp_path: Path, params_file: Path) -> tuple[Corpus, Task, Path]:
     params = load_params(params_file)
     files = [write_iob(tmp_path / name, notes_of(n, seed=n)) for name, n in (("train", 30), ("test", 12))]
-    corpus = read_corpus(files[:1], files[1:], "iob", {"D": "Disease", "T": "Treatment"}, params.prepare)
+    corpus = read_corpus(files[:1], files[1:], "iob", Rules({"D": "Disease", "T": "Treatment"}), params.prepare)
     corpus.write(tmp_path / "prepared")
     task = Task(corpus.notes("train"), corpus.notes("test"), str(tmp_path / "prepared"), str(params_file))
     task.write(tmp_path / "task.json")
