@@ -10,25 +10,24 @@ import re
 import secrets
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from annotation.command import exit_code, refuse
+from annotation.summary import summary_of
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.common.files import make_beside
-from stages.common.tags import LABELS
 from stages.prepare import batches
-from stages.prepare.annotated import left_out_of, marks_in, told, with_labels
+from stages.prepare.annotated import marks_in, with_labels
 from stages.prepare.batches import Batch, BatchFile
 from stages.prepare.formats import READERS, read
 from stages.prepare.formats.faults import collected, note
-from stages.prepare.formats.options import add_annotates, add_rules
 from stages.prepare.formats.rules import IGNORED, Discontinuous, Overlaps, Rules
 from stages.prepare.formats.source import list_files
+from stages.prepare.options import add_annotates, add_rules
 
 SUCCESS = 0
 
@@ -69,7 +68,7 @@ def _run(request: Request) -> int:
         return refuse(error, request.name)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(_summary(batch, documents, len(warnings), request.to))
+    print(summary_of(batch, documents, len(warnings), request.to))
     return SUCCESS
 
 
@@ -92,10 +91,9 @@ def add(request: Request) -> tuple[Batch, list[Document], list[str]]:
     _refuse_request(request)
     mapping = batches.read_mapping(request.labels or batches.DEFAULT_MAPPING)
     rules = Rules(mapping, request.overlaps, request.discontinuous)
-    documents = read(request.path.absolute(), request.format, rules)
+    documents = with_labels(read(request.path.absolute(), request.format, rules), mapping, request.annotates)
     mapped = map_labels(documents, mapping)
-    documents = with_labels(documents, mapping, request.annotates)
-    warnings = [*_check(mapped), *_warn_of_silence(documents, request.annotates)]
+    warnings = _check(mapped)
     with _locked(request.to):  # from here on, another `add` waits
         _refuse_taken(request)
         present = batches.load_batches(request.to)
@@ -175,18 +173,6 @@ def _check(documents: Sequence[Document]) -> list[str]:
     if faults:
         raise AnnotationError("; ".join(faults), "Correct the annotations in their tool and export again")
     return [finding.message for finding in findings]
-
-
-def _warn_of_silence(documents: Sequence[Document], annotates: Sequence[str] | None) -> list[str]:
-    """Say that labels without a mention were taken as not looked for, unless the user said what was."""
-    absent = [label for label in LABELS if label not in (documents[0].labels or ())]
-    if annotates is not None or not absent:
-        return []
-    named = " or ".join(absent)
-    return [
-        f"no mention of {named}: taken as not looked for, so that silence about it is no error."
-        f" If the annotators did look for it, add the batch with --annotates {','.join(LABELS)}"
-    ]
 
 
 def _warn_of_known(documents: Sequence[Document], present: Sequence[Batch]) -> list[str]:
@@ -283,27 +269,6 @@ def _flush(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _summary(batch: Batch, documents: Sequence[Document], warnings: int, to: Path) -> str:
-    labels = Counter(mention.label for document in documents for mention in document.mentions)
-    counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels.items())) or "none"
-    left_out = left_out_of(documents)
-    return "\n".join(
-        [
-            f"added batch {batch.name}, number {batch.order}",
-            f"  documents  {len(documents):,}",
-            f"  mentions   {labels.total():,} ({counts})",
-            *(f"  left out   {line}" for line in told(left_out)),
-            f"  annotates  {', '.join(documents[0].labels or ())}",
-            f"  split      {batch.split or 'by content'}",
-            f"  warnings   {warnings}",
-            "next:",
-            f"  dvc add {to}",
-            "  dvc repro",
-            "  dvc push",
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from stages.common.errors import BeHealthyError
 from stages.prepare.annotated import left_out_of, told
 from stages.prepare.batches import read_mapping
 from stages.prepare.formats import READERS, read
-from stages.prepare.formats.options import add_rules
 from stages.prepare.formats.rules import Rules
+from stages.prepare.options import add_rules
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +43,9 @@ def _convert(options: argparse.Namespace) -> int:
     left_out = left_out_of(documents)
     write(documents, target, options.write)
     mentions = sum(len(document.mentions) for document in documents)
-    print(f"convert: {len(documents):,} documents, {mentions:,} mentions from {options.read} to {options.write}: {target}")
+    print(
+        f"convert: {len(documents):,} documents, {mentions:,} mentions from {options.read} to {options.write}: {target}"
+    )
     for line in told(left_out):
         print(f"convert: left out {line}")
     return 0

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from annotation.add import SUCCESS, Request, add
 from annotation.command import exit_code, refuse
 from stages.common.errors import AnnotationError, BeHealthyError
+from stages.common.tags import LABELS
 from stages.prepare.batches import Batch, digest, load_batches
 from stages.prepare.formats import READERS
 from stages.prepare.formats.source import list_files
@@ -219,7 +220,9 @@ def legal_name(stem: str) -> str:
 def _add(item: Waiting, local: Path, inbox: str, to: Path) -> Batch:
     request = Request(local, item.format, item.name, None, None, f"{inbox.rstrip('/')}/{item.format}", None, to)
     batch, documents, warnings = add(request)
-    print(f"added batch {batch.name}, number {batch.order}: {len(documents)} documents, {len(warnings)} warnings")
+    labels = documents[0].labels or ()
+    some = f", annotates {' and '.join(labels)} only" if len(labels) < len(LABELS) else ""
+    print(f"added batch {batch.name}, number {batch.order}: {len(documents)} documents, {len(warnings)} warnings{some}")
     return batch
 
 

@@ -22,8 +22,8 @@ from stages.common.params import Params, load_params
 from stages.prepare.annotated import told
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
-from stages.prepare.formats.options import add_rules
 from stages.prepare.formats.rules import Rules
+from stages.prepare.options import add_rules
 from stages.train.extractor import Extractor
 
 PEERS = ("sklearn-crfsuite", "spacy")

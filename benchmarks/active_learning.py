@@ -35,8 +35,8 @@ from stages.featurize.attributes.tokens import SparseTokens
 from stages.featurize.learning import learn_attributes
 from stages.featurize.store import FeatureTable, read_contexts, read_features, write_features
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
-from stages.prepare.formats.rules import Rules
 from stages.prepare.formats import READERS
+from stages.prepare.formats.rules import Rules
 from stages.train.held_out import held_out_of
 from stages.train.learning import calibrated, fit
 from stages.train.taggers.tagger import Tagger

@@ -25,8 +25,8 @@ from stages.evaluate.predictions import predict
 from stages.evaluate.scores import document_counts
 from stages.featurize.store import read_features
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
-from stages.prepare.formats.rules import Rules
 from stages.prepare.formats import READERS
+from stages.prepare.formats.rules import Rules
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor
 

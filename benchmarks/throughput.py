@@ -26,8 +26,8 @@ from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv, write_json
 from stages.common.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
-from stages.prepare.formats.rules import Rules
 from stages.prepare.formats import READERS
+from stages.prepare.formats.rules import Rules
 from stages.train.extractor import Extractor
 from stages.train.taggers.spans.stacked import chain_of
 

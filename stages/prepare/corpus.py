@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError, ParameterError
 from stages.common.params import PrepareParams
-from stages.common.tags import LABELS
 from stages.prepare.annotated import left_out_of
 from stages.prepare.batches import Batch, read_batch
 from stages.prepare.splits import Assignment, assign
@@ -38,14 +37,14 @@ def prepare(batches: Iterable[Batch], params: PrepareParams) -> Tables:
     ParameterError
         When `params.batches` names a batch that does not exist.
     """
-    documents = {batch: read_batch(batch) for batch in _chosen(list(batches), params)}
-    entries = [entry for batch, read in documents.items() for entry in _entries(batch, read, params)]
+    contents = [(batch, read_batch(batch)) for batch in _chosen(list(batches), params)]
+    entries = [entry for batch, documents in contents for entry in _entries(batch, documents, params)]
     assignments = assign(((entry.document.text, entry.batch.split) for entry in entries), params)
     tables = build_tables(_placed(entries, assignments))
     tables.report["duplicates"] = sum(assignment.duplicate for assignment in assignments)
     tables.report["left_out"] = sum(assignment.split is None for assignment in assignments)
-    tables.left_out = left_out_of(document for read in documents.values() for document in read)
-    tables.annotated = {batch.name: read[0].labels or LABELS for batch, read in documents.items()}
+    tables.left_out = left_out_of(document for _, documents in contents for document in documents)
+    tables.annotated = {batch.name: documents[0].labels or () for batch, documents in contents}
     return tables
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stages.common.errors import BeHealthyError
 from stages.common.params import load_params
-from stages.prepare.formats.options import add_annotates, add_rules
+from stages.prepare.options import add_annotates, add_rules
 from stages.validate.gate import Verdict, check, load_prepared
 from stages.validate.incoming import Choices, check_incoming, load_incoming
 from stages.validate.report import BESIDE_DATA_DOCS, save, save_failure, summary_of

@@ -14,9 +14,7 @@ from stages.validate.originals import PREPARE_AGAIN
 from stages.validate.sources import Sources, annotated_by
 
 
-def check_labels(
-    tables: Tables, said: Annotated | None, sources: Sources, report: Mapping[str, Any]
-) -> list[Finding]:
+def check_labels(tables: Tables, said: Annotated | None, sources: Sources, report: Mapping[str, Any]) -> list[Finding]:
     """Compare `labels.json` and the counts of what was left out with the batches, and name labels that none annotates.
 
     Parameters

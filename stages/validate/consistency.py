@@ -243,8 +243,6 @@ def _disagree(places: Sequence[_Use]) -> bool:
     )
 
 
-def _with(
-    marked: tuple[tuple[Words, str], ...], *looked_for: tuple[str, ...] | None
-) -> tuple[tuple[Words, str], ...]:
+def _with(marked: tuple[tuple[Words, str], ...], *looked_for: tuple[str, ...] | None) -> tuple[tuple[Words, str], ...]:
     """Keep the strings whose label is among all the labels given; None stands for every label."""
     return tuple(item for item in marked if all(labels is None or item[1] in labels for labels in looked_for))

@@ -16,8 +16,8 @@ from stages.common.annotated import Annotated, read_annotated
 from stages.common.errors import GateError
 from stages.common.files import read_json, read_table
 from stages.common.params import Params, PrepareParams, ValidateParams
-from stages.validate.annotations import check_documents
 from stages.validate.annotated import check_labels
+from stages.validate.annotations import check_documents
 from stages.validate.assigned import check_assignment, check_names
 from stages.validate.catalogue import SCHEMAS
 from stages.validate.findings import Finding, finding

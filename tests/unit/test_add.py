@@ -70,6 +70,9 @@ def test_a_batch_lies_untouched_beside_its_description() -> None:
         "order": 1,
         "format": "jsonl",
         "labels": None,
+        "mapping": None,
+        "overlaps": "refuse",
+        "discontinuous": "refuse",
         "split": "test",
         "source": "Ward 3, 2024: été",
         "licence": "no",
@@ -134,7 +137,7 @@ def test_labels_of_a_batch_travel_with_it() -> None:
     assert run() == REFUSED
     assert run("notes.jsonl", "first", "--labels", "mine.csv") == SUCCESS
     (batch,) = load_batches(TO)
-    assert batch.about.labels == "labels.csv"
+    assert batch.about.mapping == "labels.csv"
     assert batch.mapping == {"Dx": "Disease"}
     assert read_batch(batch)[0].mentions[0].label == "Dx"
 
@@ -373,7 +376,10 @@ def test_a_link_in_a_stored_export_is_refused_even_with_the_same_content() -> No
         ("format: jsonl", "format: xml", "the format is unknown"),
         ("split: null", "split: validation", "split"),
         ("name: first", "name: other", "lies in a folder of another name"),
-        ("labels: null", "labels: labels.csv", r"file labels\.csv: is missing"),
+        ("mapping: null", "mapping: labels.csv", r"file labels\.csv: is missing"),
+        ("labels: null\nmapping: null", "labels: labels.csv", r"file labels\.csv: is missing"),  # as it was called
+        ("labels: null", "labels: []", "labels"),
+        ("overlaps: refuse", "overlaps: shortest", "overlaps"),
     ],
 )
 def test_a_malformed_description_is_refused(old: str, new: str, refusal: str) -> None:

@@ -23,8 +23,8 @@ from benchmarks.environment import FOLDER
 from benchmarks.plain import PlainDecoder, compare
 from benchmarks.scores import scored
 from benchmarks.task import Task, token_count
-from stages.prepare.formats.rules import Rules
 from stages.common.params import load_params
+from stages.prepare.formats.rules import Rules
 from stages.train.extractor import Extractor
 from tests.tiny_corpora import WRITERS, notes_of, write_iob, write_jsonl
 

@@ -25,10 +25,7 @@ from stages.prepare.formats import (
     token_lines,
 )
 from stages.prepare.formats.faults import collected
-from stages.prepare.formats.rules import Rules, reading_by
-
-REFUSING = Rules()
-"""Every label is kept under its own name; overlaps and mentions in several parts are refused."""
+from stages.prepare.formats.rules import REFUSING, Rules, reading_by
 
 READERS: dict[str, Callable[[Path], list[Document]]] = {
     "token-lines": token_lines.read,

@@ -121,7 +121,9 @@ def _refusing(marks: Sequence[Mark], rules: Rules) -> Sorted:
             result.left_out.append(LeftOut(mark.start, mark.label, "repeated"))
         else:
             problem = f"the mention {mark.start}-{mark.end} overlaps {last.start}-{last.end}"
-            remedy = "Keep one of the two, since mentions are flat; or keep the longest, with --overlaps of annotation.add"
+            remedy = (
+                "Keep one of the two, since mentions are flat; or keep the longest, with --overlaps of annotation.add"
+            )
             result.refused.append(Refusal(mark, problem, remedy))
     return result
 

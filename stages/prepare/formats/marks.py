@@ -131,9 +131,7 @@ def _checked(flat: Sorted, text: str, refuse: _Refuse) -> tuple[list[Mention], l
 def _explained(faults: list[AnnotationError], text: str, marks: Sequence[Mark]) -> list[AnnotationError]:
     """Return the faults, or the one that stands behind all of them."""
     quoted = [
-        (mark.start, mark.end, mark.quote)
-        for mark in marks
-        if mark.quote and mark.quote.strip() and not mark.parts
+        (mark.start, mark.end, mark.quote) for mark in marks if mark.quote and mark.quote.strip() and not mark.parts
     ]
     reason = explain(text, quoted) if faults else None
     if reason is None:

@@ -50,7 +50,10 @@ class Rules:
         return (LABELS.index(meaning) if meaning in LABELS else len(LABELS), meaning, label)
 
 
-_rules: ContextVar[Rules] = ContextVar("rules", default=Rules())
+REFUSING = Rules()
+"""Every label is kept under its own name; overlaps and mentions in several parts are refused."""
+
+_rules: ContextVar[Rules] = ContextVar("rules", default=REFUSING)
 
 
 @contextmanager
