@@ -95,14 +95,14 @@ def load_prepared(params: PrepareParams, folder: Path = PREPARED) -> Prepared:
             problem = f"{path} cannot be read ({type(error).__name__}): run `dvc repro prepare`"
             raise GateError(problem) from error
     try:
-        report = read_json(folder / "report.json")
+        report, annotated = read_json(folder / "report.json"), read_annotated(folder)
     except (OSError, json.JSONDecodeError) as error:
-        problem = f"{folder / 'report.json'} cannot be read ({type(error).__name__}): run `dvc repro prepare`"
-        raise GateError(problem) from error
-    if not isinstance(report, dict):
-        raise GateError(f"{folder / 'report.json'} is not an object: run `dvc repro --force prepare`")
+        problem = f"report.json or labels.json in {folder} cannot be read ({type(error).__name__})"
+        raise GateError(f"{problem}: run `dvc repro prepare`") from error
+    if not isinstance(report, dict) or not isinstance(annotated, dict):
+        raise GateError(f"report.json or labels.json in {folder} is not an object: run `dvc repro --force prepare`")
     not_numbers = not_a_number(folder / "documents.parquet")
-    return Prepared(Tables(**frames), report, load_sources(params), not_numbers, read_annotated(folder))
+    return Prepared(Tables(**frames), report, load_sources(params), not_numbers, annotated)
 
 
 def not_a_number(path: Path) -> tuple[Finding, ...]:

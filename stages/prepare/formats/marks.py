@@ -113,7 +113,11 @@ def _inside(marks: Iterable[Mark], length: int, refuse: _Refuse) -> tuple[list[M
 
 
 def _checked(flat: Sorted, text: str, refuse: _Refuse) -> tuple[list[Mention], list[AnnotationError]]:
-    """Compare the marks that are kept with the text; the faults are in the order of their places."""
+    """Compare the marks that are kept with the text; the faults are in the order of their places.
+
+    Not those of a label that the mapping does not know: it may yet be one to ignore.
+    """
+    meaning = current_rules().meaning
     mentions: list[Mention] = []
     faults = [(refused.mark[:3], refuse(*refused)) for refused in flat.refused]
     covered = ""
@@ -122,7 +126,7 @@ def _checked(flat: Sorted, text: str, refuse: _Refuse) -> tuple[list[Mention], l
         if not mentions or mention != mentions[-1]:
             covered = text[mention.start : mention.end]
             mentions.append(mention)
-        fault = _fault_of_text(mark, covered, text)
+        fault = _fault_of_text(mark, covered, text) if meaning(mark.label) is not None else None
         if fault:
             faults.append((mark[:3], refuse(mark, *fault)))
     return mentions, [fault for _, fault in sorted(faults, key=lambda placed: placed[0])]
