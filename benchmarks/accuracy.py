@@ -85,7 +85,8 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
         result = _result(run(OURS, task, work / OURS), corpus, params)
         result |= {"tokens": token_count(task.test), "documents": len(task.test)}
         result["source_labels"] = corpus.source_labels()
-        result["left_out"] = corpus.tables.left_out
+        if corpus.tables.left_out:
+            result["left_out"] = corpus.tables.left_out
         result["params"] = params.model_dump(include={"prepare", "featurize", "train"})
         if options.hardships:
             say("reading the test texts again, changed")

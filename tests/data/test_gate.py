@@ -809,7 +809,8 @@ def test_what_was_left_out_is_counted_again(reported: dict[str, dict[str, int]])
 
 OVERLAPPING = (
     '{"id": "a", "text": "Asthma attack, aged 64, on salbutamol.", "mentions": ['
-    '{"start": 0, "end": 13, "label": "D"}, {"start": 0, "end": 6, "label": "D"}, {"start": 15, "end": 22, "label": "A"}]}\n'
+    '{"start": 0, "end": 13, "label": "D"}, {"start": 0, "end": 6, "label": "D"},'
+    '{"start": 15, "end": 22, "label": "A"}]}\n'
 )
 
 

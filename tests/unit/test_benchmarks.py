@@ -95,6 +95,20 @@ def test_accuracy_has_the_promised_shape(
 
 
 @pytest.mark.usefixtures("in_process")
+def test_accuracy_takes_the_choices_of_a_batch(tmp_path: Path, params_file: Path) -> None:
+    arguments = arguments_of(tmp_path, params_file, "jsonl")
+    train = next((tmp_path / "train").iterdir()) if (tmp_path / "train").is_dir() else Path(arguments[3])
+    lines = train.read_text().splitlines()
+    note = json.loads(lines[0])
+    note["mentions"].append({"start": 0, "end": len(note["text"].rstrip()), "label": "D"})
+    train.write_text("\n".join([json.dumps(note), *lines[1:]]) + "\n")
+    assert accuracy.main(arguments) == 2
+    assert accuracy.main([*arguments, "--overlaps", "longest"]) == 0
+    left_out = json.loads((tmp_path / "out.json").read_text())["left_out"]
+    assert sum(left_out["overlapping"].values()) == len(note["mentions"]) - 1
+
+
+@pytest.mark.usefixtures("in_process")
 def test_changed_texts_are_scored_too(tmp_path: Path, params_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert accuracy.main([*arguments_of(tmp_path, params_file, "jsonl"), "--hardships"]) == 0
     scores = json.loads((tmp_path / "out.json").read_text())
