@@ -17,7 +17,7 @@ from stages.common.errors import AnnotationError
 from stages.prepare.annotated import left_out_of, marks_in, told, with_labels
 from stages.prepare.formats import read
 from stages.prepare.formats.flat import Mark, flatten
-from stages.prepare.formats.rules import DISCONTINUOUS, OVERLAPS, Rules
+from stages.prepare.formats.rules import DISCONTINUOUS, OVERLAPS, REFUSING, Rules, current_rules
 
 MAPPING = {"D": "Disease", "Dx": "Disease", "T": "Treatment", "Age": ""}
 LONGEST = Rules(MAPPING, "longest")
@@ -225,6 +225,7 @@ def test_labels_of_tokens_are_ignored_too(tmp_path: Path) -> None:
 def test_rules_end_with_the_reading(tmp_path: Path) -> None:
     export = brat(tmp_path / "a", CANCER, RIGHT)
     read(export, "brat", Rules(MAPPING, "longest", "join"))
+    assert current_rules() == REFUSING
     with pytest.raises(AnnotationError, match="discontinuous"):
         read(export, "brat")
 
