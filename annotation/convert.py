@@ -12,7 +12,6 @@ from annotation.command import exit_code
 from annotation.writers import WRITERS, write
 from stages.common.errors import BeHealthyError
 from stages.prepare.annotated import left_out_of, told
-from stages.prepare.batches import read_mapping
 from stages.prepare.formats import READERS, read
 from stages.prepare.formats.rules import Rules
 from stages.prepare.options import add_rules
@@ -35,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
+    from stages.prepare.batches import read_mapping  # not for --help: it brings all of a batch's description
+
     target = options.target
     if target.exists():
         raise BeHealthyError(f"{target} exists, and may be someone's annotations: choose another name")
