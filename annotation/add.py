@@ -9,22 +9,26 @@ import re
 import secrets
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from annotation.summary import summary_of
 from stages.common.command import DONE, run_command
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError, RequestError
 from stages.common.files import make_beside
+from stages.common.labels import load_labels
 from stages.common.locks import locked
 from stages.common.wording import counted
 from stages.prepare import batches
+from stages.prepare.annotated import marks_in, with_labels
 from stages.prepare.batches import Batch, BatchFile
 from stages.prepare.formats import READERS, read
 from stages.prepare.formats.faults import collected, note
+from stages.prepare.formats.rules import IGNORED, Discontinuous, Overlaps, Rules
 from stages.prepare.formats.source import list_files
+from stages.prepare.options import add_annotates, add_rules
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Request:
     source: str | None
     licence: str | None
     to: Path
+    annotates: tuple[str, ...] | None = None
+    overlaps: Overlaps = "refuse"
+    discontinuous: Discontinuous = "refuse"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +67,7 @@ def _run(request: Request) -> int:
         return print_refusal(error, request.name)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(_summary(batch, documents, len(warnings), request.to))
+    print(summary_of(batch, documents, len(warnings), request.to))
     return DONE
 
 
@@ -87,8 +94,10 @@ def add(request: Request) -> tuple[Batch, list[Document], list[str]]:
         When the batch is refused; nothing on the disk has changed then.
     """
     _refuse_request(request)
-    documents = read(request.path.absolute(), request.format)
-    mapping = batches.read_mapping(request.labels or batches.DEFAULT_MAPPING)
+    project = load_labels()
+    mapping = batches.read_mapping(request.labels or batches.DEFAULT_MAPPING, project)
+    rules = Rules(mapping, request.overlaps, request.discontinuous, project)
+    documents = with_labels(read(request.path.absolute(), request.format, rules), mapping, request.annotates, project)
     mapped = map_labels(documents, mapping)
     warnings = _check(mapped)
     request.to.mkdir(parents=True, exist_ok=True)
@@ -102,7 +111,7 @@ def add(request: Request) -> tuple[Batch, list[Document], list[str]]:
 
 
 def map_labels(documents: Sequence[Document], mapping: dict[str, str]) -> list[Document]:
-    """Replace the labels of the source by those of the project.
+    """Replace the labels of the source by those of the project; what the mapping ignores is left out.
 
     Raises
     ------
@@ -122,7 +131,8 @@ def map_labels(documents: Sequence[Document], mapping: dict[str, str]) -> list[D
             )
     mapped = []
     for document in documents:
-        mentions = tuple(mention._replace(label=mapping[mention.label]) for mention in document.mentions)
+        meant = (mention._replace(label=mapping[mention.label]) for mention in document.mentions)
+        mentions = tuple(mention for mention in meant if mention.label != IGNORED)
         mapped.append(replace(document, mentions=mentions))
     return mapped
 
@@ -133,6 +143,8 @@ def _parse(arguments: Sequence[str] | None) -> Request:
     parser.add_argument("--format", required=True, choices=sorted(READERS))
     parser.add_argument("--name", required=True, help="lower-case letters, digits and dashes")
     parser.add_argument("--labels", type=Path, help="CSV of source_label,label; default: data/mapping/labels.csv")
+    add_annotates(parser)
+    add_rules(parser)
     parser.add_argument("--split", choices=["train", "dev", "test"], help="fix the split of the whole batch")
     parser.add_argument("--source", help="where the annotations come from")
     parser.add_argument("--licence", help="what they may be used for")
@@ -200,12 +212,15 @@ def _store(request: Request, documents: list[Document], mapping: dict[str, str],
             name=request.name,
             order=order,
             format=request.format,
-            labels="labels.csv" if request.labels else None,
+            labels=list(request.annotates) if request.annotates else None,
+            mapping="labels.csv" if request.labels else None,
+            overlaps=request.overlaps,
+            discontinuous=request.discontinuous,
             split=request.split,  # type: ignore[arg-type]  # argparse allows no other; pydantic checks again
             source=request.source,
             licence=request.licence,
             documents=len(documents),
-            mentions=sum(len(document.mentions) for document in documents),
+            mentions=marks_in(documents),
             sha256=hashes,
             key=secrets.token_hex(16),
         )
@@ -249,24 +264,6 @@ def _flush(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _summary(batch: Batch, documents: Sequence[Document], warnings: int, to: Path) -> str:
-    labels = Counter(mention.label for document in documents for mention in document.mentions)
-    counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels.items())) or "none"
-    return "\n".join(
-        [
-            f"added batch {batch.name}, number {batch.order}",
-            f"  documents  {len(documents):,}",
-            f"  mentions   {labels.total():,} ({counts})",
-            f"  split      {batch.split or 'by content'}",
-            f"  warnings   {warnings}",
-            "next:",
-            f"  dvc add {to}",
-            "  dvc repro",
-            "  dvc push",
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ from annotation.writers import WRITERS, write
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.wording import counted
+from stages.prepare.annotated import left_out_of, told
 from stages.prepare.formats import READERS, read
+from stages.prepare.formats.rules import Rules
+from stages.prepare.options import add_rules
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,17 +28,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("target", metavar="OUT", type=Path, help="file to write (for brat: folder); must not exist yet")
     parser.add_argument("--from", dest="read", required=True, choices=sorted(READERS))
     parser.add_argument("--to", dest="write", required=True, choices=sorted(WRITERS))
+    parser.add_argument("--labels", type=Path, help="CSV of source_label,label: labels that it ignores are left out")
+    add_rules(parser)
     options = parser.parse_args(arguments)
-    return run_command("convert", lambda: _convert(options.source, options.read, options.target, options.write))
+    return run_command("convert", lambda: _convert(options))
 
 
-def _convert(source: Path, read_as: str, target: Path, write_as: str) -> int:
+def _convert(options: argparse.Namespace) -> int:
+    from stages.prepare.batches import read_mapping  # not for --help: it brings all of a batch's description
+
+    target = options.target
     if target.exists():
         raise BeHealthyError(f"{target} exists, and may be someone's annotations: choose another name")
-    documents = read(source.absolute(), read_as)
-    write(documents, target, write_as)
+    mapping = read_mapping(options.labels) if options.labels else None
+    documents = read(options.source.absolute(), options.read, Rules(mapping, options.overlaps, options.discontinuous))
+    left_out = left_out_of(documents)
+    write(documents, target, options.write)
     mentions = counted(sum(len(document.mentions) for document in documents), "mention")
-    print(f"convert: {counted(len(documents), 'document')}, {mentions} from {read_as} to {write_as}: {target}")
+    size = f"{counted(len(documents), 'document')}, {mentions}"
+    print(f"convert: {size} from {options.read} to {options.write}: {target}")
+    for line in told(left_out):
+        print(f"convert: left out {line}")
     return 0
 
 

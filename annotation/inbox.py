@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from annotation.add import Request, add, print_refusal
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.errors import AnnotationError, BeHealthyError
+from stages.common.labels import load_labels
 from stages.common.wording import counted
 from stages.prepare.batches import Batch, digest, load_batches
 from stages.prepare.formats import READERS
@@ -219,7 +220,9 @@ def _add(item: Waiting, local: Path, inbox: str, to: Path) -> Batch:
     request = Request(local, item.format, item.name, None, None, f"{inbox.rstrip('/')}/{item.format}", None, to)
     batch, documents, warnings = add(request)
     size = f"{counted(len(documents), 'document')}, {counted(len(warnings), 'warning')}"
-    print(f"added batch {batch.name}, number {batch.order}: {size}")
+    labels = documents[0].labels or ()
+    some = f", annotates {' and '.join(labels)} only" if len(labels) < len(load_labels()) else ""
+    print(f"added batch {batch.name}, number {batch.order}: {size}{some}")
     return batch
 
 

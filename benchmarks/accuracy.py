@@ -20,8 +20,11 @@ from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_json
 from stages.params import Params, load_params
+from stages.prepare.annotated import told
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
+from stages.prepare.formats.rules import Rules
+from stages.prepare.options import add_rules
 from stages.train.extractor import Extractor
 
 PEERS = ("sklearn-crfsuite", "spacy")
@@ -47,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--test", required=True, nargs="+", type=Path, help="files or folders to score on")
     parser.add_argument("--json", required=True, type=Path, help="where the result goes")
     parser.add_argument("--labels", type=Path, default=DEFAULT_MAPPING, help="CSV of source_label,label")
+    add_rules(parser)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="parameters of the stages")
     parser.add_argument("--peers", action="store_true", help="train and score the peers too (.venv-benchmarks)")
     parser.add_argument("--hardships", action="store_true", help="also score changed texts: all capitals, typos, …")
@@ -68,9 +72,12 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
         peers_python()  # before the hours of work, not after them
     params = load_params(options.params)
     mapping = read_mapping(options.labels, params.labels)
+    rules = Rules(mapping, options.overlaps, options.discontinuous, tuple(params.labels))
     say("reading the corpora")
-    corpus = read_corpus(options.train, options.test, options.format, mapping, params.prepare)
+    corpus = read_corpus(options.train, options.test, options.format, rules, params.prepare)
     _warn_of_repeats(corpus, params)
+    for line in told(corpus.tables.left_out):
+        say(f"left out: {line}")
     with tempfile.TemporaryDirectory(prefix="behealthy-accuracy-") as name:
         work = Path(name)
         corpus.write(work / "prepared")
@@ -79,6 +86,8 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
         result = _result(run(OURS, task, work / OURS), corpus, params)
         result |= {"tokens": token_count(task.test), "documents": len(task.test)}
         result["source_labels"] = corpus.source_labels()
+        if corpus.tables.left_out:
+            result["left_out"] = corpus.tables.left_out
         result["params"] = params.model_dump(include={"prepare", "featurize", "train"})
         if options.hardships:
             say("reading the test texts again, changed")

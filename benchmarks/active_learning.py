@@ -36,6 +36,7 @@ from stages.featurize.store import FeatureTable, read_contexts, read_features, w
 from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
+from stages.prepare.formats.rules import Rules
 from stages.train.held_out import held_out_of
 from stages.train.learning import calibrated, fit
 from stages.train.params import TrainParams
@@ -251,8 +252,8 @@ def run(options: argparse.Namespace) -> None:
     params = load_params(options.params)
     crf = params.train.crf.model_copy(update={"runs": _RUNS, "iterations": _ITERATIONS})
     train = params.train.model_copy(update={"family": "crf", "crf": crf})
-    mapping = read_mapping(options.labels, params.labels)
-    corpus = read_corpus(options.train, options.test, options.format, mapping, params.prepare)
+    rules = Rules(read_mapping(options.labels, params.labels))
+    corpus = read_corpus(options.train, options.test, options.format, rules, params.prepare)
     with tempfile.TemporaryDirectory(prefix="behealthy-active-") as name:
         pool = read_pool(corpus, params, Path(name))
     say(f"{len(pool.names)} notes in the pool, {pool.gold} mentions to find")

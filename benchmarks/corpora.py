@@ -17,10 +17,12 @@ from stages.common.pseudonyms import key_of_content, pseudonym
 from stages.common.scoring import Span
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
 from stages.common.tags import spans_of
+from stages.prepare.annotated import left_out_of
 from stages.prepare.batches import digest, load_batches
 from stages.prepare.corpus import prepare
 from stages.prepare.duplicates import DuplicateIndex, content_hash
 from stages.prepare.formats import read
+from stages.prepare.formats.rules import Rules
 from stages.prepare.formats.source import list_files
 from stages.prepare.params import PrepareParams
 from stages.prepare.tables import PlacedDocument, Tables, blocks_of, build_tables
@@ -98,7 +100,11 @@ _SPLITS = ("train", "test")
 
 
 def read_corpus(
-    train: Sequence[Path], test: Sequence[Path], format: str, mapping: Mapping[str, str], params: PrepareParams
+    train: Sequence[Path],
+    test: Sequence[Path],
+    format: str,
+    rules: Rules,
+    params: PrepareParams,
 ) -> Corpus:
     """Read the files of each split.
 
@@ -108,8 +114,8 @@ def read_corpus(
         Exports (files or folders) of one format.
     format : str
         A key of `stages.prepare.formats.READERS`.
-    mapping : mapping of str to str
-        From the labels of the source to those of the project.
+    rules : Rules
+        What the labels mean, and what is done with overlaps and mentions in several parts.
     params : PrepareParams
         How a file of sentences is cut into documents. The whole file stays one context.
 
@@ -121,13 +127,17 @@ def read_corpus(
         When there is nothing to learn.
     """
     placed: list[PlacedDocument] = []
+    everything: list[Document] = []
+    mapping = rules.mapping or {}
     for split, paths in zip(_SPLITS, (train, test), strict=True):
         for number, path in enumerate(paths, 1):
-            documents = read(path, format)
+            documents = read(path, format, rules)
+            everything += documents
             _refuse_unmapped(documents, mapping, path.name)
             key = key_of_content({file.name: digest(file.path) for file in list_files(path)})
             placed += _placed(documents, f"{split}-{number}", split, mapping, params, key)
     corpus = Corpus(build_tables(placed))
+    corpus.tables.left_out = left_out_of(everything)
     if not any(item.document.mentions for item in placed if item.split == "train"):
         raise BeHealthyError(
             "the training files mark no mention, so there is nothing to learn: check --format and --train"

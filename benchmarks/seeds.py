@@ -26,6 +26,7 @@ from stages.featurize.store import read_features
 from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
+from stages.prepare.formats.rules import Rules
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor
 from stages.train.params import TrainParams
@@ -64,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _corpus(options: argparse.Namespace, params: Params) -> Corpus:
     if options.train:
-        mapping = read_mapping(DEFAULT_MAPPING, params.labels)
-        return read_corpus(options.train, options.test, options.format, mapping, params.prepare)
+        rules = Rules(read_mapping(DEFAULT_MAPPING, params.labels))
+        return read_corpus(options.train, options.test, options.format, rules, params.prepare)
     return project_corpus(Path("data/annotations"), params.prepare)
 
 

@@ -28,6 +28,7 @@ from stages.common.files import write_csv, write_json
 from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
+from stages.prepare.formats.rules import Rules
 from stages.train.extractor import Extractor
 
 ANNOTATIONS = Path("data/annotations")
@@ -104,8 +105,8 @@ def _corpus(options: argparse.Namespace, params: Params) -> Corpus:
         raise BeHealthyError("--train needs a text to tag beside it: give --test or --text")
     if not options.train:
         return project_corpus(ANNOTATIONS, params.prepare)
-    mapping = read_mapping(options.labels, params.labels)
-    return read_corpus(options.train, options.test or [], options.format, mapping, params.prepare)
+    rules = Rules(read_mapping(options.labels, params.labels))
+    return read_corpus(options.train, options.test or [], options.format, rules, params.prepare)
 
 
 def _kept(measured: dict[str, Any]) -> dict[str, Any]:

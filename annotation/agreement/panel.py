@@ -11,6 +11,7 @@ from annotation.add import map_labels
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare import formats
+from stages.prepare.formats.rules import Rules
 from stages.prepare.tables import blocks_of
 
 
@@ -69,7 +70,7 @@ def read_panel(
     """
     found: dict[str, dict[str, Document]] = {}
     for path in paths:
-        for annotator, documents in _read(path, format).items():
+        for annotator, documents in _read(path, format, Rules(mapping)).items():
             for document in map_labels(documents, dict(mapping)):
                 versions = found.setdefault(document.id, {})
                 if annotator in versions:
@@ -103,10 +104,10 @@ def panel_of(documents: Mapping[str, Mapping[str, Document]]) -> Panel:
     return panel
 
 
-def _read(path: Path, format: str) -> dict[str, list[Document]]:
+def _read(path: Path, format: str, rules: Rules) -> dict[str, list[Document]]:
     if format in formats.READERS_BY_ANNOTATOR:
-        return formats.read_by_annotator(path, format)
-    return {path.stem: formats.read(path, format)}
+        return formats.read_by_annotator(path, format, rules)
+    return {path.stem: formats.read(path, format, rules)}
 
 
 def _refuse_other_text(versions: Mapping[str, Document]) -> None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from delivery.errors import DeliveryError
+from stages.common.annotated import Annotated, read_annotated
 from stages.common.files import read_table
 from stages.evaluate.comparison import compare
 from stages.evaluate.scores import document_counts
@@ -40,11 +41,14 @@ class HeldOut:
         As the stage `prepare` wrote them.
     left_out : int
         Test documents that the other model was trained on, and that therefore say nothing about it.
+    annotated : mapping of str to sequence of str
+        By batch, the labels that its annotators looked for.
     """
 
     documents: pd.DataFrame
     mentions: pd.DataFrame
     left_out: int
+    annotated: Annotated = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def held_out(champion: Path, challenger: Path) -> HeldOut:
     others = read_table(challenger / "documents.parquet", ["split", "text"])
     learned = set(map(_plain, others.loc[others["split"] != "test", "text"]))
     seen = documents["text"].map(_plain).isin(learned)
-    return HeldOut(documents[~seen], read_table(champion / "mentions.parquet"), int(seen.sum()))
+    mentions = read_table(champion / "mentions.parquet")
+    return HeldOut(documents[~seen], mentions, int(seen.sum()), read_annotated(champion))
 
 
 def _plain(text: str) -> str:
@@ -127,7 +132,8 @@ def rescore(champion: Path, challenger: Path, test: HeldOut, *, rounds: int, sec
 def _counts(notes: Sequence[Sequence[Any]], test: HeldOut) -> pd.DataFrame:
     names = test.documents["document"]
     rows = [(name, *mention[:4]) for name, mentions in zip(names, notes, strict=True) for mention in mentions]
-    compared = compare(test.documents, test.mentions, pd.DataFrame(rows, columns=_PREDICTED))
+    predicted = pd.DataFrame(rows, columns=_PREDICTED)
+    compared = compare(test.documents, test.mentions, predicted, annotated=test.annotated)
     labels = sorted(set(test.mentions["label"]))  # of another, the documents do not say where it is
     return document_counts(compared, _recorded_names(test.documents), labels)
 

@@ -24,6 +24,18 @@ class Token(NamedTuple):
     end: int
 
 
+class LeftOut(NamedTuple):
+    """A marked span that is no mention: where it begins, its label in the source, and why.
+
+    `reason`: ``ignored`` (the label means nothing in the project), ``overlapping`` (a longer mention covers
+    part of it), ``discontinuous`` (it is in several parts), ``repeated`` (it says what another says).
+    """
+
+    start: int
+    label: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Document:
     """A note (or an abstract) with its marked mentions.
@@ -46,6 +58,10 @@ class Document:
     seconds : float, optional
         Measured time that a person took to annotate the text from nothing; greater than 0. None where
         it was not measured, or where the work began from a prediction or another's annotation.
+    left_out : tuple of LeftOut
+        What the export marks beside the mentions.
+    labels : tuple of str, optional
+        Labels of the project that were looked for in the text; None: all of them.
     """
 
     id: str
@@ -55,3 +71,5 @@ class Document:
     metadata: dict[str, str] = field(default_factory=dict)
     stream: bool = False
     seconds: float | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    labels: tuple[str, ...] | None = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stages.common.annotated import read_annotated
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
 from stages.common.labels import load_labels
@@ -35,7 +36,8 @@ def evaluate(params: EvaluateParams, labels: Sequence[str]) -> dict[str, Any]:
     extractor = load_extractor(MODELS)
     predictions = predict(PREPARED, ("dev", "test"), extractor)
     train, dev_part, test_part = (documents[documents["split"] == split] for split in ("train", "dev", "test"))
-    dev, test = (compare(part, mentions, *predictions) for part in (dev_part, test_part))
+    annotated = read_annotated(PREPARED)
+    dev, test = (compare(part, mentions, *predictions, annotated=annotated) for part in (dev_part, test_part))
     training = mentions.loc[mentions["document"].isin(train["document"]), "text"]
     temperature = extractor.tagger.temperature
     scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, labels, params)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.common.annotated import Annotated, batch_of
 from stages.common.scoring import Span
 
 
@@ -38,7 +39,12 @@ class ComparedDocument:
 
 
 def compare(
-    documents: pd.DataFrame, mentions: pd.DataFrame, predictions: pd.DataFrame, suggestions: pd.DataFrame | None = None
+    documents: pd.DataFrame,
+    mentions: pd.DataFrame,
+    predictions: pd.DataFrame,
+    suggestions: pd.DataFrame | None = None,
+    *,
+    annotated: Annotated | None = None,
 ) -> list[ComparedDocument]:
     """Bring gold and predicted mentions together by their characters.
 
@@ -52,6 +58,9 @@ def compare(
         one that it misses.
     predictions, suggestions : DataFrame
         With `confidence`. Without `suggestions`, nothing is suggested.
+    annotated : mapping of str to sequence of str, optional
+        As `stages.common.annotated.read_annotated` returns it. A prediction or suggestion of a label that
+        nobody looked for in its document is neither right nor wrong, and is left out.
 
     Returns
     -------
@@ -59,15 +68,34 @@ def compare(
         One per document, also where neither side has a mention.
     """
     names = documents["document"].tolist()
+    silent = _Silence(annotated or {})
     gold, suggested = (_spans(names, table) for table in (mentions, suggestions))
     found: dict[str, dict[Span, float]] = {name: {} for name in names}
     for document, *span, confidence in _rows(predictions, ["document", "start", "end", "label", "confidence"]):
-        if document in found:
+        if document in found and not silent.about(span[2], document):
             found[document][tuple(span)] = confidence
     return [
-        ComparedDocument(name, text, note_type or None, gold[name], dict(sorted(found[name].items())), suggested[name])
+        ComparedDocument(
+            name,
+            text,
+            note_type or None,
+            gold[name],
+            dict(sorted(found[name].items())),
+            tuple(span for span in suggested[name] if not silent.about(span[2], name)),
+        )
         for name, text, note_type in _rows(documents, ["document", "text", "note_type"])
     ]
+
+
+class _Silence:
+    """Tells whether a document says nothing of a label, as nobody looked for it there."""
+
+    def __init__(self, annotated: Annotated) -> None:
+        self._annotated = annotated
+
+    def about(self, label: str, document: str) -> bool:
+        labels = self._annotated.get(batch_of(document))
+        return labels is not None and label not in labels
 
 
 def _spans(names: Iterable[str], table: pd.DataFrame | None) -> dict[str, tuple[Span, ...]]:

@@ -6,6 +6,7 @@ import resource
 import sys
 from pathlib import Path
 
+from stages.common.annotated import read_annotated, write_annotated
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.errors import RefusedError
 from stages.common.files import read_json
@@ -30,6 +31,7 @@ def main() -> None:
         f"featurize: {extractor.n_rows} attributes, {sum(map(bool, extractor.words.clusters))} clustered words",
         flush=True,
     )
+    write_annotated(FEATURES, read_annotated(PREPARED))
     for split in ("train", "dev", "test"):
         path = FEATURES / f"{split}.parquet"
         tokens = write_features(path, read_contexts(PREPARED, split), extractor)

@@ -7,17 +7,19 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError, RequestError
 from stages.common.files import parse_yaml, write_text
 from stages.common.labels import load_labels
 from stages.common.pseudonyms import KEY, key_of_content, pseudonym
+from stages.prepare.annotated import marks_in, with_labels
 from stages.prepare.formats import READERS, read
+from stages.prepare.formats.rules import IGNORED, Discontinuous, Overlaps, Rules
 from stages.prepare.formats.source import File, list_files, read_lines, shown
 
 DESCRIPTION, EXPORT, LABELS_FILE = "batch.yaml", "export", "labels.csv"
@@ -27,14 +29,22 @@ NAME = "[a-z0-9][a-z0-9-]{0,63}"
 
 
 class BatchFile(BaseModel):
-    """The content of `batch.yaml`."""
+    """The content of `batch.yaml`.
+
+    `labels` are those of the project that the annotators looked for; null means all that the batch has.
+    `mapping` is null where ``data/mapping/labels.csv`` says what the labels of the source mean. `mentions`
+    counts all that the export marks, also what the mapping, `overlaps` and `discontinuous` leave out.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Annotated[str, Field(pattern=rf"^{NAME}$")]
     order: Annotated[int, Field(ge=1)]
     format: str
-    labels: Literal["labels.csv"] | None
+    labels: Annotated[list[str], Field(min_length=1)] | None
+    mapping: Literal["labels.csv"] | None = None
+    overlaps: Overlaps = "refuse"
+    discontinuous: Discontinuous = "refuse"
     split: Literal["train", "dev", "test"] | None
     source: str | None
     licence: str | None
@@ -42,6 +52,14 @@ class BatchFile(BaseModel):
     mentions: Annotated[int, Field(ge=0)]
     sha256: dict[str, str]
     key: Annotated[str, Field(pattern=rf"^{KEY}$")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, content: Any) -> Any:
+        """Read descriptions from before batches said what they annotate: `labels` named the mapping."""
+        if isinstance(content, dict) and content.get("labels") == LABELS_FILE and "mapping" not in content:
+            return {**content, "labels": None, "mapping": LABELS_FILE}
+        return content
 
 
 @dataclass(frozen=True)
@@ -55,12 +73,15 @@ class Batch:
     about : BatchFile
         What `batch.yaml` says: `order`, `format`, `split`, `source`, `licence`, counts, hashes, `key`.
     mapping : dict of str to str
-        From the labels of the source to those of the project.
+        From the labels of the source to those of the project, or to `IGNORED`.
+    labels : tuple of str
+        Of the project, in order.
     """
 
     folder: Path
     about: BatchFile
     mapping: dict[str, str]
+    labels: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -76,6 +97,11 @@ class Batch:
     def split(self) -> str | None:
         """The split that all documents of the batch belong to, if it is fixed."""
         return self.about.split
+
+    @property
+    def rules(self) -> Rules:
+        """How its marks become mentions."""
+        return Rules(self.mapping, self.about.overlaps, self.about.discontinuous, self.labels)
 
     def public_name(self, document: str) -> str:
         """Return what git may call a document of the batch; for batches without a key, the export is the key."""
@@ -125,7 +151,8 @@ def load_batch(folder: Path, default_mapping: Path = DEFAULT_MAPPING) -> Batch:
     try:
         about = _read_description(folder)
         own = folder / LABELS_FILE
-        return Batch(folder, about, read_mapping(own if about.labels else default_mapping))
+        labels = load_labels()
+        return Batch(folder, about, read_mapping(own if about.mapping else default_mapping, labels), labels)
     except AnnotationError as error:
         raise error.within(folder.name) from None
 
@@ -160,28 +187,28 @@ def write_description(folder: Path, about: BatchFile) -> None:
 
 
 def read_batch(batch: Batch) -> list[Document]:
-    """Read a batch's documents, labels as in the source.
+    """Read a batch's documents: labels as in the source, without those that its mapping ignores.
 
     Raises
     ------
     AnnotationError
         When a file was changed, added or removed since the batch came in, when the export cannot
-        be read, or reads otherwise than it did then.
+        be read, or reads otherwise than it did then, or marks a label that the batch does not annotate.
     """
     try:
         _verify(batch)
-        documents = read(batch.folder / EXPORT, batch.about.format)
-        found = len(documents), sum(len(document.mentions) for document in documents)
-        if found != (batch.about.documents, batch.about.mentions):
+        documents = read(batch.folder / EXPORT, batch.about.format, batch.rules)
+        counted = len(documents), marks_in(documents)
+        if counted != (batch.about.documents, batch.about.mentions):
             raise AnnotationError(
-                f"reads as {found[0]} documents and {found[1]} mentions,"
+                f"reads as {counted[0]} documents and {counted[1]} mentions,"
                 f" not as the {batch.about.documents} and {batch.about.mentions} of {DESCRIPTION}",
                 "Its bytes are unchanged, so the reader has changed what they mean: mend it, or add the export anew",
                 EXPORT,
             )
+        return with_labels(documents, batch.mapping, batch.about.labels, batch.labels)
     except AnnotationError as error:
         raise error.within(batch.name) from None
-    return documents
 
 
 def _verify(batch: Batch) -> None:
@@ -206,7 +233,7 @@ def digest(path: Path) -> str:
 
 
 def read_mapping(path: Path, labels: Sequence[str] | None = None) -> dict[str, str]:
-    """Read a CSV file of `source_label,label`.
+    """Read a CSV file of `source_label,label`; a source label whose label is empty is ignored.
 
     Parameters
     ----------
@@ -239,7 +266,7 @@ def read_mapping(path: Path, labels: Sequence[str] | None = None) -> dict[str, s
         raise AnnotationError(
             "is not valid CSV", "Write source_label,label on each line", path.name, line=number + 1
         ) from None
-    if not mapping:
+    if not any(mapping.values()):
         raise AnnotationError("maps no label", "Add a line source_label,label", path.name)
     return mapping
 
@@ -270,8 +297,8 @@ def unmapped_labels(documents: Iterable[Document], mapping: Mapping[str, str]) -
 def _fault_of_row(row: list[str], mapping: Mapping[str, str], labels: Sequence[str]) -> tuple[str, str] | None:
     if len(row) != 2 or not row[0]:
         return "is not a pair of source label and label", "Write source_label,label"
-    if row[1] not in labels:
-        remedy = f"Use {' or '.join(labels)}, or add it to labels in params.yaml"
+    if row[1] != IGNORED and row[1] not in labels:
+        remedy = f"Use {' or '.join(labels)}, add it to labels in params.yaml, or write nothing to ignore it"
         return f"maps to {shown(row[1])}, which is no label of the project", remedy
     if row[0] in mapping:
         return "maps a source label a second time", "Keep one of the two lines"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError, ParameterError
+from stages.prepare.annotated import left_out_of
 from stages.prepare.batches import Batch, read_batch
 from stages.prepare.params import PrepareParams
 from stages.prepare.splits import Assignment, assign
@@ -36,11 +37,14 @@ def prepare(batches: Iterable[Batch], params: PrepareParams) -> Tables:
     ParameterError
         When `params.batches` names a batch that does not exist.
     """
-    entries = [entry for batch in _chosen(list(batches), params) for entry in _entries(batch, params)]
+    contents = [(batch, read_batch(batch)) for batch in _chosen(list(batches), params)]
+    entries = [entry for batch, documents in contents for entry in _entries(batch, documents, params)]
     assignments = assign(((entry.document.text, entry.batch.split) for entry in entries), params)
     tables = build_tables(_placed(entries, assignments))
     tables.report["duplicates"] = sum(assignment.duplicate for assignment in assignments)
     tables.report["left_out"] = sum(assignment.split is None for assignment in assignments)
+    tables.left_out = left_out_of(document for _, documents in contents for document in documents)
+    tables.annotated = {batch.name: documents[0].labels or () for batch, documents in contents}
     return tables
 
 
@@ -52,9 +56,9 @@ def _chosen(batches: list[Batch], params: PrepareParams) -> list[Batch]:
     return [batch for batch in batches if not params.batches or batch.name in params.batches]
 
 
-def _entries(batch: Batch, params: PrepareParams) -> list[_Entry]:
+def _entries(batch: Batch, documents: list[Document], params: PrepareParams) -> list[_Entry]:
     entries = []
-    for document in read_batch(batch):
+    for document in documents:
         for mention in document.mentions:
             if mention.label not in batch.mapping:
                 raise AnnotationError(

@@ -30,12 +30,25 @@ class PlacedDocument:
 
 @dataclass
 class Tables:
-    """The three tables of `data/prepared`, and what could not be expressed in them."""
+    """The three tables of `data/prepared`, and what could not be expressed in them.
+
+    Parameters
+    ----------
+    documents, tokens, mentions : DataFrame
+    report : dict
+        Counts.
+    left_out : dict of str to dict of str to int
+        What the batches mark that is no mention, by reason and by label of the source.
+    annotated : dict of str to sequence of str
+        By batch, the labels that its annotators looked for; a batch that is not listed looked for all.
+    """
 
     documents: pd.DataFrame
     tokens: pd.DataFrame
     mentions: pd.DataFrame
     report: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, dict[str, int]] = field(default_factory=dict)
+    annotated: dict[str, Sequence[str]] = field(default_factory=dict)
 
 
 def blocks_of(stream: Document, sentences_per_document: int) -> list[Document]:
@@ -70,6 +83,7 @@ def blocks_of(stream: Document, sentences_per_document: int) -> list[Document]:
             mentions=tuple(inside),
             sentences=tuple((s - start, e - start) for s, e in part),
             stream=False,
+            left_out=(),  # counted with the stream
         )
         blocks.append(block)
     return blocks

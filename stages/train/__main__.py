@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from stages.common.annotated import read_annotated
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import write_csv
 from stages.common.labels import load_labels
@@ -14,6 +15,7 @@ from stages.featurize.store import read_features
 from stages.train.held_out import held_out_of
 from stages.train.learning import learn_extractor, learning_curve
 from stages.train.params import load_params
+from stages.train.silence import warnings_of_silence
 
 FEATURES = Path("data/features")
 MODELS = Path("models")
@@ -28,8 +30,12 @@ def main() -> None:
     seen, held_out = held_out_of(train, dev, params.seed)
 
     print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
+    labels = load_labels()
+    annotated = read_annotated(FEATURES)
+    for warning in warnings_of_silence((*train.documents, *held_out.documents), annotated, labels):
+        print(f"train: warning: {warning}", file=sys.stderr, flush=True)
     learned, reviewers = learn_extractor(train, seen, held_out, attributes, params)
-    extractor = replace(learned, labels=load_labels())
+    extractor = replace(learned, labels=labels)
     extractor.save(MODELS)
     write_csv(PLOTS / "leaderboard.csv", extractor.tagger.leaderboard())
     write_csv(PLOTS / "acceptance.csv", reviewers)

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from stages.common.command import DONE, REFUSED, run_command
+from stages.prepare.options import add_annotates, add_rules
 from stages.validate.gate import Verdict, check, load_prepared
-from stages.validate.incoming import check_incoming, load_incoming
+from stages.validate.incoming import Choices, check_incoming, load_incoming
 from stages.validate.params import load_params
 from stages.validate.report import BESIDE_DATA_DOCS, save, save_failure, summary_of
 
@@ -39,7 +40,8 @@ def _stage() -> Verdict:
 
 
 def _incoming(options: argparse.Namespace) -> Verdict:
-    return check_incoming(*load_incoming(options.path, options.format, options.labels), load_params())
+    choices = Choices(options.labels, options.annotates, options.overlaps, options.discontinuous)
+    return check_incoming(*load_incoming(options.path, options.format, choices), load_params())
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -47,6 +49,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("path", nargs="?", type=Path, help="an export or a batch folder; without it: data/prepared")
     parser.add_argument("--format", help="format of an export, such as brat or pubtator")
     parser.add_argument("--labels", type=Path, help="CSV of source_label,label")
+    add_annotates(parser)
+    add_rules(parser, default=None)
     return parser.parse_args(arguments)
 
 

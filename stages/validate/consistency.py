@@ -115,21 +115,24 @@ class _Strings:
 def left_unlabelled(documents: Sequence[Document]) -> Finding | None:
     """Report strings that are marked in one place and left unmarked in another.
 
-    Only whole words count, case aside, and only where no mention covers any part of them.
+    Only whole words count, case aside, and only where no mention covers any part of them; and only in documents
+    in which a label that the string carries elsewhere was looked for.
     """
-    marked = Counter(forms for document in documents for forms, _ in _marked(document))
-    strings = _Strings(marked)
+    marked = Counter((forms, label) for document in documents for forms, label in _marked(document))
     missed: Counter[Words] = Counter()
     ids: list[str] = []
-    for document in documents:
-        words = _words(document.text)
-        covered = _covered(words, document.mentions)
-        for first, last in strings.occurrences(words):
-            if not any(covered[first:last]):
-                missed[tuple(word.form for word in words[first:last])] += 1
-                ids.append(document.id)
+    for labels in dict.fromkeys(document.labels for document in documents):
+        strings = _Strings(dict.fromkeys(forms for forms, label in marked if labels is None or label in labels))
+        for document in documents:
+            if document.labels == labels:
+                for forms in _unmarked(document, strings):
+                    missed[forms] += 1
+                    ids.append(document.id)
+    numbers: Counter[Words] = Counter()
+    for (forms, _), number in marked.items():
+        numbers[forms] += number
     count = missed.total()
-    recurring = sum(number + missed[forms] for forms, number in marked.items() if number + missed[forms] > 1)
+    recurring = sum(number + missed[forms] for forms, number in numbers.items() if number + missed[forms] > 1)
     share = count / recurring if recurring else 0.0
     if share < UNLABELLED:
         return None
@@ -137,7 +140,16 @@ def left_unlabelled(documents: Sequence[Document]) -> Finding | None:
         f"{count} of {recurring} occurrences ({share:.1%}) of recurring mention strings are left unlabelled."
         " Look through them in the annotation tool."
     )
-    return finding("left_unlabelled", "warning", count, summary, ids)
+    order = {document.id: place for place, document in enumerate(documents)}
+    return finding("left_unlabelled", "warning", count, summary, sorted(ids, key=order.__getitem__))
+
+
+def _unmarked(document: Document, strings: _Strings) -> Iterator[Words]:
+    words = _words(document.text)
+    covered = _covered(words, document.mentions)
+    for first, last in strings.occurrences(words):
+        if not any(covered[first:last]):
+            yield tuple(word.form for word in words[first:last])
 
 
 def _covered(words: Sequence[_Word], mentions: Iterable[Mention]) -> list[bool]:
@@ -156,7 +168,7 @@ def conflicting_documents(documents: Sequence[Document]) -> Finding | None:
     """Report texts that stand more than once with different annotations."""
     summary = "texts stand more than once with different annotations. Keep the right one of each"
     found = (
-        (fingerprint(document.text), tuple(_marked(document)), document.id)
+        (fingerprint(document.text), _Use(tuple(_marked(document)), document.id, document.labels))
         for document in documents
         if document.text.strip()
     )
@@ -168,7 +180,7 @@ def conflicting_sentences(documents: Sequence[Document]) -> Finding | None:
     summary = "sentences stand more than once with different annotations. Decide on one annotation"
     repeated = {key for key, number in Counter(map(_document_key, documents)).items() if number > 1}
     found = (
-        (normalised(text), tuple(marked), document.id)
+        (normalised(text), _Use(tuple(marked), document.id, document.labels))
         for document in documents
         if _document_key(document) not in repeated  # their conflicts are reported as documents
         for text, marked in _sentences(document)
@@ -201,15 +213,36 @@ def _cut(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def _conflicts(
-    found: Iterable[tuple[str, tuple[tuple[Words, str], ...], str]], check: str, summary: str
-) -> Finding | None:
+class _Use(NamedTuple):
+    """One place of a text: the strings marked in it, its document, and the labels that were looked for."""
+
+    marked: tuple[tuple[Words, str], ...]
+    document: str
+    labels: tuple[str, ...] | None
+
+
+def _conflicts(found: Iterable[tuple[str, _Use]], check: str, summary: str) -> Finding | None:
     """Report the texts that come with more than one annotation."""
-    uses: defaultdict[str, list[tuple[tuple[tuple[Words, str], ...], str]]] = defaultdict(list)
-    for key, marked, identifier in found:
-        uses[key].append((marked, identifier))
-    torn = [places for places in uses.values() if len({marked for marked, _ in places}) > 1]
+    uses: defaultdict[str, list[_Use]] = defaultdict(list)
+    for key, use in found:
+        uses[key].append(use)
+    torn = [places for places in uses.values() if len(places) > 1 and _disagree(places)]
     if not torn:
         return None
-    ids = [identifier for places in torn for _, identifier in places]
+    ids = [use.document for places in torn for use in places]
     return finding(check, "warning", len(torn), f"{len(torn)} {summary}.", ids)
+
+
+def _disagree(places: Sequence[_Use]) -> bool:
+    """Tell whether any two places are marked otherwise with the labels that were looked for in both."""
+    kinds = list(dict.fromkeys(use.labels for use in places))
+    return any(
+        len({_with(use.marked, one, other) for use in places if use.labels in (one, other)}) > 1
+        for place, one in enumerate(kinds)
+        for other in kinds[place:]
+    )
+
+
+def _with(marked: tuple[tuple[Words, str], ...], *looked_for: tuple[str, ...] | None) -> tuple[tuple[Words, str], ...]:
+    """Keep the strings whose label is among all the labels given; None stands for every label."""
+    return tuple(item for item in marked if all(labels is None or item[1] in labels for labels in looked_for))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
+from stages.common.annotated import Annotated, labels_of
 from stages.common.documents import Document, Mention
 from stages.common.tags import spans_of
 from stages.validate.leakage import copied_passages, fingerprint, near_duplicates, splits_of_pairs
@@ -26,7 +27,7 @@ from stages.validate.places import (
     tokens_by_document,
     uncovered,
 )
-from stages.validate.sources import Source, Sources
+from stages.validate.sources import Source, Sources, annotated_by
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def content_frames(
         "documents": _documents(tables, tokens, near_duplicate, copied).assign(**_origin(tables.documents, sources)),
         "tokens": _tokens(tables, spans, placed),
         "mentions": _mentions(tables, spans, placed).assign(label_is_mapped=_mapped(tables, sources)),
-        "labels": _labels(tables, labels),
+        "labels": _labels(tables, labels, annotated_by(sources)),
     }
 
 
@@ -203,28 +204,53 @@ def documents_by_split(tables: Tables) -> dict[str, int]:
     return {name: int(counts.get(name, 0)) for name in ("train", "dev", "test")}
 
 
-def _labels(tables: Tables, labels: Sequence[str]) -> pd.DataFrame:
-    """Count the mentions of each label; a share is unknown (null) where there is no other label to share with."""
-    counts = {label: int((tables.mentions["label"] == label).sum()) for label in labels}
-    total = max(1, sum(counts.values()))
+def _labels(tables: Tables, labels: Sequence[str], annotated: Annotated) -> pd.DataFrame:
+    """Count each label where it was looked for; null where a share, or a number, would say nothing.
+
+    `share` is of the mentions of documents in which the label and at least one other were looked for,
+    `train` of the training split; null where no document was looked through for the label.
+    """
     train = mentions_by_split(tables, labels)["train"]
+    looked_for = [labels_of(document, annotated, labels) for document in tables.documents["document"]]
+    counts = tables.mentions.groupby(["document", "label"]).size()
+    marked = [label for label in labels if label in set(tables.mentions["label"])]
+    by_label = {label: counts.xs(label, level="label") for label in marked}
     return pd.DataFrame(
         {
             "label": list(labels),
-            "share": pd.Series([counts[label] / total if len(labels) > 1 else np.nan for label in labels], dtype=float),
-            "train": [train[label] for label in labels],
+            "share": [_share(label, tables.documents["document"], looked_for, by_label) for label in labels],
+            "train": [train[label] if any(label in some for some in looked_for) else np.nan for label in labels],
         }
     )
 
 
-def as_documents(tables: Tables) -> list[Document]:
-    """Rebuild the annotated documents, so that the annotation checks see what training will see."""
+def _share(
+    label: str, documents: Iterable[str], looked_for: Iterable[Sequence[str]], by_label: Mapping[str, pd.Series]
+) -> float:
+    pairs = zip(documents, looked_for, strict=True)
+    judged = {document for document, labels in pairs if label in labels and len(labels) > 1}
+    numbers = {name: int(counts[counts.index.isin(judged)].sum()) for name, counts in by_label.items()}
+    total = sum(numbers.values())
+    return numbers.get(label, 0) / max(1, total) if judged else np.nan
+
+
+def as_documents(tables: Tables, annotated: Annotated, labels: Sequence[str]) -> list[Document]:
+    """Rebuild the annotated documents, so that the annotation checks see what training will see.
+
+    `annotated` names the labels that each batch looked for, `labels` those of the project.
+    """
     marked: dict[str, list[Mention]] = {}
     for document, start, end, label in rows_of(tables.mentions, SPAN):
         marked.setdefault(document, []).append(Mention(start, end, label))
     sentences = _sentence_spans(tables.tokens)
     return [
-        Document(identifier, text, tuple(sorted(marked.get(identifier, []))), tuple(sentences.get(identifier, [])))
+        Document(
+            identifier,
+            text,
+            tuple(sorted(marked.get(identifier, []))),
+            tuple(sentences.get(identifier, [])),
+            labels=tuple(labels_of(identifier, annotated, labels)),
+        )
         for identifier, text in zip(tables.documents["document"], tables.documents["text"], strict=True)
     ]
 

@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stages.common.annotated import Annotated, read_annotated
 from stages.common.errors import GateError
 from stages.common.files import read_json, read_table
 from stages.common.tags import iob2_tags
 from stages.prepare.params import PrepareParams
+from stages.validate.annotated import check_labels
 from stages.validate.annotations import check_documents
 from stages.validate.assigned import check_assignment, check_names
 from stages.validate.catalogue import SCHEMAS
@@ -26,7 +28,7 @@ from stages.validate.originals import check_originals, check_splits
 from stages.validate.params import GateParams, ValidateParams
 from stages.validate.project import CONTENT_SUITES, Outcome, Project
 from stages.validate.reported import check_report
-from stages.validate.sources import Sources, load_sources
+from stages.validate.sources import Sources, annotated_by, load_sources
 
 PREPARED = Path("data/prepared")
 
@@ -68,13 +70,15 @@ class Verdict:
 class Prepared:
     """The tables of prepare, its report, and what the batches say.
 
-    `faults` were found in the files and cannot be seen in a data frame any more.
+    `annotated` is what prepare says that each batch looked for. `faults` were found in the files and cannot be
+    seen in a data frame any more.
     """
 
     tables: Tables
     report: dict[str, Any]
     sources: Sources
     faults: tuple[Finding, ...] = ()
+    annotated: Annotated | None = None
 
 
 def load_prepared(params: PrepareParams, folder: Path = PREPARED) -> Prepared:
@@ -94,13 +98,14 @@ def load_prepared(params: PrepareParams, folder: Path = PREPARED) -> Prepared:
             problem = f"{path} cannot be read ({type(error).__name__}): run `dvc repro prepare`"
             raise GateError(problem) from error
     try:
-        report = read_json(folder / "report.json")
+        report, annotated = read_json(folder / "report.json"), read_annotated(folder)
     except (OSError, json.JSONDecodeError) as error:
-        problem = f"{folder / 'report.json'} cannot be read ({type(error).__name__}): run `dvc repro prepare`"
-        raise GateError(problem) from error
-    if not isinstance(report, dict):
-        raise GateError(f"{folder / 'report.json'} is not an object: run `dvc repro --force prepare`")
-    return Prepared(Tables(**frames), report, load_sources(params), not_a_number(folder / "documents.parquet"))
+        problem = f"report.json or labels.json in {folder} cannot be read ({type(error).__name__})"
+        raise GateError(f"{problem}: run `dvc repro prepare`") from error
+    if not isinstance(report, dict) or not isinstance(annotated, dict):
+        raise GateError(f"report.json or labels.json in {folder} is not an object: run `dvc repro --force prepare`")
+    not_numbers = not_a_number(folder / "documents.parquet")
+    return Prepared(Tables(**frames), report, load_sources(params), not_numbers, annotated)
 
 
 def not_a_number(path: Path) -> tuple[Finding, ...]:
@@ -173,7 +178,8 @@ def check(prepared: Prepared, params: GateParams, project: Project | None = None
         *check_splits(tables, prepared.sources, params.prepare),
         *check_assignment(tables, prepared.sources, params.prepare),
         *check_names(tables, prepared.sources),
-        *check_documents(as_documents(tables)),
+        *check_labels(tables, prepared.annotated, prepared.sources, prepared.report, params.labels),
+        *check_documents(as_documents(tables, annotated_by(prepared.sources), params.labels)),
     )
     return Verdict(
         outcome,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from stages.common.documents import Document
 from stages.common.errors import GateError
+from stages.common.labels import load_labels
+from stages.prepare.annotated import left_out_of
+from stages.prepare.formats.rules import Discontinuous, Overlaps, Rules
 from stages.validate.annotations import check_documents
 from stages.validate.catalogue import SCHEMAS
 from stages.validate.findings import Finding, finding
@@ -24,8 +27,28 @@ MOST_SHOWN = 20
 """Labels without a meaning that are named; the rest are counted."""
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What is said on the command line of an export; a batch folder says it itself.
+
+    Parameters
+    ----------
+    labels : Path, optional
+        CSV of ``source_label,label``; by default the batch's own, or ``data/mapping/labels.csv``.
+    annotates : tuple of str, optional
+        Labels of the project that were looked for; by default those that are marked.
+    overlaps, discontinuous : str, optional
+        As in `stages.prepare.formats.rules.Rules`.
+    """
+
+    labels: Path | None = None
+    annotates: tuple[str, ...] | None = None
+    overlaps: Overlaps | None = None
+    discontinuous: Discontinuous | None = None
+
+
 def load_incoming(
-    path: Path, format: str | None = None, labels: Path | None = None
+    path: Path, format: str | None = None, choices: Choices = Choices()
 ) -> tuple[list[Document], dict[str, str]]:
     """Read a batch and the meaning of its labels.
 
@@ -35,14 +58,14 @@ def load_incoming(
         A batch folder, or an export as it came out of its tool.
     format : str, optional
         Needed for an export.
-    labels : Path, optional
-        CSV of ``source_label,label``; by default the batch's own, or ``data/mapping/labels.csv``.
+    choices : Choices
 
     Raises
     ------
     AnnotationError, GateError
         When the batch cannot be read as it stands, or the format is not known.
     """
+    from stages.prepare.annotated import with_labels
     from stages.prepare.batches import DEFAULT_MAPPING, DESCRIPTION, load_batch, read_batch, read_mapping
     from stages.prepare.formats import READERS, read
 
@@ -52,10 +75,20 @@ def load_incoming(
         batch = load_batch(path)
         if format not in (None, batch.about.format):
             raise GateError(f"{path.name} says {batch.about.format} in its {DESCRIPTION}: leave --format out")
-        return read_batch(batch), read_mapping(labels) if labels else batch.mapping
+        if (choices.annotates, choices.overlaps, choices.discontinuous) != (None, None, None):
+            raise GateError(
+                f"{path.name} says in its {DESCRIPTION} what it annotates and how it is read:"
+                " leave --annotates, --overlaps and --discontinuous out"
+            )
+        if choices.labels:
+            batch = replace(batch, mapping=read_mapping(choices.labels))
+        return read_batch(batch), batch.mapping
     if format is None:
         raise GateError(f"{path.name} has no {DESCRIPTION}: say --format ({', '.join(READERS)})")
-    return read(path, format), read_mapping(labels or DEFAULT_MAPPING)
+    labels = load_labels()
+    mapping = read_mapping(choices.labels or DEFAULT_MAPPING, labels)
+    rules = Rules(mapping, choices.overlaps or "refuse", choices.discontinuous or "refuse", labels)
+    return with_labels(read(path, format, rules), mapping, choices.annotates, labels), mapping
 
 
 def check_mapping(documents: Sequence[Document], mapping: Mapping[str, str]) -> list[Finding]:
@@ -111,10 +144,12 @@ def check_incoming(
 
     The tables are only built when the first two found no error.
     """
+    left_out = left_out_of(documents)
+    report = {"mentions_left_out": left_out} if left_out else {}
     documents = blocks(documents, params.prepare.sentences_per_document)
     findings = [*check_mapping(documents, mapping), *check_documents(mapped(documents, mapping))]
     if any(entry.severity == "error" for entry in findings):
-        return Verdict(Outcome(), tuple(findings))
+        return Verdict(Outcome(), tuple(findings), prepare=report)
     tables = tables_of(documents, mapping)
     project = project or Project(data_docs=False)
     outcome = check_schemas(project, tables)
@@ -124,8 +159,8 @@ def check_incoming(
             params.labels,
             near_duplicate=params.prepare.near_duplicate,
             copied=params.prepare.copied,
-            sources={BATCH: Source(mapping)},
+            sources={BATCH: Source(mapping, labels=documents[0].labels)},
         )
         for suite in SPLITLESS_SUITES:
             outcome += project.run(suite, frames[suite], bounds_of(params.validate_, params.labels))
-    return Verdict(outcome, tuple(findings))
+    return Verdict(outcome, tuple(findings), prepare=report)

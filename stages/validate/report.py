@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.common.files import write_json
+from stages.prepare.annotated import told
 from stages.validate.gate import Verdict
 
 METRICS = Path("metrics/validation.json")
@@ -63,7 +64,10 @@ def save_failure(error: BaseException, path: Path = METRICS) -> None:
 def summary_of(verdict: Verdict) -> str:
     """Return lines to print: what failed, in which documents, and what to do."""
     lines = [f"{entry.severity:7} {entry.check}: {entry.message}" for entry in verdict.findings]
+    left_out = [
+        f"        marked, but no mention: {line}" for line in told(verdict.prepare.get("mentions_left_out", {}))
+    ]
     errors = sum(entry.severity == "error" for entry in verdict.findings)
     word = "passed" if verdict.passed else "FAILED"
     counts = f"{verdict.outcome.evaluated} expectations, {errors} errors, {len(lines) - errors} warnings"
-    return "\n".join([*lines, f"validate: {word} ({counts})"])
+    return "\n".join([*lines, *left_out, f"validate: {word} ({counts})"])

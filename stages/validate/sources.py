@@ -31,12 +31,18 @@ class Source:
         As annotated, files of sentences cut into blocks; by the name that prepare gives them.
     public_name : callable or None
         From a document's identifier in the batch to what git may call it; None where nothing goes to git.
+    labels : sequence of str, optional
+        Those of the project that the batch annotates; None for all.
+    left_out : mapping of str to mapping of str to int
+        What it marks that is no mention, by reason and by label of the source.
     """
 
     mapping: Mapping[str, str]
     split: str | None = None
     documents: Mapping[str, Document] = field(default_factory=dict)
     public_name: Callable[[str], str] | None = field(default=None, compare=False)
+    labels: Sequence[str] | None = None
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 Sources = Mapping[str, Source]
@@ -57,17 +63,23 @@ def load_sources(params: PrepareParams, folder: Path = ANNOTATIONS) -> dict[str,
 
     if not folder.is_dir():
         raise GateError(f"{folder} is missing: run `make data` or `dvc checkout`")
-    chosen = [batch for batch in load_batches(folder) if not params.batches or batch.name in params.batches]
-    return {
-        batch.name: Source(batch.mapping, batch.split, _documents(batch, params), batch.public_name) for batch in chosen
-    }
+    used = [batch for batch in load_batches(folder) if not params.batches or batch.name in params.batches]
+    return {batch.name: _source(batch, params) for batch in used}
 
 
-def _documents(batch: Batch, params: PrepareParams) -> dict[str, Document]:
+def _source(batch: Batch, params: PrepareParams) -> Source:
+    from stages.prepare.annotated import left_out_of
     from stages.prepare.batches import read_batch
 
-    cut = blocks(read_batch(batch), params.sentences_per_document)
-    return {f"{batch.name}/{document.id}": document for document in cut}
+    whole = read_batch(batch)
+    documents = {f"{batch.name}/{item.id}": item for item in blocks(whole, params.sentences_per_document)}
+    labels = whole[0].labels
+    return Source(batch.mapping, batch.split, documents, batch.public_name, labels, left_out_of(whole))
+
+
+def annotated_by(sources: Sources) -> dict[str, Sequence[str]]:
+    """Return the labels that each batch annotates; one that annotates all is left out."""
+    return {name: source.labels for name, source in sources.items() if source.labels is not None}
 
 
 def blocks(documents: Sequence[Document], sentences_per_document: int) -> list[Document]:

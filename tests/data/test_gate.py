@@ -16,6 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotation.add import main as add
+from stages.common.annotated import write_annotated
 from stages.common.documents import Document, Mention
 from stages.common.errors import GateError
 from stages.common.files import read_json, write_json, write_table
@@ -26,10 +28,11 @@ from stages.prepare.duplicates import content_hash
 from stages.prepare.tables import PlacedDocument, build_tables
 from stages.validate import __main__ as command
 from stages.validate import frames, gate, incoming, leakage, report, suites
+from stages.validate.annotated import check_labels
 from stages.validate.catalogue import SCHEMAS, SUITES
 from stages.validate.frames import Tables
 from stages.validate.project import Project
-from stages.validate.sources import Source
+from stages.validate.sources import Source, annotated_by
 from tests.labels import LABELS
 from tests.pages import missing
 
@@ -514,6 +517,7 @@ def prepared(workspace: Path, monkeypatch: pytest.MonkeyPatch, project: Project,
     for name, schema in SCHEMAS.items():
         write_table(Path(f"data/prepared/{name}.parquet"), getattr(tables, name), schema)
     write_json(Path("data/prepared/report.json"), REPORT)
+    write_annotated(Path("data/prepared"), annotated_by(clean_sources()))
     monkeypatch.setattr(gate, "load_sources", lambda _: clean_sources())
     shutil.rmtree("metrics", ignore_errors=True)
     return workspace
@@ -738,3 +742,106 @@ def test_what_cannot_be_read_exits_2(arguments: list[str], prepared: Path, capsy
 def test_a_project_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(GateError, match="missing"):
         Project(tmp_path)
+
+
+# --- batches that looked for some labels only -------------------------------------------------
+
+
+def only_diseases(tables: Tables, name: str = "ncbi") -> Tables:
+    """Let the second five documents be a batch that marks no treatment."""
+    later = set(tables.documents["document"].iloc[5:])
+    renamed = {document: document.replace("batch/", f"{name}/") for document in later}
+    documents = tables.documents.assign(batch=["batch"] * 5 + [name] * 5)
+    silent = tables.mentions["document"].isin(later) & (tables.mentions["label"] == "Treatment")
+    frames_ = {"documents": documents, "tokens": tables.tokens, "mentions": tables.mentions[~silent]}
+    return Tables(**{key: frame.assign(document=frame["document"].replace(renamed)) for key, frame in frames_.items()})
+
+
+def label_rows(tables: Tables, **labels: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    sources = {name: Source(MEANING, labels=found) for name, found in labels.items()}
+    frame = frames.content_frames(tables, near_duplicate=0.7, copied=0.4, sources=sources)["labels"]
+    return {row.label: (row.share, row.train) for row in frame.itertuples()}
+
+
+def test_labels_are_counted_where_they_were_looked_for() -> None:
+    both, disease = ("Disease", "Treatment"), ("Disease",)
+    tables = only_diseases(clean_tables())
+    assert label_rows(tables, batch=both, ncbi=disease) == {"Disease": (0.5, 6), "Treatment": (0.5, 5)}
+    assert label_rows(tables, batch=both, ncbi=both) == {"Disease": (10 / 15, 6), "Treatment": (5 / 15, 5)}
+
+
+def test_where_one_label_was_looked_for_there_is_no_balance(project: Project, params: Params) -> None:
+    tables = clean_tables()
+    tables = replace(tables, mentions=tables.mentions[tables.mentions["label"] == "Disease"])
+    source = {"batch": Source(MEANING, labels=("Disease",))}
+    frame = frames.content_frames(tables, near_duplicate=0.7, copied=0.4, sources=source)["labels"]
+    assert frame["share"].isna().all()
+    assert frame["train"].tolist()[0] == 6 and pd.isna(frame["train"].tolist()[1])
+    assert project.run("labels", frame, gate.bounds_of(params.validate_)).failed == ()
+    looked_for = frames.content_frames(tables, near_duplicate=0.7, copied=0.4, sources=clean_sources())["labels"]
+    outcome = project.run("labels", looked_for, gate.bounds_of(params.validate_))
+    assert {entry.check for entry in outcome.failed} == {"labels.share_is_in_bounds", "labels.train_has_enough"}
+
+
+def test_a_label_that_no_batch_annotates_is_named() -> None:
+    sources = {"batch": Source(MEANING, labels=("Disease",))}
+    (found,) = check_labels(clean_tables(), {"batch": ["Disease"]}, sources, REPORT, LABELS)
+    assert (found.check, found.severity, found.count) == ("label_not_annotated", "warning", 1)
+    assert found.message.startswith("No batch annotates Treatment, ")
+
+
+@pytest.mark.parametrize("said", [{}, {"batch": ["Disease"]}, {"batch": ["Treatment", "Disease"]}])
+def test_other_labels_than_the_batches_say_are_an_error(said: dict[str, list[str]]) -> None:
+    sources = {"batch": Source(MEANING)}
+    assert check_labels(clean_tables(), {"batch": ["Disease", "Treatment"]}, sources, REPORT, LABELS) == []
+    (found,) = check_labels(clean_tables(), said, sources, REPORT, LABELS)
+    assert (found.check, found.severity) == ("labels_of_the_batches", "error")
+
+
+@pytest.mark.parametrize("reported", [{}, {"ignored": {"Age": 2}}, {"overlapping": {"Age": 3}}])
+def test_what_was_left_out_is_counted_again(reported: dict[str, dict[str, int]]) -> None:
+    left_out = [{"ignored": {"Age": 2}}, {"ignored": {"Age": 1}}]
+    sources = {name: Source(MEANING, left_out=counts) for name, counts in zip(("batch", "b"), left_out, strict=True)}
+    right = {**REPORT, "mentions_left_out": {"ignored": {"Age": 3}}}
+    assert check_labels(clean_tables(), None, sources, right, LABELS) == []
+    (found,) = check_labels(clean_tables(), None, sources, {**REPORT, "mentions_left_out": reported}, LABELS)
+    assert (found.check, found.severity, found.count) == ("mentions_left_out", "error", 3)
+
+
+OVERLAPPING = (
+    '{"id": "a", "text": "Asthma attack, aged 64, on salbutamol.", "mentions": ['
+    '{"start": 0, "end": 13, "label": "D"}, {"start": 0, "end": 6, "label": "D"},'
+    '{"start": 15, "end": 22, "label": "A"}]}\n'
+)
+
+
+@pytest.fixture
+def overlapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the arguments for an export whose mentions overlap, with an ignored label."""
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "a.jsonl").write_text(OVERLAPPING)
+    (tmp_path / "labels.csv").write_text("source_label,label\nD,Disease\nA,\n")
+    return [str(tmp_path / "a.jsonl"), "--format", "jsonl", "--labels", str(tmp_path / "labels.csv")]
+
+
+def test_an_export_is_judged_by_the_choices_of_the_user(
+    overlapping: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(overlapping) == 2
+    assert "the mention 0-13 overlaps 0-6" in capsys.readouterr().err
+    assert command.main([*overlapping, "--overlaps", "longest"]) == 0
+    out = capsys.readouterr().out
+    assert "marked, but no mention: 1 ignored (A 1)\n" in out
+    assert "marked, but no mention: 1 overlapping (D 1)\n" in out
+
+
+def test_a_batch_folder_has_made_its_choices(
+    overlapping: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = ["--name", "ward", "--to", str(tmp_path / "batches"), "--overlaps", "longest", "--annotates", "Disease"]
+    assert add([*overlapping, *to]) == 0
+    folder = str(tmp_path / "batches/ward")
+    assert command.main([folder]) == 0
+    assert "1 overlapping (D 1)" in capsys.readouterr().out
+    assert command.main([folder, "--overlaps", "longest"]) == 2
+    assert "leave --annotates, --overlaps and --discontinuous out" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, schema in SCHEMAS.items():
         write_table(Path(f"data/prepared/{name}.parquet"), getattr(tables, name), schema)
     write_json(Path("data/prepared/report.json"), tables.report)
+    write_json(Path("data/prepared/labels.json"), {"ward": ["Disease", "Treatment"]})
     write_text(Path("data/mapping/labels.csv"), "source_label,label\nD,Disease\nT,Treatment\n")
     write_text(Path("params.yaml"), "labels: [Disease, Treatment]\n")
     _write_batch(Path("data/annotations/ward"), order=1)
@@ -225,10 +227,12 @@ def test_the_batches_say_what_was_annotated(repository: Path) -> None:
     own = "source_label,label\nD,Treatment\n"
     _write_batch(Path("data/annotations/own"), order=2, labels=own, split="test")
     found = load_sources(PARAMS)
-    ward = {f"ward/{name}": note(name) for name in "ab"}
+    annotated = {name: replace(note(name), labels=("Disease", "Treatment")) for name in "ab"}
+    ward = {f"ward/{name}": document for name, document in annotated.items()}
+    own_documents = {f"own/{name}": replace(note(name), labels=("Treatment",)) for name in "ab"}
     assert found == {
         "ward": Source(LABELS, None, ward),
-        "own": Source({"D": "Treatment"}, "test", {f"own/{name}": note(name) for name in "ab"}),
+        "own": Source({"D": "Treatment"}, "test", own_documents, labels=("Treatment",)),
     }
     assert gate.load_prepared(PARAMS).sources == found
     assert set(load_sources(PARAMS.model_copy(update={"batches": ["own"]}))) == {"own"}

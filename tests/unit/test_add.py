@@ -71,6 +71,9 @@ def test_a_batch_lies_untouched_beside_its_description() -> None:
         "order": 1,
         "format": "jsonl",
         "labels": None,
+        "mapping": None,
+        "overlaps": "refuse",
+        "discontinuous": "refuse",
         "split": "test",
         "source": "Ward 3, 2024: été",
         "licence": "no",
@@ -135,7 +138,7 @@ def test_labels_of_a_batch_travel_with_it() -> None:
     assert run() == REFUSED
     assert run("notes.jsonl", "first", "--labels", "mine.csv") == DONE
     (batch,) = load_batches(TO)
-    assert batch.about.labels == "labels.csv"
+    assert batch.about.mapping == "labels.csv"
     assert batch.mapping == {"Dx": "Disease"}
     assert read_batch(batch)[0].mentions[0].label == "Dx"
 
@@ -145,6 +148,7 @@ def test_labels_of_a_batch_travel_with_it() -> None:
     [
         ("label,source_label\nDisease,Disease\n", "labels.csv, line 1: has another header"),
         ("source_label,label\nDisease\n", "line 2: is not a pair"),
+        ("source_label,label\nDisease,\n", "maps no label"),
         ("source_label,label\nDisease,Illness\n", "line 2: maps to 'Illness', which is no label"),
         ("source_label,label\nDisease,Disease\nDisease,Treatment\n", "line 3: maps a source label a second time"),
         ('source_label,label\n"Disease,Disease\n', "is not valid CSV"),
@@ -374,7 +378,10 @@ def test_a_link_in_a_stored_export_is_refused_even_with_the_same_content() -> No
         ("format: jsonl", "format: xml", "the format is unknown"),
         ("split: null", "split: validation", "split"),
         ("name: first", "name: other", "lies in a folder of another name"),
-        ("labels: null", "labels: labels.csv", r"file labels\.csv: is missing"),
+        ("mapping: null", "mapping: labels.csv", r"file labels\.csv: is missing"),
+        ("labels: null\nmapping: null", "labels: labels.csv", r"file labels\.csv: is missing"),  # as it was called
+        ("labels: null", "labels: []", "labels"),
+        ("overlaps: refuse", "overlaps: shortest", "overlaps"),
     ],
 )
 def test_a_malformed_description_is_refused(old: str, new: str, refusal: str) -> None:
@@ -415,3 +422,77 @@ def test_a_folder_that_is_no_batch_is_refused() -> None:
     (TO / "stray").mkdir()
     with pytest.raises(AnnotationError, match="batch stray, file stray: is not a batch"):
         load_batches(TO)
+
+
+# --- what a batch chooses ------------------------------------------------------------------------
+
+
+OVERLAPPING = """{"id": "n1", "text": "Gout attack at 64.", "mentions": [{"start": 0, "end": 4, "label": "Disease"},
+ {"start": 0, "end": 11, "label": "Disease"}, {"start": 15, "end": 17, "label": "Age"}]}"""
+
+
+def overlapping() -> tuple[str, ...]:
+    Path("notes.jsonl").write_text(OVERLAPPING.replace("\n", ""))
+    Path("mine.csv").write_text("source_label,label\nDisease,Disease\nAge,\n")
+    return "notes.jsonl", "first", "--labels", "mine.csv"
+
+
+def test_a_choice_is_recorded_and_read_again(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = overlapping()
+    assert run(*arguments) == REFUSED
+    assert "the mention 0-11 overlaps 0-4. Keep one of the two" in capsys.readouterr().err
+    assert run(*arguments, "--overlaps", "longest", "--discontinuous", "join") == DONE
+    out = capsys.readouterr().out
+    assert "  mentions   1 (Disease 1)\n  left out   1 ignored (Age 1)\n  left out   1 overlapping (Disease 1)\n" in out
+    (batch,) = load_batches(TO)
+    assert (batch.about.overlaps, batch.about.discontinuous, batch.about.mentions) == ("longest", "join", 3)
+    (document,) = read_batch(batch)
+    assert [mention[:2] for mention in document.mentions] == [(0, 11)]
+
+
+def test_a_mapping_may_change_what_is_ignored_but_not_what_is_marked() -> None:
+    Path("data/mapping/labels.csv").write_text("source_label,label\nDisease,Disease\nAge,\n")
+    overlapping()
+    assert run("notes.jsonl", "first", "--overlaps", "longest") == DONE
+    Path("data/mapping/labels.csv").write_text("source_label,label\nDisease,Disease\nAge,Treatment\n")
+    (document,) = read_batch(load_batches(TO)[0])
+    assert [mention.label for mention in document.mentions] == ["Disease", "Age"]
+    assert document.labels == ("Disease", "Treatment")
+
+
+def test_what_a_batch_annotates_is_told_and_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == DONE
+    assert (
+        "  annotates  Disease; no mention of Treatment: taken as not looked for (if it was, " in capsys.readouterr().out
+    )
+    write("more.jsonl", "n2", "Gout again.")
+    assert run("more.jsonl", "second", "--annotates", "Treatment, Disease") == DONE
+    assert "  annotates  Disease, Treatment\n" in capsys.readouterr().out
+    first, second = load_batches(TO)
+    assert (first.about.labels, second.about.labels) == (None, ["Disease", "Treatment"])
+    assert [read_batch(batch)[0].labels for batch in (first, second)] == [("Disease",), ("Disease", "Treatment")]
+
+
+def test_a_batch_that_marks_what_it_does_not_annotate_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("notes.jsonl", "first", "--annotates", "Treatment") == REFUSED
+    assert "document n1, offset 0: marks Disease, which is not among the labels" in capsys.readouterr().err
+    assert not (TO / "first").exists()
+
+
+def test_only_labels_of_the_project_can_be_annotated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("notes.jsonl", "first", "--annotates", "Disease,Illness")
+    assert "give labels of the project" in capsys.readouterr().err
+
+
+def test_descriptions_from_before_named_the_mapping_by_labels() -> None:
+    run("notes.jsonl", "first")
+    path = TO / "first/batch.yaml"
+    described = yaml.safe_load(path.read_text())
+    for name in ("mapping", "overlaps", "discontinuous"):
+        del described[name]
+    (TO / "first/labels.csv").write_text("source_label,label\nDisease,Treatment\n")
+    path.write_text(yaml.safe_dump({**described, "labels": "labels.csv"}))
+    batch = load_batch(TO / "first")
+    assert (batch.about.labels, batch.about.mapping, batch.mapping) == (None, "labels.csv", {"Disease": "Treatment"})
+    assert read_batch(batch)[0].labels == ("Treatment",)

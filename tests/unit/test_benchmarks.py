@@ -24,6 +24,7 @@ from benchmarks.plain import PlainDecoder, compare
 from benchmarks.scores import scored
 from benchmarks.task import Task, token_count
 from stages.params import load_params
+from stages.prepare.formats.rules import Rules
 from stages.train.extractor import Extractor
 from tests.tiny_corpora import WRITERS, notes_of, write_iob, write_jsonl
 
@@ -94,6 +95,20 @@ def test_accuracy_has_the_promised_shape(
 
 
 @pytest.mark.usefixtures("in_process")
+def test_accuracy_takes_the_choices_of_a_batch(tmp_path: Path, params_file: Path) -> None:
+    arguments = arguments_of(tmp_path, params_file, "jsonl")
+    train = next((tmp_path / "train").iterdir()) if (tmp_path / "train").is_dir() else Path(arguments[3])
+    lines = train.read_text().splitlines()
+    note = json.loads(lines[0])
+    note["mentions"].append({"start": 0, "end": len(note["text"].rstrip()), "label": "D"})
+    train.write_text("\n".join([json.dumps(note), *lines[1:]]) + "\n")
+    assert accuracy.main(arguments) == 2
+    assert accuracy.main([*arguments, "--overlaps", "longest"]) == 0
+    left_out = json.loads((tmp_path / "out.json").read_text())["left_out"]
+    assert sum(left_out["overlapping"].values()) == len(note["mentions"]) - 1
+
+
+@pytest.mark.usefixtures("in_process")
 def test_changed_texts_are_scored_too(tmp_path: Path, params_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert accuracy.main([*arguments_of(tmp_path, params_file, "jsonl"), "--hardships"]) == 0
     scores = json.loads((tmp_path / "out.json").read_text())
@@ -147,7 +162,7 @@ def test_mentions_off_token_boundaries_count_as_missed(tmp_path: Path, params_fi
     mentions = [{"start": 7, "end": 12, "label": "D"}, {"start": 26, "end": 32, "label": "D"}]
     path = tmp_path / "notes.jsonl"
     path.write_text(json.dumps({"id": "a", "text": text, "mentions": mentions}) + "\n")
-    corpus = read_corpus([path], [path], "jsonl", {"D": "Disease"}, params.prepare)
+    corpus = read_corpus([path], [path], "jsonl", Rules({"D": "Disease"}), params.prepare)
     gold = corpus.gold("test")
     (name,) = gold
     result = scored(gold, {name: [(26, 32, "Disease")]}, params.evaluate)
@@ -158,7 +173,7 @@ def test_mentions_off_token_boundaries_count_as_missed(tmp_path: Path, params_fi
 def model_of(tmp_path: Path, params_file: Path) -> tuple[Corpus, Task, Path]:
     params = load_params(params_file)
     files = [write_iob(tmp_path / name, notes_of(n, seed=n)) for name, n in (("train", 30), ("test", 12))]
-    corpus = read_corpus(files[:1], files[1:], "iob", {"D": "Disease", "T": "Treatment"}, params.prepare)
+    corpus = read_corpus(files[:1], files[1:], "iob", Rules({"D": "Disease", "T": "Treatment"}), params.prepare)
     corpus.write(tmp_path / "prepared")
     task = Task(corpus.notes("train"), corpus.notes("test"), str(tmp_path / "prepared"), str(params_file))
     task.write(tmp_path / "task.json")

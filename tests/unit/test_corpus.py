@@ -176,3 +176,18 @@ def test_a_new_batch_changes_no_old_row(bench: Bench) -> None:
 def test_the_project_s_own_mapping_is_readable() -> None:
     mapping = read_mapping(Path(__file__).parents[2] / "data/mapping/labels.csv")
     assert set(mapping.values()) == {"Disease", "Treatment"}
+
+
+def test_what_batches_annotate_and_leave_out_is_kept(bench: Bench) -> None:
+    (bench.folder / "labels.csv").write_text(MAPPING + "Age,\n")
+    bench.notes("diseases", ["gout at first", "gout once more"])
+    spans = [(0, 4, "Disease"), (5, 9, "Drug"), (10, 12, "Age")]
+    mentions = [{"start": start, "end": end, "label": label} for start, end, label in spans]
+    note = json.dumps({"id": "a", "text": "rash oint 64", "mentions": mentions})
+    bench.add("both", "jsonl", {"notes.jsonl": note + "\n"}, 1, 3)
+    lines = "gout\tB-Disease\n64\tB-Age\n\nrash\tB-Disease\n65\tB-Age\n\n"
+    bench.add("stream", "iob", {"a.tsv": lines}, 1, 4)
+    tables = prepare(bench.batches, changed(sentences_per_document=1))
+    assert tables.annotated == {"diseases": ("Disease",), "both": ("Disease", "Treatment"), "stream": ("Disease",)}
+    assert tables.left_out == {"ignored": {"Age": 3}}
+    assert "Age" not in set(tables.mentions["source_label"])

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from delivery.errors import DeliveryError
 from delivery.registry.gates import Bounds, Gate, absolute_gates, comparing_gates, read_bounds
 from delivery.registry.registry import Entry
-from delivery.registry.rescoring import Rescored, held_out
+from delivery.registry.rescoring import Rescored, _counts, held_out
 from delivery.rollback import earlier
+from stages.common.annotated import write_annotated
 from tests.repository import ROOT
 
 BOUNDS = read_bounds((ROOT / "delivery/registry/gate.yaml").read_bytes(), "delivery/registry/gate.yaml")
@@ -245,6 +246,20 @@ def test_documents_that_the_challenger_learned_from_are_left_out(tmp_path: Path)
     found = held_out(tmp_path / "champion", tmp_path / "challenger")
     assert found.documents["document"].tolist() == ["b"]
     assert found.left_out == 1
+    assert found.annotated == {}  # commits from before batches said what they annotate
+
+
+def test_labels_that_nobody_looked_for_decide_no_promotion(tmp_path: Path) -> None:
+    for name in ("champion", "challenger"):
+        frame = pd.DataFrame({"document": ["ncbi/a"], "split": "test", "text": ["Gout, aspirin."], "note_type": None})
+        (tmp_path / name).mkdir()
+        frame.to_parquet(tmp_path / name / "documents.parquet")
+        gold = pd.DataFrame({"document": ["ncbi/a"], "start": [0], "end": [4], "label": ["Disease"]})
+        gold.to_parquet(tmp_path / name / "mentions.parquet")
+        write_annotated(tmp_path / name, {"ncbi": ["Disease"]})
+    test = held_out(tmp_path / "champion", tmp_path / "challenger")
+    counts = _counts([[(0, 4, "Disease", 0.9), (6, 13, "Treatment", 0.9)]], test)
+    assert counts[["tp", "fp", "fn"]].sum().tolist() == [1, 0, 0]
 
 
 def story(*events: tuple[str, int, int | None]) -> list[Entry]:

@@ -290,7 +290,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("bioc", "another text", xml(located(quote="cold")), "document 1, offset 12: .* differs from the text"),
     ("bioc", "no type", xml(located(infon="kind")), "without an infon of key type"),
     ("bioc", "no location", xml(located("")), "without a location"),
-    ("bioc", "discontinuous", xml(located("<location offset='0' length='7'/><location offset='12' length='3'/>")), "offset 0: has a discontinuous"),
+    ("bioc", "discontinuous", xml(located("<location offset='0' length='7'/><location offset='12' length='3'/>")), "offset 0: marks a discontinuous"),
     ("bioc", "an offset with a sign", xml(located("<location offset='-1' length='3'/>")), "whole number"),
     ("bioc", "passages over one another", xml("</passage><passage><offset>3</offset><text>x</text>"), "at offset 3 where the one before it ends at 16"),
     ("bioc", "an identifier that is a phrase of the text", xml("").replace("<id>1<", f"<id>{SECRET} has<"), "looks like its text"),

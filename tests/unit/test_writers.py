@@ -279,6 +279,19 @@ def test_any_format_converts_into_any_other(tmp_path: Path, format: str) -> None
         assert [inked(document) for document in read(second, other)] == [inked(note)]
 
 
+def test_a_conversion_makes_the_same_choices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spans = ((0, 4, "Dx"), (0, 11, "Dx"), (15, 17, "Age"))
+    mentions = [{"start": start, "end": end, "label": label} for start, end, label in spans]
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": "1", "text": "Gout attack at 64.", "mentions": mentions}))
+    (tmp_path / "labels.csv").write_text("source_label,label\nDx,Disease\nAge,\n")
+    command = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"), "--from", "jsonl", "--to", "jsonl"]
+    assert convert.main(command) == 2
+    assert convert.main([*command, "--labels", str(tmp_path / "labels.csv"), "--overlaps", "longest"]) == 0
+    assert capsys.readouterr().out.endswith("left out 1 ignored (Age 1)\nconvert: left out 1 overlapping (Dx 1)\n")
+    (document,) = read(tmp_path / "b.jsonl", "jsonl")
+    assert document.mentions == (Mention(0, 11, "Dx"),)  # labels stay as in the source
+
+
 def test_the_command_refuses_with_place_and_remedy(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": "1", "text": "Mallory"}\n')
     command = [sys.executable, "-m", "annotation.convert", "--from", "jsonl", "--to", "bioc"]

@@ -1,7 +1,7 @@
 """Annotation formats: one reader each, from an export to documents, or an error that says where and what to do.
 
 Labels stay as in the source. Every `Document` holds the export's text to the character, with
-mentions in order, inside the text and without overlap.
+mentions in order, inside the text and, where their labels mean something, without overlap.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from stages.prepare.formats import (
     token_lines,
 )
 from stages.prepare.formats.faults import collected
+from stages.prepare.formats.rules import REFUSING, Rules, reading_by
 
 READERS: dict[str, Callable[[Path], list[Document]]] = {
     "token-lines": token_lines.read,
@@ -47,7 +48,7 @@ READERS_BY_ANNOTATOR: dict[str, Callable[[Path], dict[str, list[Document]]]] = {
 }
 
 
-def read(path: Path, format: str) -> list[Document]:
+def read(path: Path, format: str, rules: Rules = REFUSING) -> list[Document]:
     """Read an export.
 
     Parameters
@@ -56,6 +57,8 @@ def read(path: Path, format: str) -> list[Document]:
         The exported file, or the folder that holds it; both give the same documents.
     format : str
         A key of `READERS`.
+    rules : Rules
+        What the labels mean, and what is done with overlaps and mentions in several parts.
 
     Returns
     -------
@@ -70,12 +73,12 @@ def read(path: Path, format: str) -> list[Document]:
     """
     if format not in READERS:
         raise AnnotationError("the format is unknown", f"Use one of {', '.join(READERS)}", path.name)
-    with collected():
+    with collected(), reading_by(rules):
         documents = READERS[format](path)
     return documents
 
 
-def read_by_annotator(path: Path, format: str) -> dict[str, list[Document]]:
+def read_by_annotator(path: Path, format: str, rules: Rules = REFUSING) -> dict[str, list[Document]]:
     """Read an export that says who annotated what.
 
     Parameters
@@ -83,6 +86,8 @@ def read_by_annotator(path: Path, format: str) -> dict[str, list[Document]]:
     path : Path
     format : str
         A key of `READERS_BY_ANNOTATOR`.
+    rules : Rules
+        As for `read`.
 
     Returns
     -------
@@ -100,6 +105,6 @@ def read_by_annotator(path: Path, format: str) -> dict[str, list[Document]]:
         raise AnnotationError(
             "the format does not say who annotated", f"Use one of {', '.join(READERS_BY_ANNOTATOR)}", path.name
         )
-    with collected():
+    with collected(), reading_by(rules):
         documents = READERS_BY_ANNOTATOR[format](path)
     return documents

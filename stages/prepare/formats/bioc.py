@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.common.documents import METADATA, Document
 from stages.common.errors import AnnotationError
 from stages.prepare.formats.faults import noting
-from stages.prepare.formats.marks import Mark, join_parts, make_document, parse_offset
+from stages.prepare.formats.marks import Mark, make_document, parse_offset
 from stages.prepare.formats.objects import Place, metadata_of, seconds_of
 from stages.prepare.formats.source import (
     MAX_CHARACTERS,
@@ -86,7 +85,7 @@ def _document(element: Element, place: Place) -> Document:
     place = place.within(id)
     refuse_controls(text, file=place.file, document=place.document)
     infons = _infons(element)
-    marks = list(_marks(element, text, place))
+    marks = list(_marks(element, place))
     return make_document(
         text,
         marks,
@@ -112,13 +111,13 @@ def _text(document: Element, place: Place) -> str:
     return text
 
 
-def _marks(document: Element, text: str, place: Place) -> Iterator[Mark]:
+def _marks(document: Element, place: Place) -> Iterator[Mark]:
     for annotation in document.iter("annotation"):
         with noting:
-            yield _mark(annotation, text, place)
+            yield _mark(annotation, place)
 
 
-def _mark(annotation: Element, text: str, place: Place) -> Mark:
+def _mark(annotation: Element, place: Place) -> Mark:
     parts = []
     for location in annotation.findall("location"):
         start = _offset(location.get("offset"), place)
@@ -128,13 +127,7 @@ def _mark(annotation: Element, text: str, place: Place) -> Mark:
     label = _infons(annotation).get("type")
     if label is None:
         raise place.refuse("has an annotation without an infon of key type", "Give it one: it is the label")
-    whole = join_parts(parts, text)
-    if whole is None:
-        discontinuous = place.refuse(
-            "has a discontinuous mention", "Mark one unbroken span, or two mentions: mentions are flat"
-        )
-        raise replace(discontinuous, offset=parts[0][0])
-    return Mark(*whole, label, annotation.findtext("text"))
+    return Mark.of_parts(parts, label, annotation.findtext("text"))
 
 
 def _infons(element: Element) -> dict[str, str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare.formats.faults import noting
-from stages.prepare.formats.marks import Mark, join_parts, make_document, parse_offset
+from stages.prepare.formats.marks import Mark, make_document, parse_offset
 from stages.prepare.formats.objects import Place
 from stages.prepare.formats.source import File, data_files, read_lines, read_text
 
@@ -24,8 +23,8 @@ def read(path: Path) -> list[Document]:
     it stands: its CRLF line ends count two and stay in the text.
 
     A discontinuous mention (``0 5;10 15``) is read as one where only white space lies between its
-    parts: brat writes a mention that runs over a line end this way. Any other is refused; which
-    flat mention is meant only the annotator knows.
+    parts: brat writes a mention that runs over a line end this way. Any other is refused, joined or left
+    out, as the `Rules` say; which flat mention is meant only the annotator knows.
 
     Raises
     ------
@@ -58,19 +57,19 @@ def _read_pair(name: str, pair: dict[str, File]) -> Document:
             file.name,
         )
     text = read_text(pair[".txt"])
-    marks = _marks(pair[".ann"], text, name)
+    marks = _marks(pair[".ann"], name)
     return make_document(text, marks, id=name, file=pair[".txt"].name, marks_file=pair[".ann"].name)
 
 
-def _marks(file: File, text: str, document: str) -> Iterator[Mark]:
+def _marks(file: File, document: str) -> Iterator[Mark]:
     seen: set[str] = set()
     for number, line in enumerate(read_lines(file), 1):
         if line.strip() and line[0] not in _IGNORED:
             with noting:
-                yield _mark(line, seen, text, Place(file.name, number, document))
+                yield _mark(line, seen, Place(file.name, number, document))
 
 
-def _mark(line: str, seen: set[str], text: str, place: Place) -> Mark:
+def _mark(line: str, seen: set[str], place: Place) -> Mark:
     columns = line.split("\t", 2)
     if line[0] != "T" or len(columns) != 3:
         raise place.refuse(
@@ -81,12 +80,11 @@ def _mark(line: str, seen: set[str], text: str, place: Place) -> Mark:
         raise place.refuse("uses an annotation identifier a second time", "Number the T lines so that each has its own")
     seen.add(columns[0])
     label, _, spans = columns[1].partition(" ")
-    start, end = _cover(spans, text, place)
-    return Mark(start, end, label, columns[2], place.line)
+    return Mark.of_parts(_parts(spans, place), label, columns[2], place.line)
 
 
-def _cover(spans: str, text: str, place: Place) -> tuple[int, int]:
-    """Return start and end of a span, its parts joined where only white space separates them."""
+def _parts(spans: str, place: Place) -> list[tuple[int, int]]:
+    """Return start and end of each part of a mention."""
     parts = []
     for span in spans.split(";"):
         offsets = [parse_offset(digits) for digits in span.strip(" ").split(" ")]
@@ -96,10 +94,4 @@ def _cover(spans: str, text: str, place: Place) -> tuple[int, int]:
                 "Write START END in digits, in characters of the .txt file",
             )
         parts.append((offsets[0], offsets[1]))
-    whole = join_parts(parts, text)
-    if whole is None:
-        discontinuous = place.refuse(
-            "marks a discontinuous mention", "Mark one unbroken span in brat, or two mentions: mentions are flat"
-        )
-        raise replace(discontinuous, offset=parts[0][0])
-    return whole
+    return parts

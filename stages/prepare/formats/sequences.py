@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stages.common.documents import Document, Mention
+from stages.common.documents import Document, LeftOut, Mention
 from stages.common.errors import AnnotationError
 from stages.common.tags import TokenSpan
+from stages.prepare.formats.rules import IGNORED, current_rules
 from stages.prepare.formats.source import MAX_CHARACTERS, refuse_identifier, too_long
 
 
@@ -52,7 +53,11 @@ def join_sentences(
     text = "\n".join(texts)
     if len(text) > MAX_CHARACTERS and not stream:
         raise too_long("the document", file=file, line=line, document=id)
-    return Document(id, text, tuple(mentions), tuple(bounds), stream=stream)
+    meaning = current_rules().meaning
+    kept = tuple(mention for mention in mentions if meaning(mention.label) != IGNORED)
+    ignored = (mention for mention in mentions if meaning(mention.label) == IGNORED)
+    left_out = tuple(LeftOut(mention.start, mention.label, "ignored") for mention in ignored)
+    return Document(id, text, kept, tuple(bounds), stream=stream, left_out=left_out)
 
 
 def _offsets(tokens: Sequence[str], at: int) -> tuple[list[int], list[int]]:
