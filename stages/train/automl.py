@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -96,14 +98,32 @@ def _quiet_thread() -> Iterator[None]:
     """Hold the libraries to one thread and no output: PyCaret would write ``logs.log`` beside `params.yaml`."""
     os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
     import lightgbm
+    import pycaret.classification  # noqa: F401  only libraries that are loaded already can be held to one thread
     from threadpoolctl import threadpool_limits
 
     silent = logging.getLogger("stages.train.automl.lightgbm")
     silent.setLevel(logging.CRITICAL)
     lightgbm.register_logger(silent)
-    with threadpool_limits(1), warnings.catch_warnings():
+    with threadpool_limits(1), _without_chores(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def _without_chores() -> Iterator[None]:
+    """Keep PyCaret from what costs it more than its models.
+
+    For its log it imports everything that is installed beside it, Evidently with it, to tell the versions; and after
+    each model it collects garbage among all objects there are, so that those made before are put out of its reach.
+    """
+    from pycaret.utils import _show_versions
+
+    gc.freeze()
+    try:
+        with patch.object(_show_versions, "show_versions", lambda **_: ""):
+            yield
+    finally:
+        gc.unfreeze()
 
 
 def _experiment(

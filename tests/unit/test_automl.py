@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +19,7 @@ from stages.train.taggers.tokens import automl as token_automl
 from stages.train.taggers.tokens.automl import TokenAutoml
 from tests.unit.test_families import REAL, ROWS, corpus
 
+ROOT = Path(__file__).parents[2]
 AUC = Metric(roc_auc_score, "pred_proba")
 
 
@@ -137,6 +142,15 @@ def test_a_table_that_pycaret_would_misread_is_refused(change: dict, message: st
 def test_an_unknown_metric_is_refused() -> None:
     with pytest.raises(ValueError, match="kappa is not among"):
         compared(table(), sort_metric="kappa")
+
+
+def test_what_only_pycaret_s_log_would_name_is_not_imported() -> None:
+    """Evidently alone takes as long as five models."""
+    code = (
+        "import sys; from tests.unit.test_automl import compared, table; compared(table(), include=['lr']); "
+        "sys.exit('evidently' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 # --- the family ---------------------------------------------------------------------------------
