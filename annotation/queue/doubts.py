@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.common.errors import BeHealthyError
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.chain.candidates import Candidates
-from stages.train.taggers.spans.span_kernels import phrase_keys
+from stages.train.taggers.spans.key_kernels import phrase_keys
 from stages.train.taggers.spans.stacked import StackedTagger, chain_of
 from stages.train.taggers.tagger import Tagger
 

@@ -18,6 +18,7 @@ from stages.featurize.attributes.terminology_kernels import FIRST, INSIDE, LAST,
 from stages.featurize.attributes.words import stem_of
 from stages.featurize.collecting import collect_attributes
 from stages.train.taggers.spans.evidence.term_kernels import TERM_NAMES, term_evidence
+from tests.reference.evidence import Span, Text, terms_of_category
 
 TERMS = [
     ("Carcinoma", "disease"),
@@ -161,18 +162,6 @@ def test_windows_line_ends_are_no_part_of_a_category(tmp_path: Path) -> None:
     assert len(Terminology.read(tmp_path / "terms.tsv")) == 1
 
 
-def relations(lengths: np.ndarray, first: int, end: int, category: int) -> list[float]:
-    """Say how a span lies to the terms of a category, in the order of `TERM_NAMES`."""
-    found = [(start, start + int(n)) for start, n in enumerate(lengths[:, category]) if n]
-    near = [(a, b) for a, b in found if a < end and b > first]
-    inside = [(b - a) / (end - first) for a, b in near if first <= a and b <= end]
-    ending = [(b - a) / (end - first) for a, b in near if first <= a and b == end]
-    around = [b - a for a, b in near if a <= first and end <= b and (a, b) != (first, end)]
-    crossing = [b - a for a, b in near if (a < first < b < end) or (first < a < end < b)]
-    exact = float((first, end) in found)
-    return [exact, max(around, default=0), max(inside, default=0), max(ending, default=0), max(crossing, default=0)]
-
-
 @given(terms, st.lists(words, min_size=1, max_size=10), st.data())
 def test_evidence_says_how_a_span_lies_to_the_terms(
     known: list[tuple[str, str]], sentence: list[str], data: st.DataObject
@@ -183,9 +172,11 @@ def test_evidence_says_how_a_span_lies_to_the_terms(
     out = np.full((1, len(TERM_NAMES)), 7, dtype=np.float32)
     spans = np.array([[0, first, end, 0]], dtype=np.int32)
     term_evidence(spans, lengths, np.array([0, len(sentence)], dtype=np.int64), out)
-    for category in range(len(CATEGORIES)):
-        expected = relations(lengths, first, end, category)
-        assert out[0, category :: len(CATEGORIES)].tolist() == pytest.approx(expected)
+    found = {(0, t): dict(zip(CATEGORIES, row, strict=True)) for t, row in enumerate(lengths.tolist())}
+    text = Text([sentence], [0], [], [], terms=found)
+    for number, category in enumerate(CATEGORIES):
+        expected = terms_of_category(text, Span(0, first, end, 0, 0.5), category)
+        assert out[0, number :: len(CATEGORIES)].tolist() == pytest.approx(expected)
 
 
 def test_a_term_of_the_sentence_before_says_nothing() -> None:

@@ -21,8 +21,8 @@ from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.attributes.tokens import FormScores, SparseTokens
 from stages.train.taggers.calibration import fit_temperature
 from stages.train.taggers.chain import kernels, learning_kernels
+from stages.train.taggers.chain.candidate_kernels import find_candidates
 from stages.train.taggers.chain.candidates import LEAST, LONGEST, Candidates, beside, tagged_spans
-from stages.train.taggers.spans import span_kernels
 from stages.train.taggers.tagger import TaggedSpan
 
 
@@ -148,7 +148,7 @@ class CrfTagger:
 
     def candidates(self, tokens: SparseTokens, *, least: float = LEAST) -> Candidates:
         """List the spans whose posterior, at the fitted temperature, is at least `least`."""
-        found = span_kernels.find_candidates(
+        found = find_candidates(
             *self.inputs(tokens), *self.scores,
             self.temperature, len(self.tag_set.labels), least, LONGEST,
         )  # fmt: skip
