@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import typeof
 
 from stages.featurize.attributes.hashing import hashes_of
 from stages.featurize.attributes.kernels import CAPITALISED, CLOSES, HYPHEN, JOINS, OPENS
 from stages.featurize.attributes.terminology import CATEGORIES
 from stages.featurize.attributes.tokens import SparseTokens, Surface
+from stages.featurize.collecting import collect_attributes
+from stages.featurize.store import Context, read_features, write_features
 from stages.train.taggers.chain.candidates import Candidates
 from stages.train.taggers.spans.evidence.evidence import NAMES, gather_evidence
+from stages.train.taggers.spans.evidence.evidence_kernels import fill_evidence
+from stages.train.taggers.spans.key_kernels import count_occurrences, pair_keys, phrase_keys
 from stages.train.taggers.spans.statistics import SpanStatistics
 from tests.reference import evidence as reference
 from tests.reference.evidence import CLOSING, JOINING, OPENING, Span, Text, Training
@@ -75,7 +82,7 @@ def text() -> Text:
         outside=[generator.uniform(size=len(words)).tolist() for words in SENTENCES],
         long_forms={(0, 4): 3, (2, 5): 3},
         terms={
-            (s, t): {category: (s + t + k) % 4 for k, category in enumerate(CATEGORIES) if (s + t + k) % 4 + t < 5}
+            (s, t): {category: n for k, category in enumerate(CATEGORIES) if (n := (s + t + 2 * k) % 5) + t < 6}
             for s, t in places
         },
     )
@@ -216,3 +223,20 @@ def test_what_is_nearby_ends_at_a_distance(distance: int, count: int) -> None:
 def test_a_text_without_candidates_has_no_evidence() -> None:
     text = Text([["gout"]], [0], [], [[0.5]])
     assert compiled(text, TRAINING).shape == (0, len(NAMES))
+
+
+def test_one_type_of_each_array_is_seen(tmp_path: Path) -> None:
+    """A kernel is compiled once for tokens from the disk and from text: a second time costs a process seconds."""
+    sentences = TRAINING.sentences
+    attributes = collect_attributes([sentences], {})
+    outside = [["O"] * len(words) for words in sentences]
+    context = Context(["d"] * len(sentences), list(range(len(sentences))), sentences, outside)
+    write_features(tmp_path / "train.parquet", [context], attributes)
+    fresh, stored = attributes.transform(sentences).surface, read_features(tmp_path / "train.parquet").tokens.surface
+    assert fresh is not None and stored is not None
+    for name, array in vars(fresh).items():
+        assert typeof(array) == typeof(getattr(stored, name)), name
+    text = Text(SENTENCES, [0] * 5, [Span(0, 0, 1, DISEASE, 0.5)], [[0.5] * len(words) for words in SENTENCES])
+    compiled(text, TRAINING)
+    kernels = (fill_evidence, phrase_keys, pair_keys, count_occurrences)
+    assert {kernel.__name__: len(kernel.signatures) for kernel in kernels} == {k.__name__: 1 for k in kernels}

@@ -9,6 +9,11 @@ from numba import njit
 
 from stages.train.taggers.chain.kernels import Float32, Float64, Int32, Int64, forward_backward, sentence_scores
 
+SENTENCE, FIRST, END, LABEL = range(4)
+"""Columns of a table of spans; tokens are counted over the whole text, `END` is the one after the last."""
+
+_COLUMNS = LABEL + 1
+
 _O, _BEGIN, _INSIDE, _END, _SINGLE, _TAGS_OF_LABEL = 0, 1, 2, 3, 4, 4
 """Tags of the first label, in the order of `TagSet.tags`, and how many there are of each."""
 
@@ -32,7 +37,7 @@ class Lattice(NamedTuple):
 
 
 class Proposals(NamedTuple):
-    """Room for candidates: a row of sentence, first token, token after the last and label, and a posterior each."""
+    """Room for candidates: a row of `SENTENCE`, `FIRST`, `END` and `LABEL` each, and a posterior."""
 
     spans: Int32
     posteriors: Float64
@@ -66,7 +71,7 @@ def find_candidates(
     """
     # Of the type that it has later: Numba compiles what is called with a literal 0 once more.
     count = np.int64(0)
-    proposals = _room(len(starts))
+    proposals = _room(len(starts) // 4)
     outside = np.empty(len(starts) - 1, dtype=np.float64)
     factors = _factors(transitions, temperature)
     for s in range(len(sentence_starts) - 1):
@@ -115,8 +120,8 @@ def _propose_from(
                 p = value * factors[previous, last] * local[b, last] / scale[b] * backward[b, last]
             if p >= least:
                 spans = proposals.spans
-                spans[count, 0], spans[count, 1], spans[count, 2] = sentence, offset + a, offset + b + 1
-                spans[count, 3] = label
+                spans[count, SENTENCE], spans[count, LABEL] = sentence, label
+                spans[count, FIRST], spans[count, END] = offset + a, offset + b + 1
                 proposals.posteriors[count] = min(1.0, p)
                 count += 1
             if b > a:
@@ -138,14 +143,14 @@ def _factors(transitions: Float32, temperature: float) -> Float64:
 
 @njit(cache=True)
 def _room(capacity: int) -> Proposals:
-    return Proposals(np.empty((capacity, 4), dtype=np.int32), np.empty(capacity, dtype=np.float64))
+    return Proposals(np.empty((capacity, _COLUMNS), dtype=np.int32), np.empty(capacity, dtype=np.float64))
 
 
 @njit(cache=True)
 def _copied(proposals: Proposals, count: int, target: Proposals) -> Proposals:
     """Return `target` with the first `count` proposals in it."""
     for i in range(count):
-        for column in range(4):
+        for column in range(_COLUMNS):
             target.spans[i, column] = proposals.spans[i, column]
         target.posteriors[i] = proposals.posteriors[i]
     return target

@@ -27,9 +27,6 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 
-SENTENCE, FIRST, END, LABEL = range(4)
-"""Columns of a table of spans."""
-
 STEM_FIRST, STEM_LAST, STEM_BEFORE, STEM_AFTER, STEM_INSIDE, STEM_ANYWHERE = STEM_COLUMNS = range(6)
 """How often a stem is the first or last of a mention, stands before or after one, inside of one, and anywhere."""
 
@@ -59,7 +56,7 @@ class SpanArrays(NamedTuple):
     Parameters
     ----------
     table : int32 array of shape (candidates, 4)
-        Sentence, first token, token after the last, label; sorted.
+        Columns as in `chain.candidate_kernels`; sorted.
     posteriors : float64 array of shape (candidates,)
     outside : float64 array of shape (tokens,)
         Probability that a token is in no mention.

@@ -16,11 +16,9 @@ from stages.common.files import save_arrays
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.kernels import build_table
 from stages.featurize.attributes.tokens import SparseTokens, Surface, ranges
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL
 from stages.train.taggers.chain.candidates import LONGEST
 from stages.train.taggers.spans.arrays import (
-    END,
-    FIRST,
-    LABEL,
     LABEL_COLUMNS,
     LABEL_FIRST,
     LABEL_INSIDE,

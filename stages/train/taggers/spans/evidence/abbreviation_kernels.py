@@ -5,20 +5,8 @@ from __future__ import annotations
 from numba import njit
 
 from stages.featurize.attributes.abbreviations import LOOK_BACK
-from stages.train.taggers.spans.arrays import (
-    END,
-    FIRST,
-    LABEL,
-    SENTENCE,
-    SHORT_SENTENCE,
-    SHORT_TOKEN,
-    Float32,
-    Float64,
-    Int16,
-    Int32,
-    Int64,
-    UInt64,
-)
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
+from stages.train.taggers.spans.arrays import SHORT_SENTENCE, SHORT_TOKEN, Float32, Float64, Int16, Int32, Int64, UInt64
 
 ABBREVIATION_NAMES = (
     "long form found",

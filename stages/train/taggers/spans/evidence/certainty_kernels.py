@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from stages.train.taggers.spans.arrays import END, FIRST, SENTENCE, Float32, Float64, Int32, Int64
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, SENTENCE
+from stages.train.taggers.spans.arrays import Float32, Float64, Int32, Int64
 
 CERTAINTY_NAMES = (
     "mean probability of no mention",

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from stages.featurize.attributes.kernels import find_all
 from stages.featurize.attributes.tokens import SparseTokens
+from stages.train.taggers.chain.candidate_kernels import END, FIRST
 from stages.train.taggers.chain.candidates import Candidates
-from stages.train.taggers.spans.arrays import END, FIRST, SpanArrays, TextArrays
+from stages.train.taggers.spans.arrays import SpanArrays, TextArrays
 from stages.train.taggers.spans.evidence.evidence_kernels import NAMES, fill_evidence
 from stages.train.taggers.spans.key_kernels import pair_keys, phrase_keys
 from stages.train.taggers.spans.statistics import SpanStatistics, surface_of

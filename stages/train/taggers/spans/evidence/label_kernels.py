@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from numba import njit
 
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.spans.arrays import (
-    END,
-    FIRST,
-    LABEL,
     LABEL_FIRST,
     LABEL_INSIDE,
     LABEL_LAST,
-    SENTENCE,
     STEM_ANYWHERE,
     Float32,
     Int32,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from numba import njit
 
 from stages.featurize.attributes.abbreviations import LOOK_BACK
-from stages.train.taggers.spans.arrays import LABEL, SENTENCE, Float32, Float64, Int32, Int64, UInt64
+from stages.train.taggers.chain.candidate_kernels import LABEL, SENTENCE
+from stages.train.taggers.spans.arrays import Float32, Float64, Int32, Int64, UInt64
 
 NEARBY_NAMES = (
     "same phrase nearby, count",

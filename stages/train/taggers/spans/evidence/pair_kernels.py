@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from numba import njit
 
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.spans.arrays import (
-    END,
-    FIRST,
-    LABEL,
     PAIR_ENDS,
     PAIR_JOINED,
     PAIR_LAST_TWO,
     PAIR_STARTS,
     PAIR_TOGETHER,
-    SENTENCE,
     Float32,
     Int32,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from stages.train.taggers.spans.arrays import LABEL, Float32, Int32
+from stages.train.taggers.chain.candidate_kernels import LABEL
+from stages.train.taggers.spans.arrays import Float32, Int32
 
 PHRASE_NAMES = (
     "times seen with this label",

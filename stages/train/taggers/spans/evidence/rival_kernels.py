@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from stages.train.taggers.spans.arrays import END, FIRST, LABEL, SENTENCE, Float32, Float64, Int32, Int64
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
+from stages.train.taggers.spans.arrays import Float32, Float64, Int32, Int64
 
 RIVAL_NAMES = (
     "log odds of the tagger",

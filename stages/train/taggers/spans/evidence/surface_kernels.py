@@ -5,7 +5,8 @@ from __future__ import annotations
 from numba import njit
 
 from stages.featurize.attributes.kernels import CAPITALISED, CLOSES, HYPHEN, JOINS, OPENS
-from stages.train.taggers.spans.arrays import END, FIRST, LABEL, SENTENCE, Float32, Int8, Int16, Int32, Int64
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
+from stages.train.taggers.spans.arrays import Float32, Int8, Int16, Int32, Int64
 
 SURFACE_NAMES = (
     "tokens",

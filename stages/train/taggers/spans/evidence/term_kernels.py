@@ -5,7 +5,8 @@ from __future__ import annotations
 from numba import njit
 
 from stages.featurize.attributes.terminology import CATEGORIES, MOST_TOKENS
-from stages.train.taggers.spans.arrays import END, FIRST, SENTENCE, Float32, Int8, Int32, Int64
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, SENTENCE
+from stages.train.taggers.spans.arrays import Float32, Int8, Int32, Int64
 
 _RELATIONS = (
     "is a term: {}",

@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 
 from stages.featurize.attributes.kernels import find
-from stages.train.taggers.spans.arrays import END, FIRST, LABEL, SENTENCE, Float32, Int32, Int64, Table, UInt64
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
+from stages.train.taggers.spans.arrays import Float32, Int32, Int64, Table, UInt64
 from stages.train.taggers.spans.key_kernels import phrase_key
 
 VARIANT_NAMES = (

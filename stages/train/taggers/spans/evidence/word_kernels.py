@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from numba import njit
 
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, SENTENCE
 from stages.train.taggers.spans.arrays import (
-    END,
-    FIRST,
-    SENTENCE,
     STEM_AFTER,
     STEM_ANYWHERE,
     STEM_BEFORE,
