@@ -13,12 +13,13 @@ from annotation import terminology as command
 from stages.common.errors import AnnotationError
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.hashing import hashes_of
-from stages.featurize.attributes.terminology import CATEGORIES, LONGEST, MOST_TOKENS, NOTHING, Terminology, words_of
+from stages.featurize.attributes.terminology import CATEGORIES, LONGEST, NOTHING, Terminology
 from stages.featurize.attributes.terminology_kernels import FIRST, INSIDE, LAST, OUTSIDE, SINGLE, places
 from stages.featurize.attributes.words import stem_of
 from stages.featurize.collecting import collect_attributes
 from stages.train.taggers.spans.evidence.term_kernels import TERM_NAMES, term_evidence
 from tests.reference.evidence import Span, Text, terms_of_category
+from tests.reference.terminology import longest_term
 
 TERMS = [
     ("Carcinoma", "disease"),
@@ -44,21 +45,10 @@ def lengths_in(terminology: Terminology, text: list[list[str]]) -> np.ndarray:
     return terminology.longest(stems, starts)
 
 
-def by_hand(known: list[tuple[str, str]], sentence: list[str], first: int, category: str) -> int:
-    """Try every phrase from `first` on."""
-    wanted = {words_of(term) for term, group in known if group == category} - {()}
-    found = [
-        end - first
-        for end in range(first + 1, min(len(sentence), first + MOST_TOKENS) + 1)
-        if words_of(" ".join(sentence[first:end])) in wanted and words_of(sentence[end - 1])
-    ]
-    return max(found, default=0) if words_of(sentence[first]) else 0
-
-
 @given(terms, sentences)
 def test_the_longest_term_of_each_category_is_found(known: list[tuple[str, str]], text: list[list[str]]) -> None:
     expected = [
-        [by_hand(known, sentence, first, category) for category in CATEGORIES]
+        [longest_term(known, sentence, first, category) for category in CATEGORIES]
         for sentence in text
         for first in range(len(sentence))
     ]
