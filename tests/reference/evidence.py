@@ -365,7 +365,7 @@ def terms_of_category(text: Text, span: Span, category: str) -> list[float]:
     crossing = [b - a for a, b in near if a < span.first < b < span.end or span.first < a < span.end < b]
     length = span.end - span.first
     return [
-        (span.first, span.end) in terms,
+        float((span.first, span.end) in terms),
         max(around, default=0),
         max(((b - a) / length for a, b in inside), default=0),
         max(((b - a) / length for a, b in inside if b == span.end), default=0),
