@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.featurize.attributes.tokens import SparseTokens
-from stages.train.taggers.spans.span_kernels import phrase_keys
+from stages.train.taggers.spans.key_kernels import phrase_keys
 from stages.train.taggers.tagger import Tagger
 
 

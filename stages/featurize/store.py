@@ -182,10 +182,11 @@ def read_features(path: Path) -> FeatureTable:
     bounds = np.array([0, *changes, len(table)] if len(table) else [0], dtype=np.int64)
     tags = table["tag"].to_pylist()
     spans = [spans_of(tags[first:end]) for first, end in pairwise(bounds)]
+    # Copies, because kernels are compiled anew for arrays that cannot be written to, as Arrow's are.
     words, stems, lengths, flags, long_forms, contexts = (
-        table[name].to_numpy() for name in ("word", "stem", "length", "flags", "long_form", "context")
+        np.array(table[name]) for name in ("word", "stem", "length", "flags", "long_form", "context")
     )
-    terms = table["terms"].combine_chunks().flatten().to_numpy().reshape(-1, len(CATEGORIES))
+    terms = np.array(table["terms"].combine_chunks().flatten()).reshape(-1, len(CATEGORIES))
     surface = Surface(words, stems, lengths, flags, long_forms, terms, contexts[bounds[:-1]])
     tokens = SparseTokens(starts, rows, bounds, surface)
     return FeatureTable(tokens, spans, [names[documents[first]] for first in bounds[:-1]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from benchmarks.plain import score_of, viterbi
 from stages.common.tags import spans_of, to_bioes
 from stages.featurize.attributes.tokens import SparseTokens
-from stages.train.taggers.chain import kernels, learning_kernels
+from stages.train.taggers.chain import learning_kernels
 from stages.train.taggers.chain.crf import CrfTagger, TagSet
+from tests.reference.chain import learned_plainly, legal_paths
 
 QUICK = settings(max_examples=60, deadline=None)
 LABELS = ("Disease", "Treatment")
@@ -56,12 +57,6 @@ def cases(draw: st.DrawFn, longest: int, sentences: int) -> Case:
     weights = generator.normal(size=(ATTRIBUTES, n_tags)).astype(np.float32)
     transitions = generator.normal(size=(n_tags, n_tags)).astype(np.float32)
     return Case(CrfTagger(TagSet(labels), weights, transitions, float(generator.uniform(0.5, 5))), tokens)
-
-
-def legal_paths(tag_set: TagSet, length: int) -> list[tuple[int, ...]]:
-    tags = tag_set.tags
-    paths = product(range(len(tags)), repeat=length)
-    return [p for p in paths if to_bioes(length, spans_of([tags[y] for y in p])) == [tags[y] for y in p]]
 
 
 @QUICK
@@ -119,40 +114,6 @@ def test_confidence_is_a_probability_of_each_mention(case: Case) -> None:
     assert all(0 < span.confidence <= 1 for spans in tagged for span in spans)
 
 
-def learned_plainly(
-    tokens: SparseTokens, gold: NDArray[np.int8], orders: list[list[int]], tag_set: TagSet, bound: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Passive-aggressive updates of all weights in one table, the transitions' below the attributes'."""
-    n_tags = len(tag_set.tags)
-    weights = np.zeros((ATTRIBUTES + n_tags, n_tags), dtype=np.float32)
-    drift = np.zeros(weights.shape)
-    emitted, between = weights[:ATTRIBUTES], weights[ATTRIBUTES:]
-    for step, s in enumerate(s for order in orders for s in order):
-        first, stop = tokens.sentence_starts[s : s + 2]
-        if first == stop:
-            continue
-        right, best = gold[first:stop], np.empty(stop - first, dtype=np.int8)
-        scores = np.empty((stop - first, n_tags), dtype=np.float32)
-        kernels.emissions(tokens.starts, tokens.rows, first, stop, emitted, scores)
-        kernels.viterbi(scores, stop - first, between + tag_set.illegal(), *tag_set.ends(), best)
-        counts, margin = np.zeros(weights.shape), 0.0
-        for sign, tags in ((1, right), (-1, best)):
-            for i, tag in enumerate(tags):
-                if i:
-                    counts[ATTRIBUTES + tags[i - 1], tag] += sign
-                for row in tokens.rows[tokens.starts[first + i] : tokens.starts[first + i + 1]]:
-                    counts[row, tag] += sign
-        for i, (tag, other) in enumerate(zip(right, best, strict=True)):
-            margin += scores[i, other] - scores[i, tag]
-            margin += between[best[i - 1], other] - between[right[i - 1], tag] if i else 0
-        if (right != best).any():
-            change = min(bound, (margin + np.sqrt((right != best).sum())) / max((counts**2).sum(), 1e-9)) * counts
-            weights[:] = weights + change
-            drift += step * change
-    weights -= drift / sum(map(len, orders))
-    return emitted, between
-
-
 @QUICK
 @given(cases(longest=5, sentences=5), st.integers(0, 99), st.sampled_from([0.05, 1.0]))
 def test_the_learner_gives_the_bytes_of_the_plain_one(case: Case, seed: int, bound: float) -> None:
@@ -167,7 +128,7 @@ def test_the_learner_gives_the_bytes_of_the_plain_one(case: Case, seed: int, bou
     ]
     gold = np.array(tags, dtype=np.int8)
     orders = [generator.permutation(tokens.sentences).tolist() for _ in range(3)]
-    plain = learned_plainly(tokens, gold, orders, tag_set, bound)
+    plain = learned_plainly(tokens, gold, orders, tag_set, bound, ATTRIBUTES)
     text = learning_kernels.text_of(tokens, gold, ATTRIBUTES)
     found = learning_kernels.learn(text, np.array(orders, dtype=np.int32), tag_set.illegal(), *tag_set.ends(), bound)
     assert [ours.tobytes() for ours in found] == [theirs.tobytes() for theirs in plain]

@@ -18,8 +18,8 @@ from stages.params import Params, load_params
 from stages.train.taggers.chain.candidates import Candidates
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.spans import tree_kernels
-from stages.train.taggers.spans.evidence import edge_kernels
 from stages.train.taggers.spans.evidence.evidence import NAMES, gather_evidence
+from stages.train.taggers.spans.key_kernels import pair_keys
 from stages.train.taggers.spans.out_of_fold import fold_of
 from stages.train.taggers.spans.stacked import StackedTagger
 from stages.train.taggers.spans.statistics import SpanStatistics
@@ -263,7 +263,7 @@ def test_pairs_and_labels_are_counted_by_hand() -> None:
     found = SpanStatistics.learn(tokens, spans, ["Disease", "Treatment"])
     surface = tokens.surface
     assert surface is not None
-    pairs = edge_kernels.pair_keys(surface.stems, tokens.sentence_starts)
+    pairs = pair_keys(surface.stems, tokens.sentence_starts)
     counts = found.pair_counts[np.searchsorted(found.pair_keys, pairs)]
     # Starts, ends, both in one mention, together at all, last two of a Disease, of a Treatment.
     border_a, a_b, b_c, c_border = ([0, 0, 0, 1, 0, 0], [1, 0, 0, 1, 0, 0], [0, 1, 1, 2, 1, 0], [0, 1, 0, 2, 0, 0])

@@ -13,11 +13,13 @@ from annotation import terminology as command
 from stages.common.errors import AnnotationError
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.hashing import hashes_of
-from stages.featurize.attributes.terminology import CATEGORIES, LONGEST, MOST_TOKENS, NOTHING, Terminology, words_of
+from stages.featurize.attributes.terminology import CATEGORIES, LONGEST, NOTHING, Terminology
 from stages.featurize.attributes.terminology_kernels import FIRST, INSIDE, LAST, OUTSIDE, SINGLE, places
 from stages.featurize.attributes.words import stem_of
 from stages.featurize.collecting import collect_attributes
 from stages.train.taggers.spans.evidence.term_kernels import TERM_NAMES, term_evidence
+from tests.reference.evidence import Span, Text, terms_of_category
+from tests.reference.terminology import longest_term
 
 TERMS = [
     ("Carcinoma", "disease"),
@@ -43,21 +45,10 @@ def lengths_in(terminology: Terminology, text: list[list[str]]) -> np.ndarray:
     return terminology.longest(stems, starts)
 
 
-def by_hand(known: list[tuple[str, str]], sentence: list[str], first: int, category: str) -> int:
-    """Try every phrase from `first` on."""
-    wanted = {words_of(term) for term, group in known if group == category} - {()}
-    found = [
-        end - first
-        for end in range(first + 1, min(len(sentence), first + MOST_TOKENS) + 1)
-        if words_of(" ".join(sentence[first:end])) in wanted and words_of(sentence[end - 1])
-    ]
-    return max(found, default=0) if words_of(sentence[first]) else 0
-
-
 @given(terms, sentences)
 def test_the_longest_term_of_each_category_is_found(known: list[tuple[str, str]], text: list[list[str]]) -> None:
     expected = [
-        [by_hand(known, sentence, first, category) for category in CATEGORIES]
+        [longest_term(known, sentence, first, category) for category in CATEGORIES]
         for sentence in text
         for first in range(len(sentence))
     ]
@@ -161,18 +152,6 @@ def test_windows_line_ends_are_no_part_of_a_category(tmp_path: Path) -> None:
     assert len(Terminology.read(tmp_path / "terms.tsv")) == 1
 
 
-def relations(lengths: np.ndarray, first: int, end: int, category: int) -> list[float]:
-    """Say how a span lies to the terms of a category, in the order of `TERM_NAMES`."""
-    found = [(start, start + int(n)) for start, n in enumerate(lengths[:, category]) if n]
-    near = [(a, b) for a, b in found if a < end and b > first]
-    inside = [(b - a) / (end - first) for a, b in near if first <= a and b <= end]
-    ending = [(b - a) / (end - first) for a, b in near if first <= a and b == end]
-    around = [b - a for a, b in near if a <= first and end <= b and (a, b) != (first, end)]
-    crossing = [b - a for a, b in near if (a < first < b < end) or (first < a < end < b)]
-    exact = float((first, end) in found)
-    return [exact, max(around, default=0), max(inside, default=0), max(ending, default=0), max(crossing, default=0)]
-
-
 @given(terms, st.lists(words, min_size=1, max_size=10), st.data())
 def test_evidence_says_how_a_span_lies_to_the_terms(
     known: list[tuple[str, str]], sentence: list[str], data: st.DataObject
@@ -183,9 +162,11 @@ def test_evidence_says_how_a_span_lies_to_the_terms(
     out = np.full((1, len(TERM_NAMES)), 7, dtype=np.float32)
     spans = np.array([[0, first, end, 0]], dtype=np.int32)
     term_evidence(spans, lengths, np.array([0, len(sentence)], dtype=np.int64), out)
-    for category in range(len(CATEGORIES)):
-        expected = relations(lengths, first, end, category)
-        assert out[0, category :: len(CATEGORIES)].tolist() == pytest.approx(expected)
+    found = {(0, t): dict(zip(CATEGORIES, row, strict=True)) for t, row in enumerate(lengths.tolist())}
+    text = Text([sentence], [0], [], [], terms=found)
+    for number, category in enumerate(CATEGORIES):
+        expected = terms_of_category(text, Span(0, first, end, 0, 0.5), category)
+        assert out[0, number :: len(CATEGORIES)].tolist() == pytest.approx(expected)
 
 
 def test_a_term_of_the_sentence_before_says_nothing() -> None:

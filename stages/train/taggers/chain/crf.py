@@ -21,9 +21,9 @@ from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.attributes.tokens import FormScores, SparseTokens
 from stages.train.taggers.calibration import fit_temperature
 from stages.train.taggers.chain import kernels, learning_kernels
+from stages.train.taggers.chain.candidate_kernels import find_candidates
 from stages.train.taggers.chain.candidates import LEAST, LONGEST, Candidates, choose_suggestions, tagged_spans
 from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions, no_leaderboard
-from stages.train.taggers.spans import span_kernels
 from stages.train.taggers.tagger import TaggedSpan
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class CrfTagger:
 
     def candidates(self, tokens: SparseTokens, *, least: float = LEAST) -> Candidates:
         """List the spans whose posterior, at the fitted temperature, is at least `least`."""
-        spans, posteriors, outside = span_kernels.find_candidates(
+        spans, posteriors, outside = find_candidates(
             *self.inputs(tokens), *self.scores,
             self.temperature, len(self.tag_set.labels), least, LONGEST,
         )  # fmt: skip

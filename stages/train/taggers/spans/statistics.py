@@ -16,12 +16,29 @@ from stages.common.files import save_arrays
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.kernels import build_table
 from stages.featurize.attributes.tokens import SparseTokens, Surface, ranges
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL
 from stages.train.taggers.chain.candidates import LONGEST
-from stages.train.taggers.spans import span_kernels
-from stages.train.taggers.spans.evidence import edge_kernels
-
-FIRST, LAST, BEFORE, AFTER, INSIDE, ANYWHERE = range(6)
-STARTS, ENDS, JOINED, TOGETHER = range(4)
+from stages.train.taggers.spans.arrays import (
+    LABEL_COLUMNS,
+    LABEL_FIRST,
+    LABEL_INSIDE,
+    LABEL_LAST,
+    PAIR_ENDS,
+    PAIR_JOINED,
+    PAIR_LAST_TWO,
+    PAIR_STARTS,
+    PAIR_TOGETHER,
+    STEM_AFTER,
+    STEM_ANYWHERE,
+    STEM_BEFORE,
+    STEM_COLUMNS,
+    STEM_FIRST,
+    STEM_INSIDE,
+    STEM_LAST,
+    CountArrays,
+    Table,
+)
+from stages.train.taggers.spans.key_kernels import count_occurrences, pair_keys, phrase_keys
 
 
 @dataclass(frozen=True)
@@ -62,41 +79,48 @@ class SpanStatistics:
         surface, bounds = surface_of(tokens), tokens.sentence_starts
         table = span_table(tokens, spans, labels)
         stem_keys, stems = np.unique(surface.stems, return_inverse=True)
-        pairs = edge_kernels.pair_keys(surface.stems, bounds)
-        pair_keys, pairs = np.unique(pairs, return_inverse=True)
-        phrases = span_kernels.phrase_keys(surface.stems, table[:, 1], table[:, 2])
-        phrase_keys, phrases = np.unique(phrases, return_inverse=True)
-        phrase_counts = np.zeros((len(phrase_keys), len(labels) + 1), dtype=np.int32)
-        np.add.at(phrase_counts, (phrases, table[:, 3]), 1)
-        occurrences = np.zeros(len(phrase_keys), dtype=np.int32)
-        span_kernels.count_occurrences(surface.stems, bounds, *_hashed(phrase_keys), occurrences, LONGEST)
+        pairs, pair_numbers = np.unique(pair_keys(surface.stems, bounds), return_inverse=True)
+        first, end = (np.ascontiguousarray(table[:, column]) for column in (FIRST, END))
+        phrases, phrase_numbers = np.unique(phrase_keys(surface.stems, first, end), return_inverse=True)
+        phrase_counts = np.zeros((len(phrases), len(labels) + 1), dtype=np.int32)
+        np.add.at(phrase_counts, (phrase_numbers, table[:, LABEL]), 1)
+        occurrences = np.zeros(len(phrases), dtype=np.int32)
+        count_occurrences(surface.stems, bounds, _hashed(phrases), occurrences, LONGEST)
         phrase_counts[:, -1] = occurrences
         return cls(
             stem_keys,
             _stem_counts(stems, table, bounds),
             _label_counts(stems, table, len(labels)),
-            pair_keys,
-            _pair_counts(pairs, table, len(labels)),
-            phrase_keys,
+            pairs,
+            _pair_counts(pair_numbers, table, len(labels)),
+            phrases,
             phrase_counts,
         )
 
     @cached_property
-    def tables(self) -> tuple[NDArray[np.generic], ...]:
-        """Hash tables and counts as `span_kernels.evidence` takes them."""
-        return *_hashed(self.stem_keys), self.stem_counts, *_hashed(self.phrase_keys), self.phrase_counts
+    def stem_table(self) -> Table:
+        """Rows of `stem_counts` and `label_counts` by key."""
+        return _hashed(self.stem_keys)
 
     @cached_property
-    def edge_tables(self) -> tuple[object, ...]:
-        """Hash tables and counts as `edge_kernels.edge_evidence` takes them."""
-        return (
-            _hashed(self.stem_keys),
-            self.stem_counts,
-            _with_zeros(self.label_counts),
-            _hashed(self.pair_keys),
-            _with_zeros(self.pair_counts),
-            _hashed(self.phrase_keys),
-            _with_zeros(self.phrase_counts),
+    def pair_table(self) -> Table:
+        """Rows of `pair_counts` by key."""
+        return _hashed(self.pair_keys)
+
+    @cached_property
+    def phrase_table(self) -> Table:
+        """Rows of `phrase_counts` by key."""
+        return _hashed(self.phrase_keys)
+
+    @cached_property
+    def counts(self) -> CountArrays:
+        """The counts as the kernels of evidence read them."""
+        return CountArrays(
+            stems=_with_zeros(self.stem_counts),
+            labels=_with_zeros(self.label_counts),
+            pairs=_with_zeros(self.pair_counts),
+            phrases=_with_zeros(self.phrase_counts),
+            phrase_table=self.phrase_table,
         )
 
     def save(self, folder: Path) -> None:
@@ -121,10 +145,10 @@ class SpanStatistics:
         stems, pairs, phrases = (_keys(folder / f"{name}_keys.npy") for name in ("stem", "pair", "phrase"))
         return cls(
             stems,
-            _counts(folder / "stem_counts.npy", [len(stems), ANYWHERE + 1]),
-            _counts(folder / "label_counts.npy", [len(stems), labels, 3]),
+            _counts(folder / "stem_counts.npy", [len(stems), len(STEM_COLUMNS)]),
+            _counts(folder / "label_counts.npy", [len(stems), labels, len(LABEL_COLUMNS)]),
             pairs,
-            _counts(folder / "pair_counts.npy", [len(pairs), TOGETHER + 1 + labels]),
+            _counts(folder / "pair_counts.npy", [len(pairs), PAIR_LAST_TWO + labels]),
             phrases,
             _counts(folder / "phrase_counts.npy", [len(phrases), labels + 1]),
         )
@@ -144,14 +168,14 @@ def _counts(path: Path, shape: list[int]) -> NDArray[np.int32]:
 
 def _stem_counts(stems: NDArray[np.int64], table: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int32]:
     sentence, first, end, _ = table.T
-    counts = np.zeros((int(stems.max(initial=-1)) + 1, 6), dtype=np.int32)
+    counts = np.zeros((int(stems.max(initial=-1)) + 1, len(STEM_COLUMNS)), dtype=np.int32)
     places = {
-        FIRST: first,
-        LAST: end - 1,
-        BEFORE: (first - 1)[first > bounds[sentence]],
-        AFTER: end[end < bounds[sentence + 1]],
-        INSIDE: ranges(first, end),
-        ANYWHERE: np.arange(len(stems)),
+        STEM_FIRST: first,
+        STEM_LAST: end - 1,
+        STEM_BEFORE: (first - 1)[first > bounds[sentence]],
+        STEM_AFTER: end[end < bounds[sentence + 1]],
+        STEM_INSIDE: ranges(first, end),
+        STEM_ANYWHERE: np.arange(len(stems)),
     }
     for column, where in places.items():
         np.add.at(counts[:, column], stems[where], 1)
@@ -160,28 +184,28 @@ def _stem_counts(stems: NDArray[np.int64], table: NDArray[np.int64], bounds: NDA
 
 def _label_counts(stems: NDArray[np.int64], table: NDArray[np.int64], labels: int) -> NDArray[np.int32]:
     _, first, end, label = table.T
-    counts = np.zeros((int(stems.max(initial=-1)) + 1, labels, 3), dtype=np.int32)
-    np.add.at(counts[:, :, 0], (stems[first], label), 1)
-    np.add.at(counts[:, :, 1], (stems[end - 1], label), 1)
-    np.add.at(counts[:, :, 2], (stems[ranges(first, end)], np.repeat(label, end - first)), 1)
+    counts = np.zeros((int(stems.max(initial=-1)) + 1, labels, len(LABEL_COLUMNS)), dtype=np.int32)
+    np.add.at(counts[:, :, LABEL_FIRST], (stems[first], label), 1)
+    np.add.at(counts[:, :, LABEL_LAST], (stems[end - 1], label), 1)
+    np.add.at(counts[:, :, LABEL_INSIDE], (stems[ranges(first, end)], np.repeat(label, end - first)), 1)
     return counts
 
 
 def _pair_counts(pairs: NDArray[np.int64], table: NDArray[np.int64], labels: int) -> NDArray[np.int32]:
     """Count pairs; the one to the left of token t of sentence s is number t + s."""
     sentence, first, end, label = table.T
-    counts = np.zeros((int(pairs.max(initial=-1)) + 1, 4 + labels), dtype=np.int32)
+    counts = np.zeros((int(pairs.max(initial=-1)) + 1, PAIR_LAST_TWO + labels), dtype=np.int32)
     inner = ranges(first + sentence + 1, end + sentence)
-    for column, where in {STARTS: first + sentence, ENDS: end + sentence, JOINED: inner}.items():
+    for column, where in {PAIR_STARTS: first + sentence, PAIR_ENDS: end + sentence, PAIR_JOINED: inner}.items():
         np.add.at(counts[:, column], pairs[where], 1)
-    np.add.at(counts[:, TOGETHER], pairs, 1)
+    np.add.at(counts[:, PAIR_TOGETHER], pairs, 1)
     long = end - first > 1
-    np.add.at(counts, (pairs[(end + sentence - 1)[long]], 4 + label[long]), 1)
+    np.add.at(counts, (pairs[(end + sentence - 1)[long]], PAIR_LAST_TWO + label[long]), 1)
     return counts
 
 
-def _hashed(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    return build_table(keys, np.arange(len(keys), dtype=np.int32))
+def _hashed(keys: NDArray[np.uint64]) -> Table:
+    return Table(*build_table(keys, np.arange(len(keys), dtype=np.int32)))
 
 
 def _with_zeros(counts: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stages.train.taggers.chain.candidate_kernels import END, FIRST
+
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
@@ -53,7 +55,8 @@ def tree_scores(
     out = np.zeros(len(table), dtype=np.float64)
     alive = np.empty(len(leaves), dtype=np.uint64)
     for i in range(len(table)):
-        alive[:] = _ALL
+        for tree in range(len(alive)):
+            alive[tree] = _ALL
         for column in range(len(starts) - 1):
             value = table[i, column]
             k = starts[column]
@@ -123,7 +126,7 @@ def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_
             if gains[i] > 0:
                 # Insertion by end keeps the few candidates of a sentence sorted; ties keep their order.
                 k = n
-                while k > 0 and spans[ids[k - 1], 2] > spans[i, 2]:
+                while k > 0 and spans[ids[k - 1], END] > spans[i, END]:
                     ids[k] = ids[k - 1]
                     k -= 1
                 ids[k] = i
@@ -132,7 +135,7 @@ def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_
         previous = np.zeros(n + 1, dtype=np.int64)
         for k in range(1, n + 1):
             q = k - 1
-            while q > 0 and spans[ids[q - 1], 2] > spans[ids[k - 1], 1]:
+            while q > 0 and spans[ids[q - 1], END] > spans[ids[k - 1], FIRST]:
                 q -= 1
             previous[k] = q
             best[k] = max(best[k - 1], best[q] + gains[ids[k - 1]])

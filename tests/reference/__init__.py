@@ -1,0 +1,1 @@
+"""Plain implementations of what the project computes fast: slow, obvious, and written from the definitions."""
