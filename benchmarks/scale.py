@@ -14,13 +14,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from benchmarks.task import Sentences
 from benchmarks.timing import peak_memory_mb, resident_memory_mb
 from stages.common.files import replacing, write_csv
-from stages.train.extractor import Extractor
+
+if TYPE_CHECKING:
+    from stages.train.extractor import Extractor
 
 COLUMNS = ("tokens", "cpu_seconds", "tokens_per_cpu_second", "resident_mb", "peak_mb")
 POINTS = 20
@@ -115,14 +118,16 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure (called by `benchmarks.throughput`)."""
-    from threadpoolctl import threadpool_limits
-
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("model", type=Path, help="model folder")
     parser.add_argument("notes", type=Path, help="JSON: the sentences of each note")
     parser.add_argument("tokens", type=int, help="length of the text")
     parser.add_argument("csv", type=Path, help="where the table goes")
     given = parser.parse_args(arguments)
+    from threadpoolctl import threadpool_limits
+
+    from stages.train.extractor import Extractor
+
     with threadpool_limits(limits=1):
         table = measure(Extractor.load(given.model), json.loads(given.notes.read_text(encoding="utf-8")), given.tokens)
     write_csv(given.csv, table)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import plain, scale
+from benchmarks import scale
 from benchmarks.contest import RATES, run, say, with_clusters
 from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.corpora import Corpus, project_corpus, read_corpus, read_texts
@@ -27,8 +27,6 @@ from stages.common.files import write_csv, write_json
 from stages.common.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
-from stages.train.extractor import Extractor
-from stages.train.taggers.spans.stacked import chain_of
 
 ANNOTATIONS = Path("data/annotations")
 _KEPT = ("load_seconds", "train_cpu_seconds", *RATES, "tagging_memory_mb", "peak_memory_mb", "version")
@@ -120,6 +118,10 @@ def _ratios(contestants: dict[str, dict[str, Any]]) -> dict[str, dict[str, float
 
 def _agreement(model: Path, task: Task) -> dict[str, Any] | None:
     """Compare what the linear chain decodes with the plain decoder."""
+    from benchmarks import plain
+    from stages.train.extractor import Extractor
+    from stages.train.taggers.spans.stacked import chain_of
+
     extractor = Extractor.load(model)
     if chain_of(extractor.tagger) is None:
         say(f"not compared with the plain decoder: the family is {type(extractor.tagger).__name__}")

@@ -29,7 +29,6 @@ from production.record.table import PAST_CHANCE, RECORD, build_record, read_reco
 from production.record.work_tree import refuse_shared
 from stages.common.errors import BeHealthyError
 from stages.common.files import rounded, write_table
-from stages.train.extractor import MODEL_FILE, load_extractor
 
 MODELS = Path("models")
 FILE = Path("record.parquet")
@@ -66,6 +65,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run_build(chosen: argparse.Namespace) -> int:
     """Build a record."""
+    from stages.train.extractor import load_extractor
+
     refuse_shared(chosen.to)
     notes = read_notes(chosen.notes, chosen.format)
     extractor = load_extractor(chosen.models)
@@ -82,6 +83,8 @@ def run_build(chosen: argparse.Namespace) -> int:
 
 def run_ask(chosen: argparse.Namespace) -> int:
     """Answer a question."""
+    from stages.train.extractor import MODEL_FILE, load_extractor
+
     record = read_record(chosen.record)
     extractor = load_extractor(chosen.models) if (chosen.models / MODEL_FILE).is_file() else None
     found = answer(chosen.question, record, extractor)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -21,8 +22,10 @@ from rich.text import Text
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
 from stages.common.tags import LABELS
-from stages.evaluate.explanation import Balance, ExplainedSpan, Share, explain
-from stages.train.extractor import ExtractedMention, load_extractor
+
+if TYPE_CHECKING:
+    from stages.evaluate.explanation import Balance, ExplainedSpan, Share
+    from stages.train.extractor import ExtractedMention
 
 MODELS = Path("models")
 _STYLES = dict(zip(LABELS, ("bold red", "bold blue"), strict=True))
@@ -233,6 +236,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options(arguments)
     try:
         text = printable(read_input(chosen))
+        from stages.evaluate.explanation import explain
+        from stages.train.extractor import load_extractor
+
         extractor = load_extractor(chosen.models)
         spans, suggestions = explain(extractor, text), extractor.extract(text).suggestions
         if chosen.html:

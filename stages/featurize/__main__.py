@@ -10,8 +10,6 @@ from stages.common.command import without_arguments
 from stages.common.errors import GateError
 from stages.common.files import read_json
 from stages.common.params import load_params
-from stages.featurize.learning import learn_attributes
-from stages.featurize.store import SplitSentences, read_contexts, write_features
 
 PREPARED = Path("data/prepared")
 FEATURES = Path("data/features")
@@ -20,6 +18,9 @@ GATE = Path("metrics/validation.json")
 
 def main() -> None:
     """Run the stage."""
+    from stages.featurize.learning import learn_attributes
+    from stages.featurize.store import SplitSentences, read_contexts, write_features
+
     params = load_params().featurize
     if read_json(GATE)["passed"] is not True:
         raise GateError(f"{GATE} says that the data did not pass; nothing is learned from it")

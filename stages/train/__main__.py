@@ -8,12 +8,6 @@ from pathlib import Path
 from stages.common.command import without_arguments
 from stages.common.files import write_csv
 from stages.common.params import load_params
-from stages.featurize.attributes.extractor import AttributeExtractor
-from stages.featurize.store import read_features
-from stages.train.held_out import held_out_of
-from stages.train.learning import learn_extractor, learning_curve
-from stages.train.reviewer import acceptance_leaderboard
-from stages.train.taggers.tokens.automl import leaderboard_of
 
 FEATURES = Path("data/features")
 MODELS = Path("models")
@@ -22,6 +16,13 @@ PLOTS = Path("plots")
 
 def main() -> None:
     """Run the stage."""
+    from stages.featurize.attributes.extractor import AttributeExtractor
+    from stages.featurize.store import read_features
+    from stages.train.held_out import held_out_of
+    from stages.train.learning import learn_extractor, learning_curve
+    from stages.train.reviewer import acceptance_leaderboard
+    from stages.train.taggers.tokens.automl import leaderboard_of
+
     params = load_params().train
     attributes = AttributeExtractor.load(FEATURES / "extractor")
     train, dev = (read_features(FEATURES / f"{split}.parquet") for split in ("train", "dev"))
