@@ -26,7 +26,7 @@ help: ## list the targets
 # ---- environment -------------------------------------------------------------------------------
 
 .PHONY: env
-env: $(STAMP) ## build .venv (uv when present, else pip)
+env: $(STAMP) ## build .venv with uv (fetched where there is none), and compile the kernels
 
 $(STAMP): requirements.txt
 	@.ci/install $(VENV) $<
