@@ -101,7 +101,7 @@ def _wheel_of_uv(folder: Path) -> Path:
     about = "uv-1.0.dist-info"
     with zipfile.ZipFile(wheel, "w") as file:
         command = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
-        command.external_attr = 0o755 << 16
+        command.external_attr = 0o100755 << 16
         file.writestr(command, script)
         file.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0\n")
         file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
