@@ -12,10 +12,16 @@ tokens that are made up. Then one model of both is saved, loaded and asked, as i
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
+import io
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
 
 from stages.common.command import exit_code
 from stages.common.errors import BeHealthyError
@@ -49,30 +55,61 @@ def compile_all() -> None:
 
     if (folder := kernels_folder()) is None:
         raise CompileError("there is no folder for compiled kernels; the line above says why")
-    before, start = len([*folder.glob(f"*{SUFFIX}")]), time.monotonic()
-    workers = [subprocess.Popen([sys.executable, "-c", _WORKER, part]) for part in PARTS]
-    try:
-        while any(worker.poll() is None for worker in workers):
-            _show(len([*folder.glob(f"*{SUFFIX}")]) - before)
-            time.sleep(0.5)
-    finally:
-        for worker in workers:
-            worker.kill()
-    if any(worker.returncode for worker in workers):
-        raise CompileError("a part could not be learned, see above: `git status` shows what differs from the project")
+    mark, start = folder / f"all-{_digest_of_all()}", time.monotonic()
+    if mark.exists():
+        print(f"kernels: all are compiled, in {folder}")
+        return
+
+    def compiled() -> int:
+        return len([*folder.glob(f"*{SUFFIX}")])
+
+    before = compiled()
+    print(f"kernels: compiling, a minute at most, into {folder}", flush=True)
+    _learn_parts(lambda: _show(compiled() - before))
     from delivery.compiling import learn_and_ask
 
-    learn_and_ask()
-    compiled = len([*folder.glob(f"*{SUFFIX}")]) - before
+    with contextlib.redirect_stderr(io.StringIO()):
+        learn_and_ask()
     forget_unused(folder)
-    _show(compiled, "\n")
-    print(f"kernels: {compiled} compiled in {time.monotonic() - start:.0f} s, kept in {folder}")
+    mark.touch(mode=0o600)
+    print(f"kernels: {compiled() - before} compiled in {time.monotonic() - start:.0f} s")
 
 
-def _show(compiled: int, end: str = "\r") -> None:
+def _learn_parts(show: Callable[[], None]) -> None:
+    """Learn both parts at once; what they say is only shown when one fails."""
+    with tempfile.TemporaryFile() as said:
+        workers = [subprocess.Popen([sys.executable, "-c", _WORKER, part], stdout=said, stderr=said) for part in PARTS]
+        try:
+            while any(worker.poll() is None for worker in workers):
+                show()
+                time.sleep(0.2)
+        finally:
+            for worker in workers:
+                worker.kill()
+        if any(worker.returncode for worker in workers):
+            said.seek(0)
+            why = said.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise CompileError(f"a small model could not be learned ({' '.join(why)}): does `git status` name changes?")
+
+
+def _digest_of_all() -> str:
+    """Return a digest of all kernels, and of what compiles them for this processor."""
+    from numba.core.dispatcher import Dispatcher
+    from numba.core.registry import cpu_target
+
+    from stages.common.kernel_keys import digest_of, digest_of_machine
+
+    names = sorted(".".join(path.with_suffix("").parts) for path in Path("stages").rglob("*kernels.py"))
+    modules = [importlib.import_module(name) for name in names]
+    kernels = [value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)]
+    machine = digest_of_machine(cpu_target.target_context.codegen())
+    return sha256(b"".join([machine, *map(digest_of, kernels)])).hexdigest()
+
+
+def _show(compiled: int) -> None:
     """Show how far it is, on a terminal."""
     if sys.stderr.isatty():
-        print(f"kernels: {compiled} compiled", end=end, file=sys.stderr, flush=True)
+        print(f"kernels: {compiled} compiled", end="\r", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
