@@ -59,11 +59,11 @@ def kernel(function: Callable[..., Any] | None = None, *, inline: str = "never",
         return lambda it: kernel(it, inline=inline, nogil=nogil)
     compiled = numba.njit(inline=inline, nogil=nogil)(function)
     if isinstance(compiled, Dispatcher):  # not where NUMBA_DISABLE_JIT is set
-        compiled._cache = KernelCache(compiled)
+        compiled._cache = KernelCache(compiled)  # type: ignore[attr-defined]  # as its own `enable_caching` does
     return compiled
 
 
-class KernelCache(_Cache):
+class KernelCache(_Cache):  # type: ignore[misc]  # mypy sees no types of Numba
     """What was compiled of one kernel, for Numba's dispatcher.
 
     Parameters

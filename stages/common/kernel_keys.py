@@ -16,8 +16,10 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
-from numba.core import config, sigutils, types
+from numba.core import config, sigutils
 from numba.core.dispatcher import Dispatcher
+from numba.core.types.abstract import Type
+from numba.core.types.containers import BaseTuple, NamedTuple, NamedUniTuple
 
 _SETTINGS = (
     "OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "ENABLE_AVX", "LOOP_VECTORIZE", "SLP_VECTORIZE", "USING_SVML",
@@ -129,10 +131,10 @@ def _typed(value: Any) -> bytes:
     return f"{type(value).__name__} {value!r}".encode()
 
 
-def _parts_of_type(kind: types.Type) -> Iterator[bytes]:
+def _parts_of_type(kind: Type) -> Iterator[bytes]:
     yield str(kind).encode()
-    if isinstance(kind, types.NamedTuple | types.NamedUniTuple):
+    if isinstance(kind, NamedTuple | NamedUniTuple):
         yield from _parts_of_value(kind.instance_class, ())
-    if isinstance(kind, types.BaseTuple):
+    if isinstance(kind, BaseTuple):
         for part in kind:
             yield from _parts_of_type(part)
