@@ -26,11 +26,12 @@ help: ## list the targets
 # ---- environment -------------------------------------------------------------------------------
 
 .PHONY: env
-env: $(STAMP) ## build .venv (uv when present, else pip)
+env: $(STAMP) ## build .venv with uv (fetched where there is none), and compile the kernels
 
 $(STAMP): requirements.txt
 	@.ci/install $(VENV) $<
 	@$(BIN)/python -m delivery.revision.site_cache
+	@$(BIN)/python -m delivery.compile || true  # it has said why; each process compiles what it needs then
 	@touch $@
 
 .PHONY: lock
@@ -194,6 +195,10 @@ mutants: data .venv-mutants/.installed ## change the code that decides, one plac
 bench: $(STAMP) ## throughput against python-crfsuite, sklearn-crfsuite and spaCy, side by side in one run
 	python -m benchmarks.environment
 	python -m benchmarks.throughput --json reports/throughput.json
+
+.PHONY: cold-start
+cold-start: data ## what a fresh machine, clone, process and model cost until the first note, in CPU seconds
+	python -m benchmarks.cold_start
 
 .PHONY: growth
 growth: $(STAMP) ## time against size, for every reader, check and the segmentation; fails where it is no straight line

@@ -10,7 +10,6 @@ from pathlib import Path
 from stages.common.command import run_command
 from stages.common.errors import AnnotationError
 from stages.common.files import write_text
-from stages.featurize.attributes.terminology import HEADER, LONGEST, words_of
 
 _COLUMNS = 4
 _PROTEINS = ("D08", "D12")  # enzymes and coenzymes; amino acids, peptides and proteins
@@ -34,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(source: Path, target: Path) -> int:
+    from stages.featurize.attributes.terminology import HEADER, LONGEST, words_of
+
     # Of spellings that are looked up as the same words, the first in order stands for all.
     rows = {(words_of(term), category): term for term, category in sorted(_terms(source), reverse=True)}
     kept = sorted((term, category) for (words, category), term in rows.items() if 0 < len(words) <= LONGEST)

@@ -7,14 +7,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contest import RATES, run, say
 from benchmarks.contestants import OURS
-from benchmarks.corpora import Corpus, read_corpus
 from benchmarks.environment import peers_python
-from benchmarks.hardships import scores_of_changed
-from benchmarks.scores import scored
 from benchmarks.task import Task, token_count
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
@@ -25,7 +22,9 @@ from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.prepare.formats.rules import Rules
 from stages.prepare.options import add_rules
-from stages.train.extractor import Extractor
+
+if TYPE_CHECKING:
+    from benchmarks.corpora import Corpus
 
 PEERS = ("sklearn-crfsuite", "spacy")
 _COSTS = ("train_cpu_seconds", *RATES, "peak_memory_mb", "tagging_memory_mb", "load_seconds")
@@ -66,6 +65,10 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
     BeHealthyError
         When anything given cannot be used.
     """
+    from benchmarks.corpora import read_corpus
+    from benchmarks.hardships import scores_of_changed
+    from stages.train.extractor import Extractor
+
     if options.json.is_dir():
         raise BeHealthyError(f"{options.json} is a folder: give the name of a file")
     if options.peers:
@@ -106,6 +109,8 @@ def _warn_of_repeats(corpus: Corpus, params: Params) -> None:
 
 
 def _result(measured: dict[str, Any], corpus: Corpus, params: Params) -> dict[str, Any]:
+    from benchmarks.scores import scored
+
     scores = scored(corpus.gold("test"), measured["mentions"], params.evaluate)
     costs = {name: measured[name] for name in _COSTS}
     version = {"version": measured["version"]} if measured["version"] else {}

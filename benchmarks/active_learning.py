@@ -17,30 +17,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from annotation.queue.doubts import Doubts, find_doubts
-from annotation.queue.profiles import Profile, summed
-from annotation.queue.selection import choose
 from benchmarks.contest import say
 from benchmarks.corpora import Corpus, read_corpus
 from stages.common.command import run_command
 from stages.common.files import write_csv
 from stages.common.scoring import Counts, strict_counts
-from stages.featurize.attributes.tokens import SparseTokens
-from stages.featurize.learning import learn_attributes
-from stages.featurize.store import FeatureTable, read_contexts, read_features, write_features
 from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.prepare.formats.rules import Rules
-from stages.train.held_out import held_out_of
-from stages.train.learning import calibrated, fit
 from stages.train.params import TrainParams
-from stages.train.taggers.tagger import Tagger
+
+if TYPE_CHECKING:
+    from annotation.queue.doubts import Doubts
+    from annotation.queue.profiles import Profile
+    from stages.featurize.attributes.tokens import SparseTokens
+    from stages.featurize.store import FeatureTable
+    from stages.train.taggers.tagger import Tagger
 
 RANDOM, QUEUE = "random", "queue"
 COLUMNS = ["strategy", "seed", "documents", "tokens", "mentions", "f1"]
@@ -113,6 +112,12 @@ def _best(scores: NDArray[np.float64], count: int) -> list[int]:
     return np.argsort(-scores, kind="stable")[:count].tolist()
 
 
+def _queued(profiles: list[Profile], count: int) -> list[int]:
+    from annotation.queue.selection import choose
+
+    return [choice.note for choice in choose(profiles, count)]
+
+
 def _diverse(views: Views, count: int) -> list[int]:
     """Weigh expected errors against the likeness to what was options (Carbonell & Goldstein 1998), tf-idf."""
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -129,8 +134,8 @@ def _diverse(views: Views, count: int) -> list[int]:
 
 
 STRATEGIES: dict[str, Strategy] = {
-    QUEUE: lambda views, count: [choice.note for choice in choose(views.profiles, count)],
-    "queue, by words": lambda views, count: [choice.note for choice in choose(views.words, count)],
+    QUEUE: lambda views, count: _queued(views.profiles, count),
+    "queue, by words": lambda views, count: _queued(views.words, count),
     "expected errors": lambda views, count: _best(views.errors, count),
     "errors per token": lambda views, count: _best(views.errors / views.tokens, count),
     "errors, tf-idf MMR": _diverse,
@@ -142,6 +147,9 @@ STRATEGIES: dict[str, Strategy] = {
 
 def read_pool(corpus: Corpus, params: Params, work: Path) -> Pool:
     """Learn attributes from the text of the pool, and turn both sides into them."""
+    from stages.featurize.learning import learn_attributes
+    from stages.featurize.store import read_contexts, read_features, write_features
+
     corpus.write(work)
     contexts = [context.sentences for context in read_contexts(work, "train")]
     attributes = learn_attributes(contexts, params.featurize.model_copy(update={"epochs": _EPOCHS}))
@@ -163,6 +171,9 @@ def simulate(pool: Pool, strategy: str, seed: int, params: TrainParams) -> list[
     list of tuples
         `COLUMNS`.
     """
+    from stages.train.held_out import held_out_of
+    from stages.train.learning import calibrated, fit
+
     order = np.random.default_rng(seed).permutation(len(pool.names)).tolist()
     sizes = [round(share * len(order)) for share in (RANDOM_SHARES if strategy == RANDOM else SHARES)]
     known, rows = order[: sizes[0]], []
@@ -190,6 +201,9 @@ def _strict_f1(pool: Pool, tagger: Tagger) -> float:
 
 
 def _views(pool: Pool, tagger: Tagger, left: list[int]) -> Views:
+    from annotation.queue.doubts import find_doubts
+    from annotation.queue.profiles import summed
+
     sentences = np.flatnonzero(np.isin(pool.notes, left))
     tokens = pool.train.tokens.take(sentences)
     doubts = find_doubts(tagger, tokens)
@@ -213,6 +227,8 @@ def _parts(doubts: Doubts, places: NDArray[np.int64], left: list[int]) -> list[D
 
 def _by_word(doubts: Doubts, tokens: SparseTokens) -> Doubts:
     """Share the errors of each span out to its words."""
+    from annotation.queue.doubts import Doubts
+
     assert tokens.surface is not None
     lengths = doubts.spans[:, 1] - doubts.spans[:, 0]
     span = np.repeat(np.arange(len(lengths)), lengths)

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -21,7 +22,9 @@ from benchmarks.task import Sentences
 from benchmarks.timing import peak_memory_mb, resident_memory_mb
 from stages.common.command import run_command
 from stages.common.files import replacing, write_csv
-from stages.train.extractor import Extractor
+
+if TYPE_CHECKING:
+    from stages.train.extractor import Extractor
 
 COLUMNS = ("tokens", "cpu_seconds", "tokens_per_cpu_second", "resident_mb", "peak_mb")
 POINTS = 20
@@ -116,19 +119,21 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure (called by `benchmarks.throughput`)."""
-    from threadpoolctl import threadpool_limits
-
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("model", type=Path, help="model folder")
     parser.add_argument("notes", type=Path, help="JSON: the sentences of each note")
     parser.add_argument("tokens", type=int, help="length of the text")
     parser.add_argument("csv", type=Path, help="where the table goes")
     options = parser.parse_args(arguments)
+    from threadpoolctl import threadpool_limits
+
     with threadpool_limits(limits=1):
         return run_command("benchmarks.scale", lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:
+    from stages.train.extractor import Extractor
+
     notes = json.loads(options.notes.read_text(encoding="utf-8"))
     write_csv(options.csv, measure(Extractor.load(options.model), notes, options.tokens))
 

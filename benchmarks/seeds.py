@@ -15,20 +15,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.contest import say
-from benchmarks.contestants.ours import FEATURES, learned_attributes
 from benchmarks.corpora import Corpus, project_corpus, read_corpus
 from stages.common.command import run_command
 from stages.common.files import write_csv
-from stages.evaluate.comparison import compare
-from stages.evaluate.predictions import predict
-from stages.evaluate.scores import document_counts
-from stages.featurize.store import read_features
 from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.prepare.formats.rules import Rules
-from stages.train.held_out import held_out_of
-from stages.train.learning import learn_extractor
 from stages.train.params import TrainParams
 
 
@@ -72,6 +65,12 @@ def _corpus(options: argparse.Namespace, params: Params) -> Corpus:
 
 def counts_by_seed(corpus: Corpus, params: Params, options: argparse.Namespace) -> Iterator[pd.DataFrame]:
     """Yield the counts of the test documents for each seed and family."""
+    from benchmarks.contestants.ours import FEATURES, learned_attributes
+    from stages.evaluate.predictions import predict
+    from stages.featurize.store import read_features
+    from stages.train.held_out import held_out_of
+    from stages.train.learning import learn_extractor
+
     with tempfile.TemporaryDirectory(prefix="behealthy-seeds-") as name:
         prepared = Path(name) / "prepared"
         corpus.write(prepared)
@@ -96,6 +95,9 @@ def _settings(params: Params, seed: int, family: str) -> TrainParams:
 
 
 def _counts(corpus: Corpus, predicted: pd.DataFrame) -> pd.DataFrame:
+    from stages.evaluate.comparison import compare
+    from stages.evaluate.scores import document_counts
+
     documents = corpus.tables.documents
     test = documents[documents["split"] == "test"]
     labels = sorted(set(corpus.tables.mentions["label"]))

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import plain, scale
+from benchmarks import scale
 from benchmarks.contest import RATES, run, say, with_clusters
 from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.corpora import Corpus, project_corpus, read_corpus, read_texts
@@ -29,7 +29,6 @@ from stages.params import Params, load_params
 from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.prepare.formats.rules import Rules
-from stages.train.extractor import Extractor
 
 ANNOTATIONS = Path("data/annotations")
 _KEPT = ("load_seconds", "train_cpu_seconds", *RATES, "tagging_memory_mb", "peak_memory_mb", "version")
@@ -121,6 +120,9 @@ def _ratios(contestants: dict[str, dict[str, Any]]) -> dict[str, dict[str, float
 
 def _agreement(model: Path, task: Task) -> dict[str, Any] | None:
     """Compare what the linear chain decodes with the plain decoder."""
+    from benchmarks import plain
+    from stages.train.extractor import Extractor
+
     extractor = Extractor.load(model)
     if extractor.tagger.chain is None:
         say(f"not compared with the plain decoder: the family is {type(extractor.tagger).__name__}")

@@ -11,14 +11,12 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from annotation.queue.notes import Sifted, read_annotated, read_notes, sift
-from annotation.queue.profiles import Profile, profile_of
-from annotation.queue.selection import Choice, choose
 from annotation.writers import WRITERS, write
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.documents import Document, Mention
@@ -26,7 +24,12 @@ from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv
 from stages.common.wording import counted
 from stages.prepare.params import load_params
-from stages.train.extractor import Extractor, load_extractor
+
+if TYPE_CHECKING:
+    from annotation.queue.notes import Sifted
+    from annotation.queue.profiles import Profile
+    from annotation.queue.selection import Choice
+    from stages.train.extractor import Extractor
 
 _SHOWN = 20
 _EVERY = 1000
@@ -56,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Read, sift, choose and write."""
+    from annotation.queue.notes import read_annotated, read_notes, sift
+    from annotation.queue.profiles import profile_of
+    from annotation.queue.selection import choose
+    from stages.train.extractor import load_extractor
+
     if options.to.exists():
         raise BeHealthyError(f"{options.to} exists, and someone may be annotating it: choose another name")
     params = load_params()

@@ -20,8 +20,6 @@ import pandas as pd
 from delivery.errors import DeliveryError
 from stages.common.annotated import Annotated, read_annotated
 from stages.common.files import read_table
-from stages.evaluate.comparison import compare
-from stages.evaluate.scores import document_counts
 
 WORKER = Path(__file__).with_name("rescoring_worker.py")
 _ONE_THREAD = dict.fromkeys(
@@ -130,6 +128,9 @@ def rescore(champion: Path, challenger: Path, test: HeldOut, *, rounds: int, sec
 
 
 def _counts(notes: Sequence[Sequence[Any]], test: HeldOut) -> pd.DataFrame:
+    from stages.evaluate.comparison import compare
+    from stages.evaluate.scores import document_counts
+
     names = test.documents["document"]
     rows = [(name, *mention[:4]) for name, mentions in zip(names, notes, strict=True) for mention in mentions]
     predicted = pd.DataFrame(rows, columns=_PREDICTED)

@@ -13,17 +13,20 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
-from production.explain.explanation import Balance, ExplainedSpan, Share, explain
 from stages.common.colours import colours_of
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_text
 from stages.common.pages import render
-from stages.train.extractor import ExtractedMention, load_extractor
+
+if TYPE_CHECKING:
+    from production.explain.explanation import Balance, ExplainedSpan, Share
+    from stages.train.extractor import ExtractedMention
 
 MODELS = Path("models")
 _PARTS = (("span model", "span_model"), ("chain", "chain"))
@@ -164,7 +167,7 @@ def _part(name: str, span: ExplainedSpan, balance: Balance, top: int) -> dict[st
     return {
         "name": name,
         "total": balance.total,
-        "shares": [Share(printable(share.name), share.weight) for share in shares],
+        "shares": [{"name": printable(share.name), "weight": share.weight} for share in shares],
         "largest": max((abs(share.weight) for share in shares), default=1.0),
     }
 
@@ -221,6 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _explain(options: argparse.Namespace) -> None:
     text = printable(read_input(options))
+    from production.explain.explanation import explain
+    from stages.train.extractor import load_extractor
+
     extractor = load_extractor(options.models)
     spans, suggestions = explain(extractor, text), extractor.extract(text).suggestions
     shown = {"top": options.top, "candidates": options.candidates, "labels": extractor.labels}

@@ -32,7 +32,6 @@ from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import rounded, write_table
 from stages.common.wording import counted
-from stages.train.extractor import MODEL_FILE, load_extractor
 
 MODELS = Path("models")
 FILE = Path("record.parquet")
@@ -87,6 +86,8 @@ def sides_of(labels: Sequence[str]) -> Sides:
 
 def run_build(options: argparse.Namespace) -> int:
     """Build a record."""
+    from stages.train.extractor import load_extractor
+
     refuse_shared(options.to)
     notes = read_notes(options.notes, options.format)
     extractor = load_extractor(options.models)
@@ -104,6 +105,8 @@ def run_build(options: argparse.Namespace) -> int:
 
 def run_ask(options: argparse.Namespace) -> int:
     """Answer a question."""
+    from stages.train.extractor import MODEL_FILE, load_extractor
+
     record = read_record(options.record)
     extractor = load_extractor(options.models) if (options.models / MODEL_FILE).is_file() else None
     sides = sides_of(extractor.labels) if extractor else SIDES

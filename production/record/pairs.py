@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from production.record.cues import FAMILY, flag_of
 from production.record.names import Abbreviations, abbreviations_of
 from production.record.notes import Note
 from stages.prepare.segmentation import split_sentences, tokenize
-from stages.train.extractor import Extraction
+
+if TYPE_CHECKING:
+    from stages.train.extractor import Extraction
 
 SAME_SENTENCE, ADJACENT, SAME_NOTE = 1.0, 0.5, 0.2
 DISEASE, TREATMENT = "Disease", "Treatment"

@@ -12,19 +12,8 @@ from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import read_table, write_csv, write_json, write_table, write_text
 from stages.common.labels import load_labels
 from stages.common.tables import PREDICTIONS
-from stages.evaluate.acceptance import accepted
-from stages.evaluate.behaviour import behaviour
-from stages.evaluate.comparison import compare
-from stages.evaluate.errors import ERRORS, error_table
-from stages.evaluate.importance import top_attributes
-from stages.evaluate.kpi import entry_minutes, kpi
-from stages.evaluate.page import page_of
 from stages.evaluate.params import EvaluateParams, load_params
-from stages.evaluate.plots import plots_of
-from stages.evaluate.predictions import predict
-from stages.evaluate.scores import document_counts, evaluation
 from stages.evaluate.summary import show
-from stages.train.extractor import load_extractor
 
 PREPARED, MODELS = Path("data/prepared"), Path("models")
 METRICS, PLOTS, PREDICTED, PAGE = Path("metrics"), Path("plots"), Path("predictions"), Path("reports/errors.html")
@@ -32,6 +21,18 @@ METRICS, PLOTS, PREDICTED, PAGE = Path("metrics"), Path("plots"), Path("predicti
 
 def evaluate(params: EvaluateParams, labels: Sequence[str]) -> dict[str, Any]:
     """Load, tag, compare, score, save."""
+    from stages.evaluate.acceptance import accepted
+    from stages.evaluate.behaviour import behaviour
+    from stages.evaluate.comparison import compare
+    from stages.evaluate.errors import ERRORS, error_table
+    from stages.evaluate.importance import top_attributes
+    from stages.evaluate.kpi import entry_minutes, kpi
+    from stages.evaluate.page import page_of
+    from stages.evaluate.plots import plots_of
+    from stages.evaluate.predictions import predict
+    from stages.evaluate.scores import document_counts, evaluation
+    from stages.train.extractor import load_extractor
+
     documents, tokens, mentions = (read_table(PREPARED / f"{n}.parquet") for n in ("documents", "tokens", "mentions"))
     extractor = load_extractor(MODELS)
     predictions = predict(PREPARED, ("dev", "test"), extractor)

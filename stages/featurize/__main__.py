@@ -10,9 +10,7 @@ from stages.common.annotated import read_annotated, write_annotated
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.errors import RefusedError
 from stages.common.files import read_json
-from stages.featurize.learning import learn_attributes
 from stages.featurize.params import load_params
-from stages.featurize.store import SplitSentences, read_contexts, write_features
 
 PREPARED = Path("data/prepared")
 FEATURES = Path("data/features")
@@ -21,6 +19,9 @@ GATE = Path("metrics/validation.json")
 
 def main() -> None:
     """Run the stage."""
+    from stages.featurize.learning import learn_attributes
+    from stages.featurize.store import SplitSentences, read_contexts, write_features
+
     params = load_params()
     if read_json(GATE)["passed"] is not True:
         raise RefusedError(f"{GATE} says that the data did not pass; nothing is learned from it")

@@ -10,12 +10,7 @@ from stages.common.annotated import read_annotated
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import write_csv
 from stages.common.labels import load_labels
-from stages.featurize.attributes.extractor import AttributeExtractor
-from stages.featurize.store import read_features
-from stages.train.held_out import held_out_of
-from stages.train.learning import learn_extractor, learning_curve
 from stages.train.params import load_params
-from stages.train.silence import warnings_of_silence
 
 FEATURES = Path("data/features")
 MODELS = Path("models")
@@ -24,6 +19,12 @@ PLOTS = Path("plots")
 
 def main() -> None:
     """Run the stage."""
+    from stages.featurize.attributes.extractor import AttributeExtractor
+    from stages.featurize.store import read_features
+    from stages.train.held_out import held_out_of
+    from stages.train.learning import learn_extractor, learning_curve
+    from stages.train.silence import warnings_of_silence
+
     params = load_params()
     attributes = AttributeExtractor.load(FEATURES / "extractor")
     train, dev = (read_features(FEATURES / f"{split}.parquet") for split in ("train", "dev"))

@@ -253,7 +253,7 @@ def test_a_file_that_cannot_be_explained(
 def test_text_comes_from_standard_input_and_goes_to_a_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extractor: Extractor, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("production.explain.__main__.load_extractor", lambda folder: extractor)
+    monkeypatch.setattr("stages.train.extractor.load_extractor", lambda folder: extractor)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode())))
     assert main(["--html", str(tmp_path / "why.html"), "--candidates"]) == 0
     assert "<mark" in (tmp_path / "why.html").read_text(encoding="utf-8")

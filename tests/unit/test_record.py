@@ -26,7 +26,7 @@ from production.record.work_tree import refuse_shared
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_table
 from stages.prepare.segmentation import tokenize
-from stages.train.extractor import ExtractedMention, Extraction
+from stages.train.extractor import ExtractedMention, Extraction, load_extractor
 from tests.commits import repository_at
 from tests.labels import LABELS
 from tests.repository import Repository
@@ -324,7 +324,7 @@ def test_an_empty_record_knows_nothing() -> None:
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(command, "load_extractor", lambda folder: Dictionary())
+    monkeypatch.setattr("stages.train.extractor.load_extractor", lambda folder: Dictionary())
     notes = tmp_path / "notes.jsonl"
     texts = [*TEXTS, *(f"Well {number}." for number in range(40))]  # without which nothing is past chance
     notes.write_text("\n".join(json.dumps({"id": f"n{i}", "text": text}) for i, text in enumerate(texts)))
@@ -520,7 +520,7 @@ def test_without_git_only_work_trees_are_refused(
 def test_a_build_into_git_tags_nothing_and_writes_nothing(
     tree: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "load_extractor", lambda folder: pytest.fail("nothing is to be tagged"))
+    monkeypatch.setattr("stages.train.extractor.load_extractor", lambda folder: pytest.fail("nothing is to be tagged"))
     (tmp_path / "a.txt").write_text("Gout.")
     assert command.main(["build", str(tmp_path / "a.txt"), "--to", str(tree.root / "new.parquet")]) == 2
     assert "record: git does not ignore" in capsys.readouterr().err
@@ -559,7 +559,7 @@ def test_a_missing_model_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro")
 @pytest.mark.skipif(not SEED.is_file(), reason="needs the seed notes: make data")
 def test_the_seed_notes_know_what_treats_rheumatoid_arthritis() -> None:
-    extractor = command.load_extractor(ROOT / "models")
+    extractor = load_extractor(ROOT / "models")
     record = build_record(read_notes([SEED]), extractor)
     found = answer("what treats rheumatoid arthritis?", record, extractor)
     assert "methotrexate" in found.rows["treatment"][:3].tolist()

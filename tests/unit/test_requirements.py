@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,42 @@ def test_another_file_than_the_resolved_one_is_refused(tmp_path: Path, source: R
     machine = source.settings(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path), PATH=_without_uv(tmp_path))
     refused = machine.run(".ci/install", str(tmp_path / "venv"), str(required), fails=True)
     assert "HASH" in refused.err.upper()
+
+
+def test_where_there_is_no_uv_it_is_installed_first_and_installs(tmp_path: Path, source: Repository) -> None:
+    """It and what it installs are wheels of this test; uv's is a script that says how it was called."""
+    folder = tmp_path / "scripts"
+    shutil.copytree(ROOT / ".ci", folder)
+    wheel = _wheel_of_uv(tmp_path)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (folder / "uv/requirements.txt").write_text(f"uv==1.0 --hash=sha256:{digest}\n", encoding="utf-8")
+    required = tmp_path / "required.txt"
+    required.write_text("a==1\n", encoding="utf-8")
+    index = "https://index.example.org/simple"
+    machine = source.settings(
+        PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path), PIP_INDEX_URL=index, PATH=_without_uv(tmp_path)
+    )
+    told = machine.run(str(folder / "install"), str(tmp_path / "venv"), str(required)).out
+    assert f"called with --require-hashes --requirement {required} for {index}" in told
+    assert "with pip" not in told
+
+
+def _wheel_of_uv(folder: Path) -> Path:
+    """Make a wheel whose command `uv` prints the end of its arguments and its index."""
+    wheel = folder / "uv-1.0-py3-none-any.whl"
+    script = (
+        "#!python\nimport os, sys\n"
+        "print('called with', *sys.argv[-3:], 'for', os.environ.get('UV_DEFAULT_INDEX'))\n"
+    )  # fmt: skip
+    about = "uv-1.0.dist-info"
+    with zipfile.ZipFile(wheel, "w") as file:
+        command = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
+        command.external_attr = 0o100755 << 16
+        file.writestr(command, script)
+        file.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0\n")
+        file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{about}/RECORD", "")
+    return wheel
 
 
 def _without_uv(folder: Path) -> str:

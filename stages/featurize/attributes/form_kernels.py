@@ -7,16 +7,16 @@ here character by character.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from stages.common.compiled import kernel
 from stages.featurize.attributes.kernels import extend_key, hash_text
 from stages.featurize.attributes.words import FIRST, GRAMS, LAST, MOST_CLUSTERS, MOST_FLAGS
 
 _BEFORE, _BEHIND = np.uint64(ord("^")), np.uint64(ord("$"))
 
 
-@njit(cache=True)
+@kernel
 def attribute_keys(
     text: NDArray[np.uint32],
     starts: NDArray[np.int64],
@@ -80,7 +80,7 @@ def attribute_keys(
     return count
 
 
-@njit(cache=True)
+@kernel
 def _add_grams(
     text: NDArray[np.uint32], start: int, stop: int, size: int, prefix: np.uint64, keys: NDArray[np.uint64], count: int
 ) -> int:
@@ -99,7 +99,7 @@ def _add_grams(
     return count
 
 
-@njit(cache=True)
+@kernel
 def add_forms(
     attributes: NDArray[np.int32],
     counts: NDArray[np.int64],
@@ -140,7 +140,7 @@ def add_forms(
             place += counts[f, d]
 
 
-@njit(cache=True)
+@kernel
 def sum_weights(
     starts: NDArray[np.int64], rows: NDArray[np.int32], weights: NDArray[np.float32], sums: NDArray[np.float32]
 ) -> None:

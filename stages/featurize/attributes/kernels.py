@@ -8,8 +8,9 @@ No string is built per token.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from stages.common.compiled import kernel
 
 # Flags of a word form, one bit each; unknown is what training never saw.
 OPENS, CLOSES, CAPITALISED, JOINS, HYPHEN, SHOUTS, UNKNOWN = 1, 2, 4, 8, 16, 32, 64
@@ -46,20 +47,20 @@ _BITS = np.uint64(SYMBOL_BITS)
 _SHIFT = np.uint64(32)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _slot(key: np.uint64, mask: np.uint64) -> np.uint64:
     hashed = key * _MULTIPLIER
     return (hashed ^ (hashed >> _SHIFT)) & mask
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def extend_key(key: np.uint64, stem: np.uint64) -> np.uint64:
     """Hash of a phrase with one more stem, or of a string with one more character."""
     mixed = (key ^ stem) * _PHRASE_MULTIPLIER
     return mixed ^ (mixed >> _PHRASE_SHIFT)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def hash_text(key: np.uint64, text: NDArray[np.uint32], start: int, stop: int) -> np.uint64:
     """Extend a key by the characters ``text[start:stop]``."""
     for i in range(start, stop):
@@ -67,7 +68,7 @@ def hash_text(key: np.uint64, text: NDArray[np.uint32], start: int, stop: int) -
     return key
 
 
-@njit(cache=True)
+@kernel
 def hash_all(text: NDArray[np.uint32], starts: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Hash every ``text[starts[i]:starts[i + 1]]``."""
     keys = np.empty(len(starts) - 1, dtype=np.uint64)
@@ -76,7 +77,7 @@ def hash_all(text: NDArray[np.uint32], starts: NDArray[np.int64]) -> NDArray[np.
     return keys
 
 
-@njit(cache=True)
+@kernel
 def build_table(keys: NDArray[np.uint64], rows: NDArray[np.int32]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
     """Build the hash table of pair attributes: at most half full, linear probing."""
     size = 16
@@ -94,7 +95,7 @@ def build_table(keys: NDArray[np.uint64], rows: NDArray[np.int32]) -> tuple[NDAr
     return table_keys, table_rows
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def find(key: np.uint64, table_keys: NDArray[np.uint64], table_rows: NDArray[np.int32]) -> int:
     """Return the row of a key in the hash table, or -1."""
     mask = np.uint64(len(table_keys) - 1)
@@ -106,7 +107,7 @@ def find(key: np.uint64, table_keys: NDArray[np.uint64], table_rows: NDArray[np.
     return -1
 
 
-@njit(cache=True)
+@kernel
 def find_all(
     keys: NDArray[np.uint64], table_keys: NDArray[np.uint64], table_rows: NDArray[np.int32]
 ) -> NDArray[np.int32]:
@@ -126,7 +127,7 @@ def find_all(
     return rows
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def pack(kind: int, a: int, b: int, c: int) -> np.uint64:
     """Pack a kind and up to three symbols (numbered from 1; 0 stands for none) into one key."""
     key = np.uint64(kind)
@@ -135,7 +136,7 @@ def pack(kind: int, a: int, b: int, c: int) -> np.uint64:
     return (key << _BITS) | np.uint64(c)
 
 
-@njit(cache=True)
+@kernel
 def pair_keys(symbols: NDArray[np.int32], sentence_starts: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Return the keys of the pair and triple attributes of the text.
 
@@ -159,12 +160,12 @@ def pair_keys(symbols: NDArray[np.int32], sentence_starts: NDArray[np.int64]) ->
     return keys
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _pair(kind: int, a: int, b: int) -> np.uint64:
     return pack(kind, a, b, 0) if a > 0 and b > 0 else EMPTY
 
 
-@njit(cache=True)
+@kernel
 def _key_at(kind: int, i: int, start: int, end: int, symbols: NDArray[np.int32]) -> np.uint64:
     """Key of one pair attribute of token `i`, or the empty key where it has none."""
     key = EMPTY
@@ -187,14 +188,14 @@ def _key_at(kind: int, i: int, start: int, end: int, symbols: NDArray[np.int32])
     return key
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def offset_of(column: int) -> int:
     """Offsets 0, -1, 1, -2, 2, -3, 3."""
     distance = (column + 1) // 2
     return -distance if column % 2 == 1 else distance
 
 
-@njit(cache=True)
+@kernel
 def rows_of_tokens(
     forms: NDArray[np.int32],
     sentence_starts: NDArray[np.int64],

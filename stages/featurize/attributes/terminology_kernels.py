@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from stages.common.compiled import kernel
 from stages.featurize.attributes.kernels import SEED, extend_key, find
 
 OUTSIDE, FIRST, INSIDE, LAST, SINGLE = range(5)
 
 
-@njit(cache=True)
+@kernel
 def beginning_keys(stems: NDArray[np.uint64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Hash every beginning of every term.
 
@@ -38,7 +38,7 @@ def beginning_keys(stems: NDArray[np.uint64], ends: NDArray[np.int64]) -> NDArra
     return keys
 
 
-@njit(cache=True)
+@kernel
 def longest_terms(
     stems: NDArray[np.uint64],
     sentence_starts: NDArray[np.int64],
@@ -82,7 +82,7 @@ def longest_terms(
                         lengths[first, category] = t + 1 - first
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _is_in(stem: np.uint64, joiners: NDArray[np.uint64]) -> bool:
     for k in range(len(joiners)):  # noqa: SIM110  # numba compiles no generators
         if joiners[k] == stem:
@@ -90,7 +90,7 @@ def _is_in(stem: np.uint64, joiners: NDArray[np.uint64]) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel
 def places(lengths: NDArray[np.int8]) -> NDArray[np.int8]:
     """Tell the place of each token in the terms of each category, read from left to right without overlaps.
 

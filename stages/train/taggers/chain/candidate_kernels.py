@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from stages.common.compiled import kernel
 from stages.train.taggers.chain.kernels import Float32, Float64, Int32, Int64, forward_backward, sentence_scores
 
 SENTENCE, FIRST, END, LABEL = range(4)
@@ -43,7 +43,7 @@ class Proposals(NamedTuple):
     posteriors: Float64
 
 
-@njit(cache=True)
+@kernel
 def find_candidates(
     starts: Int64,
     rows: Int32,
@@ -91,7 +91,7 @@ def find_candidates(
     return proposals.spans, proposals.posteriors, outside
 
 
-@njit(cache=True)
+@kernel
 def _propose_from(
     a: int,
     lattice: Lattice,
@@ -132,7 +132,7 @@ def _propose_from(
     return count
 
 
-@njit(cache=True)
+@kernel
 def _factors(transitions: Float32, temperature: float) -> Float64:
     factors = np.empty(transitions.shape, dtype=np.float64)
     for x in range(len(transitions)):
@@ -141,12 +141,12 @@ def _factors(transitions: Float32, temperature: float) -> Float64:
     return factors
 
 
-@njit(cache=True)
+@kernel
 def _room(capacity: int) -> Proposals:
     return Proposals(np.empty((capacity, _COLUMNS), dtype=np.int32), np.empty(capacity, dtype=np.float64))
 
 
-@njit(cache=True)
+@kernel
 def _copied(proposals: Proposals, count: int, target: Proposals) -> Proposals:
     """Return `target` with the first `count` proposals in it."""
     for i in range(count):

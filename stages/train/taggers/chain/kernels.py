@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from stages.common.compiled import kernel
 from stages.featurize.attributes.kernels import offset_of
 
 Float32 = NDArray[np.float32]
@@ -18,7 +18,7 @@ FORBIDDEN = -1e4
 _UNDERFLOW = -300.0
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32, out: Float32) -> None:
     """Sum the weights of each token's attributes.
 
@@ -64,7 +64,7 @@ def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32
             out[i - first, rest] = a
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def sentence_scores(
     starts: Int64,
     rows: Int32,
@@ -97,7 +97,7 @@ def sentence_scores(
                     out[i - first, y] += form_scores[forms[j], column, y]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def viterbi(scores: Float32, length: int, transitions: Float32, start: Float32, end: Float32, best: Int8) -> None:
     """Find the best legal tag sequence of one sentence (Viterbi 1967).
 
@@ -135,7 +135,7 @@ def viterbi(scores: Float32, length: int, transitions: Float32, start: Float32, 
         last = back[i, last]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def decode(
     starts: Int64,
     rows: Int32,
@@ -166,7 +166,7 @@ def decode(
     return best
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def span_posteriors(
     starts: Int64,
     rows: Int32,
@@ -230,7 +230,7 @@ def span_posteriors(
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def forward_backward(
     scores: Float32, factors: Float64, start: Float32, end: Float32, temperature: float
 ) -> tuple[Float64, Float64, Float64, Float64]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from stages.common.compiled import kernel
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.chain.kernels import Float32, Float64, Int8, Int32, Int64, emissions, viterbi
 
@@ -105,7 +105,7 @@ def learn(
     return weights, transitions
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def places_of(rows: Int32, attributes: int) -> tuple[Int64, UInt32]:
     """Return `place_starts` and `places` of a text."""
     starts = np.zeros(attributes + 2, dtype=np.int64)
@@ -120,7 +120,7 @@ def places_of(rows: Int32, attributes: int) -> tuple[Int64, UInt32]:
     return starts[:-1].copy(), places
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def learn_passive_aggressive(
     text: Text,
     learned: Learned,
@@ -199,7 +199,7 @@ def learn_passive_aggressive(
     return used
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _margin(scores: Float32, transitions: Float32, gold: Int8, best: Int8) -> tuple[int, float]:
     """Return how many tags of the best sequence are wrong, and by how much it is ahead of the right one."""
     wrong, margin = 0, 0.0
@@ -213,7 +213,7 @@ def _margin(scores: Float32, transitions: Float32, gold: Int8, best: Int8) -> tu
     return wrong, margin
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _count(text: Text, learned: Learned, first: int, best: Int8, transitions: Int32, used: int) -> tuple[int, int]:
     """Count how much oftener attributes and transitions are in the right sequence than in the best.
 
@@ -245,7 +245,7 @@ def _count(text: Text, learned: Learned, first: int, best: Int8, transitions: In
     return used, norm
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _number(text: Text, learned: Learned, attribute: int, number: int) -> None:
     """Give a number to an attribute that is about to be learned from."""
     learned.attributes[number] = attribute
@@ -253,7 +253,7 @@ def _number(text: Text, learned: Learned, attribute: int, number: int) -> None:
         learned.numbers[text.places[p]] = number
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _move(text: Text, learned: Learned, first: int, best: Int8, tau: float, steps: int) -> None:
     """Add `tau` times the counts to the weights, and set the counts back to zero."""
     for i in range(len(best)):

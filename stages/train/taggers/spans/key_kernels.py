@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from stages.common.compiled import kernel
 from stages.featurize.attributes.kernels import SEED, extend_key, find
 from stages.train.taggers.spans.arrays import Int32, Int64, Table, UInt64
 
@@ -12,7 +12,7 @@ BORDER = np.uint64(0)
 """Stands for the stem before the first token of a sentence and after the last one."""
 
 
-@njit(cache=True)
+@kernel
 def phrase_key(stems: UInt64, first: int, end: int) -> np.uint64:
     """Hash the stems of the phrase ``stems[first:end]``."""
     key = SEED
@@ -21,7 +21,7 @@ def phrase_key(stems: UInt64, first: int, end: int) -> np.uint64:
     return key
 
 
-@njit(cache=True)
+@kernel
 def phrase_keys(stems: UInt64, first: Int64, end: Int64) -> UInt64:
     """Hash the stems of each phrase ``stems[first[i]:end[i]]``."""
     keys = np.empty(len(first), dtype=np.uint64)
@@ -30,7 +30,7 @@ def phrase_keys(stems: UInt64, first: Int64, end: Int64) -> UInt64:
     return keys
 
 
-@njit(cache=True)
+@kernel
 def pair_keys(stems: UInt64, sentence_starts: Int64) -> UInt64:
     """Hash each stem with the one before it, sentence by sentence, and the last stem with the border.
 
@@ -50,7 +50,7 @@ def pair_keys(stems: UInt64, sentence_starts: Int64) -> UInt64:
     return keys
 
 
-@njit(cache=True)
+@kernel
 def count_occurrences(stems: UInt64, sentence_starts: Int64, phrases: Table, counts: Int32, longest: int) -> None:
     """Count how often each known phrase stands in the text, marked or not; adds to `counts`."""
     for s in range(len(sentence_starts) - 1):

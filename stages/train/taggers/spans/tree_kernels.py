@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from stages.common.compiled import kernel
 from stages.train.taggers.chain.candidate_kernels import END, FIRST
 
 Float32 = NDArray[np.float32]
@@ -24,7 +24,7 @@ _PLACES = np.zeros(64, dtype=np.uint8)
 _PLACES[[(int(_DE_BRUIJN) << bit & int(_ALL)) >> 58 for bit in range(64)]] = range(64)
 
 
-@njit(cache=True)
+@kernel
 def tree_scores(
     table: Float32,
     starts: Int64,
@@ -71,7 +71,7 @@ def tree_scores(
     return out
 
 
-@njit(cache=True)
+@kernel
 def tree_contributions(
     row: Float32,
     features: Int32,
@@ -103,7 +103,7 @@ def tree_contributions(
     return out
 
 
-@njit(cache=True)
+@kernel
 def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_]:
     """Choose the non-overlapping candidates with the largest sum of positive gains (weighted interval scheduling).
 

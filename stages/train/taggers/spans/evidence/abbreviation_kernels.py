@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.featurize.attributes.abbreviations import LOOK_BACK
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.spans.arrays import SHORT_SENTENCE, SHORT_TOKEN, Float32, Float64, Int16, Int32, Int64, UInt64
@@ -17,7 +16,7 @@ ABBREVIATION_NAMES = (
 LONG_FOUND, LONG_FOUND_EXACTLY, SHORT_FOUND, STARTS_WITH_LONG = range(len(ABBREVIATION_NAMES))
 
 
-@njit(cache=True)
+@kernel
 def abbreviation_evidence(
     spans: Int32,
     posteriors: Float64,

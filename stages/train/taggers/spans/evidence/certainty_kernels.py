@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, SENTENCE
 from stages.train.taggers.spans.arrays import Float32, Float64, Int32, Int64
 
@@ -17,7 +16,7 @@ CERTAINTY_NAMES = (
 MEAN, LARGEST, LEAST, BEFORE, AFTER = range(len(CERTAINTY_NAMES))
 
 
-@njit(cache=True)
+@kernel
 def certainty_evidence(spans: Int32, outside: Float64, sentence_starts: Int64, out: Float32) -> None:
     """Fill the columns of `CERTAINTY_NAMES`, a row per candidate; -1 before and after a sentence."""
     for i in range(len(spans)):

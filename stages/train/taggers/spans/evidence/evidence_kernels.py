@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, chain
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.train.taggers.spans.arrays import CountArrays, Float32, SpanArrays, TextArrays
 from stages.train.taggers.spans.evidence.abbreviation_kernels import ABBREVIATION_NAMES, abbreviation_evidence
 from stages.train.taggers.spans.evidence.certainty_kernels import CERTAINTY_NAMES, certainty_evidence
@@ -51,7 +50,7 @@ NAMES = tuple(chain.from_iterable(GROUPS))
 ) = accumulate(map(len, GROUPS), initial=0)
 
 
-@njit(cache=True)
+@kernel
 def fill_evidence(spans: SpanArrays, text: TextArrays, counts: CountArrays, out: Float32) -> None:
     """Fill the columns of `NAMES`, a row per candidate.
 

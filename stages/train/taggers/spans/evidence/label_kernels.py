@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.spans.arrays import (
     LABEL_FIRST,
@@ -48,7 +47,7 @@ _NO_WORD = -1
 """Row of the word before or after a sentence: that of an unknown one."""
 
 
-@njit(cache=True)
+@kernel
 def label_evidence(
     spans: Int32, rows: Int32, sentence_starts: Int64, stem_counts: Int32, label_counts: Int32, out: Float32
 ) -> None:
@@ -79,7 +78,7 @@ def label_evidence(
         out[i, INSIDE_AMONG_LABELS], out[i, UNKNOWN_WORDS] = among / tokens, unknown
 
 
-@njit(cache=True)
+@kernel
 def _of_all_labels(label_counts: Int32, row: int, column: int) -> int:
     total = 0
     for label in range(label_counts.shape[1]):

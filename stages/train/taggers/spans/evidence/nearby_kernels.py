@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.featurize.attributes.abbreviations import LOOK_BACK
 from stages.train.taggers.chain.candidate_kernels import LABEL, SENTENCE
 from stages.train.taggers.spans.arrays import Float32, Float64, Int32, Int64, UInt64
@@ -17,7 +16,7 @@ NEARBY_NAMES = (
 COUNT, BEST, MEAN, BEST_OF_OTHERS = range(len(NEARBY_NAMES))
 
 
-@njit(cache=True)
+@kernel
 def nearby_evidence(
     spans: Int32, posteriors: Float64, phrases: UInt64, by_phrase: Int64, contexts: Int32, out: Float32
 ) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.spans.arrays import (
     PAIR_ENDS,
@@ -46,7 +45,7 @@ PAIR_NAMES = (
 _EDGE_PRIOR, _INNER_PRIOR = 0.2, 0.1
 
 
-@njit(cache=True)
+@kernel
 def pair_evidence(spans: Int32, rows: Int32, counts: Int32, out: Float32) -> None:
     """Fill the columns of `PAIR_NAMES`, a row per candidate; a span of one word has no pair inside: -1.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.train.taggers.chain.candidate_kernels import LABEL
 from stages.train.taggers.spans.arrays import Float32, Int32
 
@@ -16,7 +15,7 @@ PHRASE_NAMES = (
 THIS_LABEL, ANOTHER_LABEL, UNMARKED, SHARE_MARKED = range(len(PHRASE_NAMES))
 
 
-@njit(cache=True)
+@kernel
 def phrase_evidence(spans: Int32, phrase_rows: Int32, counts: Int32, out: Float32) -> None:
     """Fill the columns of `PHRASE_NAMES`, a row per candidate; the share of what was never seen is -1."""
     labels = counts.shape[1] - 1

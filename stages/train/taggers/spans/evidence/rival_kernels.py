@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from stages.common.compiled import kernel
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.spans.arrays import Float32, Float64, Int32, Int64
 
@@ -35,7 +35,7 @@ _LEAST = 1e-6
 """Posteriors nearer to 0 or 1 count as this near."""
 
 
-@njit(cache=True)
+@kernel
 def rival_evidence(spans: Int32, posteriors: Float64, of_sentence: Int64, out: Float32) -> None:
     """Fill the columns of `RIVAL_NAMES`, a row per candidate.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from stages.common.compiled import kernel
 
 
-@njit(cache=True)
+@kernel
 def smoothed(part: int, whole: int, prior: float) -> float:
     """Return the share of `part` in `whole`, smoothed by one observation of the prior."""
     return (part + prior) / (whole + 1.0)

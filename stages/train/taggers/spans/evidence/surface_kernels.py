@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.featurize.attributes.kernels import CAPITALISED, CLOSES, HYPHEN, JOINS, OPENS
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.spans.arrays import Float32, Int8, Int16, Int32, Int64
@@ -36,7 +35,7 @@ SURFACE_NAMES = (
 ) = range(len(SURFACE_NAMES))
 
 
-@njit(cache=True)
+@kernel
 def surface_evidence(spans: Int32, lengths: Int16, flags: Int8, sentence_starts: Int64, out: Float32) -> None:
     """Fill the columns of `SURFACE_NAMES`, a row per candidate; a bracket is one that opens."""
     for i in range(len(spans)):

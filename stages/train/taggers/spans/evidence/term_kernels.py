@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.featurize.attributes.terminology import CATEGORIES, MOST_TOKENS
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, SENTENCE
 from stages.train.taggers.spans.arrays import Float32, Int8, Int32, Int64
@@ -20,7 +19,7 @@ IS_TERM, IN_LONGER, LONGEST_INSIDE, ENDS_WITH, CROSSES = (k * len(CATEGORIES) fo
 """First column of each relation; the categories follow."""
 
 
-@njit(cache=True)
+@kernel
 def term_evidence(spans: Int32, terms: Int8, sentence_starts: Int64, out: Float32) -> None:
     """Fill the columns of `TERM_NAMES`, a row per candidate.
 
@@ -56,6 +55,6 @@ def term_evidence(spans: Int32, terms: Int8, sentence_starts: Int64, out: Float3
                     _raise_to(out, i, CROSSES + category, length)
 
 
-@njit(cache=True)
+@kernel
 def _raise_to(out: Float32, row: int, column: int, value: float) -> None:
     out[row, column] = max(out[row, column], value)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from stages.common.compiled import kernel
 from stages.featurize.attributes.kernels import find
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.spans.arrays import Float32, Int32, Int64, Table, UInt64
@@ -28,7 +28,7 @@ VARIANT_NAMES = (
 ) = range(len(VARIANT_NAMES))
 
 
-@njit(cache=True)
+@kernel
 def variant_evidence(
     spans: Int32, stems: UInt64, sentence_starts: Int64, known: Table, counts: Int32, out: Float32
 ) -> None:
@@ -63,6 +63,6 @@ def variant_evidence(
             out[i, WITH_AFTER_TIMES] = counts[_row(stems, first, end + 1, known), label]
 
 
-@njit(cache=True)
+@kernel
 def _row(stems: UInt64, first: int, end: int, phrases: Table) -> int:
     return find(phrase_key(stems, first, end), phrases.keys, phrases.rows)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from stages.common.compiled import kernel
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, SENTENCE
 from stages.train.taggers.spans.arrays import (
     STEM_AFTER,
@@ -44,7 +43,7 @@ WORD_NAMES = (
 _PRIOR = 0.2
 
 
-@njit(cache=True)
+@kernel
 def word_evidence(spans: Int32, rows: Int32, sentence_starts: Int64, counts: Int32, out: Float32) -> None:
     """Fill the columns of `WORD_NAMES`, a row per candidate.
 

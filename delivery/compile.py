@@ -1,0 +1,116 @@
+"""Compile every kernel ahead, into the folder that all clones, copies and processes of a user share.
+
+    python -m delivery.compile
+
+`make env` does so, on two cores; an image does so when it is built, with BEHEALTHY_KERNELS naming a folder in it.
+What is compiled already is loaded; what nothing has loaded for 60 days is removed.
+
+Two processes learn, each a part that needs nothing of the other: attributes from a few invented notes, taggers from
+tokens that are made up. Then one model of both is saved, loaded and asked, as in production, which compiles the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from stages.common.command import exit_code
+from stages.common.errors import BeHealthyError
+
+PARTS = ("attributes_only", "taggers")
+_WORKER = "import sys; from delivery import compiling; getattr(compiling, 'learn_' + sys.argv[1])()"
+
+
+class CompileError(BeHealthyError):
+    """The kernels could not be compiled."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command: 0 when all kernels are compiled, 2 when they could not be."""
+    parser = argparse.ArgumentParser(
+        prog="python -m delivery.compile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args(arguments)
+    return exit_code("compile", compile_all)
+
+
+def compile_all() -> None:
+    """Compile what is not compiled yet.
+
+    Raises
+    ------
+    CompileError
+        When a part cannot be learned, or there is no folder to keep it in.
+    """
+    from stages.common.compiled import SUFFIX, forget_unused, kernels_folder
+
+    if (folder := kernels_folder()) is None:
+        raise CompileError("there is no folder for compiled kernels; the line above says why")
+    mark, start = folder / f"all-{_digest_of_all()}", time.monotonic()
+    if mark.exists():
+        print(f"kernels: all are compiled, in {folder}")
+        return
+
+    def compiled() -> int:
+        return len([*folder.glob(f"*{SUFFIX}")])
+
+    before = compiled()
+    print(f"kernels: compiling, a minute at most, into {folder}", flush=True)
+    _learn_parts(lambda: _show(compiled() - before))
+    from delivery.compiling import learn_and_ask
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        learn_and_ask()
+    forget_unused(folder)
+    mark.touch(mode=0o600)
+    print(f"kernels: {compiled() - before} compiled in {time.monotonic() - start:.0f} s")
+
+
+def _learn_parts(show: Callable[[], None]) -> None:
+    """Learn both parts at once; what they say is only shown when one fails."""
+    with tempfile.TemporaryFile() as said:
+        workers = [subprocess.Popen([sys.executable, "-c", _WORKER, part], stdout=said, stderr=said) for part in PARTS]
+        try:
+            while any(worker.poll() is None for worker in workers):
+                show()
+                time.sleep(0.2)
+        finally:
+            for worker in workers:
+                worker.kill()
+        if any(worker.returncode for worker in workers):
+            said.seek(0)
+            why = said.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise CompileError(f"a small model could not be learned ({' '.join(why)}): does `git status` name changes?")
+
+
+def _digest_of_all() -> str:
+    """Return a digest of all kernels, and of what compiles them for this processor."""
+    from numba.core.dispatcher import Dispatcher
+    from numba.core.registry import cpu_target
+
+    from stages.common.kernel_keys import digest_of, digest_of_machine
+
+    names = sorted(".".join(path.with_suffix("").parts) for path in Path("stages").rglob("*kernels.py"))
+    modules = [importlib.import_module(name) for name in names]
+    kernels = [value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)]
+    machine = digest_of_machine(cpu_target.target_context.codegen())
+    return sha256(b"".join([machine, *map(digest_of, kernels)])).hexdigest()
+
+
+def _show(compiled: int) -> None:
+    """Show how far it is, on a terminal."""
+    if sys.stderr.isatty():
+        print(f"kernels: {compiled} compiled", end="\r", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

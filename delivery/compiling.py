@@ -1,0 +1,122 @@
+"""Small models that run through every kernel; what they say is of no interest."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from stages.evaluate.explanation import explain
+
+from stages.common.params import Params, load_params
+from stages.featurize.attributes.extractor import AttributeExtractor
+from stages.featurize.attributes.terminology import CATEGORIES
+from stages.featurize.attributes.tokens import SparseTokens, Surface
+from stages.featurize.learning import learn_attributes
+from stages.featurize.store import FeatureTable
+from stages.train.extractor import Extractor, load_extractor
+from stages.train.learning import learn_extractor
+from stages.train.taggers.tagger import family
+
+DISEASES = ("chronic obstructive pulmonary disease", "gout", "rheumatoid arthritis", "asthma", "type 2 diabetes")
+TREATMENTS = ("methotrexate", "tiotropium 18 mcg", "warfarin", "metformin", "allopurinol 100 mg")
+_SENTENCES = (
+    "Known {} , no {} . ( COPD ) -like cough .",
+    "Start {} once daily ; {} was stopped .",
+    "No fever .",
+)
+_NOTES = 20
+ASKED = (
+    "Walk.",
+    "Known COPD, no asthma. Start tiotropium 18 mcg once daily.",
+    "Chronic obstructive pulmonary disease (COPD) with gout; COPD-like cough, qxzwv.\n- metformin 500 mg\n",
+    "ASTHMA AND GOUT. WARFARIN STOPPED. RHEUMATOID ARTHRITIS, NO FEVER, NO COUGH. START METHOTREXATE ONCE DAILY.",
+)
+
+
+def learn_attributes_only() -> AttributeExtractor:
+    """Learn attributes from the invented notes, and read them."""
+    params = small_params().featurize
+    contexts = [sentences for sentences, _ in invented_notes()]
+    attributes = learn_attributes(contexts, params)
+    attributes.counts(contexts)
+    return attributes
+
+
+def learn_taggers() -> None:
+    """Learn a chain and a span model from tokens that stand for the invented notes."""
+    table = invented_features()
+    params = small_params().train
+    for name in ("crf", "stacked"):
+        tagger = family(name).fit(
+            table.tokens, table.spans, documents=table.documents, n_rows=int(table.tokens.rows.max()) + 1,
+            params=params.model_copy(update={"family": name}),
+        )  # fmt: skip
+        tagger.tag(table.tokens)
+        tagger.calibrated(table.tokens, table.spans)
+
+
+def learn_and_ask() -> None:
+    """Save a model, load it, ask and explain, as production does."""
+    attributes, table, params = learn_attributes_only(), invented_features(), small_params().train
+    tokens = attributes.transform([sentence for sentences, _ in invented_notes() for sentence in sentences])
+    table = FeatureTable(tokens, table.spans, table.documents)
+    with tempfile.TemporaryDirectory(prefix="behealthy-compile-") as folder:
+        learn_extractor(table, table, table, attributes, params).save(Path(folder))
+        extractor: Extractor = load_extractor(Path(folder))
+        extractor.extract_all(ASKED)
+        explain(extractor, ASKED[1])
+
+
+def small_params() -> Params:
+    """Return the project's parameters, for so little text."""
+    params = load_params()
+    featurize = params.featurize.model_copy(update={"clusters": [2], "topic_clusters": [2], "epochs": 1})
+    crf = params.train.crf.model_copy(update={"runs": 1, "iterations": 3})
+    span = params.train.span.model_copy(update={"folds": 2, "trees": 5})
+    train = params.train.model_copy(update={"family": "stacked", "crf": crf, "span": span})
+    return params.model_copy(update={"featurize": featurize, "train": train})
+
+
+def invented_notes() -> list[tuple[list[list[str]], list[list[tuple[int, int, str]]]]]:
+    """Return the sentences of each note, and the spans of each sentence."""
+    notes = []
+    for number in range(_NOTES):
+        sentences, spans = [], []
+        for place, (pattern, names, label) in enumerate(
+            zip(_SENTENCES, (DISEASES, TREATMENTS, ()), ("Disease", "Treatment", ""), strict=True)
+        ):
+            words: list[str] = []
+            marked = []
+            chosen = iter([names[(number + place) % 5], names[(number + place + 2) % 5]] if names else [])
+            for word in pattern.split():
+                if word == "{}":
+                    name = next(chosen).split()
+                    marked.append((len(words), len(words) + len(name), label))
+                    words += name
+                else:
+                    words.append(word)
+            sentences.append(words)
+            spans.append(marked)
+        notes.append((sentences, spans))
+    return notes
+
+
+def invented_features() -> FeatureTable:
+    """Return the invented notes with one attribute a token: which word it is."""
+    sentences = [sentence for note, _ in invented_notes() for sentence in note]
+    spans = [marked for _, note in invented_notes() for marked in note]
+    documents = [f"note {number}" for number, (note, _) in enumerate(invented_notes()) for _ in note]
+    words = [word for sentence in sentences for word in sentence]
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    rows = np.array([numbers[word] for word in words], dtype=np.int32)
+    count = len(words)
+    surface = Surface(
+        words=rows.astype(np.uint64), stems=rows.astype(np.uint64),
+        lengths=np.array(list(map(len, words)), dtype=np.int16), flags=np.zeros(count, dtype=np.int8),
+        long_forms=np.zeros(count, dtype=np.int16), terms=np.zeros((count, len(CATEGORIES)), dtype=np.int8),
+        contexts=np.repeat(np.arange(_NOTES, dtype=np.int32), len(_SENTENCES)),
+    )  # fmt: skip
+    starts = np.cumsum([0, *map(len, sentences)], dtype=np.int64)
+    tokens = SparseTokens(np.arange(count + 1, dtype=np.int64), rows, starts, surface)
+    return FeatureTable(tokens, spans, documents)
