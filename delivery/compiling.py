@@ -31,7 +31,9 @@ ASKED = (
     "Known COPD, no asthma. Start tiotropium 18 mcg once daily.",
     "Chronic obstructive pulmonary disease (COPD) with gout; COPD-like cough, qxzwv.\n- metformin 500 mg\n",
     "ASTHMA AND GOUT. WARFARIN STOPPED. RHEUMATOID ARTHRITIS, NO FEVER, NO COUGH. START METHOTREXATE ONCE DAILY.",
+    *("Gout.", "Asthma.", "Warfarin.", "Metformin.", "Known gout.", "Start warfarin once daily.", "No asthma."),
 )
+"""Without, with one and with many spans to judge: arrays of one row have other types than those of many."""
 
 
 def learn_attributes_only() -> AttributeExtractor:
