@@ -31,7 +31,7 @@ env: $(STAMP) ## build .venv with uv (fetched where there is none), and compile 
 $(STAMP): requirements.txt
 	@.ci/install $(VENV) $<
 	@$(BIN)/python -m delivery.revision.site_cache
-	@$(BIN)/python -m delivery.compile || true  # it has said why; each process compiles what it needs then
+	@$(BIN)/python -m production.compile || true  # it has said why; each process compiles what it needs then
 	@touch $@
 
 .PHONY: lock

@@ -20,12 +20,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.common.command import exit_code
+from stages.common.command import DONE, REFUSED, run_command
 from stages.common.errors import BeHealthyError
 
 VARIABLE = "BEHEALTHY_KERNELS"
 COLUMNS = ["case", "cpu_seconds", "allowed"]
-_CODE = ("stages", "delivery", "annotation", "params.yaml", "dvc.yaml", "great_expectations", "data")
+_CODE = ("stages", "production", "delivery", "annotation", "params.yaml", "dvc.yaml", "great_expectations", "data")
 _FIRST_NOTE = (
     "import sys; from pathlib import Path; from stages.train.extractor import load_extractor\n"
     "notes = ['Walk.', 'Known COPD, no asthma. Start tiotropium 18 mcg once daily.',"
@@ -61,11 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.csv:
             _write(options.csv, results)
 
-    if code := exit_code("cold_start", run):
+    if code := run_command("cold_start", run):
         return code
     slow = [result.case for result in results if result.allowed and result.cpu_seconds > result.allowed]
     print(f"more than allowed: {', '.join(slow)}" if slow else "all within what is allowed")
-    return 1 if slow else 0
+    return REFUSED if slow else DONE
 
 
 def measure(models: Path, *, graph: bool = False) -> Iterator[Measured]:
@@ -83,8 +83,8 @@ def measure(models: Path, *, graph: bool = False) -> Iterator[Measured]:
         note = [sys.executable, "-c", _FIRST_NOTE, str(models)]
         empty, shared = {VARIABLE: str(work / "empty")}, {VARIABLE: str(work / "shared")}
         yield Measured("first note, nothing compiled", _seconds(note, root, empty), 20)
-        yield Measured("all kernels from nothing", _seconds(_module("delivery.compile"), root, shared), 30)
-        yield Measured("all kernels, all compiled", _seconds(_module("delivery.compile"), root, shared), None)
+        yield Measured("all kernels from nothing", _seconds(_module("production.compile"), root, shared), 30)
+        yield Measured("all kernels, all compiled", _seconds(_module("production.compile"), root, shared), None)
         yield Measured("first note, second process", _seconds(note, root, shared), 2)
         clone, served = work / "clone", work / "served"
         copy_clone(root, clone)

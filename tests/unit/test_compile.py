@@ -1,4 +1,4 @@
-"""`delivery.compile` fills the shared folder once; afterwards no process compiles."""
+"""`production.compile` fills the shared folder once; afterwards no process compiles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery import compile as command
+from production.compile import __main__ as command
 from stages.common import compiled
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def test_a_part_that_fails_is_told(
 @pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro")
 def test_afterwards_a_process_compiles_nothing(folder: Path) -> None:
     environment = {**os.environ, compiled.VARIABLE: str(folder)}
-    subprocess.run([sys.executable, "-m", "delivery.compile"], cwd=ROOT, env=environment, check=True)
+    subprocess.run([sys.executable, "-m", "production.compile"], cwd=ROOT, env=environment, check=True)
     before = sorted(folder.iterdir())
     subprocess.run([sys.executable, "-c", EXTRACT], cwd=ROOT, env=environment, check=True)
     assert sorted(folder.iterdir()) == before

@@ -6,17 +6,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from stages.evaluate.explanation import explain
 
-from stages.common.params import Params, load_params
+from production.explain.explanation import explain
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.terminology import CATEGORIES
 from stages.featurize.attributes.tokens import SparseTokens, Surface
 from stages.featurize.learning import learn_attributes
 from stages.featurize.store import FeatureTable
+from stages.params import Params, load_params
 from stages.train.extractor import Extractor, load_extractor
-from stages.train.learning import learn_extractor
-from stages.train.taggers.tagger import family
+from stages.train.learning import fit, learn_extractor
 
 DISEASES = ("chronic obstructive pulmonary disease", "gout", "rheumatoid arthritis", "asthma", "type 2 diabetes")
 TREATMENTS = ("methotrexate", "tiotropium 18 mcg", "warfarin", "metformin", "allopurinol 100 mg")
@@ -50,10 +49,7 @@ def learn_taggers() -> None:
     table = invented_features()
     params = small_params().train
     for name in ("crf", "stacked"):
-        tagger = family(name).fit(
-            table.tokens, table.spans, documents=table.documents, n_rows=int(table.tokens.rows.max()) + 1,
-            params=params.model_copy(update={"family": name}),
-        )  # fmt: skip
+        tagger = fit(table, int(table.tokens.rows.max()) + 1, params.model_copy(update={"family": name}))
         tagger.tag(table.tokens)
         tagger.calibrated(table.tokens, table.spans)
 
@@ -64,7 +60,7 @@ def learn_and_ask() -> None:
     tokens = attributes.transform([sentence for sentences, _ in invented_notes() for sentence in sentences])
     table = FeatureTable(tokens, table.spans, table.documents)
     with tempfile.TemporaryDirectory(prefix="behealthy-compile-") as folder:
-        learn_extractor(table, table, table, attributes, params).save(Path(folder))
+        learn_extractor(table, table, table, attributes, params).extractor.save(Path(folder))
         extractor: Extractor = load_extractor(Path(folder))
         extractor.extract_all(ASKED)
         explain(extractor, ASKED[1])

@@ -1,6 +1,6 @@
 """Compile every kernel ahead, into the folder that all clones, copies and processes of a user share.
 
-    python -m delivery.compile
+    python -m production.compile
 
 `make env` does so, on two cores; an image does so when it is built, with BEHEALTHY_KERNELS naming a folder in it.
 What is compiled already is loaded; what nothing has loaded for 60 days is removed.
@@ -11,7 +11,6 @@ tokens that are made up. Then one model of both is saved, loaded and asked, as i
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import io
@@ -23,11 +22,11 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from stages.common.command import exit_code
+from stages.common.command import parse_no_arguments, run_command
 from stages.common.errors import BeHealthyError
 
 PARTS = ("attributes_only", "taggers")
-_WORKER = "import sys; from delivery import compiling; getattr(compiling, 'learn_' + sys.argv[1])()"
+_WORKER = "import sys; from production.compile import invented; getattr(invented, 'learn_' + sys.argv[1])()"
 
 
 class CompileError(BeHealthyError):
@@ -36,11 +35,8 @@ class CompileError(BeHealthyError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 when all kernels are compiled, 2 when they could not be."""
-    parser = argparse.ArgumentParser(
-        prog="python -m delivery.compile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args(arguments)
-    return exit_code("compile", compile_all)
+    parse_no_arguments("production.compile", __doc__, arguments)
+    return run_command("compile", compile_all)
 
 
 def compile_all() -> None:
@@ -66,7 +62,7 @@ def compile_all() -> None:
     before = compiled()
     print(f"kernels: compiling, a minute at most, into {folder}", flush=True)
     _learn_parts(lambda: _show(compiled() - before))
-    from delivery.compiling import learn_and_ask
+    from production.compile.invented import learn_and_ask
 
     with contextlib.redirect_stderr(io.StringIO()):
         learn_and_ask()
@@ -78,7 +74,10 @@ def compile_all() -> None:
 def _learn_parts(show: Callable[[], None]) -> None:
     """Learn both parts at once; what they say is only shown when one fails."""
     with tempfile.TemporaryFile() as said:
-        workers = [subprocess.Popen([sys.executable, "-c", _WORKER, part], stdout=said, stderr=said) for part in PARTS]
+        workers = [
+            subprocess.Popen([sys.executable, "-c", _WORKER, part], stdout=said, stderr=said)  # noqa: S603  (our own)
+            for part in PARTS
+        ]
         try:
             while any(worker.poll() is None for worker in workers):
                 show()
