@@ -83,8 +83,13 @@ def learn_judge(
     table: NDArray[np.float32], right: NDArray[np.bool_], documents: list[str], params: AcceptanceParams, seed: int
 ) -> MentionJudge:
     """Choose a model among those that can be kept, tune it, and learn it from all of these mentions."""
+    from sklearn.base import clone
+
     comparison = compare_judges(table, right, documents, params, seed, only_kept=True, tunings=params.tunings)
-    return judge_of(comparison.best_estimator, _scale(table))
+    # PyCaret's tables have 32 bits, in which the weights of a linear model hang on how its sums happened to be rounded.
+    scale = _scale(table)
+    estimator = clone(comparison.best_estimator).fit((table / scale).astype(np.float64), right.astype(int))
+    return judge_of(estimator, scale)
 
 
 def nested_log_odds(
