@@ -127,6 +127,10 @@ def test_repeats_are_told_and_kept(tmp_path: Path, params_file: Path, capsys: py
     assert json.loads((tmp_path / "out.json").read_text())["documents"] == 8
 
 
+REFUSALS = ("label T has no meaning", "broken.tsv, line 1")
+"""Messages about a corpus that was read and refused; the others say what could not be done."""
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -149,7 +153,7 @@ def test_bad_input_is_refused_and_nothing_written(
     options = {"--format": "iob", "--train": corpus, "--test": corpus, "--json": str(tmp_path / "out.json")}
     options |= {"--params": str(params_file)} | {key: str(tmp_path / name) for key, name in change.items()}
     before = sorted(tmp_path.iterdir())
-    assert accuracy.main([part for pair in options.items() for part in pair]) == 2
+    assert accuracy.main([part for pair in options.items() for part in pair]) == (1 if message in REFUSALS else 2)
     captured = capsys.readouterr()
     assert message in captured.err
     assert "Traceback" not in captured.err

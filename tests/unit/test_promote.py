@@ -148,7 +148,7 @@ def test_the_loosened_gate_of_a_branch_promotes_nothing(
     """A whole run of the command: the same version, judged by what is checked out, would be champion."""
     root = tmp_path / "repository"
     shutil.copytree(ROOT / "metrics", root / "metrics")
-    (root / "delivery").mkdir()
+    (root / "delivery/registry").mkdir(parents=True)
     sha = _commit_bounds(root, calibration_error=0.0)
     git("switch", "--quiet", "--create", "looser", root=root)
     _commit_bounds(root, calibration_error=1.0)
