@@ -3,7 +3,7 @@
     python -m benchmarks.active_learning --format pubtator --train train.txt --test devel.txt --csv ncbi.csv
     python -m benchmarks.savings ncbi=ncbi.csv --plot curves.png
 
-The training notes are the pool; what the corpus says of a note becomes known when it is options. All
+The training notes are the pool; what the corpus says of a note becomes known when it is chosen. All
 orders begin with the same random notes. The tagger is the chain alone, one run of five passes, so
 that hundreds can be trained; word clusters come from the whole pool, which needs no annotation.
 """
@@ -119,7 +119,7 @@ def _queued(profiles: list[Profile], count: int) -> list[int]:
 
 
 def _diverse(views: Views, count: int) -> list[int]:
-    """Weigh expected errors against the likeness to what was options (Carbonell & Goldstein 1998), tf-idf."""
+    """Weigh expected errors against the likeness to what was chosen (Carbonell & Goldstein 1998), tf-idf."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectors = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit_transform(views.texts).tocsr()

@@ -60,7 +60,9 @@ def test_no_later_stage_is_imported(stage: str) -> None:
 def test_a_stage_depends_on_no_parameters_but_those_it_is_given(stage: str) -> None:
     """So an edit to the parameters of one stage makes no other stage stale; the gate alone reads those of prepare."""
     files = {path for path in import_closure(f"stages.{stage}", ROOT) if path.endswith("/params.py")}
-    assert files - {"stages/common/params.py"} == {f"stages/{name}/params.py" for name in GRAPH[stage]["params"]}
+    assert files - {"stages/common/params.py"} == {
+        f"stages/{name}/params.py" for name in GRAPH[stage]["params"] if name != "labels"
+    }
 
 
 @pytest.mark.parametrize("stage", ["evaluate", "monitor"])

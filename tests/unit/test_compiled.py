@@ -24,7 +24,6 @@ from stages.common.kernel_keys import digest_of, digest_of_machine, digest_of_si
 
 ROOT = Path(__file__).parents[2]
 KERNEL_MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "stages").rglob("*kernels.py"))
-NOT_YET = ("span_kernels.py", "edge_kernels.py", "term_kernels.py")
 
 CALLEE = """
 import numpy as np
@@ -164,12 +163,12 @@ def test_every_kernel_can_be_followed() -> None:
         assert kernels
         for kernel in kernels:
             assert len(digest_of(kernel)) == 32
-            assert isinstance(kernel._cache, KernelCache) or path.name in NOT_YET
+            assert isinstance(kernel._cache, KernelCache)
 
 
 def test_kernels_are_compiled_in_one_way_only() -> None:
     paths = [path for path in (ROOT / "stages").rglob("*.py") if "njit" in path.read_text(encoding="utf-8")]
-    assert {path.name for path in paths} - set(NOT_YET) == {"compiled.py"}
+    assert {path.name for path in paths} == {"compiled.py"}
 
 
 # ---- what is loaded -------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def commands() -> list[str]:
     names = []
     for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if '__name__ == "__main__"' in text and ("argparse" in text or "without_arguments" in text):
+        if '__name__ == "__main__"' in text and ("argparse" in text or "parse_no_arguments" in text):
             parts = path.relative_to(ROOT).with_suffix("").parts
             names.append(".".join(parts[:-1] if parts[-1] == "__main__" else parts))
     return names
