@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.featurize.attributes.tokens import SparseTokens
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, SENTENCE
 from stages.train.taggers.spans.key_kernels import phrase_keys
 from stages.train.taggers.tagger import Tagger
 
@@ -53,6 +54,6 @@ def find_doubts(tagger: Tagger, tokens: SparseTokens) -> Doubts:
     judged = tagger.judge(tokens)
     spans, mentions = judged.spans.astype(np.int64), judged.mentions
     assert tokens.surface is not None
-    phrases = phrase_keys(tokens.surface.stems, spans[:, 1].copy(), spans[:, 2].copy())
+    phrases = phrase_keys(tokens.surface.stems, spans[:, FIRST].copy(), spans[:, END].copy())
     errors = np.where(mentions, 1 - judged.confidence, judged.confidence)
-    return Doubts(spans[:, 0], spans[:, 1:3], errors, mentions, phrases)
+    return Doubts(spans[:, SENTENCE], spans[:, FIRST : END + 1], errors, mentions, phrases)

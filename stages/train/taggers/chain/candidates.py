@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.featurize.attributes.tokens import SparseTokens
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.spans import tree_kernels
 from stages.train.taggers.tagger import TaggedSpan
 
@@ -38,7 +39,7 @@ class Candidates:
 
     def of_sentence(self, sentences: int) -> NDArray[np.int64]:
         """Return where the candidates of each sentence start; one more at the end."""
-        return np.searchsorted(self.spans[:, 0], np.arange(sentences + 1)).astype(np.int64)
+        return np.searchsorted(self.spans[:, SENTENCE], np.arange(sentences + 1)).astype(np.int64)
 
 
 def choose_suggestions(
@@ -67,7 +68,7 @@ def choose_suggestions(
     taken = np.zeros(len(tokens) + 1, dtype=np.int64)
     depth = np.bincount(mentions[:, 0], minlength=len(taken)) - np.bincount(mentions[:, 1], minlength=len(taken))
     np.cumsum(np.cumsum(depth[:-1]), out=taken[1:])
-    free = taken[candidates.spans[:, 2]] == taken[candidates.spans[:, 1]]
+    free = taken[candidates.spans[:, END]] == taken[candidates.spans[:, FIRST]]
     gains = np.where(free & (confidence >= least), confidence, -1.0)
     return tree_kernels.select(candidates.spans, gains, candidates.of_sentence(tokens.sentences))
 
@@ -87,12 +88,12 @@ def tagged_spans(
     tokens : SparseTokens
     """
     tagged: list[list[TaggedSpan]] = [[] for _ in range(tokens.sentences)]
-    offsets = tokens.sentence_starts[spans[:, 0]]
+    offsets = tokens.sentence_starts[spans[:, SENTENCE]]
     for s, first, end, label, p in zip(
-        spans[:, 0].tolist(),
-        (spans[:, 1] - offsets).tolist(),
-        (spans[:, 2] - offsets).tolist(),
-        spans[:, 3].tolist(),
+        spans[:, SENTENCE].tolist(),
+        (spans[:, FIRST] - offsets).tolist(),
+        (spans[:, END] - offsets).tolist(),
+        spans[:, LABEL].tolist(),
         confidence.tolist(),
         strict=True,
     ):

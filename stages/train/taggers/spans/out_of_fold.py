@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stages.common.progress import steps
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.chain.candidates import Candidates
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.spans.evidence.evidence import NAMES, gather_evidence
@@ -72,7 +73,7 @@ def propose_out_of_fold(
     for fold in range(params.span.folds):
         inside = np.flatnonzero(folds != fold)
         statistics = SpanStatistics.learn(tokens.take(inside), _pick(spans, inside), crf.tag_set.labels)
-        here = folds[candidates.spans[:, 0]] == fold
+        here = folds[candidates.spans[:, SENTENCE]] == fold
         table[here] = gather_evidence(candidates, tokens, statistics)[here]
     return crf.at(temperature), candidates, table
 
@@ -104,8 +105,10 @@ def _merge(parts: list[Candidates], places: list[NDArray[np.int64]], tokens: Spa
         shift = starts[held] - own[:-1]
         outside[np.repeat(shift, lengths) + np.arange(own[-1])] = part.outside
         spans = part.spans.astype(np.int64)
-        by = shift[spans[:, 0]]
-        moved.append(np.stack([held[spans[:, 0]], spans[:, 1] + by, spans[:, 2] + by, spans[:, 3]], axis=1))
+        by = shift[spans[:, SENTENCE]]
+        moved.append(
+            np.stack([held[spans[:, SENTENCE]], spans[:, FIRST] + by, spans[:, END] + by, spans[:, LABEL]], axis=1)
+        )
     spans = np.concatenate(moved).astype(np.int32)
-    order = np.lexsort((spans[:, 3], spans[:, 2], spans[:, 1], spans[:, 0]))
+    order = np.lexsort((spans[:, LABEL], spans[:, END], spans[:, FIRST], spans[:, SENTENCE]))
     return Candidates(spans[order], np.concatenate([part.posteriors for part in parts])[order], outside)

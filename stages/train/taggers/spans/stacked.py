@@ -24,6 +24,7 @@ from stages.common.files import write_json
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.calibration import fit_scaling
+from stages.train.taggers.chain.candidate_kernels import SENTENCE
 from stages.train.taggers.chain.candidates import Candidates, choose_suggestions, tagged_spans
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions, no_leaderboard
@@ -104,7 +105,7 @@ class StackedTagger:
         crf, candidates, table = propose_out_of_fold(crf, tokens, spans, folds, n_rows, params)
         truth = span_table(tokens, spans, labels)
         right = _is_in(candidates.spans, truth)
-        odds = cross_scores(table, right, folds[candidates.spans[:, 0]], params)
+        odds = cross_scores(table, right, folds[candidates.spans[:, SENTENCE]], params)
         threshold = _best_threshold(candidates, odds, right, len(truth), tokens.sentences)
         mentions = _choose(candidates, odds, threshold, tokens.sentences)
         scaling = fit_scaling(odds[mentions], right[mentions])
@@ -115,7 +116,9 @@ class StackedTagger:
             BoostedTrees.fit(table, right, params.span, params.seed),
             threshold,
             scaling,
-            out_of_fold=OutOfFoldMentions(candidates.spans[mentions, 0], table[mentions], confidence, right[mentions]),
+            out_of_fold=OutOfFoldMentions(
+                candidates.spans[mentions, SENTENCE], table[mentions], confidence, right[mentions]
+            ),
         )
 
     def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
