@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,17 @@ def test_scaling_of_few_and_equal_judgements_stays_finite(right: bool) -> None:
     assert believed == pytest.approx(4 / 5 if right else 1 / 5, abs=1e-3)
 
 
+def test_scaling_does_not_depend_on_the_unit_of_the_evidence() -> None:
+    """Small numbers have small gradients: a search that stops at the first small one has not arrived."""
+    generator = np.random.default_rng(4)
+    log_odds = generator.normal(0, 2, size=600)
+    right = generator.random(600) < 1 / (1 + np.exp(-(0.4 * log_odds - 0.5)))
+    slope, intercept = fit_scaling(log_odds, right)
+    small_slope, small_intercept = fit_scaling(log_odds / 1000, right)
+    assert small_slope == pytest.approx(1000 * slope, rel=0.01)
+    assert small_intercept == pytest.approx(intercept, abs=2e-3)
+
+
 def test_there_is_nothing_to_scale_without_judgements() -> None:
     assert fit_scaling(np.array([]), np.array([], dtype=bool)) == (1.0, 0.0)
 
@@ -45,6 +57,7 @@ class Fake:
 
     def __init__(self, log_odds: Sequence[float]) -> None:
         self.log_odds = np.array(log_odds)
+        self.passes = 0
 
     def spans(self, tokens: Any) -> list[list[TokenSpan]]:
         assert tokens is TOKENS
@@ -53,6 +66,7 @@ class Fake:
     def posteriors(self, tokens: Any, spans: Any, temperature: float) -> np.ndarray:
         assert tokens is TOKENS
         assert len(spans) == len(self.log_odds)
+        self.passes += 1
         return 1 / (1 + np.exp(-self.log_odds / temperature))
 
 
@@ -88,6 +102,29 @@ def test_one_sure_error_does_not_make_the_loss_infinite() -> None:
     tagger = Fake([2000.0, *np.linspace(-3, 3, 200)])
     right = np.r_[False, np.linspace(-3, 3, 200) > 0]
     assert np.isfinite(fit_temperature(tagger, TOKENS, [[MENTION] if one else [] for one in right]))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sure_error_weighs_as_one_in_a_million(sign: int) -> None:
+    """A posterior of 1 for what is wrong, or of 0 for what is right, weighs what the floor says: no more, no less."""
+    tagger = Fake([sign * 500.0, *np.linspace(-6, 6, 40)])
+    right = np.r_[sign < 0, np.linspace(-6, 6, 40) > 0]
+    with np.errstate(over="ignore"):
+        found = fit_temperature(tagger, TOKENS, [[MENTION] if one else [] for one in right])
+        grid = np.exp(np.linspace(np.log(0.05), np.log(50.0), 1500))
+        best = grid[np.argmin([log_loss(tagger, right, temperature) for temperature in grid])]
+    assert found == pytest.approx(best, rel=0.02)
+
+
+def test_the_temperature_takes_few_passes_over_the_text() -> None:
+    """A hundredth of the logarithm is near enough; more passes would buy digits that nobody sees."""
+    log_odds = np.linspace(-6, 6, 400)
+    tagger = Fake(log_odds)
+    gold = [[MENTION] if np.sin(40 * x) < np.tanh(x / 4) else [] for x in log_odds]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_temperature(tagger, TOKENS, gold)
+    assert 5 < tagger.passes <= 16
 
 
 def test_there_is_no_temperature_to_fit_where_nothing_was_found() -> None:

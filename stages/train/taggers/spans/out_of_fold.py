@@ -81,7 +81,7 @@ def cross_scores(
     table: NDArray[np.float32], right: NDArray[np.bool_], folds: NDArray[np.int64], params: TrainParams
 ) -> NDArray[np.float64]:
     """Score each candidate by trees that were learned from the other folds."""
-    odds = np.empty(len(table), dtype=np.float64)
+    odds = np.empty(len(table))
     for fold in range(params.span.folds):
         held = folds == fold
         trees = BoostedTrees.fit(table[~held], right[~held], params.span, params.seed)
@@ -95,7 +95,7 @@ def _pick(spans: Spans, sentences: NDArray[np.int64]) -> Spans:
 
 def _merge(parts: list[Candidates], places: list[NDArray[np.int64]], tokens: SparseTokens) -> Candidates:
     """Put the candidates of all folds back to where their sentences stand in the whole text."""
-    outside = np.empty(len(tokens), dtype=np.float64)
+    outside = np.empty(len(tokens))
     moved = []
     starts = tokens.sentence_starts
     for part, held in zip(parts, places, strict=True):
@@ -107,5 +107,5 @@ def _merge(parts: list[Candidates], places: list[NDArray[np.int64]], tokens: Spa
         by = shift[spans[:, 0]]
         moved.append(np.stack([held[spans[:, 0]], spans[:, 1] + by, spans[:, 2] + by, spans[:, 3]], axis=1))
     spans = np.concatenate(moved).astype(np.int32)
-    order = np.lexsort((spans[:, 3], spans[:, 2], spans[:, 1], spans[:, 0]))
+    order = np.lexsort((spans[:, 3], spans[:, 2], spans[:, 1]))  # tokens of the whole text: so by sentence, too
     return Candidates(spans[order], np.concatenate([part.posteriors for part in parts])[order], outside)
