@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,13 @@ from stages.train.taggers.calibration import fit_scaling, fit_temperature
 
 TOKENS: Any = "the sentences"
 MENTION, OTHER = (0, 2, "Disease"), (3, 4, "Disease")
+EVENLY = np.linspace(-6, 6, 400)
+"""Log odds without chance."""
+
+
+def drawn(log_odds: np.ndarray) -> np.ndarray:
+    """Tell which are right, as often as their log odds say; spread evenly rather than drawn."""
+    return np.arange(len(log_odds)) * 0.6180339887 % 1 < 1 / (1 + np.exp(-log_odds))
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.4, -0.5), (2.0, 1.0)])
@@ -36,6 +44,15 @@ def test_scaling_of_few_and_equal_judgements_stays_finite(right: bool) -> None:
     assert believed == pytest.approx(4 / 5 if right else 1 / 5, abs=1e-3)
 
 
+def test_scaling_does_not_depend_on_the_unit_of_the_evidence() -> None:
+    """Small numbers have small gradients: a search that stops at the first small one has not even begun."""
+    right = drawn(0.4 * EVENLY - 0.5)
+    slope, intercept = fit_scaling(EVENLY, right)
+    small_slope, small_intercept = fit_scaling(EVENLY / 1e5, right)
+    assert small_slope == pytest.approx(1e5 * slope, rel=1e-3)
+    assert small_intercept == pytest.approx(intercept, abs=1e-3)
+
+
 def test_there_is_nothing_to_scale_without_judgements() -> None:
     assert fit_scaling(np.array([]), np.array([], dtype=bool)) == (1.0, 0.0)
 
@@ -45,6 +62,7 @@ class Fake:
 
     def __init__(self, log_odds: Sequence[float]) -> None:
         self.log_odds = np.array(log_odds)
+        self.passes = 0
 
     def spans(self, tokens: Any) -> list[list[TokenSpan]]:
         assert tokens is TOKENS
@@ -53,12 +71,23 @@ class Fake:
     def posteriors(self, tokens: Any, spans: Any, temperature: float) -> np.ndarray:
         assert tokens is TOKENS
         assert len(spans) == len(self.log_odds)
+        self.passes += 1
         return 1 / (1 + np.exp(-self.log_odds / temperature))
 
 
 def log_loss(tagger: Fake, right: np.ndarray, temperature: float) -> float:
     p = np.clip(tagger.posteriors(TOKENS, tagger.spans(TOKENS), temperature), 1e-6, 1 - 1e-6)
     return float(-np.mean(np.log(np.where(right, p, 1 - p))))
+
+
+def gold_of(right: np.ndarray) -> list[list[TokenSpan]]:
+    return [[MENTION] if is_gold else [] for is_gold in right]
+
+
+def best_temperature(tagger: Fake, right: np.ndarray) -> float:
+    """Return the temperature of the smallest log loss, on a grid."""
+    grid = np.exp(np.linspace(np.log(0.05), np.log(50.0), 1500))
+    return float(grid[np.argmin([log_loss(tagger, right, temperature) for temperature in grid])])
 
 
 @pytest.mark.parametrize("truth", [0.3, 1.0, 4.0])
@@ -68,9 +97,7 @@ def test_the_temperature_has_the_smallest_log_loss(truth: float) -> None:
     right = generator.random(3000) < 1 / (1 + np.exp(-tagger.log_odds / truth))
     gold = [[MENTION, OTHER] if one else [OTHER] for one in right]
     found = fit_temperature(tagger, TOKENS, gold)
-    grid = np.exp(np.linspace(np.log(0.05), np.log(50.0), 1500))
-    best = grid[np.argmin([log_loss(tagger, right, temperature) for temperature in grid])]
-    assert found == pytest.approx(best, rel=0.02)
+    assert found == pytest.approx(best_temperature(tagger, right), rel=0.02)
     assert found == pytest.approx(truth, rel=0.15)
     assert found == round(found, 4)
 
@@ -87,7 +114,26 @@ def test_one_sure_error_does_not_make_the_loss_infinite() -> None:
     """The posterior of a wrong mention may round to 1; its loss is that of one in a million."""
     tagger = Fake([2000.0, *np.linspace(-3, 3, 200)])
     right = np.r_[False, np.linspace(-3, 3, 200) > 0]
-    assert np.isfinite(fit_temperature(tagger, TOKENS, [[MENTION] if one else [] for one in right]))
+    assert np.isfinite(fit_temperature(tagger, TOKENS, gold_of(right)))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sure_error_weighs_as_one_in_a_million(sign: int) -> None:
+    """One of 401, sure and wrong: past the floor it is no worse, and does not make all the others less sure."""
+    tagger = Fake([*EVENLY, sign * 30.0])
+    right = np.r_[drawn(EVENLY), sign < 0]
+    found = fit_temperature(tagger, TOKENS, gold_of(right))
+    assert found == pytest.approx(best_temperature(tagger, right), rel=0.01)
+    assert found == pytest.approx(fit_temperature(Fake(EVENLY), TOKENS, gold_of(right[:-1])), rel=0.01)
+
+
+def test_the_temperature_takes_few_passes_over_the_text() -> None:
+    """A hundredth of its logarithm is near enough: each pass goes over all sentences."""
+    tagger = Fake(EVENLY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # so SciPy says that it does not know an option
+        fit_temperature(tagger, TOKENS, gold_of(drawn(EVENLY)))
+    assert tagger.passes <= 9
 
 
 def test_there_is_no_temperature_to_fit_where_nothing_was_found() -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from delivery.errors import DeliveryError
-from delivery.registry.gates import Gate, absolute_gates, comparing_gates, not_asked, read_bounds
+from delivery.registry.gates import Gate, absolute_gates, comparing_gates, not_computed, read_bounds
 from delivery.registry.measured import behaviour_table, predicted
 from tests.repository import ROOT
 from tests.unit.test_promotion_gates import ALIKE, BOUNDS, METRICS, counts
@@ -70,7 +70,7 @@ SITUATIONS: dict[str, Callable[[], list[Gate]]] = {
     "a capability without a rate": lambda: absolute(with_metrics(behaviour__common_diseases__rate=None)),
     "no capabilities": lambda: absolute(NONE_TESTED),
     "refused without a model": lambda: list(
-        not_asked(absolute(with_metrics(validation__passed=False, evaluation__calibration__ece=0.0912)))
+        not_computed(absolute(with_metrics(validation__passed=False, evaluation__calibration__ece=0.0912)))
     ),
     "no champion": lambda: compared(champion=None),
     "champion not rescored": lambda: compared(rescored=None),

@@ -13,10 +13,11 @@ from stages.featurize.attributes.tokens import SparseTokens
 from stages.featurize.collecting import collect_attributes
 from stages.params import load_params
 from stages.train.params import TrainParams
+from stages.train.taggers.chain.candidates import Candidates
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.spans import out_of_fold
 from stages.train.taggers.spans.evidence.evidence import NAMES
-from stages.train.taggers.spans.out_of_fold import cross_scores, propose_out_of_fold
+from stages.train.taggers.spans.out_of_fold import cross_scores, fold_of, propose_out_of_fold
 from tests.repository import ROOT
 
 FOLDS = 3
@@ -53,8 +54,23 @@ def corpus() -> Corpus:
 def text() -> tuple[Corpus, SparseTokens, np.ndarray, int]:
     sentences, spans, documents = corpus()
     attributes = collect_attributes([sentences], {})
-    folds = out_of_fold.fold_of(documents, FOLDS)
+    folds = fold_of(documents, FOLDS)
     return (sentences, spans, documents), attributes.transform(sentences), folds, attributes.n_rows
+
+
+def test_documents_are_dealt_to_folds_one_by_one_where_they_are_few() -> None:
+    """Ten documents are too few for four runs to each of two folds; a document stays in one fold wherever it stands."""
+    documents = [*"aabcccdefghij", "a"]
+    assert fold_of(documents, 2).tolist() == [0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 1, 0]
+
+
+def test_documents_are_dealt_to_folds_in_runs_where_they_are_many() -> None:
+    """Twenty documents and two folds: four runs of two to each, and what is left goes on in turn."""
+    assert fold_of([f"d{number}" for number in range(20)], 2).tolist() == [0, 0, 1, 1] * 5
+
+
+def test_folds_of_no_documents_are_still_numbers_to_compare_with() -> None:
+    assert fold_of([], FOLDS).dtype == np.int64
 
 
 def column(table: np.ndarray, name: str) -> list[float]:
@@ -97,6 +113,75 @@ def test_the_chain_of_a_fold_has_not_read_it(text, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(CrfTagger, "fit", noted)
     propose_out_of_fold(crf, tokens, spans, folds, n_rows, params())
     assert learned == [int((folds != fold).sum()) for fold in range(FOLDS)]
+
+
+def with_a_rare_label(spans: list[list[TokenSpan]], documents: list[str]) -> list[list[TokenSpan]]:
+    """Mark openings as allergies in one document: the chain without its fold knows nothing of them."""
+    return [[(0, 1, "Allergy"), *own] if name == "d10" else own for own, name in zip(spans, documents, strict=True)]
+
+
+def test_candidates_are_those_of_each_sentence_under_the_chain_without_its_fold(text) -> None:
+    """Against one sentence at a time: numbers, labels, posteriors, all at the temperature of the first fold."""
+    (_, spans, documents), tokens, folds, n_rows = text
+    spans = with_a_rare_label(spans, documents)
+    crf = CrfTagger.fit(tokens, spans, n_rows=n_rows, params=params())
+    calibrated, candidates, _ = propose_out_of_fold(crf, tokens, spans, folds, n_rows, params())
+    rows: list[tuple[int, int, int, int, float]] = []
+    outside = np.full(len(tokens), np.nan)
+    temperature = None
+    for fold in range(FOLDS):
+        inside, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        own = [spans[s] for s in inside]
+        labels = ("Allergy", "Disease")
+        chain = CrfTagger.fit(tokens.take(inside), own, n_rows=n_rows, params=params(), labels=labels)
+        if temperature is None:
+            temperature = chain.calibrated(tokens.take(held), [spans[s] for s in held]).temperature
+        for s in held.tolist():
+            start, end = tokens.sentence_starts[[s, s + 1]].tolist()
+            single = chain.at(temperature).candidates(tokens.take(np.array([s])))
+            outside[start:end] = single.outside
+            for (_, a, b, label), p in zip(single.spans.tolist(), single.posteriors.tolist(), strict=True):
+                rows.append((s, start + a, start + b, label, p))
+    rows.sort()
+    assert temperature not in {None, 1.0}
+    assert calibrated.temperature == temperature
+    assert calibrated.weights is crf.weights
+    assert candidates.spans.tolist() == [list(row[:4]) for row in rows]
+    assert candidates.posteriors.tolist() == [row[4] for row in rows]
+    assert candidates.outside.tolist() == outside.tolist()
+
+
+def test_candidates_of_one_place_are_in_the_order_of_their_ends(text, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By sentence, first token, end and label, whatever order a chain lists them in."""
+    (_, spans, _), tokens, folds, n_rows = text
+    crf = CrfTagger.fit(tokens, spans, n_rows=n_rows, params=params())
+    listed = [(1, 3, 0), (0, 2, 1), (0, 3, 0), (0, 1, 1), (0, 1, 0)]
+
+    def candidates(self: CrfTagger, part: SparseTokens) -> Candidates:
+        rows = [(s, start + a, start + b, n) for s, start in enumerate(part.sentence_starts[:-1]) for a, b, n in listed]
+        posteriors = np.tile([0.1, 0.2, 0.3, 0.4, 0.5], part.sentences)
+        return Candidates(np.array(rows, dtype=np.int32), posteriors, np.zeros(len(part)))
+
+    monkeypatch.setattr(CrfTagger, "candidates", candidates)
+    monkeypatch.setattr(out_of_fold, "gather_evidence", lambda listed, *_: np.zeros((len(listed.spans), len(NAMES))))
+    _, merged, table = propose_out_of_fold(crf, tokens, spans, folds, n_rows, params())
+    assert merged.spans.tolist() == [
+        [s, start + a, start + b, label]
+        for s, start in enumerate(tokens.sentence_starts[:-1].tolist())
+        for a, b, label in sorted(listed)
+    ]
+    assert merged.posteriors.tolist() == [0.5, 0.4, 0.2, 0.3, 0.1] * tokens.sentences
+    assert merged.spans.dtype == np.int32
+    assert table.dtype == np.float32
+
+
+def test_the_work_on_each_fold_is_announced(text, capsys: pytest.CaptureFixture[str]) -> None:
+    (_, spans, _), tokens, folds, n_rows = text
+    crf = CrfTagger.fit(tokens, spans, n_rows=n_rows, params=params())
+    propose_out_of_fold(crf, tokens, spans, folds, n_rows, params())
+    assert capsys.readouterr().err.splitlines() == [
+        f"train: chain without fold {number} of {FOLDS}" for number in range(1, FOLDS + 1)
+    ]
 
 
 def test_scores_of_a_fold_come_from_trees_that_have_not_seen_it() -> None:

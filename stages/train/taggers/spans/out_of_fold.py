@@ -82,7 +82,7 @@ def cross_scores(
     table: NDArray[np.float32], right: NDArray[np.bool_], folds: NDArray[np.int64], params: TrainParams
 ) -> NDArray[np.float64]:
     """Score each candidate by trees that were learned from the other folds."""
-    odds = np.empty(len(table), dtype=np.float64)
+    odds = np.empty(len(table))
     for fold in range(params.span.folds):
         held = folds == fold
         trees = BoostedTrees.fit(table[~held], right[~held], params.span, params.seed)
@@ -96,7 +96,7 @@ def _pick(spans: Spans, sentences: NDArray[np.int64]) -> Spans:
 
 def _merge(parts: list[Candidates], places: list[NDArray[np.int64]], tokens: SparseTokens) -> Candidates:
     """Put the candidates of all folds back to where their sentences stand in the whole text."""
-    outside = np.empty(len(tokens), dtype=np.float64)
+    outside = np.empty(len(tokens))
     moved = []
     starts = tokens.sentence_starts
     for part, held in zip(parts, places, strict=True):
@@ -110,5 +110,7 @@ def _merge(parts: list[Candidates], places: list[NDArray[np.int64]], tokens: Spa
             np.stack([held[spans[:, SENTENCE]], spans[:, FIRST] + by, spans[:, END] + by, spans[:, LABEL]], axis=1)
         )
     spans = np.concatenate(moved).astype(np.int32)
-    order = np.lexsort((spans[:, LABEL], spans[:, END], spans[:, FIRST], spans[:, SENTENCE]))
+    order = np.lexsort(
+        (spans[:, LABEL], spans[:, END], spans[:, FIRST])
+    )  # tokens of the whole text: so by sentence, too
     return Candidates(spans[order], np.concatenate([part.posteriors for part in parts])[order], outside)
