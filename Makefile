@@ -143,9 +143,9 @@ e2e-ci: data ## the workflows executed against a git remote, S3 and MLflow; a dr
 	python -m pytest -q tests/e2e/test_ci.py tests/e2e/test_drift_loop.py tests/e2e/test_faults.py tests/pipeline/test_merge.py
 
 .PHONY: e2e-delivery
-e2e-delivery: repro ## tracking and the registry on a real MLflow server with Postgres and S3; the model as MLflow serves it
+e2e-delivery: repro ## tracking and the registry on a real MLflow server with Postgres and S3; the model as MLflow serves it; a third label
 	@.ci/find-postgres >/dev/null
-	python -m pytest -q tests/e2e/test_delivery.py tests/e2e/test_registry.py tests/e2e/test_served.py
+	python -m pytest -q tests/e2e/test_delivery.py tests/e2e/test_registry.py tests/e2e/test_served.py tests/e2e/test_third_label.py
 
 .PHONY: lint
 lint: $(STAMP) ## style, format, and which room may import which

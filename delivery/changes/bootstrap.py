@@ -103,10 +103,10 @@ def unpaired_difference(
     DeliveryError
         When the tables have no label in common, or not these columns.
     """
-    sides = [_by_document(table, label, old, new).to_numpy(np.int64) for table in (old, new)]
+    sides = unpaired_counts(old, new, label=label)
     generator = np.random.default_rng(seed)
     before, after = (_resampled(side, metric, resamples, generator)[:, 0] for side in sides)
-    return _difference((sides[0], sides[1]), metric, after - before)
+    return _difference(sides, metric, after - before)
 
 
 def verdict(difference: Difference, direction: Literal["higher", "lower"]) -> Judgement:
@@ -143,6 +143,25 @@ def paired_counts(
             "score both models on the same documents"
         )
     before, after = (side.loc[common].to_numpy(np.int64) for side in sides)
+    return before, after
+
+
+def unpaired_counts(
+    old: pd.DataFrame, new: pd.DataFrame, *, label: str | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the counts of each side's own documents, one row each.
+
+    Returns
+    -------
+    old, new : int64 arrays of shape (n_documents, 3)
+        Columns and labels as in `paired_counts`.
+
+    Raises
+    ------
+    DeliveryError
+        As `unpaired_difference`.
+    """
+    before, after = (_by_document(table, label, old, new).to_numpy(np.int64) for table in (old, new))
     return before, after
 
 

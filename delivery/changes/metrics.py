@@ -15,6 +15,7 @@ from delivery.changes.bootstrap import (
     Metric,
     paired_counts,
     paired_difference,
+    unpaired_counts,
     unpaired_difference,
     verdict,
 )
@@ -50,7 +51,8 @@ class MetricChange:
     fresh : bool
         False when the stage that writes it has to be run again.
     common : (float, float) or None
-        Old and new over what the difference is over, the documents and labels of both; None where that is all.
+        Old and new over what the difference is over: the labels of both, and their common documents where they have
+        any. None where that is all.
     """
 
     name: str
@@ -106,7 +108,7 @@ def metric_changes(old: Revision, new: Revision, counts: _Counts, stale: set[str
         difference, method = _interval(name, before, after, counts)
         if difference is None and other and name.startswith(_OF_DOCUMENTS):
             method = "other documents"
-        common = _common(name, counts) if method == "paired" else None
+        common = _common(name, counts, method)
         yield MetricChange(name, old_value, new_value, direction_of(name), difference, method, common=common)
 
 
@@ -115,15 +117,19 @@ def _other_documents(counts: _Counts) -> bool:
     return old is not None and new is not None and set(old["document"]) != set(new["document"])
 
 
-def _common(name: str, counts: _Counts) -> tuple[float, float] | None:
-    """Score the documents and labels of both revisions, where one of them has more."""
+def _common(name: str, counts: _Counts, method: Method) -> tuple[float, float] | None:
+    """Score what the difference is over, where one of the revisions has more: common labels, documents if any are."""
+    if method not in ("paired", "unpaired documents"):
+        return None
     old, new = counts
-    assert old is not None  # as for every paired difference
+    assert old is not None  # as for every difference over documents
     assert new is not None
     label, metric = name.split(".")[-2:]
-    if not _other_documents(counts) and (label != "micro" or set(old["label"]) == set(new["label"])):
+    other_labels = label == "micro" and set(old["label"]) != set(new["label"])
+    if not other_labels and not (method == "paired" and _other_documents(counts)):
         return None
-    sides = paired_counts(old, new, label=None if label == "micro" else label)
+    counts_of = paired_counts if method == "paired" else unpaired_counts
+    sides = counts_of(old, new, label=None if label == "micro" else label)
     before, after = (round(getattr(Counts(*map(int, side.sum(0))), metric), 4) for side in sides)
     return before, after
 

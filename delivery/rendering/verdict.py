@@ -57,15 +57,16 @@ def _compared(changes: Changes) -> str:
     worse = _traded(changes) + (f" **Worse** for {listed(changes.worse_labels)}." if changes.worse_labels else "")
     assert headline.difference is not None
     interval = f"{headline.difference.difference:+.4f}, 95% {interval_text(headline.difference)}"
+    common = " → ".join(map(number_text, headline.common)) if headline.common else ""
     if headline.method == "unpaired documents":
         documents = "documents without a common name" if _are_same_annotations(changes) else "other documents"
+        if common:
+            over_all = values_text(headline)
+            return f": strict F1 of the common labels {common} on {documents} ({interval}); of all {over_all}.{worse}"
         return f": strict F1 {values_text(headline)} on {documents} ({interval}).{worse}"
     if _is_over_all(changes):
         return f": strict F1 {values_text(headline)} ({interval}).{worse}"
-    common = interval
-    if headline.common:
-        old, new = map(number_text, headline.common)
-        common = f"{old} → {new} ({interval})"
+    common = f"{common} ({interval})" if common else interval
     return f": strict F1 on the common documents and labels {common}; over all {values_text(headline)}.{worse}"
 
 

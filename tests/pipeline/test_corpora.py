@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.maccrobat import THREE, TWO, add_maccrobat, labels_of
 from tests.repository import LIGHT, ROOT, Repository, add_batch, clone
 
 DATA = ROOT.parent / "shared" / "data"
-BEHEALTHY, NCBI, BC5CDR, MACCROBAT = (DATA / name for name in ("behealthy", "ncbi-disease", "bc5cdr", "maccrobat"))
+BEHEALTHY, NCBI, BC5CDR = (DATA / name for name in ("behealthy", "ncbi-disease", "bc5cdr"))
 MINUTES = 3
 
 pytestmark = [
@@ -88,33 +89,16 @@ def test_the_graph_on_a_corpus(
     assert seconds < MINUTES * 60 or "behealthy" not in names
 
 
-TWO = {"Disease_disorder": "Disease", "Medication": "Treatment", "Therapeutic_procedure": "Treatment"}
-THREE = {**TWO, "Sign_symptom": "Symptom"}
-THIRD = pytest.mark.skipif("labels:" not in (ROOT / "params.yaml").read_text(), reason="labels are not configuration")
-
-
-def mapping_of(meanings: dict[str, str], path: Path) -> Path:
-    """Write a mapping that ignores the other types of MACCROBAT."""
-    lines = (line for file in sorted(MACCROBAT.glob("*.ann")) for line in file.read_text().splitlines())
-    types = sorted({line.split("\t")[1].split(" ")[0] for line in lines if line.startswith("T")})
-    path.write_text("source_label,label\n" + "".join(f"{name},{meanings.get(name, '')}\n" for name in types))
-    return path
-
-
-@pytest.mark.parametrize("meanings", [TWO, pytest.param(THREE, marks=THIRD)], ids=["two labels", "three labels"])
+@pytest.mark.parametrize("meanings", [TWO, THREE], ids=["two labels", "three labels"])
 def test_the_graph_on_a_corpus_of_41_types_that_overlap(
     source: Repository, tmp_path: Path, meanings: dict[str, str]
 ) -> None:
     repository = clone(source, tmp_path / "corpus")
     repository.fetch_seed()
-    labels = list(dict.fromkeys(meanings.values()))
-    if meanings is THREE:
-        repository.set_params(f"labels=[{', '.join(labels)}]")
-    mapping = mapping_of(meanings, tmp_path / "labels.csv")
-    choices = ("--labels", str(mapping), "--overlaps", "longest", "--discontinuous", "join")
-    add_batch(repository, MACCROBAT, "maccrobat", *choices, format="brat")
-    repository.set_params("prepare.batches=[maccrobat]", *LIGHT)
+    add_maccrobat(repository, meanings, tmp_path / "labels.csv")
+    repository.set_params(*LIGHT)
     repository.dvc("repro", timeout=20 * 60)
+    labels = labels_of(meanings)
     verdict = repository.json("metrics/validation.json")
     left_out = verdict["prepare"]["mentions_left_out"]
     assert verdict["passed"]

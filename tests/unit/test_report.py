@@ -125,6 +125,21 @@ def test_other_documents_altogether_get_a_wider_interval_and_say_so(repository: 
     assert "different ways" not in text
 
 
+def test_a_new_label_in_other_documents_is_not_in_what_the_difference_is_of(repository: Repository) -> None:
+    apart = {label: documents(40, first=1000, missed=range(1000, 1010)) for label in OLD}
+    write_metrics(repository.root, {**apart, "Symptom": documents(40, first=1000, missed=range(1000, 1030))})
+    write_annotations(repository.root, "bb" * 16)
+    headline = changes(repository).headline
+    assert headline.common and headline.difference
+    assert headline.common[1] - headline.common[0] == pytest.approx(headline.difference.difference, abs=1e-4)
+    assert headline.common[1] > headline.new  # the label is a hard one
+    text = render(Report(changes(repository)))
+    old, new = (f"{value:.4f}" for value in headline.common)
+    over_all = f"of all {headline.old:.4f} → {headline.new:.4f}"
+    assert f"strict F1 of the common labels {old} → {new} on other documents" in text and over_all in text
+    assert re.search(rf"^\| `strict.micro.f1` ↑ +\| +{old} \| +{new} \|", text, re.MULTILINE)
+
+
 def test_the_same_documents_under_other_names_are_unchanged_and_it_says_why(repository: Repository) -> None:
     write_metrics(repository.root, {label: under_other_names(table) for label, table in OLD.items()})
     found = changes(repository)
