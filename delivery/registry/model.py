@@ -43,7 +43,7 @@ EXAMPLE = ["Known COPD, no asthma. Start tiotropium 18 mcg once daily.", "Feels 
 LIMITS = {"note_characters": 100_000, "request_characters": 1_000_000}
 """What a served model takes: its configuration, which `MLFLOW_PYFUNC_INFERENCE_CONFIG` changes where it is served."""
 
-LIBRARIES = ("mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "scipy", "sentencex")
+LIBRARIES = ("llvmlite", "mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "scipy", "sentencex")
 """What inference imports directly; a test compares it with what a process that extracts has loaded."""
 
 

@@ -231,7 +231,7 @@ def test_the_batches_say_what_was_annotated(repository: Path) -> None:
     ward = {f"ward/{name}": document for name, document in annotated.items()}
     own_documents = {f"own/{name}": replace(note(name), labels=("Treatment",)) for name in "ab"}
     assert found == {
-        "ward": Source(LABELS, None, ward),
+        "ward": Source(LABELS, None, ward, labels=("Disease", "Treatment")),
         "own": Source({"D": "Treatment"}, "test", own_documents, labels=("Treatment",)),
     }
     assert gate.load_prepared(PARAMS).sources == found

@@ -70,7 +70,7 @@ def test_everything_measured_is_of_the_one_label(diseases: Repository) -> None:
 
 def test_it_learns_something_and_explains_itself(diseases: Repository) -> None:
     assert diseases.f1() > 0.4
-    shown = diseases.python("-m", "stages.evaluate.explain", "A patient with familial breast cancer.").out
+    shown = diseases.python("-m", "production.explain", "A patient with familial breast cancer.").out
     assert "Disease" in shown and "Treatment" not in shown
 
 

@@ -13,7 +13,7 @@ from stages.common.files import write_json, write_table
 from stages.common.tables import DOCUMENTS, TOKENS
 from stages.featurize import __main__ as stage
 from stages.featurize.attributes.extractor import AttributeExtractor
-from stages.params import load_params
+from stages.featurize.params import load_params
 from stages.prepare.tables import PlacedDocument, build_tables
 from tests.repository import ROOT
 
@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory of a run that takes little."""
     loaded = load_params(ROOT / "params.yaml")
     light = {"clusters": [2], "topic_clusters": [2], "epochs": 1, "terminology": None, "named_documents": 1}
-    params = loaded.model_copy(update={"featurize": loaded.featurize.model_copy(update=light)})
+    params = loaded.model_copy(update=light)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stage, "load_params", lambda: params)
     return tmp_path

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import yaml
 from rich.console import Console
-from stages.evaluate.explain import page_of, show
 from stages.evaluate.explanation import ExplainedSpan
 
 from annotation.agreement.scores import agreement
@@ -21,6 +20,7 @@ from delivery.overview import Row, columns_of, table_of
 from delivery.registry.card import _other_figures, _scores
 from delivery.rendering.sections import _untested
 from delivery.revision.revision import workspace
+from production.explain.__main__ import page_of, show
 from production.record.__main__ import sides_of
 from production.record.notes import Note
 from production.record.pairs import Sides

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from production.record.params import load_params as load_record
 from stages.common.errors import ParameterError
 from stages.common.params import SECTIONS
 from stages.params import Params, load_params
@@ -63,7 +64,7 @@ def refusal(tmp_path: Path, path: tuple[str, ...], value: Any, *, remove: bool =
     file = tmp_path / "params.yaml"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ParameterError) as caught:
-        load_params(file)
+        (load_record if path[0] == "record" else load_params)(file)
     return str(caught.value)
 
 
@@ -74,6 +75,8 @@ def test_the_real_file_loads() -> None:
 
 
 STAGES = ["prepare", "validate", "featurize", "train", "evaluate", "monitor"]
+BESIDE = {"record"}
+"""Sections of rooms around the stages."""
 
 
 def loader_of(stage: str) -> Callable[[Path], Any]:
@@ -82,7 +85,9 @@ def loader_of(stage: str) -> Callable[[Path], Any]:
 
 
 def test_the_sections_are_those_of_the_stages() -> None:
-    assert {field.alias or name for name, field in Params.model_fields.items()} == set(STAGES) == SECTIONS
+    assert (
+        {field.alias or name for name, field in Params.model_fields.items()} == {"labels", *STAGES} == SECTIONS - BESIDE
+    )
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -96,7 +101,7 @@ def test_a_stage_reads_its_own_section(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_not_disturbed_by_a_fault_in_the_section_of_another(tmp_path: Path, stage: str) -> None:
-    own = {"prepare", "validate"} if stage == "validate" else {stage}
+    own = {"labels", "prepare", "validate"} if stage == "validate" else {stage}
     content = {name: value if name in own else {"runz": 1} for name, value in CONTENT.items()}
     file = tmp_path / "params.yaml"
     file.write_text(yaml.safe_dump(content))

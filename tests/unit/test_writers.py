@@ -285,7 +285,7 @@ def test_a_conversion_makes_the_same_choices(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "a.jsonl").write_text(json.dumps({"id": "1", "text": "Gout attack at 64.", "mentions": mentions}))
     (tmp_path / "labels.csv").write_text("source_label,label\nDx,Disease\nAge,\n")
     command = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"), "--from", "jsonl", "--to", "jsonl"]
-    assert convert.main(command) == 2
+    assert convert.main(command) == 1
     assert convert.main([*command, "--labels", str(tmp_path / "labels.csv"), "--overlaps", "longest"]) == 0
     assert capsys.readouterr().out.endswith("left out 1 ignored (Age 1)\nconvert: left out 1 overlapping (Dx 1)\n")
     (document,) = read(tmp_path / "b.jsonl", "jsonl")
@@ -298,7 +298,7 @@ def test_the_command_refuses_with_place_and_remedy(tmp_path: Path) -> None:
     done = subprocess.run(
         [*command, tmp_path / "a.jsonl", tmp_path / "b.xml"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert done.stderr == (
         'convert: file a.jsonl, line 1, document 1: has no "mentions". '
         'Give "mentions", an empty list where there are none.\n'
