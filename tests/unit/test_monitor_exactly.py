@@ -20,7 +20,7 @@ import pytest
 from stages.common.documents import METADATA
 from stages.common.files import read_json
 from stages.monitor import command, deviation, report
-from stages.monitor.comparison import ColumnDrift, Drift, compare, kind_of
+from stages.monitor.comparison import ColumnDrift, Drift, _distinct, compare, kind_of
 from stages.monitor.decision import Decision, band_of, decide, unknown
 from stages.monitor.deviation import coded, sampling_noise
 from stages.monitor.params import MonitorParams
@@ -276,6 +276,28 @@ def test_what_has_few_values_or_a_fault_is_not_drawn_and_named(capsys: pytest.Ca
     assert report._drawable(PROFILE_FRAME, some, drift_of("sex", "tokens")) == ["sex", "tokens"]
     assert report._drawable(PROFILE_FRAME, some, drift_of("sex", fault="broken")) == []
     assert capsys.readouterr().err.count("too few values or a fault: ") == 2
+
+
+def test_the_picture_shows_the_profile_beside_the_window() -> None:
+    profile, window = PROFILE_FRAME, served(60, 1)
+    sides = report._plain(profile, window, ["tokens"])
+    for side, frame in zip(sides, (profile, window), strict=True):
+        assert side["tokens"].tolist() == pytest.approx(frame["tokens"].astype(float).tolist(), nan_ok=True)
+
+
+def test_a_category_that_is_missing_is_drawn_as_no_value() -> None:
+    window = served(60, 1)
+    window["sex"] = window["sex"].astype("string").mask(window.index < 9)
+    assert window["sex"].isna().sum() >= 9
+    _, side = report._plain(PROFILE_FRAME, window, ["sex"])
+    assert {type(value) for value in side["sex"]} == {str, type(None)}
+
+
+def test_a_note_served_twice_counts_once_whatever_else_the_log_says_of_it() -> None:
+    window = served(60, 1)
+    again = window.assign(other=[f"second time, {number}" for number in range(len(window))])
+    kept = _distinct(pd.concat([window, again], ignore_index=True), ["tokens", "sex"])
+    assert kept["note"].tolist() == window["note"].tolist()
 
 
 def test_nothing_to_draw_is_no_picture_and_leaves_no_old_one(tmp_path: Path) -> None:

@@ -186,7 +186,9 @@ def test_a_worse_model_is_refused_overall_and_by_label() -> None:
 def test_one_worse_label_is_enough() -> None:
     mixed = counts()
     mixed[mixed["label"] == "Disease"] = counts(missed=3)[counts()["label"] == "Disease"]
-    assert "strict F1, Disease" in refused(compared(replace(ALIKE, challenger=mixed)))
+    gates = compared(replace(ALIKE, challenger=mixed))
+    assert "strict F1, Disease" in refused(gates)
+    assert gates["strict F1, Treatment"].numbers["difference"] == 0  # each label by its own mentions
 
 
 def test_a_better_model_passes() -> None:
