@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from rich.console import Console
-from stages.evaluate.explanation import ExplainedSpan
+from production.explain.explanation import ExplainedSpan
 
 from annotation.agreement.scores import agreement
 from delivery.changes.directions import NO_CASES, direction_of
