@@ -26,7 +26,9 @@ _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
 )
 _PREDICTED = ["document", "start", "end", "label", "confidence"]
-_TOKENS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_PASSED_ON = frozenset(
+    ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
+) | {"BEHEALTHY_KERNELS"}
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ class _Worker:
 @contextmanager
 def _worker(model: Path, name: str) -> Iterator[_Worker]:
     """Run a model in a process of its own, away from the repository and its modules."""
-    kept = {key: os.environ[key] for key in _TOKENS if key in os.environ}
+    kept = {key: os.environ[key] for key in sorted(_PASSED_ON) if key in os.environ}
     environment = kept | _ONE_THREAD | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "DO_NOT_TRACK": "1"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"

@@ -70,7 +70,7 @@ def test_the_report_counts_them_exactly_and_shows_them_only_when_asked(repositor
     found = mention_changes(Tables({FLARE, DRUG}, set()), Tables({FLARE, DRUG}, {FLARE}))
     text = render(Report(changes(repository), found))
     assert "Mention by mention" in text
-    assert "| `Disease`   |   1 |    0 |          0 |         0 |" in text
+    assert "| `Disease`   |     1 |      0 |            0 |           0 |" in text
     assert "flare" not in text
     assert "Gout flare" in render(Report(changes(repository), found, examples=True))
 
