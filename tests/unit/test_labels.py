@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import yaml
 from rich.console import Console
-from production.explain.explanation import ExplainedSpan
 
 from annotation.agreement.scores import agreement
 from delivery.changes.directions import NO_CASES, direction_of
@@ -21,9 +20,11 @@ from delivery.registry.card import _other_figures, _scores
 from delivery.rendering.sections import _untested
 from delivery.revision.revision import workspace
 from production.explain.__main__ import page_of, show
+from production.explain.explanation import ExplainedSpan
 from production.record.__main__ import sides_of
 from production.record.notes import Note
 from production.record.pairs import Sides
+from production.record.params import load_params as load_record
 from production.record.question import answer
 from production.record.table import build_record
 from stages.common.colours import PALETTE, colours_of
@@ -133,7 +134,7 @@ def test_a_mapping_leads_to_labels_of_the_list_only(tmp_path: Path, monkeypatch:
     mapping = tmp_path / "labels.csv"
     mapping.write_text("source_label,label\nSx,Symptom\n")
     assert read_mapping(mapping, THREE) == {"Sx": "Symptom"}
-    with pytest.raises(BeHealthyError, match=r"line 2: maps to 'Symptom'.*Use Disease or Treatment, or add it"):
+    with pytest.raises(BeHealthyError, match=r"line 2: maps to 'Symptom'.*Use Disease or Treatment, add it"):
         read_mapping(mapping, LABELS)
     monkeypatch.chdir(tmp_path)
     written(tmp_path, list(THREE))
@@ -159,7 +160,7 @@ def test_the_gate_counts_each_label_and_knows_the_tags(labels: tuple[str, ...]) 
     bounds = bounds_of(PARAMS.validate_, labels)
     assert bounds["labels"] == list(labels)
     assert bounds["tags"] == iob2_tags(labels) and len(bounds["tags"]) == 1 + 2 * len(labels)
-    frame = _labels(tables(labels), labels)
+    frame = _labels(tables(labels), labels, {})
     assert frame["train"].tolist() == [8] * len(labels)
     assert str(frame["share"].dtype) == "float64"
     expected = [1 / len(labels)] * len(labels) if len(labels) > 1 else [np.nan]
@@ -283,7 +284,7 @@ def test_a_record_needs_a_model_of_both_sides(tmp_path: Path, monkeypatch: pytes
     written(tmp_path, ["Problem", "Drug"], record={"disease": "Problem", "treatment": "Drug"})
     assert sides_of(("Problem", "Drug")) == Sides("Problem", "Drug")
     with pytest.raises(ParameterError, match="both sides of the record are one label"):
-        load_params(written(tmp_path, list(LABELS), record={"disease": "Disease", "treatment": "Disease"}))
+        load_record(written(tmp_path, list(LABELS), record={"disease": "Disease", "treatment": "Disease"}))
 
 
 # -- agreement, overview, card
@@ -306,8 +307,8 @@ def test_the_overview_and_the_card_read_the_labels_from_the_metrics(labels: tupl
     assert list(columns_of([row])) == ["F1", *(f"F1 {label}" for label in labels), "ECE", "accepted"]
     assert len(table_of([row, Row("waits", "queued", {}, {})]).columns) == 3 + len(columns_of([row]))
     flat = {f"evaluation.{key}": value for key, value in strict.items()}
-    lines = list(_scores({**flat, "evaluation.documents": 1, "evaluation.mentions": 1}))[3:]
-    assert [line.split(" | ")[0].strip("| ") for line in lines] == ["micro", *labels]
+    *_, rows = _scores({**flat, "evaluation.documents": 1, "evaluation.mentions": 1})
+    assert [line.split(" | ")[0].strip("| ") for line in rows.splitlines()[2:]] == ["micro", *labels]
 
 
 def test_the_report_and_the_card_say_which_labels_have_no_cases() -> None:
