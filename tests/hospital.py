@@ -106,7 +106,7 @@ class Hospital:
             "MLFLOW_TRACKING_URI": self.tracking.uri,
             **self.variables,
         }
-        around = {"NO_PROXY": "127.0.0.1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        around = {"NO_PROXY": "127.0.0.1", "MLFLOW_DISABLE_TELEMETRY": "true", **PATIENT}
         machine = Machine(
             self._actions(event), self.secrets, variables, around, TOKEN, READ_ONLY, artifacts, kill or {}
         )
