@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from stages.common.errors import ParameterError
 from stages.common.labels import load_labels
 from stages.prepare.formats.rules import DISCONTINUOUS, OVERLAPS
 
@@ -40,10 +41,13 @@ def labels_in(listed: str) -> tuple[str, ...]:
     Raises
     ------
     argparse.ArgumentTypeError
-        When one is no label of the project.
+        When one is no label of the project, or when the project's cannot be read.
     """
     names = {name.strip() for name in listed.split(",") if name.strip()}
-    project = load_labels()
+    try:
+        project = load_labels()
+    except ParameterError as error:  # options are read before a command begins, and with it its way to end
+        raise argparse.ArgumentTypeError(str(error)) from None
     if not names or not names <= set(project):
         raise argparse.ArgumentTypeError(f"give labels of the project, with commas: {','.join(project)}")
     return tuple(label for label in project if label in names)

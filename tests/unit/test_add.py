@@ -496,3 +496,15 @@ def test_descriptions_from_before_named_the_mapping_by_labels() -> None:
     batch = load_batch(TO / "first")
     assert (batch.about.labels, batch.about.mapping, batch.mapping) == (None, "labels.csv", {"Disease": "Treatment"})
     assert read_batch(batch)[0].labels == ("Treatment",)
+
+
+@pytest.mark.parametrize("content", [None, "labels: []\n", "{"])
+def test_labels_that_cannot_be_read_end_in_a_usage_error(
+    content: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("params.yaml").unlink()
+    if content is not None:
+        Path("params.yaml").write_text(content)
+    with pytest.raises(SystemExit, match="2"):
+        run("notes.jsonl", "first", "--annotates", "Disease")
+    assert "argument --annotates: params.yaml" in capsys.readouterr().err
