@@ -137,10 +137,10 @@ def _fetch(files: AbstractFileSystem, item: Waiting, local: Path) -> None:
 
 
 def _by_name(waiting: Sequence[Waiting]) -> dict[str, list[Waiting]]:
-    found: dict[str, list[Waiting]] = {}
+    by_name: dict[str, list[Waiting]] = {}
     for item in waiting:
-        found.setdefault(item.name, []).append(item)
-    return found
+        by_name.setdefault(item.name, []).append(item)
+    return by_name
 
 
 def _known(item: Waiting, local: Path, present: Mapping[str, Batch]) -> str | None:
@@ -183,15 +183,15 @@ def _reaching(inbox: str) -> Iterator[None]:
 
 
 def _waiting(files: AbstractFileSystem, root: str) -> list[Waiting]:
-    found = []
+    waiting = []
     for folder, format in _entries(files, root):
         if format not in READERS or not files.isdir(folder):
             raise InboxError(f"{format} in the inbox is not a folder named after a format: {', '.join(READERS)}")
         for path, name in _entries(files, folder):
             is_folder = files.isdir(path)
             stem = name if is_folder else PurePosixPath(name).stem
-            found.append(Waiting(path, format, legal_name(stem), is_folder))
-    return found
+            waiting.append(Waiting(path, format, legal_name(stem), is_folder))
+    return waiting
 
 
 def _entries(files: AbstractFileSystem, folder: str) -> Iterator[tuple[str, str]]:

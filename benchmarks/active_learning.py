@@ -196,7 +196,7 @@ def simulate(pool: Pool, strategy: str, seed: int, params: TrainParams) -> list[
 
 def _strict_f1(pool: Pool, tagger: Tagger) -> float:
     pairs = zip(pool.test.spans, tagger.spans(pool.test.tokens), strict=True)
-    counts = sum((strict_counts(gold, found) for gold, found in pairs), Counts())
+    counts = sum((strict_counts(gold, predicted) for gold, predicted in pairs), Counts())
     return 2 * counts.tp / max(1, counts.tp + counts.fp + pool.gold)
 
 

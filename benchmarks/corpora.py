@@ -70,21 +70,21 @@ class Corpus:
     def gold(self, split: str) -> dict[str, list[Span]]:
         """Return every gold mention of a split by document, those off token boundaries too."""
         documents = self.tables.documents
-        found: dict[str, list[Span]] = {name: [] for name in documents.loc[documents["split"] == split, "document"]}
+        spans_of: dict[str, list[Span]] = {name: [] for name in documents.loc[documents["split"] == split, "document"]}
         mentions = self.tables.mentions
         for name, start, end, label in zip(
             *(mentions[column].tolist() for column in ("document", "start", "end", "label")), strict=True
         ):
-            if name in found:
-                found[name].append((start, end, label))
-        return found
+            if name in spans_of:
+                spans_of[name].append((start, end, label))
+        return spans_of
 
     def source_labels(self) -> dict[str, list[str]]:
         """Return the labels of the source by the project's label that they became."""
-        found: dict[str, set[str]] = defaultdict(set)
+        sources_of: dict[str, set[str]] = defaultdict(set)
         for label, source in zip(self.tables.mentions["label"], self.tables.mentions["source_label"], strict=True):
-            found[label].add(source)
-        return {label: sorted(found[label]) for label in sorted(found)}
+            sources_of[label].add(source)
+        return {label: sorted(sources_of[label]) for label in sorted(sources_of)}
 
     def repeated(self, threshold: float) -> int:
         """Count the test notes that say nearly the same as a training note."""

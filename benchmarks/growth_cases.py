@@ -94,11 +94,11 @@ def nested(words: int) -> list[Document]:
 
 def _reader(format: str, documents: Callable[[int], list[Document]], size: int, folder: Path) -> Work:
     path = folder / f"{format}{SUFFIXES.get(format, ('',))[0]}"
-    found = documents(size)
+    built = documents(size)
     if format in WRITERS:
-        write(found, path, format)
+        write(built, path, format)
     else:
-        _write_token_lines(found, path)
+        _write_token_lines(built, path)
     return partial(read, path, format)
 
 
@@ -146,8 +146,10 @@ def _prepare() -> Iterator[Case]:
     for own in (0.02, 0.04, 0.05, 0.1):
         yield Case(f"split, {own:.0%} of a template", "notes", 20_000, _assigned(partial(templated, own=own)))
     yield Case("split, unrelated notes", "notes", 20_000, _assigned(lambda size: [n.text for n in notes(size)]))
-    yield Case("place, many notes", "notes", 2_000, _on(lambda found: build_tables(_placed(found)), notes))
-    yield Case("place, one note", "mentions", 100_000, _on(lambda found: build_tables(_placed(found)), _one_note))
+    yield Case("place, many notes", "notes", 2_000, _on(lambda docs: build_tables(_placed(docs)), notes))
+    yield Case(
+        "place, one note", "mentions", 100_000, _on(lambda documents: build_tables(_placed(documents)), _one_note)
+    )
     wrapped = "who went on with the tablets for as long as they lasted and then"
     pieces = {
         "sentences": "Asthma is stable on salbutamol. ",

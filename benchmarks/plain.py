@@ -162,14 +162,14 @@ def words_of(notes: Sequence[Sentences]) -> list[str]:
 
 def _rows_by_name(attributes: AttributeExtractor, notes: Sequence[Sentences]) -> dict[str, list[int]]:
     """Map names to rows; a stem with a bar in it can give two rows one name."""
-    found: dict[str, list[int]] = {}
+    rows_of: dict[str, list[int]] = {}
     for row, name in enumerate(attributes.row_names(notes)):
         if RARE not in name:
-            found.setdefault(name, []).append(row)
-    return found
+            rows_of.setdefault(name, []).append(row)
+    return rows_of
 
 
-def compare(extractor: Extractor, notes: Sequence[Sentences]) -> Agreement:
+def compare_decoders(extractor: Extractor, notes: Sequence[Sentences]) -> Agreement:
     """Decode every sentence both ways."""
     plain = PlainDecoder(extractor, notes)
     total = identical = ties = 0

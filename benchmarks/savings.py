@@ -72,8 +72,8 @@ def spread(table: pd.DataFrame, other: pd.DataFrame, level: float, cost: str) ->
     NaN where with any seed that F1 was not reached.
     """
     ours, theirs = (dict(list(side.groupby("seed"))) for side in (table, other))
-    found = [saving(ours[seed], theirs[seed], level, cost) for seed in ours if seed in theirs]
-    return (min(found), max(found)) if not np.isnan(found).any() else (float("nan"), float("nan"))
+    savings = [saving(ours[seed], theirs[seed], level, cost) for seed in ours if seed in theirs]
+    return (min(savings), max(savings)) if not np.isnan(savings).any() else (float("nan"), float("nan"))
 
 
 def summary(table: pd.DataFrame) -> list[str]:
@@ -95,7 +95,7 @@ def summary(table: pd.DataFrame) -> list[str]:
     return lines
 
 
-def draw(tables: dict[str, pd.DataFrame], path: Path) -> None:
+def draw_savings(tables: dict[str, pd.DataFrame], path: Path) -> None:
     """Draw F1 against annotated notes and against annotated tokens, a row for each corpus; bands: all seeds."""
     import matplotlib as mpl
 
@@ -145,7 +145,7 @@ def _show(options: argparse.Namespace) -> None:
     for corpus, table in tables.items():
         print("\n".join([f"{corpus}: {table['documents'].max()} notes", *summary(table), ""]))
     if options.plot:
-        draw(tables, options.plot)
+        draw_savings(tables, options.plot)
 
 
 def _read(argument: str) -> tuple[str, pd.DataFrame]:

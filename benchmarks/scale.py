@@ -96,7 +96,7 @@ def summary(table: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def draw(table: pd.DataFrame, path: Path) -> None:
+def draw_scale(table: pd.DataFrame, path: Path) -> None:
     """Draw CPU seconds and memory against tokens."""
     import matplotlib as mpl
 

@@ -43,8 +43,8 @@ def _measures(
 ) -> dict[str, Any]:
     counts = []
     for document, right in gold.items():
-        found = predicted.get(document, ())
-        pair = (right, found) if label is None else (of_label(right, label), of_label(found, label))
+        marked = predicted.get(document, ())
+        pair = (right, marked) if label is None else (of_label(right, label), of_label(marked, label))
         counts.append(count(*pair))
     total = sum(counts, Counts())
     interval = bootstrap_f1(counts, resamples=params.resamples, seed=params.seed)

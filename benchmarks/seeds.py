@@ -95,13 +95,13 @@ def _settings(params: Params, seed: int, family: str) -> TrainParams:
 
 
 def _counts(corpus: Corpus, predicted: pd.DataFrame) -> pd.DataFrame:
-    from stages.evaluate.comparison import compare
+    from stages.evaluate.matching import match_documents
     from stages.evaluate.scores import document_counts
 
     documents = corpus.tables.documents
     test = documents[documents["split"] == "test"]
     labels = sorted(set(corpus.tables.mentions["label"]))
-    return document_counts(compare(test, corpus.tables.mentions, predicted), test["public_name"], labels)
+    return document_counts(match_documents(test, corpus.tables.mentions, predicted), test["public_name"], labels)
 
 
 if __name__ == "__main__":

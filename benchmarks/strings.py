@@ -50,13 +50,13 @@ class StringAttributes:
         known = [self._form(token) for token in tokens]
         forms = [form for form, _ in known]
         depth = 0
-        found = []
+        names_of = []
         for place, token in enumerate(tokens):
             depth = depth + 1 if token in _OPENING else max(0, depth - 1) if token in _CLOSING else depth
-            found.append(_of_words(known, place) + _of_place(tokens, place, depth) + _of_pairs(forms, place))
+            names_of.append(_of_words(known, place) + _of_place(tokens, place, depth) + _of_pairs(forms, place))
         for place, name in reader.attributes(tokens):
-            found[place].append(name)
-        return found
+            names_of[place].append(name)
+        return names_of
 
     def _form(self, token: str) -> _Known:
         known = self._forms.get(token)
@@ -84,19 +84,19 @@ def _of_place(tokens: Sequence[str], place: int, depth: int) -> list[str]:
 
 
 def _of_pairs(forms: Sequence[WordForm], place: int) -> list[str]:
-    found = []
+    names = []
     form = forms[place]
     before = forms[place - 1] if place > 0 else None
     after = forms[place + 1] if place + 1 < len(forms) else None
     for left, right, where in ((before, form, "[-1,0]"), (form, after, "[0,+1]")):
         if left and right:
-            found.append(f"stem{where}={left.stem}|{right.stem}")
-            found.append(f"cluster{where}={left.cluster}|{right.cluster}")
-            found.append(f"shape{where}={left.compressed}|{right.compressed}")
+            names.append(f"stem{where}={left.stem}|{right.stem}")
+            names.append(f"cluster{where}={left.cluster}|{right.cluster}")
+            names.append(f"shape{where}={left.compressed}|{right.compressed}")
     if place > 1:
-        found.append(f"stem[-2,-1]={forms[place - 2].stem}|{forms[place - 1].stem}")
+        names.append(f"stem[-2,-1]={forms[place - 2].stem}|{forms[place - 1].stem}")
     if place + 2 < len(forms):
-        found.append(f"stem[+1,+2]={forms[place + 1].stem}|{forms[place + 2].stem}")
+        names.append(f"stem[+1,+2]={forms[place + 1].stem}|{forms[place + 2].stem}")
     if before and after:
-        found.append(f"stem[-1,0,+1]={before.stem}|{form.stem}|{after.stem}")
-    return found
+        names.append(f"stem[-1,0,+1]={before.stem}|{form.stem}|{after.stem}")
+    return names

@@ -128,7 +128,7 @@ def _agreement(model: Path, task: Task) -> dict[str, Any] | None:
         say(f"not compared with the plain decoder: the family is {type(extractor.tagger).__name__}")
         return None
     say("comparing with the plain decoder")
-    agreement = plain.compare(extractor, [note.sentences for note in task.test])
+    agreement = plain.compare_decoders(extractor, [note.sentences for note in task.test])
     return {**vars(agreement), "holds": agreement.holds}
 
 
@@ -139,7 +139,7 @@ def _scale(options: argparse.Namespace, model: Path, task: Task, work: Path) -> 
     run_module(sys.executable, arguments, niced=False)
     table = pd.read_csv(table_file)
     write_csv(options.json.with_suffix(".scale.csv"), table)
-    scale.draw(table, options.json.with_suffix(".scale.png"))
+    scale.draw_scale(table, options.json.with_suffix(".scale.png"))
     return scale.summary(table)
 
 

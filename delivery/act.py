@@ -36,7 +36,7 @@ TODO = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DriftVerdict:
     """What the monitor decided, and why."""
 
     decision: str
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command("act", lambda: _act(options), within=private_site_cache())
 
 
-def read_verdict(path: Path) -> Verdict:
+def read_verdict(path: Path) -> DriftVerdict:
     """Return the decision; whatever cannot be read as one is `unknown`."""
     try:
         content = read_json(path)
@@ -70,13 +70,13 @@ def read_verdict(path: Path) -> Verdict:
         if not isinstance(decision, str) or not isinstance(listed, list):
             raise TypeError
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        return Verdict("unknown", (f"there is no readable decision ({type(error).__name__}): see the job's log",))
+        return DriftVerdict("unknown", (f"there is no readable decision ({type(error).__name__}): see the job's log",))
     if decision not in RUNS | ALERTS | QUIET:
-        return Verdict("unknown", ("the monitor wrote a decision that is not known here",))
-    return Verdict(decision, tuple(map(str, listed)))
+        return DriftVerdict("unknown", ("the monitor wrote a decision that is not known here",))
+    return DriftVerdict(decision, tuple(map(str, listed)))
 
 
-def act(verdict: Verdict, github: GitHub, retrain: str, ref: str) -> list[str]:
+def act(verdict: DriftVerdict, github: GitHub, retrain: str, ref: str) -> list[str]:
     """Do it; return what was done, a line each."""
     done = []
     if verdict.decision in RUNS:
@@ -88,7 +88,7 @@ def act(verdict: Verdict, github: GitHub, retrain: str, ref: str) -> list[str]:
     return done
 
 
-def alert(verdict: Verdict, github: GitHub) -> str:
+def alert(verdict: DriftVerdict, github: GitHub) -> str:
     """Open an issue for this kind of decision, or update the open one; return its address."""
     marker = f"<!-- {LABEL}: {verdict.decision} -->"
     body = "\n\n".join([marker, verdict.markdown(), TODO[verdict.decision], f"Last seen: {_run_address()}"]) + "\n"

@@ -154,7 +154,7 @@ def table_of(places: Sequence[Place], baseline: Revision) -> Table:
     return table
 
 
-def compare(names: Sequence[str], base: str, *, everything: bool = False, root: Path = Path()) -> None:
+def rank_experiments(names: Sequence[str], base: str, *, everything: bool = False, root: Path = Path()) -> None:
     """Print the ranking of experiments and their baseline."""
     from rich.console import Console
 
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", default="HEAD", help="commit they were started from (default: HEAD)")
     parser.add_argument("--all", action="store_true", help="the experiments of all commits")
     options = parser.parse_args(arguments)
-    return run_command("compare", lambda: compare(options.names, options.base, everything=options.all))
+    return run_command("compare", lambda: rank_experiments(options.names, options.base, everything=options.all))
 
 
 if __name__ == "__main__":

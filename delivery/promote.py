@@ -55,7 +55,7 @@ _NO_CHALLENGER = "there is no challenger: `python -m delivery.register` first, o
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PromotionVerdict:
     """What all gates say of a version, and the champion that it was compared with."""
 
     version: ModelVersion
@@ -94,7 +94,7 @@ def trusted_bounds(trust: str | None, root: Path) -> tuple[Bounds, str]:
 
 def promote(
     number: int | None, root: Path, client: MlflowClient, bounds: Bounds, trusted: str | None = None
-) -> tuple[Verdict, Entry]:
+) -> tuple[PromotionVerdict, Entry]:
     """Judge a version and, when no gate refuses, make it champion.
 
     Judging takes minutes and holds nobody up; the champion may have changed meanwhile, and then the version is
@@ -137,22 +137,24 @@ def promote(
 
 def judge(
     version: ModelVersion, champion: ModelVersion | None, root: Path, client: MlflowClient, bounds: Bounds
-) -> Verdict:
+) -> PromotionVerdict:
     """Compute every gate of a version against a champion."""
     revision = resolve(commit_of(version), root)
     metrics, counts = revision.metrics(), revision.document_counts()
     gates = list(absolute_gates(metrics, counts, bounds))
     if champion is None:
-        return Verdict(version, None, [*gates, *comparing_gates(metrics, None, None, None, bounds)])
+        return PromotionVerdict(version, None, [*gates, *comparing_gates(metrics, None, None, None, bounds)])
     if any(gate.status == "refused" for gate in gates):
-        return Verdict(version, champion, [*gates, *not_computed(gates)])
+        return PromotionVerdict(version, champion, [*gates, *not_computed(gates)])
     try:
         before = resolve(commit_of(champion), root)
         rescored = _rescored(version, champion, (revision, before), client, bounds)
     except DeliveryError as error:
-        return Verdict(version, champion, [*gates, Gate("rescoring", "refused", f"cannot be computed: {error}")])
+        return PromotionVerdict(
+            version, champion, [*gates, Gate("rescoring", "refused", f"cannot be computed: {error}")]
+        )
     compared = comparing_gates(metrics, before.metrics(), before.document_counts(), rescored, bounds)
-    return Verdict(version, champion, [*gates, *compared])
+    return PromotionVerdict(version, champion, [*gates, *compared])
 
 
 def _rescored(
@@ -191,7 +193,7 @@ def _number(version: ModelVersion | None) -> str | None:
     return None if version is None else str(version.version)
 
 
-def _evidence(verdict: Verdict, bounds: Bounds, trusted: str | None) -> dict[str, Any]:
+def _evidence(verdict: PromotionVerdict, bounds: Bounds, trusted: str | None) -> dict[str, Any]:
     content = {
         "gates": [asdict(gate) for gate in verdict.gates],
         "bounds": bounds.model_dump(),

@@ -20,7 +20,7 @@ from delivery.changes.changes import Changes, changes_between
 from delivery.changes.mentions import MentionChanges, mention_changes
 from delivery.errors import DeliveryError
 from delivery.registry.runs import run_url
-from delivery.rendering.figures import draw
+from delivery.rendering.figures import draw_change
 from delivery.rendering.sections import Report, bars_of, render
 from delivery.revision.dvc_files import DvcFiles, NotReadableError
 from delivery.revision.experiments import find
@@ -128,7 +128,7 @@ def _batches(stores: _Stores, left_out: list[str]) -> tuple[list[str], list[str]
 def _images(options: Options, changes: Changes, stores: _Stores, left_out: list[str]) -> dict[str, str]:
     if options.images is None:
         return {}
-    titles, missing = draw(options.images, bars_of(changes), *stores)
+    titles, missing = draw_change(options.images, bars_of(changes), *stores)
     if missing:
         left_out.append(f"curves: {missing}")
     folder = Path(os.path.relpath(options.images, options.out.parent if options.out else Path())).as_posix()

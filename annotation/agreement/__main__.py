@@ -18,8 +18,8 @@ from typing import Any
 
 from annotation.agreement.adjudication import disagreements, resolve, tasks_of
 from annotation.agreement.disputes import Stretch, is_open, stretches_of
+from annotation.agreement.output import as_json, lines_of
 from annotation.agreement.panel import Panel, read_panel
-from annotation.agreement.report import as_json, lines_of
 from annotation.agreement.scores import ALL, agreement
 from annotation.writers import WRITERS, write
 from stages.common.command import DONE, REFUSED, run_command

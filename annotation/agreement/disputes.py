@@ -89,11 +89,11 @@ def stretches_of(versions: Mapping[str, Document]) -> list[Stretch]:
 
 
 def _stretch(versions: Mapping[str, Document], start: int, end: int) -> Stretch:
-    found: dict[Version, tuple[str, ...]] = {}
+    annotators_of: dict[Version, tuple[str, ...]] = {}
     for annotator in sorted(versions):
         inside = tuple(sorted(m for m in versions[annotator].mentions if start <= m.start and m.end <= end))
-        found[inside] = (*found.get(inside, ()), annotator)
-    return Stretch(next(iter(versions.values())).id, start, end, dict(sorted(found.items())))
+        annotators_of[inside] = (*annotators_of.get(inside, ()), annotator)
+    return Stretch(next(iter(versions.values())).id, start, end, dict(sorted(annotators_of.items())))
 
 
 def is_open(stretch: Stretch, *, majority: bool) -> bool:

@@ -68,11 +68,11 @@ def read_panel(
         twice; when two annotators had different texts under one identifier: names the document and
         the first character that differs.
     """
-    found: dict[str, dict[str, Document]] = {}
+    versions_of: dict[str, dict[str, Document]] = {}
     for path in paths:
         for annotator, documents in _read(path, format, Rules(mapping)).items():
             for document in map_labels(documents, dict(mapping)):
-                versions = found.setdefault(document.id, {})
+                versions = versions_of.setdefault(document.id, {})
                 if annotator in versions:
                     raise AnnotationError(
                         f"is annotated a second time by {annotator}",
@@ -81,9 +81,9 @@ def read_panel(
                         document=document.id,
                     )
                 versions[annotator] = document
-    for versions in found.values():
+    for versions in versions_of.values():
         _refuse_other_text(versions)
-    return panel_of(dict(_cut(found, sentences_per_document)))
+    return panel_of(dict(_cut(versions_of, sentences_per_document)))
 
 
 def panel_of(documents: Mapping[str, Mapping[str, Document]]) -> Panel:
@@ -132,9 +132,9 @@ def difference(one: str, other: str) -> int:
     return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
-def _cut(found: Mapping[str, Mapping[str, Document]], size: int) -> Iterator[tuple[str, dict[str, Document]]]:
+def _cut(versions_of: Mapping[str, Mapping[str, Document]], size: int) -> Iterator[tuple[str, dict[str, Document]]]:
     """Cut streams of sentences into blocks, the same for all annotators."""
-    for id, versions in found.items():
+    for id, versions in versions_of.items():
         if not any(document.stream for document in versions.values()):
             yield id, dict(versions)
             continue

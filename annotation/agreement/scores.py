@@ -130,8 +130,8 @@ def _counts(
         if versions.keys() >= set(pair):
             sides = (versions[name].mentions for name in pair)
             one, other = (side if label == ALL else of_label(side, label) for side in sides)
-            found = _COUNTERS[measure](one, other)
-            rows[place] = found.tp, found.fp, found.fn
+            counts = _COUNTERS[measure](one, other)
+            rows[place] = counts.tp, counts.fp, counts.fn
     return rows
 
 

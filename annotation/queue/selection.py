@@ -52,17 +52,17 @@ def choose(profiles: Sequence[Profile], count: int) -> list[Choice]:
     first = [_gain(profile, covered) for profile in profiles]
     waiting = [(-gain, note, 0) for note, gain in enumerate(first)]
     heapq.heapify(waiting)
-    chosen: list[Choice] = []
-    while waiting and len(chosen) < count:
+    choices: list[Choice] = []
+    while waiting and len(choices) < count:
         stale, note, known = heapq.heappop(waiting)
-        if known < len(chosen):
-            heapq.heappush(waiting, (-_gain(profiles[note], covered), note, len(chosen)))
+        if known < len(choices):
+            heapq.heappush(waiting, (-_gain(profiles[note], covered), note, len(choices)))
             continue
-        chosen.append(Choice(note, -stale / first[note] if first[note] else 0.0))
+        choices.append(Choice(note, -stale / first[note] if first[note] else 0.0))
         profile = profiles[note]
         for phrase, errors in zip(profile.phrases.tolist(), profile.errors.tolist(), strict=True):
             covered[phrase] = covered.get(phrase, 0.0) + errors
-    return chosen
+    return choices
 
 
 def _gain(profile: Profile, covered: dict[int, float]) -> float:

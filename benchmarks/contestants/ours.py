@@ -27,8 +27,8 @@ class OurTagger:
 
     def tag(self, notes: Sequence[Sentences]) -> list[list[Spans]]:
         """Return the mentions of each note by sentence; their confidence is computed too."""
-        found = [self.extractor.tagger.tag(self.extractor.read(sentences)) for sentences in notes]
-        return [[[span[:3] for span in spans] for spans in note] for note in found]
+        tagged = [self.extractor.tagger.tag(self.extractor.read(sentences)) for sentences in notes]
+        return [[[span[:3] for span in spans] for spans in note] for note in tagged]
 
     def read(self, texts: Sequence[str]) -> int:
         """Extract the mentions of raw texts; return how many tokens they had."""
@@ -63,10 +63,10 @@ def load(folder: Path) -> OurTagger:
 def mentions_of_test(task: Task, folder: Path) -> dict[str, list[tuple[int, int, str]]]:
     """Return the mentions of the test split by document, as the stage evaluate finds them."""
     frame = predict(Path(task.prepared), ["test"], Extractor.load(folder)).mentions
-    found: dict[str, list[tuple[int, int, str]]] = {note.name: [] for note in task.test}
+    mentions: dict[str, list[tuple[int, int, str]]] = {note.name: [] for note in task.test}
     for document, start, end, label in frame[["document", "start", "end", "label"]].itertuples(index=False):
-        found.setdefault(document, []).append((start, end, label))
-    return found
+        mentions.setdefault(document, []).append((start, end, label))
+    return mentions
 
 
 def _say(message: str) -> None:

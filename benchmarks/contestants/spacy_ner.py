@@ -30,11 +30,11 @@ class SpacyTagger(TokenTagger):
         from spacy.tokens import Doc
 
         documents = (Doc(self.nlp.vocab, words=tokens) for sentences in notes for tokens in sentences)
-        found = iter(
+        tagged = iter(
             [(span.start, span.end, span.label_) for span in document.ents]
             for document in self.nlp.pipe(documents, batch_size=BATCH)
         )
-        return [[next(found) for _ in sentences] for sentences in notes]
+        return [[next(tagged) for _ in sentences] for sentences in notes]
 
 
 def learn(task: Task, folder: Path) -> None:

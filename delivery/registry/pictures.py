@@ -44,7 +44,7 @@ def plots_of(graph: Mapping[str, Any]) -> list[Plot]:
     return plots
 
 
-def draw(plot: Plot, table: pd.DataFrame, path: Path) -> bool:
+def draw_plot(plot: Plot, table: pd.DataFrame, path: Path) -> bool:
     """Write a plot as PNG.
 
     Returns

@@ -130,13 +130,13 @@ def rescore(champion: Path, challenger: Path, test: HeldOut, *, rounds: int, sec
 
 
 def _counts(notes: Sequence[Sequence[Any]], test: HeldOut) -> pd.DataFrame:
-    from stages.evaluate.comparison import compare
+    from stages.evaluate.matching import match_documents
     from stages.evaluate.scores import document_counts
 
     names = test.documents["document"]
     rows = [(name, *mention[:4]) for name, mentions in zip(names, notes, strict=True) for mention in mentions]
     predicted = pd.DataFrame(rows, columns=_PREDICTED)
-    compared = compare(test.documents, test.mentions, predicted, annotated=test.annotated)
+    compared = match_documents(test.documents, test.mentions, predicted, annotated=test.annotated)
     labels = sorted(set(test.mentions["label"]))  # of another, the documents do not say where it is
     return document_counts(compared, _recorded_names(test.documents), labels)
 

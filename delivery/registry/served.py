@@ -116,8 +116,8 @@ class ServedExtractor(PythonModel):
 # ---- notes ----------------------------------------------------------------------------------------
 
 
-def _limits(chosen: Mapping[str, Any]) -> dict[str, int | None]:
-    limits = {name: chosen.get(name, 0) for name in LIMITS}
+def _limits(config: Mapping[str, Any]) -> dict[str, int | None]:
+    limits = {name: config.get(name, 0) for name in LIMITS}
     for name, limit in limits.items():
         if limit is not None and (type(limit) is not int or limit < 1):
             raise MlflowException(f"{name} of the model's configuration is neither a whole number above 0 nor null")
@@ -163,7 +163,7 @@ def _refuse_halves(note: str, where: str) -> None:
 
 def _row(extraction: Extraction) -> tuple:
     mentions, suggestions = (
-        [mention._asdict() for mention in found] for found in (extraction.mentions, extraction.suggestions)
+        [mention._asdict() for mention in listed] for listed in (extraction.mentions, extraction.suggestions)
     )
     return (
         mentions, suggestions, extraction.accepted,

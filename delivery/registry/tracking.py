@@ -20,7 +20,7 @@ from delivery.registry.drafts import Drafts, claimant_of
 from delivery.registry.durations import began_at
 from delivery.registry.lease import Pace
 from delivery.registry.model import log_extractor
-from delivery.registry.pictures import draw, plots_of
+from delivery.registry.pictures import draw_plot, plots_of
 from delivery.registry.run_metrics import ALL, as_table, first_screen, numbers
 from delivery.registry.server import EXPERIMENT, sqlite_file, tracking_uri
 from delivery.revision.dvc_files import DvcFiles, NotReadableError, Remote
@@ -237,7 +237,7 @@ class Content:
         for plot in plots_of(self.revision.yaml("dvc.yaml") or {}):
             if (folder / plot.path).is_file():
                 table = pd.read_csv(folder / plot.path, keep_default_na=False)
-                draw(plot, table, (folder / plot.path).with_suffix(".png"))
+                draw_plot(plot, table, (folder / plot.path).with_suffix(".png"))
 
 
 def is_absent(run: Run) -> bool:

@@ -80,7 +80,7 @@ def bars_as_text(bars: Sequence[Bar]) -> str:
     return "\n".join(lines)
 
 
-def draw(folder: Path, bars: Sequence[Bar], old: DvcFiles, new: DvcFiles) -> tuple[dict[str, str], str]:
+def draw_change(folder: Path, bars: Sequence[Bar], old: DvcFiles, new: DvcFiles) -> tuple[dict[str, str], str]:
     """Write the pictures that can be drawn here as PNG.
 
     Returns

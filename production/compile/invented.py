@@ -86,10 +86,10 @@ def invented_notes() -> list[tuple[list[list[str]], list[list[tuple[int, int, st
         ):
             words: list[str] = []
             marked = []
-            chosen = iter([names[(number + place) % 5], names[(number + place + 2) % 5]] if names else [])
+            mentioned = iter([names[(number + place) % 5], names[(number + place + 2) % 5]] if names else [])
             for word in pattern.split():
                 if word == "{}":
-                    name = next(chosen).split()
+                    name = next(mentioned).split()
                     marked.append((len(words), len(words) + len(name), label))
                     words += name
                 else:

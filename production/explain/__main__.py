@@ -85,8 +85,9 @@ def show(
 
 
 def _suggested(text: str, suggestions: Iterable[ExtractedMention]) -> Iterable[str]:
-    for found in suggestions:
-        yield f"{' '.join(text[found.start : found.end].split())} ({found.label}, {found.confidence:.2f})"
+    for suggestion in suggestions:
+        surface = " ".join(text[suggestion.start : suggestion.end].split())
+        yield f"{surface} ({suggestion.label}, {suggestion.confidence:.2f})"
 
 
 def _show_span(

@@ -110,43 +110,43 @@ def run_ask(options: argparse.Namespace) -> int:
     record = read_record(options.record)
     extractor = load_extractor(options.models) if (options.models / MODEL_FILE).is_file() else None
     sides = sides_of(extractor.labels) if extractor else SIDES
-    found = answer(options.question, record, extractor, sides)
-    rows = found.rows if options.all else found.past_chance()
+    reply = answer(options.question, record, extractor, sides)
+    rows = reply.rows if options.all else reply.past_chance()
     if options.json:
-        print(json.dumps(rounded(as_json(options.question, found, rows, options.top)), ensure_ascii=False, indent=2))
+        print(json.dumps(rounded(as_json(options.question, reply, rows, options.top)), ensure_ascii=False, indent=2))
     else:
-        show(found, rows, options.top, Console(highlight=False, markup=False))
+        show(reply, rows, options.top, Console(highlight=False, markup=False))
     return 0 if len(rows) else 1
 
 
-def show(found: Answer, rows: pd.DataFrame, top: int, console: Console) -> None:
+def show(reply: Answer, rows: pd.DataFrame, top: int, console: Console) -> None:
     """Print the chosen rows of an answer as a table; plain where the console is no terminal."""
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
-    if not found.how:
-        closest = f"; closest: {', '.join(found.closest)}" if found.closest else ""
-        console.print(Text(f"the record does not know “{found.asked}”{closest}"), soft_wrap=True)
+    if not reply.how:
+        closest = f"; closest: {', '.join(reply.closest)}" if reply.closest else ""
+        console.print(Text(f"the record does not know “{reply.term}”{closest}"), soft_wrap=True)
         return
-    taken = ", ".join(f"{name.display} ({name.label.lower()}, {name.notes} notes)" for name in found.names)
-    console.print(Text(f"{found.asked}: {taken}" + ("" if found.how == EXACT else f"; {found.how}")), soft_wrap=True)
+    taken = ", ".join(f"{name.display} ({name.label.lower()}, {name.notes} notes)" for name in reply.names)
+    console.print(Text(f"{reply.term}: {taken}" + ("" if reply.how == EXACT else f"; {reply.how}")), soft_wrap=True)
     if len(rows):
-        console.print(_table(found, rows, top))
+        console.print(_table(reply, rows, top))
         rest = f"{counted(len(rows) - top, 'pair')} more with a larger --top. " if len(rows) > top else ""
         strength = f"Strength: log-likelihood ratio over notes, {PAST_CHANCE} is past chance at 0.1%."
         console.print(f"{rest}{strength}", style="dim")
         console.print("Standing together in notes is no proof that a treatment works.", style="dim")
-    if hidden := len(found.rows) - len(rows):
+    if hidden := len(reply.rows) - len(rows):
         weak = f"{counted(hidden, 'pair')} hidden: not past chance (strength below {PAST_CHANCE}); --all shows them"
         console.print(weak, style="dim")
-    if found.flagged:
-        console.print(f"{counted(found.flagged, 'pair')} only negated or of relatives, and not shown", style="dim")
-    elif not len(found.rows):
+    if reply.flagged:
+        console.print(f"{counted(reply.flagged, 'pair')} only negated or of relatives, and not shown", style="dim")
+    elif not len(reply.rows):
         console.print("nothing stands beside it in any note")
 
 
-def _table(found: Answer, shown: pd.DataFrame, top: int) -> Table:
-    labels = {name.label for name in found.names}
-    sides = [s for s, label in (("disease", DISEASE), ("treatment", TREATMENT)) if labels != {label} or not _one(found)]
+def _table(reply: Answer, shown: pd.DataFrame, top: int) -> Table:
+    labels = {name.label for name in reply.names}
+    sides = [s for s, label in (("disease", DISEASE), ("treatment", TREATMENT)) if labels != {label} or not _one(reply)]
     table = Table(*sides, box=None, header_style="bold")
     for name in ("notes", "strength", "closeness", "confidence"):
         table.add_column(name, justify="right")
@@ -162,8 +162,8 @@ def _table(found: Answer, shown: pd.DataFrame, top: int) -> Table:
 _FIGURES = (("strength", 1), ("closeness", 2), ("confidence", 2))
 
 
-def _one(found: Answer) -> bool:
-    return len(found.names) == 1
+def _one(reply: Answer) -> bool:
+    return len(reply.names) == 1
 
 
 def _places(evidence: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -176,19 +176,19 @@ def _places(evidence: Iterable[Mapping[str, Any]]) -> list[str]:
     return places
 
 
-def as_json(question: str, found: Answer, chosen: pd.DataFrame, top: int) -> dict[str, Any]:
+def as_json(question: str, reply: Answer, shown: pd.DataFrame, top: int) -> dict[str, Any]:
     """Return the chosen rows of an answer as JSON types."""
     keys = ("disease", "treatment", "notes", "sentences", "closeness", "strength", "confidence", "negated", "family")
-    rows = chosen.head(top).to_dict("records")
+    rows = shown.head(top).to_dict("records")
     return {
         "question": question,
-        "asked": found.asked,
-        "match": found.how or None,
-        "names": [{"label": name.label, "name": name.display, "notes": name.notes} for name in found.names],
+        "asked": reply.term,
+        "match": reply.how or None,
+        "names": [{"label": name.label, "name": name.display, "notes": name.notes} for name in reply.names],
         "rows": [{**{key: row[key] for key in keys}, "evidence": list(row["evidence"])} for row in rows],
-        "hidden_pairs": len(found.rows) - len(chosen),
-        "flagged_pairs": found.flagged,
-        "closest": list(found.closest),
+        "hidden_pairs": len(reply.rows) - len(shown),
+        "flagged_pairs": reply.flagged,
+        "closest": list(reply.closest),
     }
 
 

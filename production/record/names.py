@@ -84,7 +84,7 @@ def abbreviations_of(
     dict of str to str
         Mention by short form, as written; the last definition wins.
     """
-    found: dict[str, str] = {}
+    long_forms: dict[str, str] = {}
     start_of = {end: start for start, end in mentions}
     for tokens in sentences:
         words = [text[start:end] for start, end in tokens]
@@ -92,8 +92,8 @@ def abbreviations_of(
             short = text[tokens[definition.short_start][0] : tokens[definition.short_end - 1][1]]
             first, end = tokens[definition.long_start][0], tokens[definition.long_end - 1][1]
             if sum(map(str.isupper, short)) >= 2 and start_of.get(end, first + 1) <= first:
-                found[short] = text[start_of[end] : end]
-    return found
+                long_forms[short] = text[start_of[end] : end]
+    return long_forms
 
 
 def unambiguous(notes: Iterable[Abbreviations]) -> dict[str, str]:

@@ -142,9 +142,9 @@ def pairs_of(note: TaggedNote) -> Iterator[NotePair]:
             groups[mention.label][mention.identity].append(mention)
     for disease, ours in sorted(groups[DISEASE].items()):
         for treatment, theirs in sorted(groups[TREATMENT].items()):
-            found = [_evidence(note, d, t) for d in ours for t in theirs]
-            both = {e.disease_sentence for e in found if not e.flag and e.weight == SAME_SENTENCE}
-            yield NotePair(disease, treatment, min(found, key=_order), len(both))
+            evidence = [_evidence(note, d, t) for d in ours for t in theirs]
+            both = {e.disease_sentence for e in evidence if not e.flag and e.weight == SAME_SENTENCE}
+            yield NotePair(disease, treatment, min(evidence, key=_order), len(both))
 
 
 def _order(evidence: Evidence) -> tuple[bool, float, float, int, int]:

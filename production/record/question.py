@@ -60,7 +60,7 @@ class Answer:
 
     Parameters
     ----------
-    asked : str
+    term : str
         The name as it stands in the question.
     how : str
         `EXACT`, `PART`, `ALIKE`; empty when no name was found.
@@ -74,7 +74,7 @@ class Answer:
         When no name was found, the names nearest in spelling.
     """
 
-    asked: str
+    term: str
     how: str
     names: tuple[KnownName, ...]
     rows: pd.DataFrame
@@ -88,12 +88,12 @@ class Answer:
 
 def known_names(record: pd.DataFrame) -> list[KnownName]:
     """List the names of a record, diseases first."""
-    found = []
+    names = []
     for label, side in ((DISEASE, "disease"), (TREATMENT, "treatment")):
         columns = [f"{side}_id", side, f"{side}_forms", f"{side}_notes"]
         rows = record.drop_duplicates(f"{side}_id")[columns].itertuples(index=False, name=None)
-        found += [KnownName(label, i, name, tuple({key_of(f): 0 for f in forms}), int(n)) for i, name, forms, n in rows]
-    return found
+        names += [KnownName(label, i, name, tuple({key_of(f): 0 for f in forms}), int(n)) for i, name, forms, n in rows]
+    return names
 
 
 def answer(question: str, record: pd.DataFrame, extractor: Extracts | None, sides: Sides = SIDES) -> Answer:
@@ -119,36 +119,36 @@ def answer(question: str, record: pd.DataFrame, extractor: Extracts | None, side
     label = label_named(question, {spelled for name in known for spelled in _spellings(name)})
     names = [name for name in known if label in (None, name.label)]
     exact = list(_spelled_so(question, names))
-    asked = _asked(question, extractor, sides)
+    term = _term_of(question, extractor, sides)
     words = max((len(key_of(span).split()) for span, _ in exact), default=0)
-    if exact and words >= len(key_of(asked).split()):
+    if exact and words >= len(key_of(term).split()):
         spelled = " + ".join(dict.fromkeys(span for span, _ in exact))
         return _answer(spelled, EXACT, _with_narrower([name for _, name in exact], names), record)
-    for how, found in ((PART, _sharing_words(asked, names)), (ALIKE, _spelled_alike(asked, names, _ALIKE, 1))):
-        if found:
-            return _answer(asked, how, found, record)
+    for how, matches in ((PART, _sharing_words(term, names)), (ALIKE, _spelled_alike(term, names, _ALIKE, 1))):
+        if matches:
+            return _answer(term, how, matches, record)
     if others := [name.label for _, name in _spelled_so(question, known)]:
         remedy = "ask what treats it" if others[0] == DISEASE else "ask what it is used for"
         raise BeHealthyError(f"the record knows this name as a {others[0].lower()} only: {remedy}")
-    closest = tuple(dict.fromkeys(name.display for name in _spelled_alike(asked, names, _CLOSE, _MOST_NAMES)))
-    return Answer(asked, "", (), record.head(0), 0, closest)
+    closest = tuple(dict.fromkeys(name.display for name in _spelled_alike(term, names, _CLOSE, _MOST_NAMES)))
+    return Answer(term, "", (), record.head(0), 0, closest)
 
 
-def _with_narrower(found: Sequence[KnownName], names: Iterable[KnownName]) -> list[KnownName]:
+def _with_narrower(matches: Sequence[KnownName], names: Iterable[KnownName]) -> list[KnownName]:
     """Add the most frequent names of the same kind that say more: *seropositive* rheumatoid arthritis."""
     more = []
     for name in names:
-        for wanted in found:
+        for wanted in matches:
             if name.label == wanted.label and name.identity != wanted.identity and _says_more(name, wanted):
                 more.append(name)
-    return [*found, *sorted(dict.fromkeys(more), key=lambda name: (-name.notes, name.display))[:_MOST_NAMES]]
+    return [*matches, *sorted(dict.fromkeys(more), key=lambda name: (-name.notes, name.display))[:_MOST_NAMES]]
 
 
 def _says_more(name: KnownName, wanted: KnownName) -> bool:
     return any(set(w.split()) < set(key.split()) for w in wanted.keys if w for key in name.keys)
 
 
-def _asked(question: str, extractor: Extracts | None, sides: Sides) -> str:
+def _term_of(question: str, extractor: Extracts | None, sides: Sides) -> str:
     """Return the part of the question that names something."""
     mentions = [m for m in extractor.extract(question).mentions if sides.side_of(m.label)] if extractor else []
     if mentions:
@@ -191,9 +191,9 @@ def _spans(question: str, places: Sequence[tuple[int, int]]) -> Iterator[str]:
                 yield span
 
 
-def _sharing_words(asked: str, names: Iterable[KnownName]) -> list[KnownName]:
-    """Return names that have all words of `asked`; failing that, those of which it has all words, the longest only."""
-    wanted = set(key_of(asked).split())
+def _sharing_words(term: str, names: Iterable[KnownName]) -> list[KnownName]:
+    """Return names that have all words of `term`; failing that, those of which it has all words, the longest only."""
+    wanted = set(key_of(term).split())
     if not wanted:
         return []
     narrower, broader = [], []
@@ -204,34 +204,34 @@ def _sharing_words(asked: str, names: Iterable[KnownName]) -> list[KnownName]:
         elif covered := [len(part) for part in parts if part and part <= wanted]:
             broader.append((max(covered), name))
     longest = max((length for length, _ in broader), default=0)
-    found = narrower or [name for length, name in broader if length == longest]
-    return sorted(found, key=lambda name: (-name.notes, name.display))[:_MOST_NAMES]
+    matches = narrower or [name for length, name in broader if length == longest]
+    return sorted(matches, key=lambda name: (-name.notes, name.display))[:_MOST_NAMES]
 
 
-def _spelled_alike(asked: str, names: Sequence[KnownName], least: float, most: int) -> list[KnownName]:
+def _spelled_alike(term: str, names: Sequence[KnownName], least: float, most: int) -> list[KnownName]:
     keys: dict[str, list[KnownName]] = {}
     for name in names:
         for key in name.keys:
             keys.setdefault(key, []).append(name)
-    close = difflib.get_close_matches(key_of(asked), keys, n=2 * most, cutoff=least)
-    found = {(name.label, name.identity): name for key in close for name in keys[key]}
-    return list(found.values())[:most]
+    close = difflib.get_close_matches(key_of(term), keys, n=2 * most, cutoff=least)
+    matches = {(name.label, name.identity): name for key in close for name in keys[key]}
+    return list(matches.values())[:most]
 
 
-def _answer(asked: str, how: str, names: Sequence[KnownName], record: pd.DataFrame) -> Answer:
+def _answer(term: str, how: str, names: Sequence[KnownName], record: pd.DataFrame) -> Answer:
     """Select the rows of the names: those of a disease and a treatment when the question names both."""
-    chosen = pd.Series(True, index=record.index)
+    kept = pd.Series(True, index=record.index)
     diseases = [name.identity for name in names if name.label == DISEASE]
     treatments = [name.identity for name in names if name.label == TREATMENT]
     if how != EXACT and diseases and treatments:  # words shared by names of both kinds: either will do
-        chosen = record["disease_id"].isin(diseases) | record["treatment_id"].isin(treatments)
+        kept = record["disease_id"].isin(diseases) | record["treatment_id"].isin(treatments)
     else:
         for column, identities in (("disease_id", diseases), ("treatment_id", treatments)):
-            chosen &= record[column].isin(identities) if identities else True
-    rows = record[chosen]
+            kept &= record[column].isin(identities) if identities else True
+    rows = record[kept]
     ranked = rows[rows["notes"] > 0].assign(rank=rank)
     # What stands beside several of the names is one finding: its rows come together, by the sum of their ranks.
     ranked["together"] = ranked.groupby("treatment_id" if diseases else "disease_id")["rank"].transform("sum")
     order = ["together", "rank", "closeness", "notes", "disease_id", "treatment_id"]
     ranked = ranked.sort_values(order, ascending=[False] * 4 + [True] * 2).reset_index(drop=True)
-    return Answer(asked, how, tuple(names), ranked, len(rows) - len(ranked), ())
+    return Answer(term, how, tuple(names), ranked, len(rows) - len(ranked), ())

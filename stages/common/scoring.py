@@ -45,9 +45,9 @@ def strict_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> Counts:
     >>> strict_counts([(0, 4, "Disease")], [(0, 4, "Disease"), (6, 9, "Disease")])
     Counts(tp=1, fp=1, fn=0)
     """
-    right, found = set(gold), set(predicted)
-    tp = len(right & found)
-    return Counts(tp, len(found) - tp, len(right) - tp)
+    right, marked = set(gold), set(predicted)
+    tp = len(right & marked)
+    return Counts(tp, len(marked) - tp, len(right) - tp)
 
 
 def lenient_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> Counts:
@@ -56,10 +56,10 @@ def lenient_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> Counts:
     >>> lenient_counts([(0, 10, "Disease")], [(4, 10, "Disease")])
     Counts(tp=1, fp=0, fn=0)
     """
-    right, found = set(gold), set(predicted)
+    right, marked = set(gold), set(predicted)
     labels = sorted({span[2] for span in right})
-    tp = sum(len(overlapping_pairs(of_label(right, label), of_label(found, label))) for label in labels)
-    return Counts(tp, len(found) - tp, len(right) - tp)
+    tp = sum(len(overlapping_pairs(of_label(right, label), of_label(marked, label))) for label in labels)
+    return Counts(tp, len(marked) - tp, len(right) - tp)
 
 
 def overlapping_pairs(gold: Iterable[Span], predicted: Iterable[Span]) -> list[tuple[Span, Span]]:

@@ -60,13 +60,13 @@ def check_seal(folder: Path) -> None:
     read = read_header(manifest, _Manifest)
     require(manifest.read_bytes() == _rendered(read).encode(), manifest, "is not as it was written")
     expected = read.files
-    found = {_name(path, folder): path for path in _files_in(folder) if path != manifest}
+    present = {_name(path, folder): path for path in _files_in(folder) if path != manifest}
     for name, file in sorted(expected.items()):
-        require(name in found, folder / name, "is missing")
-        size = found[name].stat().st_size
+        require(name in present, folder / name, "is missing")
+        size = present[name].stat().st_size
         require(size == file.bytes, folder / name, f"has {size} bytes, where {file.bytes} were saved")
-        require(_described(found[name]) == file, folder / name, "is not what was saved: its SHA-256 is another one")
-    for name in sorted(found.keys() - expected.keys()):
+        require(_described(present[name]) == file, folder / name, "is not what was saved: its SHA-256 is another one")
+    for name in sorted(present.keys() - expected.keys()):
         raise ModelError(folder / name, f"is no file of what {manifest.name} lists")
 
 

@@ -20,13 +20,13 @@ METRICS, PLOTS, PREDICTED, PAGE = Path("metrics"), Path("plots"), Path("predicti
 
 
 def evaluate(params: EvaluateParams, labels: Sequence[str]) -> dict[str, Any]:
-    """Load, tag, compare, score, save."""
-    from stages.evaluate.acceptance import accepted
+    """Load, tag, match_documents, score, save."""
+    from stages.evaluate.accepted import accepted
     from stages.evaluate.behaviour import behaviour
-    from stages.evaluate.comparison import compare
-    from stages.evaluate.errors import ERRORS, error_table
+    from stages.evaluate.error_analysis import ERRORS, error_table
     from stages.evaluate.importance import top_attributes
     from stages.evaluate.kpi import entry_minutes, kpi
+    from stages.evaluate.matching import match_documents
     from stages.evaluate.page import page_of
     from stages.evaluate.plots import plots_of
     from stages.evaluate.predictions import predict
@@ -38,7 +38,7 @@ def evaluate(params: EvaluateParams, labels: Sequence[str]) -> dict[str, Any]:
     predictions = predict(PREPARED, ("dev", "test"), extractor)
     train, dev_part, test_part = (documents[documents["split"] == split] for split in ("train", "dev", "test"))
     annotated = read_annotated(PREPARED)
-    dev, test = (compare(part, mentions, *predictions, annotated=annotated) for part in (dev_part, test_part))
+    dev, test = (match_documents(part, mentions, *predictions, annotated=annotated) for part in (dev_part, test_part))
     training = mentions.loc[mentions["document"].isin(train["document"]), "text"]
     temperature = extractor.tagger.temperature
     scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, labels, params)

@@ -81,7 +81,7 @@ def behaviour(
         By capability: ``kind``, ``cases``, ``passed`` and ``rate``, which is None without cases.
         Holds no text. A label without a capability of its own has a row of kind `UNTESTED`, without cases.
     """
-    documents = [_Document(text, spans_found(extractor, text), _digest(text)) for text in _chosen(texts)]
+    documents = [_Document(text, spans_found(extractor, text), _digest(text)) for text in _sampled(texts)]
     table = {}
     for name, (kind, cases) in _capabilities(documents, labels, seed).items():
         passed = [set(spans_found(extractor, case.text)) == case.expected for case in cases]
@@ -210,6 +210,6 @@ def _digest(text: str) -> int:
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big")
 
 
-def _chosen(texts: Iterable[str]) -> list[str]:
+def _sampled(texts: Iterable[str]) -> list[str]:
     by_digest: Callable[[str], tuple[int, str]] = lambda text: (_digest(text), text)  # noqa: E731
     return sorted(texts, key=by_digest)[:MOST_DOCUMENTS]

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.evaluate.acceptance import accepted, needs_nobody
-from stages.evaluate.comparison import ComparedDocument
+from stages.evaluate.accepted import accepted, needs_nobody
+from stages.evaluate.matching import ComparedDocument
 from stages.evaluate.params import KpiParams
 from stages.train.acceptance import Acceptance
 

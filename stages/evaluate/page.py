@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common.pages import render
-from stages.evaluate.errors import KINDS
+from stages.evaluate.error_analysis import KINDS
 
 SHOWN = 1000
 _TOP = 20
@@ -27,7 +27,7 @@ def page_of(errors: pd.DataFrame, split: str) -> str:
     Parameters
     ----------
     errors : DataFrame
-        Columns of `stages.evaluate.errors.ERRORS`.
+        Columns of `stages.evaluate.error_analysis.ERRORS`.
     split : str
         What the page is called; rows of other splits are left out.
 

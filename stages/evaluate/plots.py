@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from stages.evaluate.comparison import ComparedDocument, judged
 from stages.evaluate.curves import precision_by_coverage, reliability
-from stages.evaluate.errors import confusion
+from stages.evaluate.error_analysis import confusion
+from stages.evaluate.matching import ComparedDocument, judged
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.scores import by_note_type
 

@@ -40,15 +40,15 @@ def predict(prepared: Path, splits: Sequence[str], extractor: Extractor) -> Pred
     """
     documents = read_table(prepared / "documents.parquet", ["document", "split", "text"])
     tokens = read_table(prepared / "tokens.parquet", ["document", "start", "end"])
-    found: list[tuple] = []
+    mentions: list[tuple] = []
     suggested: list[tuple] = []
     for split in splits:
         part = documents[documents["split"] == split]
         texts = dict(zip(part["document"], part["text"], strict=True))
         inside = tokens[tokens["document"].isin(texts.keys())]
         for is_mention, row in _tagged(read_contexts(prepared, split), inside, texts, extractor):
-            (found if is_mention else suggested).append(row)
-    return Predictions(*(pd.DataFrame(rows, columns=PREDICTIONS.names) for rows in (found, suggested)))
+            (mentions if is_mention else suggested).append(row)
+    return Predictions(*(pd.DataFrame(rows, columns=PREDICTIONS.names) for rows in (mentions, suggested)))
 
 
 def _tagged(

@@ -18,10 +18,10 @@ from stages.common.scoring import (
     overlapping_pairs,
     strict_counts,
 )
-from stages.evaluate.acceptance import Accepted
-from stages.evaluate.comparison import ComparedDocument, judged
+from stages.evaluate.accepted import Accepted
 from stages.evaluate.curves import expected_calibration_error, reliability
-from stages.evaluate.errors import KINDS, errors_of
+from stages.evaluate.error_analysis import KINDS, errors_of
+from stages.evaluate.matching import ComparedDocument, judged
 from stages.evaluate.params import EvaluateParams
 
 Compared = Sequence[ComparedDocument]
@@ -94,13 +94,13 @@ def evaluation(
 def _errors_and_suggestions(test: Compared) -> dict[str, dict[str, float]]:
     """Count errors by kind, and suggestions: how many, how many touch a gold mention, how many of the missed."""
     errors = [errors_of(document.gold, document.predicted) for document in test]
-    missed = [[e.gold for e in found if e.kind == "missed" and e.gold] for found in errors]
+    missed = [[e.gold for e in of_document if e.kind == "missed" and e.gold] for of_document in errors]
     suggested = [document.suggested for document in test]
     shown = sum(len(overlapping_pairs(*pair)) for pair in zip(missed, suggested, strict=True))
     useful = sum(len(overlapping_pairs(document.gold, document.suggested)) for document in test)
     number = sum(map(len, suggested))
     return {
-        "errors": {kind: sum(e.kind == kind for found in errors for e in found) for kind in KINDS},
+        "errors": {kind: sum(e.kind == kind for of_document in errors for e in of_document) for kind in KINDS},
         "suggestions": {
             "number": number,
             "precision": useful / max(1, number),
@@ -168,8 +168,8 @@ def _seen_and_unseen(test: Compared, training: Iterable[str]) -> dict[str, dict[
     for document in test:
         for span in document.gold:
             kind = "seen" if normalised(document.text[span[0] : span[1]]) in known else "unseen"
-            found = span in document.predicted
-            counts[kind] += Counts(tp=int(found), fn=int(not found))
+            is_hit = span in document.predicted
+            counts[kind] += Counts(tp=int(is_hit), fn=int(not is_hit))
     return {kind: {"recall": part.recall, "mentions": part.tp + part.fn} for kind, part in counts.items()}
 
 

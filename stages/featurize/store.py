@@ -67,9 +67,9 @@ class FeatureTable:
     spans: list[list[TokenSpan]]
     documents: list[str]
 
-    def of_documents(self, chosen: Iterable[str]) -> FeatureTable:
+    def of_documents(self, names: Iterable[str]) -> FeatureTable:
         """Return the part that belongs to the chosen documents, in the same order."""
-        wanted = set(chosen)
+        wanted = set(names)
         kept = [s for s, document in enumerate(self.documents) if document in wanted]
         tokens = self.tokens.take(np.array(kept, dtype=np.int64))
         return FeatureTable(tokens, [self.spans[s] for s in kept], [self.documents[s] for s in kept])

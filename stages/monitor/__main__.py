@@ -1,4 +1,4 @@
-"""A window of the serving log against the training profile: load, compare, decide, save."""
+"""A window of the serving log against the training profile: load, compare_window, decide, save."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 
 from stages.common.files import write_json
 from stages.common.labels import load_labels
-from stages.monitor.command import judge_safely, logs, parse, save
-from stages.monitor.comparison import compare
 from stages.monitor.decision import Decision, decide
+from stages.monitor.drift import compare_window
+from stages.monitor.drift_page import draw_drift
+from stages.monitor.invocation import judge_safely, logs, parse, save
 from stages.monitor.params import load_params
-from stages.monitor.report import draw
 
 
 def monitor(options: argparse.Namespace) -> Decision:
@@ -19,10 +19,10 @@ def monitor(options: argparse.Namespace) -> Decision:
     labels = load_labels()
     params = load_params().watching(labels)
     profile, window = logs(options, labels)
-    drift = compare(profile, window, params)
+    drift = compare_window(profile, window, params)
     decision = decide(drift, params)
     save(decision, drift, options.json)
-    if options.report and draw(profile, window, drift, options.report):
+    if options.report and draw_drift(profile, window, drift, options.report):
         write_json(options.report.with_suffix(".json"), drift.as_json())  # whose picture it is
     return decision
 

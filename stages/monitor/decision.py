@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stages.monitor.comparison import ColumnDrift, Drift
+from stages.monitor.drift import ColumnDrift, Drift
 from stages.monitor.params import Bands, MonitorParams
 
 EXIT_CODES = {"none": 0, "watch": 0, "retrain": 10, "retrain_and_alert": 11, "unknown": 20, "redevelop": 12}
@@ -96,10 +96,10 @@ def decide(drift: Drift, params: MonitorParams) -> Decision:
         return unknown(f"{drift.window} notes are fewer than {params.minimum_notes}: not judged", drift.window)
     if not drift.columns:
         return unknown("no column was compared", drift.window)
-    asked = [(_asks(one, params.bands), one) for one in drift.columns]
-    asked.sort(key=lambda pair: (-SEVERITIES.index(pair[0]), -_known(pair[0], pair[1]), pair[1].column))
-    decision, worst = asked[0]
-    reasons = tuple(_reason(band, one) for band, one in asked if band != "none")
+    demands = [(_asks(one, params.bands), one) for one in drift.columns]
+    demands.sort(key=lambda pair: (-SEVERITIES.index(pair[0]), -_known(pair[0], pair[1]), pair[1].column))
+    decision, worst = demands[0]
+    reasons = tuple(_reason(band, one) for band, one in demands if band != "none")
     if decision == "none":
         return Decision("none", None, None, (_all_quiet(drift, params.bands),), drift.window)
     return Decision(decision, worst.column, _known(decision, worst) or None, reasons, drift.window)

@@ -282,16 +282,16 @@ class Unmapped(NamedTuple):
 
 def unmapped_labels(documents: Iterable[Document], mapping: Mapping[str, str]) -> list[Unmapped]:
     """List the labels of the source that mean nothing in the project, in order of their first mention."""
-    found: dict[str, Unmapped] = {}
+    unmapped: dict[str, Unmapped] = {}
     for document in documents:
         for mention in document.mentions:
             label = mention.label
             if label in mapping:
                 continue
-            if label not in found:
-                found[label] = Unmapped(shown(label, document.text), 0, document.id, mention.start)
-            found[label] = found[label]._replace(mentions=found[label].mentions + 1)
-    return list(found.values())
+            if label not in unmapped:
+                unmapped[label] = Unmapped(shown(label, document.text), 0, document.id, mention.start)
+            unmapped[label] = unmapped[label]._replace(mentions=unmapped[label].mentions + 1)
+    return list(unmapped.values())
 
 
 def _fault_of_row(row: list[str], mapping: Mapping[str, str], labels: Sequence[str]) -> tuple[str, str] | None:

@@ -37,7 +37,7 @@ def prepare(batches: Iterable[Batch], params: PrepareParams) -> Tables:
     ParameterError
         When `params.batches` names a batch that does not exist.
     """
-    contents = [(batch, read_batch(batch)) for batch in _chosen(list(batches), params)]
+    contents = [(batch, read_batch(batch)) for batch in _included(list(batches), params)]
     entries = [entry for batch, documents in contents for entry in _entries(batch, documents, params)]
     assignments = assign(((entry.document.text, entry.batch.split) for entry in entries), params)
     tables = build_tables(_placed(entries, assignments))
@@ -48,7 +48,7 @@ def prepare(batches: Iterable[Batch], params: PrepareParams) -> Tables:
     return tables
 
 
-def _chosen(batches: list[Batch], params: PrepareParams) -> list[Batch]:
+def _included(batches: list[Batch], params: PrepareParams) -> list[Batch]:
     unknown = sorted(set(params.batches) - {batch.name for batch in batches})
     if unknown:
         known = ", ".join(batch.name for batch in batches)

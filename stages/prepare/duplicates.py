@@ -148,8 +148,8 @@ class DuplicateIndex:
 
     def earlier(self, fingerprint: Fingerprint) -> dict[str | None, int]:
         """Return, for each shelf that has any, the number of the first document found to be the same."""
-        found = {name: self._first(shelf, fingerprint) for name, shelf in self._shelves.items()}
-        return {name: number for name, number in found.items() if number is not None}
+        first = {name: self._first(shelf, fingerprint) for name, shelf in self._shelves.items()}
+        return {name: number for name, number in first.items() if number is not None}
 
     def put(self, fingerprint: Fingerprint, shelf: str | None) -> int:
         """Add a document to a shelf, as a rule its split; return its number, counted over all shelves."""
@@ -161,9 +161,9 @@ class DuplicateIndex:
     def add(self, text: str) -> list[int]:
         """Add a document without a split; return the number of its first earlier duplicate, if it has any."""
         fingerprint = self.read(text)
-        found = list(self.earlier(fingerprint).values())
+        earlier = list(self.earlier(fingerprint).values())
         self.put(fingerprint, None)
-        return found
+        return earlier
 
     def _first(self, shelf: _Shelf, fingerprint: Fingerprint) -> int | None:
         """Return the first exact repeat, else the first that is similar, else the first that is copied from."""
@@ -171,8 +171,8 @@ class DuplicateIndex:
             return shelf.exact[fingerprint.key]
         shingles = fingerprint.shingles
         similar = (n for n in shelf.like(fingerprint) if jaccard(shingles, self._shingles[n]) >= self._threshold)
-        found = next(similar, None)
-        return self._copied_from(shelf, fingerprint) if found is None else found
+        match = next(similar, None)
+        return self._copied_from(shelf, fingerprint) if match is None else match
 
     def _copied_from(self, shelf: _Shelf, fingerprint: Fingerprint) -> int | None:
         if self._copied is None:

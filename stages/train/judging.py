@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.train.automl import compare
 from stages.train.coverage import coverage_at_precision, log_loss
+from stages.train.leaderboard import compare_classifiers
 from stages.train.params import AcceptanceParams
 from stages.train.taggers.comparing import Comparison, Grid, Metric
 from stages.train.taggers.spans.mention_judge import MentionJudge
@@ -55,7 +55,7 @@ def compare_judges(
         Settings tried of the best one that can be kept.
     """
     frame = pd.DataFrame(table / _scale(table), columns=[f"column_{i:03d}" for i in range(table.shape[1])])
-    return compare(
+    return compare_classifiers(
         frame.assign(right=right.astype(int), fold=fold_of(documents, FOLDS)),
         "right",
         include=[name for name in params.models if name in KEPT or not only_kept],

@@ -14,9 +14,9 @@ from stages.common.scoring import Counts, strict_counts
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.store import FeatureTable
 from stages.train.acceptance import HeldOutPredictions, choose_threshold
-from stages.train.automl import compare
 from stages.train.extractor import Extractor
 from stages.train.held_out import by_hash
+from stages.train.leaderboard import compare_classifiers
 from stages.train.params import TrainParams
 from stages.train.reviewer import COLUMNS, review_mentions
 from stages.train.taggers.tagger import Tagger, family
@@ -39,7 +39,9 @@ class Learned(NamedTuple):
 def fit(train: FeatureTable, n_rows: int, params: TrainParams) -> Tagger:
     """Fit a tagger of the chosen family."""
     kind = family(params.family)
-    return kind.fit(train.tokens, train.spans, documents=train.documents, n_rows=n_rows, params=params, compare=compare)
+    return kind.fit(
+        train.tokens, train.spans, documents=train.documents, n_rows=n_rows, params=params, compare=compare_classifiers
+    )
 
 
 def learn_extractor(

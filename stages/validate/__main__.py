@@ -8,10 +8,10 @@ from pathlib import Path
 
 from stages.common.command import DONE, REFUSED, run_command
 from stages.prepare.options import add_annotates, add_rules
-from stages.validate.gate import Verdict, check, load_prepared
+from stages.validate.gate import GateVerdict, check, load_prepared
 from stages.validate.incoming import Choices, check_incoming, load_incoming
 from stages.validate.params import load_params
-from stages.validate.report import BESIDE_DATA_DOCS, save, save_failure, summary_of
+from stages.validate.verdict_metrics import BESIDE_DATA_DOCS, save, save_failure, summary_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def _judge(options: argparse.Namespace) -> int:
     return DONE if verdict.passed else REFUSED
 
 
-def _stage() -> Verdict:
+def _stage() -> GateVerdict:
     save_failure(InterruptedError())  # what stays when this process is killed
     try:
         params = load_params()
@@ -39,7 +39,7 @@ def _stage() -> Verdict:
     return verdict
 
 
-def _incoming(options: argparse.Namespace) -> Verdict:
+def _incoming(options: argparse.Namespace) -> GateVerdict:
     choices = Choices(options.labels, options.annotates, options.overlaps, options.discontinuous)
     return check_incoming(*load_incoming(options.path, options.format, choices), load_params())
 

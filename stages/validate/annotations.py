@@ -50,8 +50,8 @@ def check_documents(documents: Sequence[Document]) -> list[Finding]:
     """
     outside = _outside(documents)
     sound = [_without_outside(document) for document in documents] if outside else documents
-    found = [outside, *(check(sound) for check in _CHECKS)]
-    return sorted((entry for entry in found if entry), key=lambda entry: entry.severity)
+    findings = [outside, *(check(sound) for check in _CHECKS)]
+    return sorted((entry for entry in findings if entry), key=lambda entry: entry.severity)
 
 
 def _is_outside(mention: Mention, text: str) -> bool:

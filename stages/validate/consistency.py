@@ -167,26 +167,26 @@ def _covered(words: Sequence[_Word], mentions: Iterable[Mention]) -> list[bool]:
 def conflicting_documents(documents: Sequence[Document]) -> Finding | None:
     """Report texts that stand more than once with different annotations."""
     summary = "texts stand more than once with different annotations. Keep the right one of each"
-    found = (
+    conflicts = (
         (fingerprint(document.text), _Use(tuple(_marked(document)), document.id, document.labels))
         for document in documents
         if document.text.strip()
     )
-    return _conflicts(found, "conflicting_documents", summary)
+    return _conflicts(conflicts, "conflicting_documents", summary)
 
 
 def conflicting_sentences(documents: Sequence[Document]) -> Finding | None:
     """Report sentences that stand more than once with different annotations, in different documents or in one."""
     summary = "sentences stand more than once with different annotations. Decide on one annotation"
     repeated = {key for key, number in Counter(map(_document_key, documents)).items() if number > 1}
-    found = (
+    conflicts = (
         (normalised(text), _Use(tuple(marked), document.id, document.labels))
         for document in documents
         if _document_key(document) not in repeated  # their conflicts are reported as documents
         for text, marked in _sentences(document)
         if len(text.split()) >= SHORTEST_SENTENCE
     )
-    return _conflicts(found, "conflicting_sentences", summary)
+    return _conflicts(conflicts, "conflicting_sentences", summary)
 
 
 def _document_key(document: Document) -> str:
@@ -221,10 +221,10 @@ class _Use(NamedTuple):
     labels: tuple[str, ...] | None
 
 
-def _conflicts(found: Iterable[tuple[str, _Use]], check: str, summary: str) -> Finding | None:
+def _conflicts(conflicts: Iterable[tuple[str, _Use]], check: str, summary: str) -> Finding | None:
     """Report the texts that come with more than one annotation."""
     uses: defaultdict[str, list[_Use]] = defaultdict(list)
-    for key, use in found:
+    for key, use in conflicts:
         uses[key].append(use)
     torn = [places for places in uses.values() if len(places) > 1 and _disagree(places)]
     if not torn:

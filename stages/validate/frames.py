@@ -176,9 +176,9 @@ def _tokens(tables: Tables, spans: dict[tuple[str, int], PlacedSpan], placed: li
 
 def _mentions(tables: Tables, spans: dict[tuple[str, int], PlacedSpan], placed: list[Placement]) -> pd.DataFrame:
     mentions = tables.mentions
-    found = set(spans.values())
+    tagged = set(spans.values())
     return _looked_up(mentions, tables.documents).assign(
-        is_tagged=[placement.tagged is None or placement.tagged in found for placement in placed],
+        is_tagged=[placement.tagged is None or placement.tagged in tagged for placement in placed],
         alignment_is_right=[
             placement.aligned == aligned for placement, aligned in zip(placed, mentions["aligned"], strict=True)
         ],

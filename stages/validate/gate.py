@@ -34,7 +34,7 @@ PREPARED = Path("data/prepared")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateVerdict:
     """What the gate found.
 
     Parameters
@@ -144,7 +144,7 @@ def check_schemas(project: Project, tables: Tables) -> Outcome:
     return outcome
 
 
-def check(prepared: Prepared, params: GateParams, project: Project | None = None) -> Verdict:
+def check(prepared: Prepared, params: GateParams, project: Project | None = None) -> GateVerdict:
     """Run every expectation and every annotation check.
 
     When a schema is wrong, the rest could not be computed and is not tried: the verdict is an
@@ -162,7 +162,7 @@ def check(prepared: Prepared, params: GateParams, project: Project | None = None
     outcome = check_schemas(project, tables)
     if outcome.failed:
         project.build_data_docs()
-        return Verdict(outcome, prepared.faults, prepare=prepared.report)
+        return GateVerdict(outcome, prepared.faults, prepare=prepared.report)
     similar = params.prepare
     frames = content_frames(
         tables, params.labels, near_duplicate=similar.near_duplicate, copied=similar.copied, sources=prepared.sources
@@ -181,7 +181,7 @@ def check(prepared: Prepared, params: GateParams, project: Project | None = None
         *check_labels(tables, prepared.annotated, prepared.sources, prepared.report, params.labels),
         *check_documents(as_documents(tables, annotated_by(prepared.sources), params.labels)),
     )
-    return Verdict(
+    return GateVerdict(
         outcome,
         findings,
         documents_by_split(tables),

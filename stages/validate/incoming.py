@@ -17,7 +17,7 @@ from stages.validate.annotations import check_documents
 from stages.validate.catalogue import SCHEMAS
 from stages.validate.findings import Finding, finding
 from stages.validate.frames import Tables, content_frames
-from stages.validate.gate import Verdict, bounds_of, check_schemas
+from stages.validate.gate import GateVerdict, bounds_of, check_schemas
 from stages.validate.params import GateParams
 from stages.validate.project import SPLITLESS_SUITES, Outcome, Project
 from stages.validate.sources import Source, blocks
@@ -139,7 +139,7 @@ def tables_of(documents: Sequence[Document], mapping: Mapping[str, str]) -> Tabl
 
 def check_incoming(
     documents: Sequence[Document], mapping: Mapping[str, str], params: GateParams, project: Project | None = None
-) -> Verdict:
+) -> GateVerdict:
     """Run the annotation checks, the mapping check, and the expectations that need no splits.
 
     The tables are only built when the first two found no error.
@@ -149,7 +149,7 @@ def check_incoming(
     documents = blocks(documents, params.prepare.sentences_per_document)
     findings = [*check_mapping(documents, mapping), *check_documents(mapped(documents, mapping))]
     if any(entry.severity == "error" for entry in findings):
-        return Verdict(Outcome(), tuple(findings), prepare=report)
+        return GateVerdict(Outcome(), tuple(findings), prepare=report)
     tables = tables_of(documents, mapping)
     project = project or Project(data_docs=False)
     outcome = check_schemas(project, tables)
@@ -163,4 +163,4 @@ def check_incoming(
         )
         for suite in SPLITLESS_SUITES:
             outcome += project.run(suite, frames[suite], bounds_of(params.validate_, params.labels))
-    return Verdict(outcome, tuple(findings), prepare=report)
+    return GateVerdict(outcome, tuple(findings), prepare=report)

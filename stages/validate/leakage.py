@@ -178,4 +178,4 @@ def splits_of_pairs(pairs: Iterable[tuple[int, int]], splits: Sequence[str]) -> 
     for one, other in pairs:
         seen[one].add(splits[other])
         seen[other].add(splits[one])
-    return [len(found) for found in seen]
+    return [len(documents) for documents in seen]

@@ -39,9 +39,9 @@ def check_originals(tables: Tables, sources: Sources, report: Mapping[str, Any])
     Documents of unknown batches are the business of `documents.batch_is_known`.
     """
     originals = {name: original for source in sources.values() for name, original in source.documents.items()}
-    found = {name: prepared for name, prepared in _by_document(tables) if name.split("/")[0] in sources}
-    both = [(prepared, originals[name]) for name, prepared in found.items() if name in originals]
-    return [entry for entry in (_unknown(found, originals), _lost(found, originals, report)) if entry] + [
+    prepared_of = {name: prepared for name, prepared in _by_document(tables) if name.split("/")[0] in sources}
+    both = [(prepared, originals[name]) for name, prepared in prepared_of.items() if name in originals]
+    return [entry for entry in (_unknown(prepared_of, originals), _lost(prepared_of, originals, report)) if entry] + [
         finding(check, "error", len(places), f"{len(places)} documents {what}. {PREPARE_AGAIN}.", places)
         for check, what, differs in _COMPARISONS
         if (places := [place for pair in both if (place := differs(*pair)) is not None])
@@ -61,14 +61,14 @@ def _by_document(tables: Tables) -> Iterator[tuple[str, _Prepared]]:
 
 
 def _grouped(frame: pd.DataFrame, columns: tuple[str, ...]) -> Rows:
-    found: dict[str, list[tuple]] = {}
+    grouped: dict[str, list[tuple]] = {}
     for document, *values in rows_of(frame, ("document", *columns)):
-        found.setdefault(document, []).append(tuple(values))
-    return found
+        grouped.setdefault(document, []).append(tuple(values))
+    return grouped
 
 
-def _unknown(found: Mapping[str, _Prepared], originals: Mapping[str, Document]) -> Finding | None:
-    names = [name for name in found if name not in originals]
+def _unknown(prepared_of: Mapping[str, _Prepared], originals: Mapping[str, Document]) -> Finding | None:
+    names = [name for name in prepared_of if name not in originals]
     if not names:
         return None
     summary = f"{len(names)} documents are in no export. {PREPARE_AGAIN}."
@@ -76,10 +76,10 @@ def _unknown(found: Mapping[str, _Prepared], originals: Mapping[str, Document]) 
 
 
 def _lost(
-    found: Mapping[str, _Prepared], originals: Mapping[str, Document], report: Mapping[str, Any]
+    prepared_of: Mapping[str, _Prepared], originals: Mapping[str, Document], report: Mapping[str, Any]
 ) -> Finding | None:
     """Compare how many are gone with how many prepare left out, because they repeat two splits."""
-    gone, said = [name for name in originals if name not in found], report.get("left_out")
+    gone, said = [name for name in originals if name not in prepared_of], report.get("left_out")
     if type(said) is int and said == len(gone):
         return None
     number = said if type(said) is int else "no number"

@@ -56,13 +56,13 @@ def rows_of(frame: pd.DataFrame, columns: Sequence[str]) -> list[tuple]:
 
 def tokens_by_document(tokens: pd.DataFrame) -> dict[str, TokensOf]:
     """Gather the tokens of each document."""
-    found: dict[str, TokensOf] = {}
+    tokens_of: dict[str, TokensOf] = {}
     for document, start, end, sentence in rows_of(tokens, ("document", "start", "end", "sentence")):
-        own = found.setdefault(document, TokensOf())
+        own = tokens_of.setdefault(document, TokensOf())
         own.starts.append(start)
         own.ends.append(end)
         own.sentences.append(sentence)
-    return found
+    return tokens_of
 
 
 def placements(mentions: pd.DataFrame, tokens: Mapping[str, TokensOf]) -> list[Placement]:

@@ -26,14 +26,14 @@ def check_report(tables: Tables, report: Mapping[str, Any]) -> list[Finding]:
     Rows that are gone from all tables alike, or were added to all, show here only. A report that
     does not say how many there should be is a fault, too.
     """
-    found = counted(tables)
-    said = {name: _sum(report, name) for name in found}
+    actual = counted(tables)
+    said = {name: _sum(report, name) for name in actual}
     said["unaligned"] = _sum(report, "inside_token", "across_sentences")
-    wrong = [name for name in found if said[name] != found[name]]
+    wrong = [name for name in actual if said[name] != actual[name]]
     if not wrong:
         return []
     counts = "; ".join(
-        f"{'no' if said[name] is None else said[name]} {name} reported, {found[name]} found" for name in wrong
+        f"{'no' if said[name] is None else said[name]} {name} reported, {actual[name]} found" for name in wrong
     )
     summary = f"data/prepared/report.json and the tables disagree: {counts}. Run `dvc repro --force prepare`."
     return [finding("prepare_report", "error", len(wrong), summary)]

@@ -504,7 +504,7 @@ def test_an_expectation_that_crashes_is_an_error_even_if_only_a_warning(project:
 
 
 def test_a_verdict_of_nothing_does_not_pass() -> None:
-    assert not gate.Verdict(gate.Outcome()).passed
+    assert not gate.GateVerdict(gate.Outcome()).passed
 
 
 @pytest.fixture

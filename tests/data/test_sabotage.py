@@ -24,7 +24,7 @@ from stages.prepare.duplicates import content_hash
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.prepare.splits import split_of
 from stages.prepare.tables import PlacedDocument, Tables, blocks_of, build_tables
-from stages.validate import gate, places, report
+from stages.validate import gate, places, verdict_metrics
 from stages.validate.catalogue import SCHEMAS
 from stages.validate.originals import check_originals, check_splits
 from stages.validate.reported import check_report
@@ -200,7 +200,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tables = built(note("a"), note("b"))
     for name, schema in SCHEMAS.items():
         write_table(Path(f"data/prepared/{name}.parquet"), getattr(tables, name), schema)
-    write_json(Path("data/prepared/report.json"), tables.report)
+    write_json(Path("data/prepared/verdict_metrics.json"), tables.report)
     write_json(Path("data/prepared/labels.json"), {"ward": ["Disease", "Treatment"]})
     write_text(Path("data/mapping/labels.csv"), "source_label,label\nD,Disease\nT,Treatment\n")
     write_text(Path("params.yaml"), "labels: [Disease, Treatment]\n")
@@ -255,7 +255,7 @@ def test_without_batches_nothing_is_proved(repository: Path) -> None:
 
 
 def test_a_report_that_is_no_object_is_refused(repository: Path) -> None:
-    write_json(Path("data/prepared/report.json"), [1])
+    write_json(Path("data/prepared/verdict_metrics.json"), [1])
     with pytest.raises(GateError, match=r"report\.json"):
         gate.load_prepared(PARAMS)
 
@@ -328,9 +328,9 @@ def test_a_fault_is_named_with_its_offset() -> None:
 def test_the_metrics_name_no_place() -> None:
     tables = built(note("a"), note("b"))
     (found,) = check_report(gate.Tables(tables.documents, tables.tokens, tables.mentions), {})[:1]
-    verdict = gate.Verdict(gate.Outcome(1), (found,))
+    verdict = gate.GateVerdict(gate.Outcome(1), (found,))
     assert not verdict.passed
-    assert report.metrics_of(verdict)["checks"]["prepare_report"]["message"] == found.summary
+    assert verdict_metrics.metrics_of(verdict)["checks"]["prepare_report"]["message"] == found.summary
 
 
 # --- the exports ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from stages.common.annotated import labels_of, read_annotated, write_annotated
 from stages.common.documents import Document, Mention
-from stages.evaluate.comparison import compare
+from stages.evaluate.matching import match_documents
 from stages.train.silence import warnings_of_silence
 from stages.validate.annotations import check_documents
 from stages.validate.consistency import conflicting_documents, conflicting_sentences, left_unlabelled
@@ -95,10 +95,10 @@ def test_a_prediction_that_nobody_looked_for_is_neither_right_nor_wrong() -> Non
     mentions = pd.DataFrame([("ncbi/1", 0, 2, "Disease"), ("ward/1", 0, 2, "Disease")], columns=columns)
     rows = [(name, *span, 0.9) for name in ("ncbi/1", "ward/1") for span in ((0, 2, "Disease"), (4, 6, "Treatment"))]
     predicted = pd.DataFrame(rows, columns=[*columns, "confidence"])
-    ncbi, ward = compare(documents, mentions, predicted, predicted, annotated={"ncbi": DISEASES})
+    ncbi, ward = match_documents(documents, mentions, predicted, predicted, annotated={"ncbi": DISEASES})
     assert (list(ncbi.predicted), ncbi.suggested) == ([(0, 2, "Disease")], ((0, 2, "Disease"),))
     assert list(ward.predicted) == list(ward.suggested) == [(0, 2, "Disease"), (4, 6, "Treatment")]
-    assert len(compare(documents, mentions, predicted)[0].predicted) == 2
+    assert len(match_documents(documents, mentions, predicted)[0].predicted) == 2
 
 
 # --- training ----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from benchmarks.contestants import segmented
 from benchmarks.contestants.notebooks import features_of
 from benchmarks.corpora import Corpus, read_corpus
 from benchmarks.environment import FOLDER
-from benchmarks.plain import PlainDecoder, compare
+from benchmarks.plain import PlainDecoder, compare_decoders
 from benchmarks.scores import scored
 from benchmarks.task import Task, token_count
 from stages.params import load_params
@@ -188,7 +188,7 @@ def model_of(tmp_path: Path, params_file: Path) -> tuple[Corpus, Task, Path]:
 def test_attributes_and_decoder_agree_with_the_plain_ones(tmp_path: Path, params_file: Path) -> None:
     corpus, task, model = model_of(tmp_path, params_file)
     extractor = Extractor.load(model)
-    agreement = compare(extractor, [note.sentences for note in [*task.train, *task.test]])
+    agreement = compare_decoders(extractor, [note.sentences for note in [*task.train, *task.test]])
     assert (agreement.sentences, agreement.ties) == (90 + 36, 0)
     assert agreement.identical == agreement.sentences
     plain = PlainDecoder(extractor, [note.sentences for note in task.test])
@@ -216,7 +216,7 @@ def test_scale_measures_a_growing_text(tmp_path: Path, params_file: Path) -> Non
     assert len(table) == scale.POINTS
     assert table["tokens"].is_monotonic_increasing
     assert table["tokens"].iloc[-1] >= 20_000
-    scale.draw(table, tmp_path / "scale.png")
+    scale.draw_scale(table, tmp_path / "scale.png")
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
     straight = pd.DataFrame({name: [1.0, 2.0, 3.0] for name in scale.COLUMNS})
     assert scale.summary(straight)["worst_from_line"] == 0

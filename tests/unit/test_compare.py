@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.compare import ALIKE, BEST, OTHER, UNCOUNTED, WORSE, compare, rank, table_of
+from delivery.compare import ALIKE, BEST, OTHER, UNCOUNTED, WORSE, rank, rank_experiments, table_of
 from delivery.errors import DeliveryError
 from delivery.rendering.settings import settings_text
 from delivery.revision.revision import Revision, workspace
@@ -93,7 +93,7 @@ def test_parameters_are_written_as_dvc_takes_them() -> None:
 
 def test_a_commit_without_experiments_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError, match="HEAD has no experiments: `dvc exp run` makes one"):
-        compare([], "HEAD", root=_without_experiments(tmp_path))
+        rank_experiments([], "HEAD", root=_without_experiments(tmp_path))
 
 
 def _without_experiments(folder: Path) -> Path:

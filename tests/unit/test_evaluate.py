@@ -20,11 +20,11 @@ from stages.common.files import read_json, read_table, write_json, write_table
 from stages.common.rare_values import LEAST, RARE
 from stages.common.scoring import lenient_counts, strict_counts
 from stages.common.tables import DOCUMENTS, PREDICTIONS, TOKENS
-from stages.evaluate.acceptance import accepted
-from stages.evaluate.comparison import ComparedDocument, compare, judged
+from stages.evaluate.accepted import accepted
 from stages.evaluate.curves import expected_calibration_error, precision_by_coverage, reliability
-from stages.evaluate.errors import ERRORS, KINDS, confusion, error_table, errors_of
+from stages.evaluate.error_analysis import ERRORS, KINDS, confusion, error_table, errors_of
 from stages.evaluate.kpi import EntryMinutes, entry_minutes, kpi
+from stages.evaluate.matching import ComparedDocument, judged, match_documents
 from stages.evaluate.page import boundary_words, page_of
 from stages.evaluate.params import EvaluateParams, KpiParams
 from stages.evaluate.predictions import predict
@@ -85,13 +85,13 @@ def sides(draw):
 def test_compare_keeps_documents_without_mentions_and_ignores_others():
     documents, mentions, predictions = frames([AKI], [AKI, ASPIRIN])
     mentions.loc[len(mentions)] = ["other/1", 0, 2, "No", D, D, True]
-    first, second = compare(documents, mentions, predictions)
+    first, second = match_documents(documents, mentions, predictions)
     assert (first.gold, first.predicted, first.note_type) == ((AKI,), {AKI: 0.5, ASPIRIN: 0.5}, "letter")
     assert (second.gold, second.predicted, second.note_type) == ((), {}, None)
 
 
 def test_unaligned_gold_counts_as_missed():
-    scores = score(*compare(*frames([AKI, ASPIRIN], [ASPIRIN], aligned=False)))
+    scores = score(*match_documents(*frames([AKI, ASPIRIN], [ASPIRIN], aligned=False)))
     assert scores["mentions"] == 2
     assert scores["strict"]["micro"]["recall"] == 0.5
     assert scores["errors"] == {"boundary": 0, "label": 0, "missed": 1, "spurious": 0}

@@ -333,7 +333,7 @@ def test_each_kind_has_its_issue_and_a_closed_one_is_not_reopened(
 @pytest.mark.parametrize("fault", LOST[::2], ids=["502", "closed"])
 def test_a_lost_answer_makes_no_second_issue(server: FakeGitHub, client: GitHub, fault: Fault) -> None:
     server.faults.append(fault)
-    act.alert(act.Verdict("redevelop", ("x",)), client)
+    act.alert(act.DriftVerdict("redevelop", ("x",)), client)
     assert len(server.issues) == 1
 
 

@@ -33,14 +33,14 @@ from stages.common.errors import BeHealthyError, ParameterError
 from stages.common.labels import INPUT_COLUMNS, count_column, load_labels, model_columns
 from stages.common.tables import serving_log
 from stages.common.tags import iob2_tags
-from stages.evaluate.acceptance import accepted
+from stages.evaluate.accepted import accepted
 from stages.evaluate.behaviour import UNTESTED, behaviour
-from stages.evaluate.comparison import ComparedDocument
-from stages.evaluate.errors import confusion
+from stages.evaluate.error_analysis import confusion
+from stages.evaluate.matching import ComparedDocument
 from stages.evaluate.scores import document_counts, evaluation
 from stages.evaluate.summary import show as show_scores
-from stages.monitor.comparison import compare
 from stages.monitor.decision import decide
+from stages.monitor.drift import compare_window
 from stages.monitor.serving import profile_schema, serving_rows, training_profile
 from stages.params import load_params
 from stages.prepare.batches import read_mapping
@@ -246,7 +246,7 @@ def test_the_log_has_a_column_for_each_label_and_is_judged_by_it(labels: tuple[s
     assert profile["diseases"].isna().sum() == 40
     quick = {"columns": ["tokens", "mentions"], "resamples": 99, "significance": 0.1}
     params = PARAMS.monitor.model_copy(update=quick).watching(labels)
-    drift = compare(profile, rows, params)
+    drift = compare_window(profile, rows, params)
     assert [column.column for column in drift.columns] == ["tokens", *map(count_column, labels)]
     assert {column.fault for column in drift.columns} == {None}
     assert decide(drift, params).decision == "none"

@@ -24,10 +24,10 @@ from stages.common.labels import model_columns
 from stages.common.rare_values import LEAST, RARE, without_rare
 from stages.common.tables import DOCUMENTS, serving_log
 from stages.monitor import __main__ as stage
-from stages.monitor import command, report
-from stages.monitor.comparison import ColumnDrift, Drift, compare
+from stages.monitor import drift_page, invocation
 from stages.monitor.decision import EXIT_CODES, SEVERITIES, band_of, decide
 from stages.monitor.deviation import coded, kolmogorov_smirnov, sampling_noise, total_variation
+from stages.monitor.drift import ColumnDrift, Drift, compare_window
 from stages.monitor.params import MonitorParams
 from stages.monitor.serving import note_names, profile_schema, serving_rows, training_profile
 from stages.params import load_params
@@ -135,7 +135,7 @@ def test_noise_is_where_scipy_would_reject():
 def test_false_alarms_are_as_rare_as_promised():
     alarms = 0
     for seed in range(1, 201):
-        drift = compare(served(300, 1000 + seed, train=0.6), served(120, seed), QUICK)
+        drift = compare_window(served(300, 1000 + seed, train=0.6), served(120, seed), QUICK)
         alarms += any(one.counts for one in drift.columns)
     low, high = stats.binom.ppf([1e-4, 0.999], 200, QUICK.significance)
     assert low < alarms <= high
@@ -144,7 +144,7 @@ def test_false_alarms_are_as_rare_as_promised():
 @pytest.mark.simulation
 def test_a_planted_shift_of_twenty_points_is_found():
     for seed in range(1, 21):
-        drift = compare(PROFILE_FRAME, served(300, seed, shift=0.2), PARAMS)
+        drift = compare_window(PROFILE_FRAME, served(300, seed, shift=0.2), PARAMS)
         decision = decide(drift, PARAMS)
         assert (decision.decision, decision.column) == ("redevelop", "speciality")
         assert 10 <= decision.deviation <= 35
@@ -152,10 +152,10 @@ def test_a_planted_shift_of_twenty_points_is_found():
 
 def test_order_of_rows_and_columns_and_copies_of_notes_change_nothing():
     window = served(120, 1)
-    drift = compare(PROFILE_FRAME, window, QUICK)
+    drift = compare_window(PROFILE_FRAME, window, QUICK)
     shuffled = pd.concat([window, window[:60]]).sample(frac=1, random_state=1)
     other = QUICK.model_copy(update={"columns": QUICK.columns[::-1]})
-    again = compare(PROFILE_FRAME.sample(frac=1, random_state=2), shuffled, other)
+    again = compare_window(PROFILE_FRAME.sample(frac=1, random_state=2), shuffled, other)
     assert again == Drift(drift.columns[::-1], drift.window, drift.profile)
 
 
@@ -173,14 +173,14 @@ def test_columns_of_the_model_are_compared_outside_train_only():
     half = profile.index < 400
     profile.loc[half, "confidence"] = 0.99
     profile.loc[half, list(MODEL_COLUMNS)] = np.nan
-    drift = {one.column: one for one in compare(profile, served(400, 1), PARAMS).columns}
+    drift = {one.column: one for one in compare_window(profile, served(400, 1), PARAMS).columns}
     assert not drift["confidence"].counts
     assert drift["confidence"].deviation < 20
 
 
 def test_constant_columns_have_no_noise_and_do_not_count():
     window = served(120, 1).assign(sex="female", tokens=80)
-    drift = compare(PROFILE_FRAME.assign(sex="female", tokens=80), window, QUICK)
+    drift = compare_window(PROFILE_FRAME.assign(sex="female", tokens=80), window, QUICK)
     quiet = [one for one in drift.columns if one.column in ("sex", "tokens")]
     assert [(one.deviation, one.noise, one.counts) for one in quiet] == [(0, 0, False)] * 2
 
@@ -189,7 +189,7 @@ def test_constant_columns_have_no_noise_and_do_not_count():
 def test_speed():
     profile, window = served(10_000, 1, train=0.6), served(2_000, 2)
     start = time.perf_counter()
-    compare(profile, window, PARAMS)
+    compare_window(profile, window, PARAMS)
     assert time.perf_counter() - start < 10
 
 
@@ -270,7 +270,7 @@ def test_what_is_not_known_is_unknown(drift):
 def test_harm_to_either_side_is_unknown(harm, side):
     sides = {"profile": PROFILE_FRAME, "window": served(120, 1)}
     sides[side] = harm(sides[side])
-    drift = compare(sides["profile"], sides["window"], QUICK)
+    drift = compare_window(sides["profile"], sides["window"], QUICK)
     decision = decide(drift, QUICK)
     assert (decision.decision, decision.alert) == ("unknown", True)
     assert "patient" not in json.dumps([drift.as_json(), decision.as_json()], allow_nan=False)
@@ -280,7 +280,7 @@ def test_too_few_resamples_are_refused_and_never_pass_for_calm():
     with pytest.raises(ValueError, match="at least 900"):
         MonitorParams.model_validate(PARAMS.model_dump() | {"resamples": 500}).watching(LABELS)
     few = PARAMS.model_copy(update={"resamples": 20})
-    drift = compare(PROFILE_FRAME, served(300, 1, shift=0.9), few)
+    drift = compare_window(PROFILE_FRAME, served(300, 1, shift=0.9), few)
     assert decide(drift, few).decision == "unknown"
     json.dumps(drift.as_json(), allow_nan=False)
 
@@ -360,7 +360,7 @@ def house(tmp_path, monkeypatch):
     (tmp_path / "data/incoming/notes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     extractor = SimpleNamespace(Extractor=SimpleNamespace(load=lambda _: SimpleNamespace(extract=fake_extract)))
     monkeypatch.setitem(sys.modules, "stages.train.extractor", extractor)
-    monkeypatch.setattr(report, "_html", lambda *_: "<html>")
+    monkeypatch.setattr(drift_page, "_html", lambda *_: "<html>")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -387,7 +387,7 @@ def test_a_report_that_fails_changes_nothing(house, monkeypatch, capsys, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(report, "_html", fail)
+    monkeypatch.setattr(drift_page, "_html", fail)
     assert stage.main([]) == 0
     assert (house / "metrics/decision.json").read_bytes() == decision
     assert "the decision stands" in capsys.readouterr().err
@@ -395,7 +395,7 @@ def test_a_report_that_fails_changes_nothing(house, monkeypatch, capsys, error):
 
 
 @pytest.mark.parametrize("error", [ValueError("the patient"), ParameterError("key"), OSError("gone")])
-@pytest.mark.parametrize("place", ["load_params", "logs", "compare", "decide"])
+@pytest.mark.parametrize("place", ["load_params", "logs", "compare_window", "decide"])
 def test_a_crash_leaves_unknown_and_fails(house, monkeypatch, capsys, place, error):
     (house / "metrics").mkdir()
     (house / "metrics/decision.json").write_text('{"decision": "none", "alert": false}')
@@ -417,7 +417,7 @@ def test_a_killed_process_leaves_unknown(house, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stage, "compare", killed)
+    monkeypatch.setattr(stage, "compare_window", killed)
     assert stage.main([]) == 130
     assert read_json(house / "metrics/decision.json")["decision"] == "unknown"
 
@@ -436,7 +436,7 @@ def test_another_window(house, capsys, shift, code):
 
 def test_arguments_of_another_window_need_one():
     with pytest.raises(SystemExit):
-        command.parse(["--json", "out"])
+        invocation.parse(["--json", "out"])
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c", None])), min_size=1, max_size=3))
@@ -455,7 +455,7 @@ def test_evidently_draws():
     window.loc[[4, 5], "speciality"] = "Ward 7"
     profile = PROFILE_FRAME.copy()
     profile.loc[[0, 1, 2], "speciality"] = "Ward 7"
-    html = report._html(*report._plain(profile, window, PARAMS.columns))
+    html = drift_page._html(*drift_page._plain(profile, window, PARAMS.columns))
     assert "speciality" in html
     assert "note-of-" not in html
     assert "Adeyemi" not in html

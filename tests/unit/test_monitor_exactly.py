@@ -19,10 +19,10 @@ import pytest
 
 from stages.common.documents import METADATA
 from stages.common.files import read_json
-from stages.monitor import command, deviation, report
-from stages.monitor.comparison import ColumnDrift, Drift, _distinct, compare, kind_of
+from stages.monitor import deviation, drift_page, invocation
 from stages.monitor.decision import Decision, band_of, decide, unknown
 from stages.monitor.deviation import coded, sampling_noise
+from stages.monitor.drift import ColumnDrift, Drift, _distinct, compare_window, kind_of
 from stages.monitor.params import MonitorParams
 from stages.monitor.serving import serving_rows, training_profile
 from tests.labels import LABELS
@@ -33,7 +33,7 @@ GOLDEN = ROOT / "tests/golden/monitor.json"
 
 
 def judged(profile: pd.DataFrame, window: pd.DataFrame, params: MonitorParams = QUICK) -> Any:
-    drift = compare(profile, window, params)
+    drift = compare_window(profile, window, params)
     return [drift.as_json(), decide(drift, params).as_json()]
 
 
@@ -179,31 +179,31 @@ def test_the_kind_of_a_column_is_that_of_the_log() -> None:
 
 
 def test_without_a_log_the_files_are_those_of_the_stage() -> None:
-    options = command.parse([])
+    options = invocation.parse([])
     assert (options.log, options.profile) == (None, Path("data/serving/profile.parquet"))
     assert (options.json, options.report, options.exit_code) == (Path("metrics"), Path("reports/drift.html"), False)
 
 
 def test_another_log_brings_its_own_files() -> None:
-    options = command.parse(["--log", "a", "--profile", "b", "--json", "c", "--report", "d", "--exit-code"])
+    options = invocation.parse(["--log", "a", "--profile", "b", "--json", "c", "--report", "d", "--exit-code"])
     assert vars(options) == {
         "log": Path("a"), "profile": Path("b"), "json": Path("c"), "report": Path("d"), "exit_code": True,
     }  # fmt: skip
-    bare = command.parse(["--log", "a"])
+    bare = invocation.parse(["--log", "a"])
     assert (bare.profile, bare.json, bare.report) == (Path("data/serving/profile.parquet"), None, None)
 
 
 @pytest.mark.parametrize("arguments", [["--json", "c"], ["--report", "d"], ["--profile", "b"]])
 def test_files_without_a_log_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        command.parse(arguments)
+        invocation.parse(arguments)
     said = capsys.readouterr().err
     assert "python -m stages.monitor: error: --profile, --json and --report go with --log: the stage has" in said
 
 
 def test_help_says_what_each_argument_is(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        command.parse(["--help"])
+        invocation.parse(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     for words in (
         "A window of the serving log against the training profile -> a decision: none, watch, retrain, and so on.",
@@ -225,9 +225,9 @@ def test_the_decision_is_printed_and_told_by_the_exit_code_when_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int
 ) -> None:
     decision = Decision(name, "sex", 12.5, ("grüner",), 300)
-    assert command.judge_safely(lambda: decision, options(tmp_path, exit_code=True)) == code
+    assert invocation.judge_safely(lambda: decision, options(tmp_path, exit_code=True)) == code
     assert capsys.readouterr().out == json.dumps(decision.as_json(), ensure_ascii=False) + "\n"
-    assert command.judge_safely(lambda: decision, options(None)) == 0
+    assert invocation.judge_safely(lambda: decision, options(None)) == 0
     assert read_json(tmp_path / "decision.json")["reasons"] == ["the comparison did not finish"]
     assert read_json(tmp_path / "drift.json") == {"columns": {}, "notes": None}
 
@@ -238,7 +238,7 @@ def test_a_decision_that_cannot_be_written_is_still_said(tmp_path: Path, capsys:
     def never() -> Decision:
         raise AssertionError("nothing is compared where the decision cannot be kept")
 
-    assert command.judge_safely(never, options(tmp_path / "file")) == 2
+    assert invocation.judge_safely(never, options(tmp_path / "file")) == 2
     printed = capsys.readouterr()
     assert printed.err.startswith("monitor: ")
     assert "monitor: the decision could not be written: " in printed.err
@@ -251,7 +251,7 @@ def test_an_error_of_the_code_is_told_by_its_place_and_never_by_its_message(
     def fail() -> Decision:
         raise ValueError("the patient")
 
-    assert command.judge_safely(fail, options(tmp_path)) == 2
+    assert invocation.judge_safely(fail, options(tmp_path)) == 2
     printed = capsys.readouterr()
     assert "an unforeseen ValueError in test_monitor_exactly.py, line " in printed.err
     assert "patient" not in printed.err
@@ -270,17 +270,17 @@ def test_what_has_few_values_or_a_fault_is_not_drawn_and_named(capsys: pytest.Ca
     few.loc[4:, "tokens"] = np.nan
     some = served(60, 1)
     some.loc[5:, "tokens"] = np.nan
-    assert report._drawable(PROFILE_FRAME, few, drift_of("sex", "tokens")) == ["sex"]
+    assert drift_page._drawable(PROFILE_FRAME, few, drift_of("sex", "tokens")) == ["sex"]
     assert capsys.readouterr().err == "monitor: not drawn, too few values or a fault: tokens\n"
-    assert report._drawable(few, PROFILE_FRAME, drift_of("sex", "tokens")) == ["sex"]
-    assert report._drawable(PROFILE_FRAME, some, drift_of("sex", "tokens")) == ["sex", "tokens"]
-    assert report._drawable(PROFILE_FRAME, some, drift_of("sex", fault="broken")) == []
+    assert drift_page._drawable(few, PROFILE_FRAME, drift_of("sex", "tokens")) == ["sex"]
+    assert drift_page._drawable(PROFILE_FRAME, some, drift_of("sex", "tokens")) == ["sex", "tokens"]
+    assert drift_page._drawable(PROFILE_FRAME, some, drift_of("sex", fault="broken")) == []
     assert capsys.readouterr().err.count("too few values or a fault: ") == 2
 
 
 def test_the_picture_shows_the_profile_beside_the_window() -> None:
     profile, window = PROFILE_FRAME, served(60, 1)
-    sides = report._plain(profile, window, ["tokens"])
+    sides = drift_page._plain(profile, window, ["tokens"])
     for side, frame in zip(sides, (profile, window), strict=True):
         assert side["tokens"].tolist() == pytest.approx(frame["tokens"].astype(float).tolist(), nan_ok=True)
 
@@ -289,7 +289,7 @@ def test_a_category_that_is_missing_is_drawn_as_no_value() -> None:
     window = served(60, 1)
     window["sex"] = window["sex"].astype("string").mask(window.index < 9)
     assert window["sex"].isna().sum() >= 9
-    _, side = report._plain(PROFILE_FRAME, window, ["sex"])
+    _, side = drift_page._plain(PROFILE_FRAME, window, ["sex"])
     assert {type(value) for value in side["sex"]} == {str, type(None)}
 
 
@@ -303,7 +303,7 @@ def test_a_note_served_twice_counts_once_whatever_else_the_log_says_of_it() -> N
 def test_nothing_to_draw_is_no_picture_and_leaves_no_old_one(tmp_path: Path) -> None:
     page = tmp_path / "drift.html"
     page.write_text("old")
-    assert report.draw(PROFILE_FRAME, served(60, 1), drift_of("sex", fault="broken"), page) is False
+    assert drift_page.draw_drift(PROFILE_FRAME, served(60, 1), drift_of("sex", fault="broken"), page) is False
     assert not page.exists()
 
 
@@ -327,7 +327,7 @@ def test_evidently_is_asked_for_the_watched_columns_by_their_kind(monkeypatch: p
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setenv("DO_NOT_TRACK", "0")
     frame = served(9, 1)[["sex", "tokens"]]
-    assert report._html(frame, frame.rename(columns={"tokens": "diseases"})) == "<html>"
+    assert drift_page._html(frame, frame.rename(columns={"tokens": "diseases"})) == "<html>"
     assert os.environ["DO_NOT_TRACK"] == "1"
     assert asked["definition"] == ((), {"numerical_columns": ["tokens"], "categorical_columns": ["sex"]})
     assert asked["preset"] == (
@@ -344,13 +344,13 @@ def test_a_picture_that_fails_is_told_by_the_kind_of_fault(
     def fail(*_: Any) -> str:
         raise KeyError("the patient")
 
-    monkeypatch.setattr(report, "_html", fail)
-    assert report.draw(PROFILE_FRAME, served(60, 1), drift_of("sex"), tmp_path / "drift.html") is False
+    monkeypatch.setattr(drift_page, "_html", fail)
+    assert drift_page.draw_drift(PROFILE_FRAME, served(60, 1), drift_of("sex"), tmp_path / "drift.html") is False
     assert capsys.readouterr().err == "monitor: Evidently's report failed (KeyError); the decision stands\n"
 
 
 def test_all_that_is_not_drawn_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    report._drawable(PROFILE_FRAME, served(60, 1), drift_of("sex", "tokens", fault="broken"))
+    drift_page._drawable(PROFILE_FRAME, served(60, 1), drift_of("sex", "tokens", fault="broken"))
     assert capsys.readouterr().err.endswith(": sex, tokens\n")
 
 
@@ -385,5 +385,5 @@ def test_the_stage_reads_the_model_that_was_trained(tmp_path: Path, monkeypatch:
     monkeypatch.setitem(sys.modules, "stages.train.extractor", fake)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LookupError):
-        command.logs(command.parse([]), LABELS)
+        invocation.logs(invocation.parse([]), LABELS)
     assert asked == [Path("models")]

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from delivery import promote as promotion
 from delivery import rollback
 from delivery.errors import DeliveryError
-from delivery.promote import Verdict, promote
+from delivery.promote import PromotionVerdict, promote
 from delivery.registry.gates import Gate, read_bounds
 from delivery.registry.model import MD5
 from delivery.registry.registry import CHAMPION, ensure_registered_model, ledger, version_with_alias
@@ -50,10 +50,10 @@ def client(laid_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> M
     return client
 
 
-def judging(*gates: Gate, meanwhile: Callable[[], Any] = lambda: None) -> Callable[..., Verdict]:
-    def judge(version: Any, champion: Any, *_: Any) -> Verdict:
+def judging(*gates: Gate, meanwhile: Callable[[], Any] = lambda: None) -> Callable[..., PromotionVerdict]:
+    def judge(version: Any, champion: Any, *_: Any) -> PromotionVerdict:
         meanwhile()
-        return Verdict(version, champion, list(gates))
+        return PromotionVerdict(version, champion, list(gates))
 
     return judge
 

@@ -305,7 +305,7 @@ def test_a_longer_name_than_the_known_one_is_shared_words_not_exact() -> None:
     known = answer(
         "what treats hereditary retinoblastoma", record_of(*TEXTS), Dictionary(("hereditary retinoblastoma",))
     )
-    assert (known.asked, known.how) == ("hereditary retinoblastoma", PART)
+    assert (known.term, known.how) == ("hereditary retinoblastoma", PART)
 
 
 def test_an_unknown_name_gives_the_closest() -> None:

@@ -33,7 +33,7 @@ def definitions(words: Sequence[str]) -> list[Definition]:
     >>> definitions("chronic obstructive pulmonary disease ( COPD )".split())
     [Definition(long_start=0, long_end=4, short_start=5, short_end=6)]
     """
-    found = []
+    defined = []
     for position, word in enumerate(words):
         if word != "(" or position == 0:
             continue
@@ -48,8 +48,8 @@ def definitions(words: Sequence[str]) -> list[Definition]:
         first = max(0, position - min(len(short) + 5, 2 * len(short)))
         offset = _match(short, words[first:position])
         if offset is not None and len(" ".join(words[first + offset : position])) > len(short):
-            found.append(Definition(first + offset, position, start, end))
-    return found
+            defined.append(Definition(first + offset, position, start, end))
+    return defined
 
 
 def _match(short: str, words: Sequence[str]) -> int | None:
@@ -77,15 +77,15 @@ class AbbreviationReader:
 
     def attributes(self, words: Sequence[str]) -> list[tuple[int, str]]:
         """Return (position, attribute) pairs of the next sentence."""
-        found: list[tuple[int, str]] = []
+        attributes: list[tuple[int, str]] = []
         if "(" in words:
             for definition in definitions(words):
-                found += self._read(words, definition)
+                attributes += self._read(words, definition)
         if not self._recalled.isdisjoint(words):
             known = [(position, word) for position, word in enumerate(words) if word in self._recalled]
-            found += [(position, name) for position, word in known for name in self._recall(word)]
+            attributes += [(position, name) for position, word in known for name in self._recall(word)]
         self._sentence += 1
-        return found
+        return attributes
 
     def _read(self, words: Sequence[str], definition: Definition) -> list[tuple[int, str]]:
         first, last = definition.long_start, definition.long_end - 1

@@ -178,8 +178,8 @@ class AttributeExtractor:
             for position, name in reader.attributes(sentence)
         ]
         rows = self.index.rows_of([name for _, name in named]).tolist() if named else []
-        found = sorted((position, row) for (position, _), row in zip(named, rows, strict=True) if row >= 0)
-        table = np.array(found, dtype=np.int64).reshape(-1, 2)
+        known = sorted((position, row) for (position, _), row in zip(named, rows, strict=True) if row >= 0)
+        table = np.array(known, dtype=np.int64).reshape(-1, 2)
         starts = np.searchsorted(table[:, 0], np.arange(sentence_starts[-1] + 1))
         long_forms = np.zeros(sentence_starts[-1], dtype=np.int16)
         for sentence, long_start, short in reader.short_forms:

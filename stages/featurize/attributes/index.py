@@ -85,8 +85,8 @@ class AttributeIndex:
         """Return the row of each attribute by its name, offset included; -1 where training saw none."""
         columns, bare = split_offsets(names)
         places = self.lookup.find(bare)
-        found = self.rows[places, np.array(columns, dtype=np.int64)] if len(self.rows) else np.full_like(places, -1)
-        return np.where(places < 0, np.int32(-1), found)
+        rows = self.rows[places, np.array(columns, dtype=np.int64)] if len(self.rows) else np.full_like(places, -1)
+        return np.where(places < 0, np.int32(-1), rows)
 
     def pruned(self, keep: NDArray[np.bool_], renumbered: NDArray[np.int32]) -> AttributeIndex:
         """Return an index of the rows of `keep` only, under their new numbers."""

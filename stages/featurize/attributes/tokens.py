@@ -98,21 +98,21 @@ class SparseTokens:
     def take(self, sentences: NDArray[np.int64]) -> SparseTokens:
         """Return some of the sentences, in the order given."""
         first, end = self.sentence_starts[sentences], self.sentence_starts[sentences + 1]
-        chosen = ranges(first, end)
+        taken = ranges(first, end)
         # Sentence by sentence: numbers of all single rows would take several times the memory of the rows.
         bounds = zip(self.starts[first].tolist(), self.starts[end].tolist(), strict=True)
         rows = np.concatenate([self.rows[:0], *(self.rows[a:b] for a, b in bounds)])
-        counts = (self.starts[1:] - self.starts[:-1])[chosen]
+        counts = (self.starts[1:] - self.starts[:-1])[taken]
         surface = self.surface and Surface(
-            self.surface.words[chosen],
-            self.surface.stems[chosen],
-            self.surface.lengths[chosen],
-            self.surface.flags[chosen],
-            self.surface.long_forms[chosen],
-            self.surface.terms[chosen],
+            self.surface.words[taken],
+            self.surface.stems[taken],
+            self.surface.lengths[taken],
+            self.surface.flags[taken],
+            self.surface.long_forms[taken],
+            self.surface.terms[taken],
             self.surface.contexts[sentences],
         )
-        scores = self.form_scores and FormScores(self.form_scores.forms[chosen], self.form_scores.scores)
+        scores = self.form_scores and FormScores(self.form_scores.forms[taken], self.form_scores.scores)
         return SparseTokens(_bounds(counts), rows, _bounds(end - first), surface, scores)
 
 

@@ -30,16 +30,16 @@ def single(annotated: Iterable[Annotated], export: str) -> list[Document]:
         When a document has several, or two documents share an identifier.
     """
     documents: list[Document] = []
-    for found in _by_document(annotated, export).values():
-        final = [item for item in found if item.final]
-        if len(found) > 1 and len(final) != 1:
+    for versions in _by_document(annotated, export).values():
+        final = [item for item in versions if item.final]
+        if len(versions) > 1 and len(final) != 1:
             note(
-                found[1].place.refuse(
-                    f"is annotated {len(found)} times",
+                versions[1].place.refuse(
+                    f"is annotated {len(versions)} times",
                     "Adjudicate first, with python -m annotation.agreement, and add the result",
                 )
             )
-        documents.append((final or found)[0].document)
+        documents.append((final or versions)[0].document)
     return documents
 
 
@@ -52,9 +52,9 @@ def by_annotator(annotated: Iterable[Annotated], export: str) -> dict[str, list[
         When one annotator has annotated a document twice, or two documents share an identifier.
     """
     documents: dict[str, list[Document]] = {}
-    for found in _by_document(annotated, export).values():
+    for versions in _by_document(annotated, export).values():
         seen: set[str] = set()
-        for item in found:
+        for item in versions:
             if item.annotator in seen:
                 note(
                     item.place.refuse(
@@ -68,9 +68,9 @@ def by_annotator(annotated: Iterable[Annotated], export: str) -> dict[str, list[
 
 
 def _by_document(annotated: Iterable[Annotated], export: str) -> dict[str, list[Annotated]]:
-    found: dict[str, list[Annotated]] = {}
+    versions_of: dict[str, list[Annotated]] = {}
     for item in annotated:
-        others = found.setdefault(item.document.id, [])
+        others = versions_of.setdefault(item.document.id, [])
         if others and others[0].document.text != item.document.text:
             note(
                 item.place.refuse(
@@ -78,8 +78,8 @@ def _by_document(annotated: Iterable[Annotated], export: str) -> dict[str, list[
                 )
             )
         others.append(item)
-    if not found and not any_noted():
+    if not versions_of and not any_noted():
         raise AnnotationError(
             "holds no annotated document", "Export again when something is annotated, with its annotations", export
         )
-    return found
+    return versions_of

@@ -115,11 +115,11 @@ def _tag(tag: Any, names: Sequence[str] | None, place: Place) -> str:
 
 def _names(path: Path) -> Sequence[str] | None:
     """Read the names of the tags from `dataset_info.json`, where the export has one."""
-    found = [file for file in data_files(path, (".json", *SUFFIXES)) if file.path.name == NAMES]
-    if not found:
+    files = [file for file in data_files(path, (".json", *SUFFIXES)) if file.path.name == NAMES]
+    if not files:
         return None
-    place = Place(found[0].name)
-    names = parse_json(read_text(found[0]), place)
+    place = Place(files[0].name)
+    names = parse_json(read_text(files[0]), place)
     for key in ("features", "ner_tags", "feature", "names"):
         names = names.get(key) if isinstance(names, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -90,10 +90,10 @@ def _shifts(text: str, quoted: Sequence[Quotation]) -> list[int]:
     """List by how much the first mention may be shifted, the smallest first."""
     start, _, quote = max(quoted, key=lambda span: len(span[2]))
     quote = quote.strip()
-    found: list[int] = []
+    candidates: list[int] = []
     at = text.find(quote) if quote else -1
-    while at >= 0 and len(found) < _MOST_CANDIDATES:
-        found.append(start - at)
+    while at >= 0 and len(candidates) < _MOST_CANDIDATES:
+        candidates.append(start - at)
         at = text.find(quote, at + 1)
-    shifts = sorted((shift for shift in found if shift), key=abs)
+    shifts = sorted((shift for shift in candidates if shift), key=abs)
     return shifts if len(quoted) > 1 else [shift for shift in shifts if abs(shift) <= _MOST_FOR_ONE]

@@ -118,7 +118,7 @@ def data_files(path: Path, suffixes: Sequence[str], *, beside: Sequence[str] = (
     A README or a licence, and files with a suffix in `beside`, belong to the export but hold no
     annotations. Any other file is refused: skipping it would be a half-read batch.
     """
-    found = []
+    files = []
     for file in list_files(path):
         suffix = file.path.suffix.lower()
         if file.path.stem.lower() in COMPANIONS or suffix in beside:
@@ -130,12 +130,12 @@ def data_files(path: Path, suffixes: Sequence[str], *, beside: Sequence[str] = (
                 f"Take it out of the export, or rename it if it is one of {wanted}",
                 file.name,
             )
-        found.append(file)
-    if not found:
+        files.append(file)
+    if not files:
         raise AnnotationError(
             "holds no annotation files", f"Give a file or folder with {' or '.join(suffixes)} files", path.name
         )
-    return found
+    return files
 
 
 def read_bytes(file: File, most: int) -> bytes:
@@ -183,14 +183,14 @@ def refuse_controls(text: str, *, file: str, line: int | None = None, document: 
     They are the mark of a binary file, of UTF-16 or of a broken conversion, and break XML and
     Parquet further on.
     """
-    found = _CONTROL.search(text)
-    if found:
+    control = _CONTROL.search(text)
+    if control:
         raise AnnotationError(
-            f"has the control character U+{ord(found[0]):04X}",
+            f"has the control character U+{ord(control[0]):04X}",
             "Remove it, or export again as UTF-8 text (replacing it by a space keeps the offsets)",
             file,
-            line=line or text.count("\n", 0, found.start()) + 1,
-            offset=found.start(),
+            line=line or text.count("\n", 0, control.start()) + 1,
+            offset=control.start(),
             document=document,
         )
 

@@ -45,8 +45,8 @@ def fit_scaling(log_odds: NDArray[np.float64], right: NDArray[np.bool_]) -> tupl
         return float(np.mean(np.logaddexp(0, score) - target * score)), gradient
 
     # Convex, so that following the gradient ends in the one minimum; a simplex may collapse on the way there.
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-8})
-    return round(float(found.x[0]), 4), round(float(found.x[1]), 4)
+    fitted = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-8})
+    return round(float(fitted.x[0]), 4), round(float(fitted.x[1]), 4)
 
 
 def fit_temperature(tagger: _HasPosteriors, tokens: SparseTokens, gold: Sequence[Sequence[TokenSpan]]) -> float:
@@ -72,7 +72,7 @@ def fit_temperature(tagger: _HasPosteriors, tokens: SparseTokens, gold: Sequence
     from sklearn.metrics import log_loss
 
     spans = tagger.spans(tokens)
-    right = np.array([span in truth for found, truth in zip(spans, map(set, gold), strict=True) for span in found])
+    right = np.array([span in truth for marked, truth in zip(spans, map(set, gold), strict=True) for span in marked])
     if not len(right):
         return 1.0
 
@@ -80,5 +80,5 @@ def fit_temperature(tagger: _HasPosteriors, tokens: SparseTokens, gold: Sequence
         p = tagger.posteriors(tokens, spans, float(np.exp(log_temperature)))
         return float(log_loss(right, np.clip(p, _FLOOR, 1 - _FLOOR), labels=[False, True]))
 
-    found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded", options={"xatol": 0.01})
-    return round(float(np.exp(found.x)), 4)
+    marked = minimize_scalar(loss, bounds=_BOUNDS, method="bounded", options={"xatol": 0.01})
+    return round(float(np.exp(marked.x)), 4)

@@ -1,4 +1,4 @@
-"""What a comparison of classifiers is: asked for by families that learn by one, given by `stages.train.automl`.
+"""What a comparison of classifiers is: asked for by families that learn by one, given by `stages.train.leaderboard`.
 
 Types only, so that a family can be served without the library that compared.
 """
@@ -44,7 +44,7 @@ class Comparison(NamedTuple):
 
 
 class Compare(Protocol):
-    """Cross-validates classifiers on a table and chooses one, as `stages.train.automl.compare` does."""
+    """Cross-validates classifiers on a table and chooses one, as `stages.train.leaderboard.compare` does."""
 
     def __call__(
         self,

@@ -117,7 +117,7 @@ def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_
     -------
     bool array of shape (candidates,)
     """
-    chosen = np.zeros(len(spans), dtype=np.bool_)
+    is_selected = np.zeros(len(spans), dtype=np.bool_)
     for s in range(len(of_sentence) - 1):
         low, high = of_sentence[s], of_sentence[s + 1]
         ids = np.empty(high - low, dtype=np.int64)
@@ -142,8 +142,8 @@ def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_
         k = n
         while k > 0:
             if best[k] > best[k - 1]:
-                chosen[ids[k - 1]] = True
+                is_selected[ids[k - 1]] = True
                 k = previous[k]
             else:
                 k -= 1
-    return chosen
+    return is_selected

@@ -140,16 +140,16 @@ class BoostedTrees:
     @cached_property
     def _conditions(self) -> tuple[NDArray[np.generic], ...]:
         """The same trees, laid out by column as `tree_kernels.tree_scores` takes them."""
-        found: list[tuple[int, float, int, int]] = []
+        conditions: list[tuple[int, float, int, int]] = []
         values = np.zeros((len(self.roots), tree_kernels.MOST_LEAVES), dtype=np.float64)
         nodes = [array.tolist() for array in (self.features, self.thresholds, self.lefts, self.rights, self.values)]
         for tree, root in enumerate(self.roots.tolist()):
-            _lay_out(root, tree, 0, nodes, found, values)
-        found.sort()
-        table = np.array([(column, tree) for column, _, tree, _ in found], dtype=np.int64).reshape(-1, 2)
+            _lay_out(root, tree, 0, nodes, conditions, values)
+        conditions.sort()
+        table = np.array([(column, tree) for column, _, tree, _ in conditions], dtype=np.int64).reshape(-1, 2)
         starts = np.searchsorted(table[:, 0], np.arange(table[:, 0].max(initial=-1) + 2))
-        thresholds = np.array([threshold for _, threshold, _, _ in found], dtype=np.float64)
-        masks = np.array([mask for *_, mask in found], dtype=np.uint64)
+        thresholds = np.array([threshold for _, threshold, _, _ in conditions], dtype=np.float64)
+        masks = np.array([mask for *_, mask in conditions], dtype=np.uint64)
         return starts.astype(np.int64), thresholds, table[:, 1].astype(np.int32), masks, values
 
 
@@ -176,7 +176,7 @@ def _lay_out(
     tree: int,
     leaf: int,
     nodes: list[list[Any]],
-    found: list[tuple[int, float, int, int]],
+    conditions: list[tuple[int, float, int, int]],
     values: NDArray[np.float64],
 ) -> int:
     """Collect the conditions and leaves below a node whose first leaf is `leaf`; return the leaf behind the last."""
@@ -184,7 +184,7 @@ def _lay_out(
     if feature < 0:
         values[tree, leaf] = value
         return leaf + 1
-    behind = _lay_out(left, tree, leaf, nodes, found, values)
+    behind = _lay_out(left, tree, leaf, nodes, conditions, values)
     out = (1 << behind) - (1 << leaf)
-    found.append((feature, threshold, tree, ~out & (1 << tree_kernels.MOST_LEAVES) - 1))
-    return _lay_out(right, tree, behind, nodes, found, values)
+    conditions.append((feature, threshold, tree, ~out & (1 << tree_kernels.MOST_LEAVES) - 1))
+    return _lay_out(right, tree, behind, nodes, conditions, values)

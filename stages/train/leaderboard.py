@@ -17,7 +17,7 @@ import pandas as pd
 from stages.train.taggers.comparing import Comparison, Grid, Metric, MetricFunction
 
 
-def compare(
+def compare_classifiers(
     table: pd.DataFrame,
     target: str,
     *,
@@ -101,7 +101,7 @@ def _quiet_thread() -> Iterator[None]:
     import pycaret.classification  # noqa: F401  only libraries that are loaded already can be held to one thread
     from threadpoolctl import threadpool_limits
 
-    silent = logging.getLogger("stages.train.automl.lightgbm")
+    silent = logging.getLogger("stages.train.leaderboard.lightgbm")
     silent.setLevel(logging.CRITICAL)
     lightgbm.register_logger(silent)
     with threadpool_limits(1), _without_chores(), warnings.catch_warnings():

@@ -13,8 +13,8 @@ import pandas as pd
 from stages.common.command import INTERRUPTED, UNREAD, fault_of_machine, run_command
 from stages.common.files import read_table, write_json, write_table
 from stages.common.tables import serving_log
-from stages.monitor.comparison import Drift
 from stages.monitor.decision import EXIT_CODES, Decision, unknown
+from stages.monitor.drift import Drift
 from stages.monitor.serving import profile_schema, serving_rows, training_profile
 
 DOCUMENTS = Path("data/prepared/documents.parquet")

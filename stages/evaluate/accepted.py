@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluate.comparison import ComparedDocument, judged
+from stages.evaluate.matching import ComparedDocument, judged
 from stages.train.acceptance import Acceptance, is_whole
 
 

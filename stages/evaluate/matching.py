@@ -38,7 +38,7 @@ class ComparedDocument:
     suggested: tuple[Span, ...] = ()
 
 
-def compare(
+def match_documents(
     documents: pd.DataFrame,
     mentions: pd.DataFrame,
     predictions: pd.DataFrame,
@@ -70,17 +70,17 @@ def compare(
     names = documents["document"].tolist()
     silent = _Silence(annotated or {})
     gold, suggested = (_spans(names, table) for table in (mentions, suggestions))
-    found: dict[str, dict[Span, float]] = {name: {} for name in names}
+    confidences: dict[str, dict[Span, float]] = {name: {} for name in names}
     for document, *span, confidence in _rows(predictions, ["document", "start", "end", "label", "confidence"]):
-        if document in found and not silent.about(span[2], document):
-            found[document][tuple(span)] = confidence
+        if document in confidences and not silent.about(span[2], document):
+            confidences[document][tuple(span)] = confidence
     return [
         ComparedDocument(
             name,
             text,
             note_type or None,
             gold[name],
-            dict(sorted(found[name].items())),
+            dict(sorted(confidences[name].items())),
             tuple(span for span in suggested[name] if not silent.about(span[2], name)),
         )
         for name, text, note_type in _rows(documents, ["document", "text", "note_type"])
@@ -103,7 +103,7 @@ def _spans(names: Iterable[str], table: pd.DataFrame | None) -> dict[str, tuple[
     for document, *span in _rows(table, ["document", "start", "end", "label"]) if table is not None else ():
         if document in spans:
             spans[document].add(tuple(span))
-    return {name: tuple(sorted(found)) for name, found in spans.items()}
+    return {name: tuple(sorted(of_document)) for name, of_document in spans.items()}
 
 
 def _rows(frame: pd.DataFrame, columns: list[str]) -> Iterable[tuple]:

@@ -12,13 +12,13 @@ import pandas as pd
 
 from stages.common.files import write_text
 from stages.common.rare_values import without_rare
-from stages.monitor.comparison import Drift, kind_of
+from stages.monitor.drift import Drift, kind_of
 
 _LEAST = 5
 """Values a column must have on both sides to be drawn."""
 
 
-def draw(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift, path: Path) -> bool:
+def draw_drift(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift, path: Path) -> bool:
     """Write an Evidently report of the watched columns as HTML; say on stderr what could not be drawn.
 
     The page is another opinion (Jensen-Shannon and Wasserstein distances) beside the decision,

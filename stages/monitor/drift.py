@@ -62,7 +62,7 @@ class Drift:
         }
 
 
-def compare(profile: pd.DataFrame, window: pd.DataFrame, params: MonitorParams) -> Drift:
+def compare_window(profile: pd.DataFrame, window: pd.DataFrame, params: MonitorParams) -> Drift:
     """Measure how far each watched column of the window is from the profile's.
 
     A note that was logged more than once with the same values is one note: copies are no evidence.
@@ -84,13 +84,13 @@ def compare(profile: pd.DataFrame, window: pd.DataFrame, params: MonitorParams) 
     profile, window = _distinct(profile, params.columns), _distinct(window, params.columns)
     of_models = {*params.columns, *model_columns(())}.difference(INPUT_COLUMNS)
     outside_train = profile[profile[[name for name in profile if name in of_models]].notna().any(axis=1)]
-    found: dict[str, ColumnDrift] = {}
+    drifts: dict[str, ColumnDrift] = {}
     for group, reference in (
         ([name for name in params.columns if name in INPUT_COLUMNS], profile),
         ([name for name in params.columns if name not in INPUT_COLUMNS], outside_train),
     ):
-        found |= _compare_group(group, reference, window, params)
-    return Drift(tuple(found[name] for name in params.columns), len(window), len(profile))
+        drifts |= _compare_group(group, reference, window, params)
+    return Drift(tuple(drifts[name] for name in params.columns), len(window), len(profile))
 
 
 def _compare_group(

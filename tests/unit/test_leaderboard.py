@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
-from stages.train.automl import compare
+from stages.train.leaderboard import compare_classifiers
 from stages.train.params import TrainParams
 from stages.train.taggers.comparing import Comparison, Metric
 from stages.train.taggers.judged import LEADERBOARD_COLUMNS as COLUMNS
@@ -39,7 +39,7 @@ def compared(frame: pd.DataFrame, **options: object) -> Comparison:
         "seed": 1,
         "metric_functions": {"f1": f1_score, "auc": AUC},
     }
-    return compare(frame, "right", **(settings | options))
+    return compare_classifiers(frame, "right", **(settings | options))
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_an_unknown_metric_is_refused() -> None:
 def test_what_only_pycaret_s_log_would_name_is_not_imported() -> None:
     """Evidently alone takes as long as five models."""
     code = (
-        "import sys; from tests.unit.test_automl import compared, table; compared(table(), include=['lr']); "
+        "import sys; from tests.unit.test_leaderboard import compared, table; compared(table(), include=['lr']); "
         "sys.exit('evidently' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
@@ -165,7 +165,7 @@ def test_the_best_linear_model_becomes_a_chain(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(token_automl, "INCLUDED", ("dt", "lda", "lr"))
     tokens, spans, documents = corpus(1)
     taggers = [
-        TokenAutoml.fit(tokens, spans, documents=documents, n_rows=ROWS, params=small(), compare=compare)
+        TokenAutoml.fit(tokens, spans, documents=documents, n_rows=ROWS, params=small(), compare=compare_classifiers)
         for _ in range(2)
     ]
     assert taggers[0].weights.tobytes() == taggers[1].weights.tobytes()

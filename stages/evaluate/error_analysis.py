@@ -30,7 +30,7 @@ import pandas as pd
 import pyarrow as pa
 
 from stages.common.scoring import Span, of_label, overlapping_pairs
-from stages.evaluate.comparison import ComparedDocument
+from stages.evaluate.matching import ComparedDocument
 
 KINDS = ("boundary", "label", "missed", "spurious")
 NONE = "none"
@@ -83,8 +83,8 @@ def errors_of(gold: Iterable[Span], predicted: Iterable[Span]) -> list[MentionEr
     [MentionError(kind='boundary', gold=(0, 9, 'Disease'), predicted=(4, 9, 'Disease')), \
 MentionError(kind='spurious', gold=None, predicted=(20, 27, 'Treatment'))]
     """
-    right, found = set(gold), set(predicted)
-    ours, theirs = right - found, found - right
+    right, marked = set(gold), set(predicted)
+    ours, theirs = right - marked, marked - right
     errors = []
     for label in sorted({span[2] for span in ours}):
         for pair in overlapping_pairs(of_label(ours, label), of_label(theirs, label)):
@@ -96,7 +96,7 @@ MentionError(kind='spurious', gold=None, predicted=(20, 27, 'Treatment'))]
         errors.append(MentionError("label", *pair))
         ours.remove(pair[0])
         theirs.remove(pair[1])
-    errors += [MentionError(_kind_alone(span, found, "missed"), span, None) for span in ours]
+    errors += [MentionError(_kind_alone(span, marked, "missed"), span, None) for span in ours]
     errors += [MentionError(_kind_alone(span, right, "spurious"), None, span) for span in theirs]
     return sorted(errors, key=lambda error: (error.start, error.end, error.kind))
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from stages.common.files import write_json
 from stages.prepare.annotated import told
-from stages.validate.gate import Verdict
+from stages.validate.gate import GateVerdict
 
 METRICS = Path("metrics/validation.json")
 BESIDE_DATA_DOCS = Path("reports/data_docs/validation.json")
 """The verdict that the pages show, by which `delivery` tells whose they are."""
 
 
-def metrics_of(verdict: Verdict) -> dict[str, Any]:
+def metrics_of(verdict: GateVerdict) -> dict[str, Any]:
     """Return the verdict as metrics: deterministic, without identifiers of documents."""
     findings = verdict.findings
     return {
@@ -39,7 +39,7 @@ def metrics_of(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def save(verdict: Verdict, path: Path = METRICS) -> None:
+def save(verdict: GateVerdict, path: Path = METRICS) -> None:
     """Write the metrics."""
     write_json(path, metrics_of(verdict))
 
@@ -61,7 +61,7 @@ def save_failure(error: BaseException, path: Path = METRICS) -> None:
     write_json(path, content)
 
 
-def summary_of(verdict: Verdict) -> str:
+def summary_of(verdict: GateVerdict) -> str:
     """Return lines to print: what failed, in which documents, and what to do."""
     lines = [f"{entry.severity:7} {entry.check}: {entry.message}" for entry in verdict.findings]
     left_out = [

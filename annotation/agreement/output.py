@@ -75,10 +75,10 @@ def as_json(
     named = {
         label: {
             measure: {
-                "mean": found["mean"]._asdict(),
-                "pairs": {pair: figure._asdict() for pair, figure in found["pairs"].items()},
+                "mean": figures["mean"]._asdict(),
+                "pairs": {pair: figure._asdict() for pair, figure in figures["pairs"].items()},
             }
-            for measure, found in measures.items()
+            for measure, figures in measures.items()
         }
         for label, measures in scores.items()
     }
