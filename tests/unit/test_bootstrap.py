@@ -14,6 +14,7 @@ from delivery.changes import bootstrap
 from delivery.changes.bootstrap import Difference, paired_counts, paired_difference, unpaired_difference, verdict
 from delivery.errors import DeliveryError
 from stages.common.scoring import Counts
+from tests.reference.bootstrap import unpaired_interval
 
 COLUMNS = ["document", "label", "tp", "fp", "fn"]
 
@@ -167,27 +168,13 @@ def test_a_verdict_needs_an_interval_on_one_side_of_zero(
     assert verdict(Difference((low + high) / 2, low, high), direction) == expected  # type: ignore[arg-type]
 
 
-def brute_force_unpaired(old: pd.DataFrame, new: pd.DataFrame, metric: str, resamples: int) -> np.ndarray:
-    """Draw each side's documents one by one; its 95% interval."""
-    generator = np.random.default_rng(3)
-    sides = [frame.groupby("document")[["tp", "fp", "fn"]].sum().to_numpy() for frame in (old, new)]
-    drawn = []
-    for _ in range(resamples):
-        before, after = (
-            getattr(Counts(*side[generator.integers(len(side), size=len(side))].sum(0).tolist()), metric)
-            for side in sides
-        )
-        drawn.append(after - before)
-    return np.quantile(drawn, [0.025, 0.975])
-
-
 @pytest.mark.parametrize("metric", ["f1", "precision", "recall"])
 def test_unpaired_sides_are_drawn_apart(metric: str) -> None:
     old, new = random_table(40, 0.7, seed=1), random_table(70, 0.8, seed=2)
     found = unpaired_difference(old, new, metric=metric, resamples=4000)  # type: ignore[arg-type]
     scores = [getattr(Counts(*frame[["tp", "fp", "fn"]].sum().tolist()), metric) for frame in (old, new)]
     assert found.difference == pytest.approx(scores[1] - scores[0])
-    assert [found.low, found.high] == pytest.approx(brute_force_unpaired(old, new, metric, 4000), abs=0.006)
+    assert [found.low, found.high] == pytest.approx(unpaired_interval(old, new, metric, 4000), abs=0.006)
 
 
 def test_unpaired_is_wider_than_paired_on_the_same_documents() -> None:
