@@ -52,7 +52,7 @@ def compile_all() -> None:
     if (folder := kernels_folder()) is None:
         raise CompileError("there is no folder for compiled kernels; the line above says why")
     mark, start = folder / f"all-{_digest_of_all()}", time.monotonic()
-    if mark.exists():
+    if _all_are_kept(mark):
         print(f"kernels: all are compiled, in {folder}")
         return
 
@@ -67,8 +67,14 @@ def compile_all() -> None:
     with contextlib.redirect_stderr(io.StringIO()):
         learn_and_ask()
     forget_unused(folder)
-    mark.touch(mode=0o600)
+    mark.write_text("\n".join(path.name for path in sorted(folder.glob(f"*{SUFFIX}"))), encoding="utf-8")
     print(f"kernels: {compiled() - before} compiled in {time.monotonic() - start:.0f} s")
+
+
+def _all_are_kept(mark: Path) -> bool:
+    """Tell whether all was compiled once and nothing of it has been removed since: the mark names the files."""
+    names = mark.read_text(encoding="utf-8").split() if mark.is_file() else []
+    return bool(names) and all((mark.parent / name).is_file() for name in names)
 
 
 def _learn_parts(show: Callable[[], None]) -> None:

@@ -19,6 +19,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,10 @@ def write_checked(path: Path, key: bytes, content: bytes) -> None:
 
 def forget_unused(folder: Path, days: int = 60) -> int:
     """Remove files that nothing was loaded from for so long; return how many."""
-    unused = [path for path in folder.glob(f"*{SUFFIX}") if time.time() - path.lstat().st_mtime > days * _DAY]
-    for path in unused:
-        path.unlink(missing_ok=True)
-    return len(unused)
+    forgotten = 0
+    for path in folder.glob(f"*{SUFFIX}"):
+        with suppress(FileNotFoundError):  # another process has put it in place, or removed it, meanwhile
+            if time.time() - path.lstat().st_mtime > days * _DAY:
+                path.unlink()
+                forgotten += 1
+    return forgotten

@@ -61,7 +61,8 @@ def load_sections(kind: type[_AnySection], path: Path = PARAMS) -> _AnySection:
         return kind.model_validate(_without(SECTIONS - own, _content(path)))
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}" for fault in error.errors()
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
         )
         raise ParameterError(f"{path}: {faults}") from None
 

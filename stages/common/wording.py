@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_PAIR = re.compile(r"(\w+)/(\w+)")
+
 
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
@@ -10,6 +14,15 @@ def counted(number: int, noun: str) -> str:
     ('1 error', '1,200 errors', '2 batches', '3 discoveries')
     """
     return f"{number:,} {noun if number == 1 else _plural(noun)}"
+
+
+def agreeing(number: int, phrase: str) -> str:
+    """Return a number with a phrase that agrees with it: of ``one/several``, the word that fits.
+
+    >>> agreeing(1, "document/documents has/have no text"), agreeing(1200, "document/documents has/have no text")
+    ('1 document has no text', '1,200 documents have no text')
+    """
+    return f"{number:,} {_PAIR.sub(lambda pair: pair[1 if number == 1 else 2], phrase)}"
 
 
 def _plural(noun: str) -> str:

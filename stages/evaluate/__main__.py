@@ -34,7 +34,7 @@ def evaluate(params: EvaluateParams, labels: Sequence[str]) -> dict[str, Any]:
     from stages.train.extractor import load_extractor
 
     documents, tokens, mentions = (read_table(PREPARED / f"{n}.parquet") for n in ("documents", "tokens", "mentions"))
-    extractor = load_extractor(MODELS)
+    extractor = load_extractor(MODELS, labels)
     predictions = predict(PREPARED, ("dev", "test"), extractor)
     train, dev_part, test_part = (documents[documents["split"] == split] for split in ("train", "dev", "test"))
     annotated = read_annotated(PREPARED)

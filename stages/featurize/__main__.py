@@ -10,6 +10,7 @@ from stages.common.annotated import read_annotated, write_annotated
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.errors import RefusedError
 from stages.common.files import read_json
+from stages.common.wording import counted
 from stages.featurize.params import load_params
 
 PREPARED = Path("data/prepared")
@@ -36,7 +37,7 @@ def main() -> None:
     for split in ("train", "dev", "test"):
         path = FEATURES / f"{split}.parquet"
         tokens = write_features(path, read_contexts(PREPARED, split), extractor)
-        print(f"featurize: {split}: {tokens} tokens, {path.stat().st_size / 1e6:.1f} MB", flush=True)
+        print(f"featurize: {split}: {counted(tokens, 'token')}, {path.stat().st_size / 1e6:.1f} MB", flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"featurize: peak memory {peak:.0f} MB")
 

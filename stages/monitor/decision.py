@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from stages.common.wording import agreeing, counted
 from stages.monitor.drift import ColumnDrift, Drift
 from stages.monitor.params import Bands, MonitorParams
 
@@ -93,7 +94,9 @@ def decide(drift: Drift, params: MonitorParams) -> Decision:
         could not be compared and no other asks for `redevelop`.
     """
     if drift.window < params.minimum_notes:
-        return unknown(f"{drift.window} notes are fewer than {params.minimum_notes}: not judged", drift.window)
+        return unknown(
+            f"{agreeing(drift.window, 'note/notes is/are')} fewer than {params.minimum_notes}: not judged", drift.window
+        )
     if not drift.columns:
         return unknown("no column was compared", drift.window)
     demands = [(_asks(one, params.bands), one) for one in drift.columns]
@@ -127,4 +130,4 @@ def _all_quiet(drift: Drift, bands: Bands) -> str:
     """Say what would have gone unseen: "none" in a small window is a weak statement."""
     noise = max(one.noise or 0.0 for one in drift.columns)
     quiet = f"no deviation of {bands.watch:g}% or more is larger than sampling noise"
-    return f"{quiet}; in a window of {drift.window} notes, up to {noise:.1f}% would pass for noise"
+    return f"{quiet}; in a window of {counted(drift.window, 'note')}, up to {noise:.1f}% would pass for noise"

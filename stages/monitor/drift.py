@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stages.common.documents import METADATA
 from stages.common.labels import INPUT_COLUMNS, model_columns
+from stages.common.wording import counted
 from stages.monitor.deviation import Coded, Kind, coded, sampling_noise
 from stages.monitor.params import MonitorParams
 
@@ -145,7 +146,7 @@ def _fault(name: str, profile: pd.DataFrame, window: pd.DataFrame, minimum: int)
         if problem := _type_fault(present, kind_of(name)):
             return f"{name} {problem} in the {place}"
     if len(profile) < minimum:
-        return f"{name}: only {len(profile)} documents of the profile can be compared, fewer than {minimum}"
+        return f"{name}: only {counted(len(profile), 'document')} of the profile can be compared, fewer than {minimum}"
     return None
 
 

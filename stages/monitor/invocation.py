@@ -48,9 +48,9 @@ def logs(options: argparse.Namespace, labels: Sequence[str]) -> tuple[pd.DataFra
     """Return profile and window; the stage makes them first, and reads them back as production would."""
     if options.log is None:
         from stages.prepare.formats import jsonl
-        from stages.train.extractor import Extractor
+        from stages.train.extractor import load_extractor
 
-        extract = Extractor.load(MODELS).extract
+        extract = load_extractor(MODELS, labels).extract
         write_table(LOG, serving_rows(jsonl.read_notes(NOTES), extract, labels), serving_log(labels))
         profile = training_profile(read_table(DOCUMENTS), extract, labels)
         write_table(TRAINING_PROFILE, profile, profile_schema(labels))

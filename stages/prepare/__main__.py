@@ -9,6 +9,7 @@ from stages.common.annotated import write_annotated
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import write_json, write_table
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
+from stages.common.wording import counted
 from stages.prepare.annotated import told
 from stages.prepare.batches import load_batches
 from stages.prepare.corpus import prepare
@@ -16,6 +17,7 @@ from stages.prepare.params import load_params
 
 ANNOTATIONS = Path("data/annotations")
 PREPARED = Path("data/prepared")
+_NOUNS = {f"{noun}s": noun for noun in ("document", "sentence", "token", "mention", "duplicate")}
 
 
 def main() -> None:
@@ -28,10 +30,15 @@ def main() -> None:
     write_json(PREPARED / "report.json", {**tables.report, **left_out})
     write_annotated(PREPARED, tables.annotated)
     splits = tables.documents["split"].value_counts().sort_index()
-    print("prepare:", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in tables.report.items()))
+    print("prepare:", ", ".join(_counted(count, name) for name, count in tables.report.items()))
     for line in told(tables.left_out):
         print("prepare: marked, but no mention:", line)
-    print("prepare:", ", ".join(f"{count} documents in {split}" for split, count in splits.items()))
+    print("prepare:", ", ".join(f"{counted(count, 'document')} in {split}" for split, count in splits.items()))
+
+
+def _counted(number: int, name: str) -> str:
+    """Return a count of the report with its name, which agrees with it where it is a noun."""
+    return counted(number, _NOUNS[name]) if name in _NOUNS else f"{number:,} {name.replace('_', ' ')}"
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError, RequestError
 from stages.common.files import parse_yaml, write_text
-from stages.common.labels import load_labels
+from stages.common.labels import Label, load_labels
 from stages.common.pseudonyms import KEY, key_of_content, pseudonym
+from stages.common.wording import counted
 from stages.prepare.annotated import marks_in, with_labels
 from stages.prepare.formats import READERS, read
 from stages.prepare.formats.rules import IGNORED, Discontinuous, Overlaps, Rules
@@ -41,7 +42,7 @@ class BatchFile(BaseModel):
     name: Annotated[str, Field(pattern=rf"^{NAME}$")]
     order: Annotated[int, Field(ge=1)]
     format: str
-    labels: Annotated[list[str], Field(min_length=1)] | None
+    labels: Annotated[list[Label], Field(min_length=1)] | None
     mapping: Literal["labels.csv"] | None = None
     overlaps: Overlaps = "refuse"
     discontinuous: Discontinuous = "refuse"
@@ -198,10 +199,10 @@ def read_batch(batch: Batch) -> list[Document]:
     try:
         _verify(batch)
         documents = read(batch.folder / EXPORT, batch.about.format, batch.rules)
-        counted = len(documents), marks_in(documents)
-        if counted != (batch.about.documents, batch.about.mentions):
+        found = len(documents), marks_in(documents)
+        if found != (batch.about.documents, batch.about.mentions):
             raise AnnotationError(
-                f"reads as {counted[0]} documents and {counted[1]} mentions,"
+                f"reads as {counted(found[0], 'document')} and {counted(found[1], 'mention')},"
                 f" not as the {batch.about.documents} and {batch.about.mentions} of {DESCRIPTION}",
                 "Its bytes are unchanged, so the reader has changed what they mean: mend it, or add the export anew",
                 EXPORT,
@@ -247,27 +248,28 @@ def read_mapping(path: Path, labels: Sequence[str] | None = None) -> dict[str, s
         On another header, a row of other than two fields, a repeated source label, a label that
         the project does not have.
     """
+    name = str(path) if path == DEFAULT_MAPPING else path.name  # of a batch, that which lies in it
     if path.is_symlink() or not path.is_file():
-        raise RequestError("is missing or not a regular file", "Give a CSV of source_label,label", path.name)
-    lines = read_lines(File(path.name, path))
+        raise RequestError("is missing or not a regular file", "Give a CSV of source_label,label", name)
+    lines = read_lines(File(name, path))
     labels = load_labels() if labels is None else labels
     mapping: dict[str, str] = {}
     number = 0
     try:
         for number, row in enumerate(csv.reader(lines, strict=True), 1):
             if number == 1 and row != ["source_label", "label"]:
-                raise AnnotationError("has another header", "Begin with source_label,label", path.name, line=1)
+                raise AnnotationError("has another header", "Begin with source_label,label", name, line=1)
             if number > 1 and row:
                 fault = _fault_of_row(row, mapping, labels)
                 if fault:
-                    raise AnnotationError(*fault, path.name, line=number)
+                    raise AnnotationError(*fault, name, line=number)
                 mapping[row[0]] = row[1]
     except csv.Error:
         raise AnnotationError(
-            "is not valid CSV", "Write source_label,label on each line", path.name, line=number + 1
+            "is not valid CSV", "Write source_label,label on each line", name, line=number + 1
         ) from None
     if not any(mapping.values()):
-        raise AnnotationError("maps no label", "Add a line source_label,label", path.name)
+        raise AnnotationError("maps no label", "Add a line source_label,label", name)
     return mapping
 
 

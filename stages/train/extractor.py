@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -154,14 +154,26 @@ def _placed(
             yield ExtractedMention(tokens[first].start, tokens[end - 1].end, label, confidence, accepts(confidence))
 
 
-def load_extractor(folder: Path) -> Extractor:
+def load_extractor(folder: Path, labels: Sequence[str] | None = None) -> Extractor:
     """Read a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+    labels : sequence of str, optional
+        Those that the model has to be of, in whatever order; a model of others counts none of theirs.
 
     Raises
     ------
     BeHealthyError
-        When there is no model, only a part of one, or one that is not what was saved.
+        When there is no model, only a part of one, one that is not what was saved, or one of other labels.
     """
     if not (folder / MODEL_FILE).is_file():
         raise BeHealthyError(f"there is no complete model in {folder}/: run `make repro` to train one")
-    return Extractor.load(folder)
+    extractor = Extractor.load(folder)
+    if labels is not None and set(labels) != set(extractor.labels):
+        raise BeHealthyError(
+            f"the model in {folder}/ was trained to find {', '.join(extractor.labels)}, while the labels in params.yaml"
+            f" are {', '.join(labels)}: run `dvc repro`, which trains one of these"
+        )
+    return extractor

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from stages.common.annotated import Annotated, batch_of, labels_of
+from stages.common.wording import agreeing
 
 
 def warnings_of_silence(documents: Iterable[str], annotated: Annotated, labels: Sequence[str]) -> list[str]:
@@ -31,8 +32,13 @@ def warnings_of_silence(documents: Iterable[str], annotated: Annotated, labels: 
         looked_for = labels_of(batch, annotated, labels)
         absent = [label for label in labels if label not in looked_for]
         if absent:
+            silent = agreeing(number, "document/documents leaves/leave")
             lines.append(
-                f"batch {batch} annotates {' and '.join(looked_for) or 'nothing'} only: what its {number:,} documents"
-                f" leave unmarked was learned as no {' and no '.join(absent)} either (tag O)"
+                f"batch {batch} annotates {_only(looked_for)}: what its {silent}"
+                f" unmarked was learned as no {' and no '.join(absent)} either (tag O)"
             )
     return lines
+
+
+def _only(looked_for: Sequence[str]) -> str:
+    return f"{' and '.join(looked_for)} only" if looked_for else "no label of the project"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.common.annotated import Annotated, labels_of
+from stages.common.wording import agreeing
 from stages.validate.findings import Finding, finding
 from stages.validate.frames import Tables
 from stages.validate.originals import PREPARE_AGAIN
@@ -40,7 +41,8 @@ def _other_labels(said: Annotated, sources: Sources) -> list[Finding]:
     wrong = [name for name, labels in annotated_by(sources).items() if list(said.get(name, ())) != list(labels)]
     if not wrong:
         return []
-    summary = f"{len(wrong)} batches annotate other labels than data/prepared/labels.json says. {PREPARE_AGAIN}."
+    batches = agreeing(len(wrong), "batch/batches annotates/annotate")
+    summary = f"{batches} other labels than data/prepared/labels.json says. {PREPARE_AGAIN}."
     return [finding("labels_of_the_batches", "error", len(wrong), summary)]
 
 
@@ -52,7 +54,8 @@ def _other_counts(sources: Sources, report: Mapping[str, Any]) -> list[Finding]:
     if counts == report.get("mentions_left_out", {}):
         return []
     number = sum(by_label.total() for by_label in counts.values())
-    summary = f"The batches mark {number} spans that are no mentions, data/prepared/report.json has other counts."
+    spans = agreeing(number, "span/spans that is/are no mention/mentions")
+    summary = f"The batches mark {spans}, data/prepared/report.json has other counts."
     return [finding("mentions_left_out", "error", max(1, number), f"{summary} {PREPARE_AGAIN}.")]
 
 

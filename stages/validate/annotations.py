@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from stages.common.documents import Document, Mention
+from stages.common.wording import agreeing, counted
+from stages.prepare.annotated import left_out_of, told
 from stages.validate.consistency import conflicting_documents, conflicting_sentences, labelled_two_ways, left_unlabelled
 from stages.validate.findings import Finding, finding
 
@@ -69,16 +71,19 @@ def _outside(documents: Sequence[Document]) -> Finding | None:
         lambda text, mention: _is_outside(mention, text),
         check="mention_outside_text",
         severity="error",
-        summary="mentions are empty or reach out of their text. Export again, offsets in characters",
+        summary="mention/mentions is/are empty or reaches/reach out of its/their text."
+        " Export again, offsets in characters",
     )
 
 
 def _no_mention(documents: Sequence[Document]) -> Finding | None:
     if any(document.mentions for document in documents):
         return None
-    summary = (
-        f"no mention in {len(documents)} documents. See that the export holds the annotations, not only the texts."
-    )
+    where = f"no mention in {counted(len(documents), 'document')}"
+    if left_out := told(left_out_of(documents)):
+        summary = f"{where}; marked, but left out: {'; '.join(left_out)}. See what the labels are mapped to."
+    else:
+        summary = f"{where}. See that the export holds the annotations, not only the texts."
     return finding("no_mention", "error", len(documents), summary)
 
 
@@ -86,7 +91,13 @@ def _empty_text(documents: Sequence[Document]) -> Finding | None:
     ids = [document.id for document in documents if not document.text.strip()]
     if not ids:
         return None
-    return finding("empty_text", "warning", len(ids), f"{len(ids)} documents have no text. Leave them out.", ids)
+    return finding(
+        "empty_text",
+        "warning",
+        len(ids),
+        f"{agreeing(len(ids), 'document/documents has/have no text')}. Leave out what has none.",
+        ids,
+    )
 
 
 def _mentions_that(
@@ -96,7 +107,9 @@ def _mentions_that(
     ids = [document.id for document in documents for mention in document.mentions if condition(document.text, mention)]
     if not ids:
         return None
-    return finding(check, "error" if severity == "error" else "warning", len(ids), f"{len(ids)} {summary}.", ids)
+    return finding(
+        check, "error" if severity == "error" else "warning", len(ids), f"{agreeing(len(ids), summary)}.", ids
+    )
 
 
 def _long_mention(documents: Sequence[Document]) -> Finding | None:
@@ -109,7 +122,8 @@ def _long_mention(documents: Sequence[Document]) -> Finding | None:
         is_long,
         check="long_mention",
         severity="warning",
-        summary=f"mentions have more than {LONGEST_MENTION} words or a line end. Mark the term, not the sentence",
+        summary=f"mention/mentions has/have more than {LONGEST_MENTION} words or a line end."
+        " Mark the term, not the sentence",
     )
 
 
@@ -122,7 +136,7 @@ def _mid_word(documents: Sequence[Document]) -> Finding | None:
         lambda text, mention: cuts(text, mention.start) or cuts(text, mention.end),
         check="mid_word",
         severity="warning",
-        summary="mentions begin or end inside a word. Mark whole words",
+        summary="mention/mentions begins/begin or ends/end inside a word. Mark whole words",
     )
 
 
@@ -131,17 +145,22 @@ def _residue(documents: Sequence[Document], pattern: re.Pattern[str], check: str
     counts = {document.id: sum(1 for _ in pattern.finditer(document.text)) for document in documents}
     ids = [identifier for identifier, count in counts.items() if count]
     total = sum(counts.values())
-    return finding(check, "warning", total, f"{total} {summary}.", ids) if total else None
+    return finding(check, "warning", total, f"{agreeing(total, summary)}.", ids) if total else None
 
 
 def _mojibake(documents: Sequence[Document]) -> Finding | None:
     return _residue(
-        documents, _MOJIBAKE, "mojibake", "garbled characters (UTF-8 read as another encoding). Export again as UTF-8"
+        documents,
+        _MOJIBAKE,
+        "mojibake",
+        "garbled character/characters (UTF-8 read as another encoding). Export again as UTF-8",
     )
 
 
 def _markup(documents: Sequence[Document]) -> Finding | None:
-    return _residue(documents, _MARKUP, "markup", "remains of markup or of a word processor. Export as plain text")
+    return _residue(
+        documents, _MARKUP, "markup", "remain/remains of markup or of a word processor. Export as plain text"
+    )
 
 
 _CHECKS: tuple[Callable[[Sequence[Document]], Finding | None], ...] = (

@@ -6,6 +6,7 @@ hardest notes together with their count, notes that were counted into the group 
 
 from __future__ import annotations
 
+from stages.common.wording import agreeing
 from stages.prepare.params import PrepareParams
 from stages.prepare.splits import assign
 from stages.validate.findings import Finding, finding
@@ -29,8 +30,12 @@ def check_assignment(tables: Tables, sources: Sources, params: PrepareParams) ->
         if given.split is not None and rows.get(name, [given.group, given.split]) != [given.group, given.split]
     ]
     told = (
-        ("documents_left_out", odd, "documents are left out and belong to a split, or the reverse"),
-        ("split_or_group", moved, "documents stand in another split or group than their order and content give"),
+        ("documents_left_out", odd, "document/documents is/are left out and belongs/belong to a split, or the reverse"),
+        (
+            "split_or_group",
+            moved,
+            "document/documents stands/stand in another split or group than its/their order and content give",
+        ),
     )
     return _findings(told)
 
@@ -43,14 +48,18 @@ def check_names(tables: Tables, sources: Sources) -> list[Finding]:
         if make is not None and name != make(document.removeprefix(f"{batch}/")):
             wrong.append(document)
     told = (
-        ("public_name_by_key", wrong, "documents would go into git under another name than their batch's key makes"),
+        (
+            "public_name_by_key",
+            wrong,
+            "document/documents would go into git under another name than its/their batch's key makes",
+        ),
     )
     return _findings(told)
 
 
 def _findings(told: tuple[tuple[str, list[str], str], ...]) -> list[Finding]:
     return [
-        finding(check, "error", len(names), f"{len(names)} {what}. {PREPARE_AGAIN}.", names)
+        finding(check, "error", len(names), f"{agreeing(len(names), what)}. {PREPARE_AGAIN}.", names)
         for check, names, what in told
         if names
     ]

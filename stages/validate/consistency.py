@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from stages.common.documents import Document, Mention
+from stages.common.wording import agreeing
 from stages.validate.findings import Finding, finding
 from stages.validate.leakage import fingerprint, normalised
 
@@ -61,7 +62,8 @@ def labelled_two_ways(documents: Sequence[Document]) -> Finding | None:
             ids += [identifier for label, identifier in places if label != usual]
     if not torn:
         return None
-    summary = f"{torn} mention strings are labelled in more than one way. Decide on one label, or confirm both."
+    strings = agreeing(torn, "mention string/strings is/are labelled in more than one way")
+    summary = f"{strings}. Decide on one label, or confirm both."
     return finding("labelled_two_ways", "warning", torn, summary, ids)
 
 
@@ -166,7 +168,7 @@ def _covered(words: Sequence[_Word], mentions: Iterable[Mention]) -> list[bool]:
 
 def conflicting_documents(documents: Sequence[Document]) -> Finding | None:
     """Report texts that stand more than once with different annotations."""
-    summary = "texts stand more than once with different annotations. Keep the right one of each"
+    summary = "text/texts stands/stand more than once with different annotations. Keep the right one of each"
     conflicts = (
         (fingerprint(document.text), _Use(tuple(_marked(document)), document.id, document.labels))
         for document in documents
@@ -177,7 +179,7 @@ def conflicting_documents(documents: Sequence[Document]) -> Finding | None:
 
 def conflicting_sentences(documents: Sequence[Document]) -> Finding | None:
     """Report sentences that stand more than once with different annotations, in different documents or in one."""
-    summary = "sentences stand more than once with different annotations. Decide on one annotation"
+    summary = "sentence/sentences stands/stand more than once with different annotations. Decide on one annotation"
     repeated = {key for key, number in Counter(map(_document_key, documents)).items() if number > 1}
     conflicts = (
         (normalised(text), _Use(tuple(marked), document.id, document.labels))
@@ -230,7 +232,7 @@ def _conflicts(conflicts: Iterable[tuple[str, _Use]], check: str, summary: str) 
     if not torn:
         return None
     ids = [use.document for places in torn for use in places]
-    return finding(check, "warning", len(torn), f"{len(torn)} {summary}.", ids)
+    return finding(check, "warning", len(torn), f"{agreeing(len(torn), summary)}.", ids)
 
 
 def _disagree(places: Sequence[_Use]) -> bool:

@@ -17,6 +17,7 @@ from stages.common.annotated import Annotated, read_annotated
 from stages.common.errors import GateError
 from stages.common.files import read_json, read_table
 from stages.common.tags import iob2_tags
+from stages.common.wording import agreeing
 from stages.prepare.params import PrepareParams
 from stages.validate.annotated import check_labels
 from stages.validate.annotations import check_documents
@@ -117,7 +118,8 @@ def not_a_number(path: Path) -> tuple[Finding, ...]:
     if not len(wrong):
         return ()
     summary = (
-        f"{len(wrong)} times are not a number. Look at them in their export; where none was measured, there is none."
+        f"{agreeing(len(wrong), 'time/times is/are not a number')}."
+        " Look in the export; where none was measured, there is none."
     )
     names = wrong["document"].to_pylist() if "document" in wrong.column_names else ()
     return (finding("seconds_not_a_number", "error", len(wrong), summary, map(str, names)),)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from stages.common.documents import Document
 from stages.common.errors import GateError
 from stages.common.labels import load_labels
+from stages.common.wording import agreeing, counted
 from stages.prepare.annotated import left_out_of
 from stages.prepare.formats.rules import Discontinuous, Overlaps, Rules
 from stages.validate.annotations import check_documents
@@ -103,7 +104,8 @@ def check_mapping(documents: Sequence[Document], mapping: Mapping[str, str]) -> 
     named = ", ".join(f"{label.shown} {label.mentions}" for label in unknown[:MOST_SHOWN])
     more = f" and {len(unknown) - MOST_SHOWN} more" if len(unknown) > MOST_SHOWN else ""
     summary = (
-        f"{total} mentions carry one of {len(unknown)} labels without a meaning ({named}{more})."
+        f"{agreeing(total, 'mention/mentions carries/carry')} {counted(len(unknown), 'label')} without a meaning"
+        f" ({named}{more})."
         " Add them to data/mapping/labels.csv, or give --labels."
     )
     return [finding("label_mapping", "error", total, summary, ids)]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from stages.common.documents import METADATA, Document
+from stages.common.wording import agreeing
 from stages.prepare.duplicates import content_hash
 from stages.prepare.params import PrepareParams
 from stages.prepare.segmentation import segment
@@ -42,7 +43,7 @@ def check_originals(tables: Tables, sources: Sources, report: Mapping[str, Any])
     prepared_of = {name: prepared for name, prepared in _by_document(tables) if name.split("/")[0] in sources}
     both = [(prepared, originals[name]) for name, prepared in prepared_of.items() if name in originals]
     return [entry for entry in (_unknown(prepared_of, originals), _lost(prepared_of, originals, report)) if entry] + [
-        finding(check, "error", len(places), f"{len(places)} documents {what}. {PREPARE_AGAIN}.", places)
+        finding(check, "error", len(places), f"{agreeing(len(places), what)}. {PREPARE_AGAIN}.", places)
         for check, what, differs in _COMPARISONS
         if (places := [place for pair in both if (place := differs(*pair)) is not None])
     ]
@@ -71,7 +72,7 @@ def _unknown(prepared_of: Mapping[str, _Prepared], originals: Mapping[str, Docum
     names = [name for name in prepared_of if name not in originals]
     if not names:
         return None
-    summary = f"{len(names)} documents are in no export. {PREPARE_AGAIN}."
+    summary = f"{agreeing(len(names), 'document/documents is/are in no export')}. {PREPARE_AGAIN}."
     return finding("document_in_no_export", "error", len(names), summary, names)
 
 
@@ -83,7 +84,8 @@ def _lost(
     if type(said) is int and said == len(gone):
         return None
     number = said if type(said) is int else "no number"
-    summary = f"{len(gone)} annotated documents are not in the tables; {number} reported as left out. {PREPARE_AGAIN}."
+    lost = agreeing(len(gone), "annotated document/documents is/are not in the tables")
+    summary = f"{lost}; {number} reported as left out. {PREPARE_AGAIN}."
     return finding("documents_lost", "error", max(1, len(gone)), summary, gone)
 
 
@@ -123,10 +125,18 @@ def _at(prepared: _Prepared, offset: int) -> str:
 
 
 _COMPARISONS: tuple[tuple[str, str, Callable[[_Prepared, Document], str | None]], ...] = (
-    ("text_of_the_export", "have another text than in their export", _other_text),
-    ("mentions_of_the_export", "have other mentions than in their export", _other_mentions),
-    ("metadata_of_the_export", "have other metadata, or another time, than in their export", _other_facts),
-    ("sentences_of_the_text", "are cut into other sentences than production would", _other_sentences),
+    ("text_of_the_export", "document/documents has/have another text than in its/their export", _other_text),
+    ("mentions_of_the_export", "document/documents has/have other mentions than in its/their export", _other_mentions),
+    (
+        "metadata_of_the_export",
+        "document/documents has/have other metadata, or another time, than in its/their export",
+        _other_facts,
+    ),
+    (
+        "sentences_of_the_text",
+        "document/documents is/are cut into other sentences than production would",
+        _other_sentences,
+    ),
 )
 
 
@@ -147,11 +157,19 @@ def check_splits(tables: Tables, sources: Sources, params: PrepareParams) -> lis
         elif not fixed and split != split_of(group, params):
             moved.append(document)
     told = (
-        ("group_without_founder", unfounded, "groups are not named after the content of their first document"),
-        ("split_not_by_content", moved, "documents stand in another split than the hash of their content gives"),
+        (
+            "group_without_founder",
+            unfounded,
+            "group/groups is/are not named after the content of its/their first document",
+        ),
+        (
+            "split_not_by_content",
+            moved,
+            "document/documents stands/stand in another split than the hash of its/their content gives",
+        ),
     )
     return [
-        finding(check, "error", len(names), f"{len(names)} {what}. {PREPARE_AGAIN}.", names)
+        finding(check, "error", len(names), f"{agreeing(len(names), what)}. {PREPARE_AGAIN}.", names)
         for check, names, what in told
         if names
     ]

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from stages.common.errors import GateError
+from stages.common.wording import counted
 from stages.validate import offline
 from stages.validate.findings import Finding, finding
 from stages.validate.suites import DATA_DOCS, RESULTS, ROOT
@@ -105,7 +106,7 @@ def _finding(entry: Any) -> Finding:
         return finding(meta["name"], severity, 0, f"could not be computed. {meta['remedy']}.")
     count = int(result.get("unexpected_count") or 0)
     if "element_count" in result:
-        observed = f"{count} of {result['element_count']} rows fail"
+        observed = f"{count} of {counted(result['element_count'], 'row')} {'fails' if count == 1 else 'fail'}"
     else:  # about the whole table: column names, a type, a row count or the splits, never text
         observed = f"found {result.get('observed_value')}"
     rows = [row for row in result.get("partial_unexpected_index_list") or [] if isinstance(row, dict)]

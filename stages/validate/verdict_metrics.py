@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.common.files import write_json
+from stages.common.wording import counted
 from stages.prepare.annotated import told
 from stages.validate.gate import GateVerdict
 
@@ -69,5 +70,12 @@ def summary_of(verdict: GateVerdict) -> str:
     ]
     errors = sum(entry.severity == "error" for entry in verdict.findings)
     word = "passed" if verdict.passed else "FAILED"
-    counts = f"{verdict.outcome.evaluated} expectations, {errors} errors, {len(lines) - errors} warnings"
+    counts = ", ".join(
+        counted(number, noun)
+        for number, noun in (
+            (verdict.outcome.evaluated, "expectation"),
+            (errors, "error"),
+            (len(lines) - errors, "warning"),
+        )
+    )
     return "\n".join([*lines, *left_out, f"validate: {word} ({counts})"])

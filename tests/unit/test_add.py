@@ -163,6 +163,22 @@ def test_a_malformed_mapping_is_refused(content: str, refusal: str) -> None:
     assert refusal in str(caught.value)
 
 
+def test_the_projects_mapping_is_named_by_its_place_and_that_of_a_batch_by_its_name() -> None:
+    run()
+    Path("params.yaml").write_text("labels: [Disease]\n")
+    with pytest.raises(
+        AnnotationError, match=r"batch first, file data/mapping/labels\.csv, line 3: maps to 'Treatment'"
+    ):
+        load_batches(TO)
+
+
+def test_a_batch_of_which_all_is_left_out_is_refused_with_what_was(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("labels.csv").write_text("source_label,label\nDisease,\nDrug,Treatment\n")
+    assert run("notes.jsonl", "first", "--labels", "labels.csv") == REFUSED
+    said = capsys.readouterr().err
+    assert "no mention in 1 document; marked, but left out: 1 ignored (Disease 1). See what the labels" in said
+
+
 @pytest.mark.parametrize("name", ["", "-a", "A", "a/b", "..", "a\n", "é", "a" * 65])
 def test_a_name_that_is_no_folder_name_is_refused(name: str, home: Path) -> None:
     before = tree(home)
@@ -381,6 +397,8 @@ def test_a_link_in_a_stored_export_is_refused_even_with_the_same_content() -> No
         ("mapping: null", "mapping: labels.csv", r"file labels\.csv: is missing"),
         ("labels: null\nmapping: null", "labels: labels.csv", r"file labels\.csv: is missing"),  # as it was called
         ("labels: null", "labels: []", "labels"),
+        ("labels: null", "labels: ['']", r"labels\.0"),
+        ("labels: null", "labels: ['Disease, {{ x }}']", r"labels\.0"),
         ("overlaps: refuse", "overlaps: shortest", "overlaps"),
     ],
 )
@@ -398,7 +416,7 @@ def test_counts_that_the_reader_no_longer_finds_are_refused() -> None:
     run()
     path = TO / "first/batch.yaml"
     path.write_text(path.read_text().replace("mentions: 1", "mentions: 2"))
-    with pytest.raises(AnnotationError, match="reads as 1 documents and 1 mentions"):
+    with pytest.raises(AnnotationError, match="reads as 1 document and 1 mention,"):
         read_batch(load_batch(TO / "first"))
 
 

@@ -111,3 +111,7 @@ def test_training_says_whose_silence_was_learned() -> None:
         " (tag O)"
     ]
     assert warnings_of_silence(documents, {}, BOTH) == []
+    assert warnings_of_silence(["odd/1"], {"odd": ()}, BOTH) == [
+        "batch odd annotates no label of the project: what its 1 document leaves unmarked was learned as no Disease"
+        " and no Treatment either (tag O)"
+    ]

@@ -35,6 +35,21 @@ def document(identifier: str, marked: str) -> Document:
     return Document(identifier, text + marked[last:], tuple(mentions))
 
 
+@pytest.mark.parametrize(
+    ("marked", "once", "twice"),
+    [
+        ("A [D gou]t.", "1 mention begins or ends inside a word.", "2 mentions begin or end inside a word."),
+        ("[D a b c d e f g h i j k l m n o p q r s t u v w]", "1 mention has more than", "2 mentions have more than"),
+        (" ", "1 document has no text.", "2 documents have no text."),
+        ("No [D gout] <b>", "1 remain of markup", "2 remains of markup"),
+    ],
+)
+def test_one_fault_is_said_in_the_singular(marked: str, once: str, twice: str) -> None:
+    odd = [document(f"o{number}", marked) for number in range(2)]
+    for number, said in ((1, once), (2, twice)):
+        assert said in " ".join(entry.message for entry in check_documents([*CLEAN, *odd[:number]]))
+
+
 CLEAN = [
     document("n1", "Known [D asthma], on [T salbutamol]. Sleeps well."),
     document("n2", "[D Gout] of the left toe; [T colchicine] started. SÃO Paulo, café, 5 < 6 & 7 > 3, β-blocker."),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from production.compile import __main__ as command
+from production.compile.__main__ import CompileError
 from stages.common import compiled
 
 ROOT = Path(__file__).parents[2]
@@ -30,11 +31,39 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_compiled_is_not_compiled_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compiled.kernels_folder()
-    (folder / f"all-{command._digest_of_all()}").touch()
+    mark_compiled(folder)
     monkeypatch.setattr(command, "_learn_parts", lambda show: pytest.fail("nothing is to be compiled"))
     assert command.main([]) == 0
     assert "all are compiled" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("removed", ["one-1.kernel", "two-2.kernel", None])
+def test_what_was_removed_is_compiled_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], removed: str | None
+) -> None:
+    mark = mark_compiled(folder)
+    if removed:
+        (folder / removed).unlink()
+    else:
+        mark.write_bytes(b"")
+
+    def compile_again(show: object) -> None:
+        raise CompileError("compiles again")
+
+    monkeypatch.setattr(command, "_learn_parts", compile_again)
+    assert command.main([]) == 2
+    assert "compiles again" in capsys.readouterr().err
+
+
+def mark_compiled(folder: Path) -> Path:
+    """Let all be compiled, into two files."""
+    compiled.kernels_folder()
+    names = ["one-1.kernel", "two-2.kernel"]
+    for name in names:
+        (folder / name).touch()
+    mark = folder / f"all-{command._digest_of_all()}"
+    mark.write_text("\n".join(names))
+    return mark
 
 
 def test_another_kernel_means_compiling_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

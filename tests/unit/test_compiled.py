@@ -259,6 +259,17 @@ def test_what_is_unused_for_long_is_forgotten(folder: Path) -> None:
     assert [*folder.iterdir()] == [used]
 
 
+def test_what_another_process_takes_away_meanwhile_disturbs_nobody(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    old = folder / "old.kernel"
+    old.touch()
+    os.utime(old, (0, 0))
+    monkeypatch.setattr(Path, "glob", lambda *_: [folder / ".put-in-place.kernel", old])
+    assert forget_unused(folder) == 1 and not old.exists()
+
+
 # ---- the folder -----------------------------------------------------------------------------------
 
 

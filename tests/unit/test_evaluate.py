@@ -7,6 +7,8 @@ import json
 import math
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from stages.common.files import read_json, read_table, write_json, write_table
 from stages.common.rare_values import LEAST, RARE
 from stages.common.scoring import lenient_counts, strict_counts
 from stages.common.tables import DOCUMENTS, PREDICTIONS, TOKENS
+from stages.evaluate.__main__ import evaluate
 from stages.evaluate.accepted import accepted
 from stages.evaluate.curves import expected_calibration_error, precision_by_coverage, reliability
 from stages.evaluate.error_analysis import ERRORS, KINDS, confusion, error_table, errors_of
@@ -541,3 +544,17 @@ def test_an_empty_split_has_no_predictions(tmp_path):
 
 def test_scores_can_be_written_as_json():
     assert json.dumps(score(document([AKI], [KIDNEY], note_type="letter")), allow_nan=False)
+
+
+def test_the_stage_takes_no_model_of_other_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def load(folder: Path, labels: Any) -> Any:
+        asked.append((folder, labels))
+        raise LookupError
+
+    monkeypatch.setattr("stages.evaluate.__main__.read_table", lambda path: path)
+    monkeypatch.setattr("stages.train.extractor.load_extractor", load)
+    with pytest.raises(LookupError):
+        evaluate(PARAMS, ["Disease"])
+    assert asked == [(Path("models"), ["Disease"])]

@@ -11,15 +11,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages.common.checked import ModelError
+from stages.common.errors import BeHealthyError
 from stages.common.files import write_json
 from stages.common.tags import TokenSpan
 from stages.featurize.collecting import collect_attributes
 from stages.params import load_params
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.acceptance import Acceptance
-from stages.train.extractor import MODEL_FILE, Extraction, Extractor
+from stages.train.extractor import MODEL_FILE, Extraction, Extractor, load_extractor
 from stages.train.taggers.chain.crf import CrfTagger
-from tests.labels import LABELS
+from tests.labels import LABELS, ONE, THREE
 
 DISEASES = ["gout", "asthma", "eczema", "chronic kidney disease", "type 2 diabetes", "CKD", "pneumonia"]
 TREATMENTS = ["aspirin", "salbutamol", "co-amoxiclav", "insulin", "physiotherapy", "metformin"]
@@ -195,3 +196,11 @@ def test_an_incomplete_model_is_an_error(tmp_path: Path) -> None:
     write_json(tmp_path / MODEL_FILE, {"family": "other"})
     with pytest.raises(ModelError, match=r"manifest\.json is missing"):
         Extractor.load(tmp_path)
+
+
+def test_a_model_of_other_labels_is_an_error_where_labels_are_asked_for(extractor: Extractor, tmp_path: Path) -> None:
+    replace(extractor, labels=LABELS).save(tmp_path)
+    assert load_extractor(tmp_path).labels == load_extractor(tmp_path, LABELS[::-1]).labels == LABELS
+    for others in (ONE, THREE):
+        with pytest.raises(BeHealthyError, match=r"find Disease, Treatment, while .* are Disease.*: run `dvc repro`"):
+            load_extractor(tmp_path, others)

@@ -82,6 +82,22 @@ def test_ties_are_decided(given_marks: list[Mark], kept: list[tuple[int, int, st
         assert [mark[:3] for mark in flatten(order, LONGEST).kept] == kept
 
 
+@pytest.mark.parametrize("labels", [LABELS, LABELS[::-1]])
+def test_of_the_same_place_the_label_that_the_project_names_first_is_kept(labels: tuple[str, ...]) -> None:
+    rules = Rules(MAPPING, "longest", labels=labels)
+    (kept,) = flatten([Mark(0, 4, "T"), Mark(0, 4, "D")], rules).kept
+    assert MAPPING[kept.label] == labels[0]
+
+
+def test_what_says_the_same_again_is_repeated_and_what_says_another_thing_overlapping() -> None:
+    left_out = flatten([Mark(0, 4, "D"), Mark(0, 4, "Dx"), Mark(0, 4, "T"), Mark(2, 4, "D")], LONGEST).left_out
+    assert [(item.label, item.reason) for item in sorted(left_out)] == [
+        ("Dx", "repeated"),
+        ("T", "overlapping"),
+        ("D", "overlapping"),
+    ]
+
+
 @given(marks())
 @settings(max_examples=100, deadline=None)
 def test_what_an_export_marks_is_counted_the_same_whatever_the_mapping(given_marks: list[Mark]) -> None:

@@ -358,7 +358,7 @@ def house(tmp_path, monkeypatch):
     lines = [{"id": str(i), "text": n["text"], "metadata": {k: n[k] for k in METADATA}} for i, n in enumerate(notes)]
     (tmp_path / "data/incoming").mkdir()
     (tmp_path / "data/incoming/notes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    extractor = SimpleNamespace(Extractor=SimpleNamespace(load=lambda _: SimpleNamespace(extract=fake_extract)))
+    extractor = SimpleNamespace(load_extractor=lambda *_: SimpleNamespace(extract=fake_extract))
     monkeypatch.setitem(sys.modules, "stages.train.extractor", extractor)
     monkeypatch.setattr(drift_page, "_html", lambda *_: "<html>")
     monkeypatch.chdir(tmp_path)

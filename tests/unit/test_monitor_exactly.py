@@ -375,15 +375,15 @@ def test_the_profile_takes_the_documents_metadata_and_leaves_the_model_out_where
 
 
 def test_the_stage_reads_the_model_that_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Path] = []
+    asked: list[tuple[Path, Any]] = []
 
-    def load(folder: Path) -> Any:
-        asked.append(folder)
+    def load(folder: Path, labels: Any) -> Any:
+        asked.append((folder, labels))
         raise LookupError
 
-    fake = SimpleNamespace(Extractor=SimpleNamespace(load=load))
+    fake = SimpleNamespace(load_extractor=load)
     monkeypatch.setitem(sys.modules, "stages.train.extractor", fake)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LookupError):
         invocation.logs(invocation.parse([]), LABELS)
-    assert asked == [Path("models")]
+    assert asked == [(Path("models"), LABELS)]

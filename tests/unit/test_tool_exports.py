@@ -278,7 +278,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("huggingface", "an identifier with blanks", [{**ROW, "document": " a "}], "has blanks at its ends"),
     ("huggingface", "an identifier that is a phrase of the text", [{**ROW, "document": f"{SECRET} has", "tokens": [SECRET, "has"]}], "looks like its text"),
     ("huggingface", "an unknown tag", [{**ROW, "ner_tags": ["O", "D"]}], "unknown tag"),
-    ("huggingface", "fewer tags than tokens", [{**ROW, "ner_tags": ["O"]}], "2 tokens and 1 tags"),
+    ("huggingface", "fewer tags than tokens", [{**ROW, "ner_tags": ["O"]}], "2 tokens and 1 tag"),
     ("huggingface", "a token with a space", [{**ROW, "tokens": [SECRET, "a b"]}], "white space inside"),
     ("huggingface", "half of the lines named", [ROW, {**ROW, "document": None}], 'line 2: has no "document"'),
     ("huggingface", "a document in two places", [ROW, {**ROW, "document": "b"}, ROW], "document a: a second document has this identifier"),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.common.tags import spans_of
+from stages.common.wording import counted
 from stages.prepare.formats.faults import noting
 from stages.prepare.formats.iob import TAG
 from stages.prepare.formats.objects import Place, lines_of, list_in, parse_json, string_in
@@ -92,7 +93,10 @@ def _row(place: Place, entry: dict[str, Any], names: Sequence[str] | None) -> _R
             place = place.within(document)
     tokens, tags = list_in(entry, "tokens", place), list_in(entry, "ner_tags", place)
     if not tokens or len(tokens) != len(tags):
-        raise place.refuse(f"has {len(tokens)} tokens and {len(tags)} tags", "Give every token its tag, one at least")
+        raise place.refuse(
+            f"has {counted(len(tokens), 'token')} and {counted(len(tags), 'tag')}",
+            "Give every token its tag, one at least",
+        )
     for token in tokens:
         if not isinstance(token, str):
             raise place.refuse("has a token that is not a string", "Write tokens as strings")

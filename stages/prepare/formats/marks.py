@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from stages.common.documents import Document, LeftOut, Mention
 from stages.common.errors import AnnotationError
+from stages.common.wording import counted
 from stages.prepare.formats.faults import note
 from stages.prepare.formats.flat import Mark, Sorted, flatten, sort_out
 from stages.prepare.formats.offsets import explain, inked
@@ -155,7 +156,7 @@ def _fault_of_bounds(mark: Mark, length: int) -> tuple[str, str] | None:
         return f"the mention {span} ends before it starts", "Export again, or exchange the two offsets"
     if mark.start < 0 or mark.end > length:
         return (
-            f"the mention {span} lies outside the text of {length} characters",
+            f"the mention {span} lies outside the text of {counted(length, 'character')}",
             "Count offsets in characters (not bytes) of exactly this text, and export again",
         )
     return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stages.common.errors import AnnotationError, RequestError
+from stages.common.wording import counted
 
 MAX_CHARACTERS = 5_000_000
 """Longest document, and longest line; a note is a few thousand characters, so more is a broken export."""
@@ -241,7 +242,7 @@ def shown(name: str, text: str = "") -> str:
     Where it is a word of `text`, columns may have been exchanged.
     """
     if not _NAME.fullmatch(name):
-        return f"(a name of {len(name)} characters)"
+        return f"(a name of {counted(len(name), 'character')})"
     if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text):
-        return f"(a name of {len(name)} characters, which is also a word of the note)"
+        return f"(a name of {counted(len(name), 'character')}, which is also a word of the note)"
     return repr(name)
