@@ -31,6 +31,10 @@ from stages.prepare.formats.source import list_files
 from stages.prepare.options import add_annotates, add_rules
 
 
+MOST_LABELS = 200
+"""Labels without a meaning that are told one by one: all of a corpus, so that its mapping is written in one go."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user asks for; see the command's help."""
@@ -118,13 +122,14 @@ def map_labels(documents: Sequence[Document], mapping: dict[str, str]) -> list[D
     AnnotationError
         Names every label that has no counterpart, and where it stands first.
     """
-    with collected():
+    with collected(most=MOST_LABELS):
         for label in batches.unmapped_labels(documents, mapping):
             often = f" ({label.mentions:,} mentions; the first is here)" if label.mentions > 1 else ""
             note(
                 AnnotationError(
                     f"the label {label.shown} is not mapped to a label of the project{often}",
-                    "Add it to a CSV of source_label,label and give that as --labels",
+                    f"Add it to {batches.DEFAULT_MAPPING}, or to a CSV of your own given as --labels;"
+                    " with nothing after the comma it is ignored",
                     document=label.document,
                     offset=label.offset,
                 )

@@ -19,6 +19,7 @@ from stages.common.labels import load_labels
 from stages.common.pseudonyms import KEY, key_of_content, pseudonym
 from stages.prepare.annotated import marks_in, with_labels
 from stages.prepare.formats import READERS, read
+from stages.prepare.formats.faults import collected, note
 from stages.prepare.formats.rules import IGNORED, Discontinuous, Overlaps, Rules
 from stages.prepare.formats.source import File, list_files, read_lines, shown
 
@@ -150,11 +151,11 @@ def load_batch(folder: Path, default_mapping: Path = DEFAULT_MAPPING) -> Batch:
     """
     try:
         about = _read_description(folder)
-        own = folder / LABELS_FILE
         labels = load_labels()
-        return Batch(folder, about, read_mapping(own if about.mapping else default_mapping, labels), labels)
+        own = read_mapping(folder / LABELS_FILE, labels) if about.mapping else None
     except AnnotationError as error:
         raise error.within(folder.name) from None
+    return Batch(folder, about, read_mapping(default_mapping, labels) if own is None else own, labels)
 
 
 def _read_description(folder: Path) -> BatchFile:
@@ -245,29 +246,37 @@ def read_mapping(path: Path, labels: Sequence[str] | None = None) -> dict[str, s
     ------
     AnnotationError
         On another header, a row of other than two fields, a repeated source label, a label that
-        the project does not have.
+        the project does not have; names every such line.
     """
+    name = path.as_posix() if path == DEFAULT_MAPPING else path.name
     if path.is_symlink() or not path.is_file():
-        raise RequestError("is missing or not a regular file", "Give a CSV of source_label,label", path.name)
-    lines = read_lines(File(path.name, path))
+        raise RequestError("is missing or not a regular file", "Give a CSV of source_label,label", name)
+    lines = read_lines(File(name, path))
     labels = load_labels() if labels is None else labels
+    with collected():
+        mapping = _read_rows(lines, labels, name)
+    if not any(mapping.values()):
+        raise AnnotationError("maps no label", "Add a line source_label,label", name)
+    return mapping
+
+
+def _read_rows(lines: Iterable[str], labels: Sequence[str], name: str) -> dict[str, str]:
     mapping: dict[str, str] = {}
     number = 0
     try:
         for number, row in enumerate(csv.reader(lines, strict=True), 1):
             if number == 1 and row != ["source_label", "label"]:
-                raise AnnotationError("has another header", "Begin with source_label,label", path.name, line=1)
+                raise AnnotationError("has another header", "Begin with source_label,label", name, line=1)
             if number > 1 and row:
                 fault = _fault_of_row(row, mapping, labels)
                 if fault:
-                    raise AnnotationError(*fault, path.name, line=number)
-                mapping[row[0]] = row[1]
+                    note(AnnotationError(*fault, name, line=number))
+                else:
+                    mapping[row[0]] = row[1]
     except csv.Error:
         raise AnnotationError(
-            "is not valid CSV", "Write source_label,label on each line", path.name, line=number + 1
+            "is not valid CSV", "Write source_label,label on each line", name, line=number + 1
         ) from None
-    if not any(mapping.values()):
-        raise AnnotationError("maps no label", "Add a line source_label,label", path.name)
     return mapping
 
 
@@ -298,8 +307,10 @@ def _fault_of_row(row: list[str], mapping: Mapping[str, str], labels: Sequence[s
     if len(row) != 2 or not row[0]:
         return "is not a pair of source label and label", "Write source_label,label"
     if row[1] != IGNORED and row[1] not in labels:
-        remedy = f"Use {' or '.join(labels)}, add it to labels in params.yaml, or write nothing to ignore it"
-        return f"maps to {shown(row[1])}, which is no label of the project", remedy
+        label = shown(row[1])
+        remedy = f"Use {' or '.join(labels)}; or leave it empty, to ignore {shown(row[0])}"
+        remedy += f"; or add {label} to labels in params.yaml"
+        return f"maps to {label}, which is no label of the project", remedy
     if row[0] in mapping:
         return "maps a source label a second time", "Keep one of the two lines"
     return None

@@ -163,6 +163,18 @@ def test_a_malformed_mapping_is_refused(content: str, refusal: str) -> None:
     assert refusal in str(caught.value)
 
 
+def test_every_line_of_the_shared_mapping_that_leads_to_no_label_is_named_at_once() -> None:
+    run()
+    Path("params.yaml").write_text("labels: [Disease]\n")
+    with Path("data/mapping/labels.csv").open("a") as file:
+        file.write("Chemical,Treatment\n")
+    with pytest.raises(AnnotationError) as caught:
+        load_batch(TO / "first")
+    first, *lines = str(caught.value).splitlines()
+    assert first == "2 faults:"  # of no batch: the mapping is everybody's
+    assert [line.split(": ")[0] for line in lines] == [f"  file data/mapping/labels.csv, line {n}" for n in (3, 4)]
+
+
 @pytest.mark.parametrize("name", ["", "-a", "A", "a/b", "..", "a\n", "é", "a" * 65])
 def test_a_name_that_is_no_folder_name_is_refused(name: str, home: Path) -> None:
     before = tree(home)
