@@ -162,6 +162,8 @@ def _refuse_request(request: Request) -> None:
         raise RequestError("the name is not usable", "Use up to 64 of a-z, 0-9 and -, beginning with no dash")
     if request.to.exists() and not request.to.is_dir():
         raise RequestError("--to is not a folder", "Give the folder of the batches, data/annotations")
+    if not request.to.exists() and request.to.with_name(f"{request.to.name}.dvc").is_file():
+        raise RequestError("the batches before it are not here", "Fetch them with make data, then add it")
     _refuse_taken(request)
     for name in ("source", "licence"):
         value = getattr(request, name)

@@ -182,6 +182,25 @@ def test_a_name_that_is_no_folder_name_is_refused(name: str, home: Path) -> None
     assert tree(home) == before
 
 
+def test_no_batch_takes_the_place_of_those_that_were_not_fetched(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TO.with_name("annotations.dvc").parent.mkdir(exist_ok=True)
+    TO.with_name("annotations.dvc").write_text("outs: []\n")
+    before = tree(home)
+    assert run() == COULD_NOT
+    assert tree(home) == before
+    assert "make data" in capsys.readouterr().err
+
+
+def test_labels_are_counted_in_the_order_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("params.yaml").write_text("labels: [Treatment, Disease]\n")
+    mentions = '{"start": 0, "end": 4, "label": "Disease"}, {"start": 22, "end": 32, "label": "Drug"}'
+    Path("notes.jsonl").write_text(f'{{"id": "n1", "text": "{TEXT}", "mentions": [{mentions}]}}\n')
+    assert run() == DONE
+    assert "mentions   2 (Treatment 1, Disease 1)" in capsys.readouterr().out
+
+
 def test_a_name_that_exists_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run()
     before = tree(home)
