@@ -30,7 +30,6 @@ from stages.prepare.formats.rules import IGNORED, Discontinuous, Overlaps, Rules
 from stages.prepare.formats.source import list_files
 from stages.prepare.options import add_annotates, add_rules
 
-
 MOST_LABELS = 200
 """Labels without a meaning that are told one by one: all of a corpus, so that its mapping is written in one go."""
 

@@ -127,7 +127,7 @@ def show(found: Answer, rows: pd.DataFrame, top: int, console: Console) -> None:
         closest = f"; closest: {', '.join(found.closest)}" if found.closest else ""
         console.print(Text(f"the record does not know “{found.asked}”{closest}"), soft_wrap=True)
         return
-    taken = ", ".join(f"{name.display} ({name.label.lower()}, {name.notes} notes)" for name in found.names)
+    taken = ", ".join(f"{name.display} ({name.label.lower()}, {counted(name.notes, 'note')})" for name in found.names)
     console.print(Text(f"{found.asked}: {taken}" + ("" if found.how == EXACT else f"; {found.how}")), soft_wrap=True)
     if len(rows):
         console.print(_table(found, rows, top))

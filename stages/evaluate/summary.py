@@ -12,6 +12,7 @@ from rich.table import Table
 
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import read_json
+from stages.common.wording import counted
 
 
 def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
@@ -28,13 +29,12 @@ def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
         table.add_row(f"{kind} ({scores[kind]['mentions']})", "", f"{scores[kind]['recall']:.4f}")
     console.print(table)
     errors = ", ".join(f"{count} {kind}" for kind, count in scores["errors"].items())
-    console.print(
-        f"evaluate: {scores['documents']} documents, {scores['mentions']} mentions; errors: {errors}", soft_wrap=True
-    )
+    size = ", ".join(counted(scores[f"{noun}s"], noun) for noun in ("document", "mention"))
+    console.print(f"evaluate: {size}; errors: {errors}", soft_wrap=True)
     suggestions = scores["suggestions"]
     console.print(
-        f"evaluate: {suggestions['number']} suggestions beside the mentions: {suggestions['precision']:.0%} touch "
-        f"a gold one, {suggestions['missed_shown']:.0%} of the missed are among them",
+        f"evaluate: {counted(suggestions['number'], 'suggestion')} beside the mentions:"
+        f" {suggestions['precision']:.0%} touch a gold one, {suggestions['missed_shown']:.0%} of the missed are among them",
         soft_wrap=True,
     )
     accepted = scores["acceptance"]
@@ -52,7 +52,8 @@ def show_all(metrics: Path, console: Console | None = None) -> None:
     gate, decision = (read_json(metrics / f"{name}.json") for name in ("validation", "decision"))
     kpi = read_json(metrics / "kpi.json")
     console.print(
-        f"validate: {'passed' if gate['passed'] else 'FAILED'}, {gate['errors']} errors, {gate['warnings']} warnings"
+        f"validate: {'passed' if gate['passed'] else 'FAILED'},"
+        f" {counted(gate['errors'], 'error')}, {counted(gate['warnings'], 'warning')}"
     )
     show(read_json(metrics / "evaluation.json"), console)
     if kpi["after"]:

@@ -9,6 +9,7 @@ from stages.common.annotated import write_annotated
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import write_json, write_table
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
+from stages.common.wording import counted
 from stages.prepare.annotated import told
 from stages.prepare.batches import load_batches
 from stages.prepare.corpus import prepare
@@ -31,7 +32,7 @@ def main() -> None:
     print("prepare:", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in tables.report.items()))
     for line in told(tables.left_out):
         print("prepare: marked, but no mention:", line)
-    print("prepare:", ", ".join(f"{count} documents in {split}" for split, count in splits.items()))
+    print("prepare:", ", ".join(f"{counted(count, 'document')} in {split}" for split, count in splits.items()))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from stages.common.annotated import read_annotated
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import write_csv
 from stages.common.labels import load_labels
+from stages.common.wording import counted
 from stages.train.params import load_params
 
 FEATURES = Path("data/features")
@@ -30,7 +31,8 @@ def main() -> None:
     train, dev = (read_features(FEATURES / f"{split}.parquet") for split in ("train", "dev"))
     seen, held_out = held_out_of(train, dev, params.seed)
 
-    print(f"train: {params.family}, {len(train.tokens)} tokens, {sum(map(len, train.spans))} mentions", flush=True)
+    mentions = counted(sum(map(len, train.spans)), "mention")
+    print(f"train: {params.family}, {counted(len(train.tokens), 'token')}, {mentions}", flush=True)
     labels = load_labels()
     annotated = read_annotated(FEATURES)
     for warning in warnings_of_silence((*train.documents, *held_out.documents), annotated, labels):

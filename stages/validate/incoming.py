@@ -11,6 +11,7 @@ import pyarrow as pa
 from stages.common.documents import Document
 from stages.common.errors import GateError
 from stages.common.labels import load_labels
+from stages.common.wording import counted
 from stages.prepare.annotated import left_out_of
 from stages.prepare.formats.rules import Discontinuous, Overlaps, Rules
 from stages.validate.annotations import check_documents
@@ -100,11 +101,12 @@ def check_mapping(documents: Sequence[Document], mapping: Mapping[str, str]) -> 
         return []
     ids = [document.id for document in documents if any(mention.label not in mapping for mention in document.mentions)]
     total = sum(label.mentions for label in unknown)
-    named = ", ".join(f"{label.shown} {label.mentions}" for label in unknown[:MOST_SHOWN])
+    named = ", ".join(f"{label.shown} {label.mentions:,}" for label in unknown[:MOST_SHOWN])
     more = f" and {len(unknown) - MOST_SHOWN} more" if len(unknown) > MOST_SHOWN else ""
     summary = (
-        f"{total} mentions carry one of {len(unknown)} labels without a meaning ({named}{more})."
-        " Add them to data/mapping/labels.csv, or give --labels."
+        f"{counted(total, 'mention')} of {counted(len(unknown), 'label')} without a meaning ({named}{more})."
+        " Add each to data/mapping/labels.csv, or to a CSV of your own given as --labels;"
+        " with nothing after the comma it is ignored."
     )
     return [finding("label_mapping", "error", total, summary, ids)]
 

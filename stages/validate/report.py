@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.common.files import write_json
+from stages.common.wording import counted
 from stages.prepare.annotated import told
 from stages.validate.gate import Verdict
 
@@ -69,5 +70,6 @@ def summary_of(verdict: Verdict) -> str:
     ]
     errors = sum(entry.severity == "error" for entry in verdict.findings)
     word = "passed" if verdict.passed else "FAILED"
-    counts = f"{verdict.outcome.evaluated} expectations, {errors} errors, {len(lines) - errors} warnings"
+    numbers = {"expectation": verdict.outcome.evaluated, "error": errors, "warning": len(lines) - errors}
+    counts = ", ".join(counted(number, noun) for noun, number in numbers.items())
     return "\n".join([*lines, *left_out, f"validate: {word} ({counts})"])
