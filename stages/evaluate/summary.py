@@ -34,7 +34,8 @@ def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
     suggestions = scores["suggestions"]
     console.print(
         f"evaluate: {counted(suggestions['number'], 'suggestion')} beside the mentions:"
-        f" {suggestions['precision']:.0%} touch a gold one, {suggestions['missed_shown']:.0%} of the missed are among them",
+        f" {suggestions['precision']:.0%} touch a gold one,"
+        f" {suggestions['missed_shown']:.0%} of the missed are among them",
         soft_wrap=True,
     )
     accepted = scores["acceptance"]
