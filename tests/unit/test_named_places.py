@@ -33,6 +33,7 @@ WRITTEN = (
     "data/features/",
     "data/annotations/",
     "data/incoming/",
+    "data/serving/",
 )
 """What the graph or a workflow writes: not in git, or not in this clone."""
 
