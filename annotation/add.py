@@ -28,7 +28,11 @@ from stages.prepare.formats import READERS, read
 from stages.prepare.formats.faults import collected, note
 from stages.prepare.formats.rules import IGNORED, Discontinuous, Overlaps, Rules
 from stages.prepare.formats.source import list_files
+from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping, unmapped_labels
 from stages.prepare.options import add_annotates, add_rules
+
+MOST_LABELS = 200
+"""Labels without a meaning that are told one by one: all of a corpus, so that its mapping is written in one go."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def add(request: Request) -> tuple[Batch, list[Document], list[str]]:
     """
     _refuse_request(request)
     project = load_labels()
-    mapping = batches.read_mapping(request.labels or batches.DEFAULT_MAPPING, project)
+    mapping = read_mapping(request.labels or DEFAULT_MAPPING, project)
     rules = Rules(mapping, request.overlaps, request.discontinuous, project)
     documents = with_labels(read(request.path.absolute(), request.format, rules), mapping, request.annotates, project)
     mapped = map_labels(documents, mapping)
@@ -118,13 +122,14 @@ def map_labels(documents: Sequence[Document], mapping: dict[str, str]) -> list[D
     AnnotationError
         Names every label that has no counterpart, and where it stands first.
     """
-    with collected():
-        for label in batches.unmapped_labels(documents, mapping):
+    with collected(most=MOST_LABELS):
+        for label in unmapped_labels(documents, mapping):
             often = f" ({label.mentions:,} mentions; the first is here)" if label.mentions > 1 else ""
             note(
                 AnnotationError(
                     f"the label {label.shown} is not mapped to a label of the project{often}",
-                    "Add it to a CSV of source_label,label and give that as --labels",
+                    f"Add it to {DEFAULT_MAPPING}, or to a CSV of your own given as --labels;"
+                    " with nothing after the comma it is ignored",
                     document=label.document,
                     offset=label.offset,
                 )
@@ -157,6 +162,8 @@ def _refuse_request(request: Request) -> None:
         raise RequestError("the name is not usable", "Use up to 64 of a-z, 0-9 and -, beginning with no dash")
     if request.to.exists() and not request.to.is_dir():
         raise RequestError("--to is not a folder", "Give the folder of the batches, data/annotations")
+    if not request.to.exists() and request.to.with_name(f"{request.to.name}.dvc").is_file():
+        raise RequestError("the batches before it are not here", "Fetch them with make data, then add it")
     _refuse_taken(request)
     for name in ("source", "licence"):
         value = getattr(request, name)

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from stages.prepare.batches import read_mapping  # not for --help: it brings all of a batch's description
+    from stages.prepare.mapping import read_mapping  # not for --help: it brings all of a batch's description
 
     target = options.target
     if target.exists():

@@ -15,7 +15,7 @@ from stages.prepare.batches import Batch
 def summary_of(batch: Batch, documents: Sequence[Document], warnings: int, to: Path) -> str:
     """Return the lines that end `annotation.add`; the documents carry labels of the project."""
     labels = Counter(mention.label for document in documents for mention in document.mentions)
-    counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels.items())) or "none"
+    counts = ", ".join(f"{label} {labels[label]:,}" for label in load_labels() if labels[label]) or "none"
     left_out = left_out_of(documents)
     return "\n".join(
         [

@@ -18,9 +18,9 @@ from stages.common.errors import BeHealthyError
 from stages.common.files import write_json
 from stages.params import Params, load_params
 from stages.prepare.annotated import told
-from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.prepare.formats.rules import Rules
+from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
 from stages.prepare.options import add_rules
 
 if TYPE_CHECKING:

@@ -29,9 +29,9 @@ from stages.common.command import run_command
 from stages.common.files import write_csv
 from stages.common.scoring import Counts, strict_counts
 from stages.params import Params, load_params
-from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.prepare.formats.rules import Rules
+from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
 from stages.train.params import TrainParams
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from benchmarks.corpora import Corpus, project_corpus, read_corpus
 from stages.common.command import run_command
 from stages.common.files import write_csv
 from stages.params import Params, load_params
-from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.prepare.formats.rules import Rules
+from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
 from stages.train.params import TrainParams
 
 

@@ -26,9 +26,9 @@ from stages.common.command import DONE, REFUSED, run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv, write_json
 from stages.params import Params, load_params
-from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS
 from stages.prepare.formats.rules import Rules
+from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
 
 ANNOTATIONS = Path("data/annotations")
 _KEPT = ("load_seconds", "train_cpu_seconds", *RATES, "tagging_memory_mb", "peak_memory_mb", "version")

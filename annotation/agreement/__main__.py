@@ -27,8 +27,8 @@ from stages.common.errors import BeHealthyError
 from stages.common.files import write_csv, write_json
 from stages.common.wording import counted
 from stages.params import load_params
-from stages.prepare.batches import DEFAULT_MAPPING, read_mapping
 from stages.prepare.formats import READERS, read
+from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -83,6 +83,15 @@ class Changes:
         ]
 
     @property
+    def changed_labels(self) -> tuple[list[str], list[str]]:
+        """The labels that only the old revision looks for, and those that only the new one does."""
+        if self.headline.old is None or self.headline.new is None:
+            return [], []
+        labels = [(change.name.split(".")[2], change) for change in self.labels]
+        gone = [label for label, change in labels if change.new is None and change.old is not None]
+        return gone, [label for label, change in labels if change.old is None and change.new is not None]
+
+    @property
     def outcome(self) -> Outcome:
         """What the change comes to, by its headline; what cannot be known is never good news."""
         headline = self.headline

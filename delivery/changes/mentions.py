@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -31,6 +32,10 @@ class MentionChanges:
     def count(self, label: str, kind: str) -> int:
         """Count the mentions of a label and kind."""
         return int(((self.rows["label"] == label) & (self.rows["kind"] == kind)).sum())
+
+    def without(self, labels: Iterable[str]) -> MentionChanges:
+        """Leave labels out, such as those that one of the runs does not look for."""
+        return MentionChanges(self.rows[~self.rows["label"].isin(list(labels))])
 
 
 def mention_changes(old: DvcFiles, new: DvcFiles) -> MentionChanges:

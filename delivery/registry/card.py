@@ -11,6 +11,7 @@ from delivery.errors import DeliveryError
 from delivery.registry.measured import behaviour_table
 from delivery.registry.server import MODEL
 from delivery.revision.revision import Revision
+from stages.common.wording import counted
 
 CARD = "docs/model-card.md"
 _SHOWN = ("prepare", "featurize", "train")
@@ -62,7 +63,8 @@ def _measured(revision: Revision) -> list[str]:
 def _scores(metrics: dict[str, Any]) -> Iterator[str]:
     from tabulate import tabulate
 
-    yield f"Test split: {metrics['evaluation.documents']} documents, {metrics['evaluation.mentions']} mentions.\n"
+    documents, mentions = (counted(metrics[f"evaluation.{noun}s"], noun) for noun in ("document", "mention"))
+    yield f"Test split: {documents}, {mentions}.\n"
     rows = []
     for name in _strict_names(metrics):
         values = [

@@ -253,10 +253,14 @@ def _behaviour(challenger: Mapping[str, Any], champion: Mapping[str, Any], bound
     from scipy.stats import fisher_exact
 
     new, old = ({key: outcome(row) for key, row in behaviour_table(side).items()} for side in (challenger, champion))
-    gone = sorted(key for key, was in old.items() if was is None or (any(was) and not any(new.get(key) or ())))
-    if not old or gone:
-        what = f"{', '.join(gone)} of metrics/behaviour.json" if gone else "metrics/behaviour.json of the champion"
+    malformed = sorted(key for key, was in old.items() if was is None or new.get(key, was) is None)
+    if not old or malformed:
+        what = f"{', '.join(malformed)} of metrics/behaviour.json" if old else "metrics/behaviour.json of the champion"
         return _missing("behaviour", what)
+    gone = sorted(key for key, was in old.items() if was and any(was) and not any(new.get(key) or ()))
+    if gone:
+        reason = f"no longer tested: {', '.join(gone)}; keep the tests, and the labels that they are about"
+        return Gate("behaviour", "refused", reason)
     pairs = {key: (now, was) for key, was in old.items() if was and any(was) and (now := new[key])}
     chances = {key: float(fisher_exact([*pair], alternative="less").pvalue) for key, pair in pairs.items()}
     ranked = sorted(chances, key=lambda key: chances[key])

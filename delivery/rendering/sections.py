@@ -177,8 +177,12 @@ def _mentions(report: Report) -> str:
         return ""
     if changes.outcome == "unchanged" and (mentions is None or mentions.rows.empty):
         return ""
+    if changes.documents and not changes.documents.common:
+        return ""
     if mentions is not None:
-        scored = [change.name.split(".")[-2] for change in changes.labels]
+        gone, new = changes.changed_labels
+        mentions = mentions.without([*gone, *new])
+        scored = [label for change in changes.labels if (label := change.name.split(".")[-2]) not in (*gone, *new)]
         labels = list(dict.fromkeys([*scored, *sorted(set(mentions.rows["label"]))]))
         rows = [[code(label), *(f"{mentions.count(label, kind):,}" for kind in KINDS)] for label in labels]
         body = "Mention by mention, on the common test documents."

@@ -83,7 +83,7 @@ def _traded(changes: Changes) -> str:
 def _is_over_all(changes: Changes) -> bool:
     """Tell whether both values are over what the difference is over."""
     documents = changes.documents
-    return bool(documents and not documents.only_old and not documents.only_new and not any(_label_changes(changes)))
+    return bool(documents and not documents.only_old and not documents.only_new and not any(changes.changed_labels))
 
 
 def notes(changes: Changes, lacking: int = 0) -> str:
@@ -125,17 +125,10 @@ def _noteworthy(changes: Changes) -> Iterator[str]:
         )
     if documents and documents.annotated_anew:
         yield f"{documents.annotated_anew:,} common test documents have another number of annotated mentions."
-    for side, labels in zip(("gone", "new"), _label_changes(changes), strict=True):
+    for side, labels in zip(("gone", "new"), changes.changed_labels, strict=True):
         if labels:
             yield f"Labels {side}: {listed(labels)}. Micro scores are over the labels of both."
 
 
 def _are_same_annotations(changes: Changes) -> bool:
     return "data/annotations" not in changes.hashes
-
-
-def _label_changes(changes: Changes) -> tuple[list[str], list[str]]:
-    gone = [change.name.split(".")[2] for change in changes.labels if change.new is None and change.old is not None]
-    new = [change.name.split(".")[2] for change in changes.labels if change.old is None and change.new is not None]
-    compared = changes.headline.old is not None and changes.headline.new is not None
-    return (gone, new) if compared else ([], [])

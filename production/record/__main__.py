@@ -127,7 +127,7 @@ def show(reply: Answer, rows: pd.DataFrame, top: int, console: Console) -> None:
         closest = f"; closest: {', '.join(reply.closest)}" if reply.closest else ""
         console.print(Text(f"the record does not know “{reply.term}”{closest}"), soft_wrap=True)
         return
-    taken = ", ".join(f"{name.display} ({name.label.lower()}, {name.notes} notes)" for name in reply.names)
+    taken = ", ".join(f"{name.display} ({name.label.lower()}, {counted(name.notes, 'note')})" for name in reply.names)
     console.print(Text(f"{reply.term}: {taken}" + ("" if reply.how == EXACT else f"; {reply.how}")), soft_wrap=True)
     if len(rows):
         console.print(_table(reply, rows, top))

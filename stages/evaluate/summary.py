@@ -29,11 +29,8 @@ def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
         table.add_row(f"{kind} ({scores[kind]['mentions']})", "", f"{scores[kind]['recall']:.4f}")
     console.print(table)
     errors = ", ".join(f"{count} {kind}" for kind, count in scores["errors"].items())
-    console.print(
-        f"evaluate: {counted(scores['documents'], 'document')}, {counted(scores['mentions'], 'mention')};"
-        f" errors: {errors}",
-        soft_wrap=True,
-    )
+    size = ", ".join(counted(scores[f"{noun}s"], noun) for noun in ("document", "mention"))
+    console.print(f"evaluate: {size}; errors: {errors}", soft_wrap=True)
     suggestions = scores["suggestions"]
     console.print(
         f"evaluate: {counted(suggestions['number'], 'suggestion')} beside the mentions:"
@@ -56,8 +53,8 @@ def show_all(metrics: Path, console: Console | None = None) -> None:
     gate, decision = (read_json(metrics / f"{name}.json") for name in ("validation", "decision"))
     kpi = read_json(metrics / "kpi.json")
     console.print(
-        f"validate: {'passed' if gate['passed'] else 'FAILED'}, {counted(gate['errors'], 'error')},"
-        f" {counted(gate['warnings'], 'warning')}"
+        f"validate: {'passed' if gate['passed'] else 'FAILED'},"
+        f" {counted(gate['errors'], 'error')}, {counted(gate['warnings'], 'warning')}"
     )
     show(read_json(metrics / "evaluation.json"), console)
     if kpi["after"]:

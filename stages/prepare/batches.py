@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stages.common.documents import Document
-from stages.common.errors import AnnotationError, RequestError
+from stages.common.errors import AnnotationError
 from stages.common.files import parse_yaml, write_text
 from stages.common.labels import Label, load_labels
 from stages.common.pseudonyms import KEY, key_of_content, pseudonym
 from stages.common.wording import counted
 from stages.prepare.annotated import marks_in, with_labels
 from stages.prepare.formats import READERS, read
-from stages.prepare.formats.rules import IGNORED, Discontinuous, Overlaps, Rules
-from stages.prepare.formats.source import File, list_files, read_lines, shown
+from stages.prepare.formats.rules import Discontinuous, Overlaps, Rules
+from stages.prepare.formats.source import File, list_files, read_lines
+from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
 
 DESCRIPTION, EXPORT, LABELS_FILE = "batch.yaml", "export", "labels.csv"
-DEFAULT_MAPPING = Path("data/mapping/labels.csv")
 NAME = "[a-z0-9][a-z0-9-]{0,63}"
 """What a batch may be called, as a regular expression: it is a folder, and part of document identifiers."""
 
@@ -151,11 +149,11 @@ def load_batch(folder: Path, default_mapping: Path = DEFAULT_MAPPING) -> Batch:
     """
     try:
         about = _read_description(folder)
-        own = folder / LABELS_FILE
         labels = load_labels()
-        return Batch(folder, about, read_mapping(own if about.mapping else default_mapping, labels), labels)
+        own = read_mapping(folder / LABELS_FILE, labels) if about.mapping else None
     except AnnotationError as error:
         raise error.within(folder.name) from None
+    return Batch(folder, about, read_mapping(default_mapping, labels) if own is None else own, labels)
 
 
 def _read_description(folder: Path) -> BatchFile:
@@ -231,77 +229,3 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_mapping(path: Path, labels: Sequence[str] | None = None) -> dict[str, str]:
-    """Read a CSV file of `source_label,label`; a source label whose label is empty is ignored.
-
-    Parameters
-    ----------
-    path : Path
-    labels : sequence of str, optional
-        What there is to map to; without them, `labels` of ``params.yaml``.
-
-    Raises
-    ------
-    AnnotationError
-        On another header, a row of other than two fields, a repeated source label, a label that
-        the project does not have.
-    """
-    name = str(path) if path == DEFAULT_MAPPING else path.name  # of a batch, that which lies in it
-    if path.is_symlink() or not path.is_file():
-        raise RequestError("is missing or not a regular file", "Give a CSV of source_label,label", name)
-    lines = read_lines(File(name, path))
-    labels = load_labels() if labels is None else labels
-    mapping: dict[str, str] = {}
-    number = 0
-    try:
-        for number, row in enumerate(csv.reader(lines, strict=True), 1):
-            if number == 1 and row != ["source_label", "label"]:
-                raise AnnotationError("has another header", "Begin with source_label,label", name, line=1)
-            if number > 1 and row:
-                fault = _fault_of_row(row, mapping, labels)
-                if fault:
-                    raise AnnotationError(*fault, name, line=number)
-                mapping[row[0]] = row[1]
-    except csv.Error:
-        raise AnnotationError(
-            "is not valid CSV", "Write source_label,label on each line", name, line=number + 1
-        ) from None
-    if not any(mapping.values()):
-        raise AnnotationError("maps no label", "Add a line source_label,label", name)
-    return mapping
-
-
-class Unmapped(NamedTuple):
-    """A label of the source without a counterpart: as a message may show it, its mentions, and where the first is."""
-
-    shown: str
-    mentions: int
-    document: str
-    offset: int
-
-
-def unmapped_labels(documents: Iterable[Document], mapping: Mapping[str, str]) -> list[Unmapped]:
-    """List the labels of the source that mean nothing in the project, in order of their first mention."""
-    unmapped: dict[str, Unmapped] = {}
-    for document in documents:
-        for mention in document.mentions:
-            label = mention.label
-            if label in mapping:
-                continue
-            if label not in unmapped:
-                unmapped[label] = Unmapped(shown(label, document.text), 0, document.id, mention.start)
-            unmapped[label] = unmapped[label]._replace(mentions=unmapped[label].mentions + 1)
-    return list(unmapped.values())
-
-
-def _fault_of_row(row: list[str], mapping: Mapping[str, str], labels: Sequence[str]) -> tuple[str, str] | None:
-    if len(row) != 2 or not row[0]:
-        return "is not a pair of source label and label", "Write source_label,label"
-    if row[1] != IGNORED and row[1] not in labels:
-        remedy = f"Use {' or '.join(labels)}, add it to labels in params.yaml, or write nothing to ignore it"
-        return f"maps to {shown(row[1])}, which is no label of the project", remedy
-    if row[0] in mapping:
-        return "maps a source label a second time", "Keep one of the two lines"
-    return None

@@ -31,8 +31,8 @@ def main() -> None:
     train, dev = (read_features(FEATURES / f"{split}.parquet") for split in ("train", "dev"))
     seen, held_out = held_out_of(train, dev, params.seed)
 
-    size = f"{counted(len(train.tokens), 'token')}, {counted(sum(map(len, train.spans)), 'mention')}"
-    print(f"train: {params.family}, {size}", flush=True)
+    mentions = counted(sum(map(len, train.spans)), "mention")
+    print(f"train: {params.family}, {counted(len(train.tokens), 'token')}, {mentions}", flush=True)
     labels = load_labels()
     annotated = read_annotated(FEATURES)
     for warning in warnings_of_silence((*train.documents, *held_out.documents), annotated, labels):

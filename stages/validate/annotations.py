@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from stages.common.documents import Document, Mention
-from stages.common.wording import agreeing, counted
+from stages.common.wording import counted
 from stages.prepare.annotated import left_out_of, told
 from stages.validate.consistency import conflicting_documents, conflicting_sentences, labelled_two_ways, left_unlabelled
 from stages.validate.findings import Finding, finding
@@ -71,8 +71,7 @@ def _outside(documents: Sequence[Document]) -> Finding | None:
         lambda text, mention: _is_outside(mention, text),
         check="mention_outside_text",
         severity="error",
-        summary="mention/mentions is/are empty or reaches/reach out of its/their text."
-        " Export again, offsets in characters",
+        what="empty or out of the text. Export again, offsets in characters",
     )
 
 
@@ -91,24 +90,19 @@ def _empty_text(documents: Sequence[Document]) -> Finding | None:
     ids = [document.id for document in documents if not document.text.strip()]
     if not ids:
         return None
-    return finding(
-        "empty_text",
-        "warning",
-        len(ids),
-        f"{agreeing(len(ids), 'document/documents has/have no text')}. Leave out what has none.",
-        ids,
-    )
+    summary = f"{counted(len(ids), 'document')} without text. Leave out what is empty."
+    return finding("empty_text", "warning", len(ids), summary, ids)
 
 
 def _mentions_that(
-    documents: Sequence[Document], condition: Callable[[str, Mention], bool], *, check: str, severity: str, summary: str
+    documents: Sequence[Document], condition: Callable[[str, Mention], bool], *, check: str, severity: str, what: str
 ) -> Finding | None:
     """Report the mentions that fulfil `condition`."""
     ids = [document.id for document in documents for mention in document.mentions if condition(document.text, mention)]
     if not ids:
         return None
     return finding(
-        check, "error" if severity == "error" else "warning", len(ids), f"{agreeing(len(ids), summary)}.", ids
+        check, "error" if severity == "error" else "warning", len(ids), f"{counted(len(ids), 'mention')} {what}.", ids
     )
 
 
@@ -122,8 +116,7 @@ def _long_mention(documents: Sequence[Document]) -> Finding | None:
         is_long,
         check="long_mention",
         severity="warning",
-        summary=f"mention/mentions has/have more than {LONGEST_MENTION} words or a line end."
-        " Mark the term, not the sentence",
+        what=f"with more than {LONGEST_MENTION} words or a line end. Mark the term, not the sentence",
     )
 
 
@@ -136,16 +129,18 @@ def _mid_word(documents: Sequence[Document]) -> Finding | None:
         lambda text, mention: cuts(text, mention.start) or cuts(text, mention.end),
         check="mid_word",
         severity="warning",
-        summary="mention/mentions begins/begin or ends/end inside a word. Mark whole words",
+        what="with a boundary inside a word. Mark whole words",
     )
 
 
-def _residue(documents: Sequence[Document], pattern: re.Pattern[str], check: str, summary: str) -> Finding | None:
+def _residue(
+    documents: Sequence[Document], pattern: re.Pattern[str], check: str, noun: str, what: str
+) -> Finding | None:
     """Report how often `pattern` occurs in the texts, and where."""
     counts = {document.id: sum(1 for _ in pattern.finditer(document.text)) for document in documents}
     ids = [identifier for identifier, count in counts.items() if count]
     total = sum(counts.values())
-    return finding(check, "warning", total, f"{agreeing(total, summary)}.", ids) if total else None
+    return finding(check, "warning", total, f"{counted(total, noun)} {what}.", ids) if total else None
 
 
 def _mojibake(documents: Sequence[Document]) -> Finding | None:
@@ -153,14 +148,13 @@ def _mojibake(documents: Sequence[Document]) -> Finding | None:
         documents,
         _MOJIBAKE,
         "mojibake",
-        "garbled character/characters (UTF-8 read as another encoding). Export again as UTF-8",
+        "garbled character",
+        "(UTF-8 read as another encoding). Export again as UTF-8",
     )
 
 
 def _markup(documents: Sequence[Document]) -> Finding | None:
-    return _residue(
-        documents, _MARKUP, "markup", "remain/remains of markup or of a word processor. Export as plain text"
-    )
+    return _residue(documents, _MARKUP, "markup", "trace", "of markup or of a word processor. Export as plain text")
 
 
 _CHECKS: tuple[Callable[[Sequence[Document]], Finding | None], ...] = (

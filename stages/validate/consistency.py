@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from stages.common.documents import Document, Mention
-from stages.common.wording import agreeing
+from stages.common.wording import counted
 from stages.validate.findings import Finding, finding
 from stages.validate.leakage import fingerprint, normalised
 
@@ -62,8 +62,7 @@ def labelled_two_ways(documents: Sequence[Document]) -> Finding | None:
             ids += [identifier for label, identifier in places if label != usual]
     if not torn:
         return None
-    strings = agreeing(torn, "mention string/strings is/are labelled in more than one way")
-    summary = f"{strings}. Decide on one label, or confirm both."
+    summary = f"{counted(torn, 'mention string')} labelled in more than one way. Decide on one label, or confirm both."
     return finding("labelled_two_ways", "warning", torn, summary, ids)
 
 
@@ -139,7 +138,7 @@ def left_unlabelled(documents: Sequence[Document]) -> Finding | None:
     if share < UNLABELLED:
         return None
     summary = (
-        f"{count} of {recurring} occurrences ({share:.1%}) of recurring mention strings are left unlabelled."
+        f"{count:,} of {counted(recurring, 'occurrence')} ({share:.1%}) of recurring mention strings left unlabelled."
         " Look through them in the annotation tool."
     )
     order = {document.id: place for place, document in enumerate(documents)}
@@ -168,18 +167,18 @@ def _covered(words: Sequence[_Word], mentions: Iterable[Mention]) -> list[bool]:
 
 def conflicting_documents(documents: Sequence[Document]) -> Finding | None:
     """Report texts that stand more than once with different annotations."""
-    summary = "text/texts stands/stand more than once with different annotations. Keep the right one of each"
+    what = "repeated with different annotations. Keep the right one of each"
     conflicts = (
         (fingerprint(document.text), _Use(tuple(_marked(document)), document.id, document.labels))
         for document in documents
         if document.text.strip()
     )
-    return _conflicts(conflicts, "conflicting_documents", summary)
+    return _conflicts(conflicts, "conflicting_documents", "text", what)
 
 
 def conflicting_sentences(documents: Sequence[Document]) -> Finding | None:
     """Report sentences that stand more than once with different annotations, in different documents or in one."""
-    summary = "sentence/sentences stands/stand more than once with different annotations. Decide on one annotation"
+    what = "repeated with different annotations. Decide on one annotation"
     repeated = {key for key, number in Counter(map(_document_key, documents)).items() if number > 1}
     conflicts = (
         (normalised(text), _Use(tuple(marked), document.id, document.labels))
@@ -188,7 +187,7 @@ def conflicting_sentences(documents: Sequence[Document]) -> Finding | None:
         for text, marked in _sentences(document)
         if len(text.split()) >= SHORTEST_SENTENCE
     )
-    return _conflicts(conflicts, "conflicting_sentences", summary)
+    return _conflicts(conflicts, "conflicting_sentences", "sentence", what)
 
 
 def _document_key(document: Document) -> str:
@@ -223,7 +222,7 @@ class _Use(NamedTuple):
     labels: tuple[str, ...] | None
 
 
-def _conflicts(conflicts: Iterable[tuple[str, _Use]], check: str, summary: str) -> Finding | None:
+def _conflicts(conflicts: Iterable[tuple[str, _Use]], check: str, noun: str, what: str) -> Finding | None:
     """Report the texts that come with more than one annotation."""
     uses: defaultdict[str, list[_Use]] = defaultdict(list)
     for key, use in conflicts:
@@ -232,7 +231,7 @@ def _conflicts(conflicts: Iterable[tuple[str, _Use]], check: str, summary: str) 
     if not torn:
         return None
     ids = [use.document for places in torn for use in places]
-    return finding(check, "warning", len(torn), f"{agreeing(len(torn), summary)}.", ids)
+    return finding(check, "warning", len(torn), f"{counted(len(torn), noun)} {what}.", ids)
 
 
 def _disagree(places: Sequence[_Use]) -> bool:

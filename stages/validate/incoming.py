@@ -11,7 +11,7 @@ import pyarrow as pa
 from stages.common.documents import Document
 from stages.common.errors import GateError
 from stages.common.labels import load_labels
-from stages.common.wording import agreeing, counted
+from stages.common.wording import counted
 from stages.prepare.annotated import left_out_of
 from stages.prepare.formats.rules import Discontinuous, Overlaps, Rules
 from stages.validate.annotations import check_documents
@@ -67,8 +67,9 @@ def load_incoming(
         When the batch cannot be read as it stands, or the format is not known.
     """
     from stages.prepare.annotated import with_labels
-    from stages.prepare.batches import DEFAULT_MAPPING, DESCRIPTION, load_batch, read_batch, read_mapping
+    from stages.prepare.batches import DESCRIPTION, load_batch, read_batch
     from stages.prepare.formats import READERS, read
+    from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
 
     if not path.exists():
         raise GateError(f"{path.name} does not exist: give an export or a batch folder")
@@ -94,19 +95,19 @@ def load_incoming(
 
 def check_mapping(documents: Sequence[Document], mapping: Mapping[str, str]) -> list[Finding]:
     """Report labels of the source that mean nothing in the project."""
-    from stages.prepare.batches import unmapped_labels
+    from stages.prepare.mapping import unmapped_labels
 
     unknown = unmapped_labels(documents, mapping)
     if not unknown:
         return []
     ids = [document.id for document in documents if any(mention.label not in mapping for mention in document.mentions)]
     total = sum(label.mentions for label in unknown)
-    named = ", ".join(f"{label.shown} {label.mentions}" for label in unknown[:MOST_SHOWN])
+    named = ", ".join(f"{label.shown} {label.mentions:,}" for label in unknown[:MOST_SHOWN])
     more = f" and {len(unknown) - MOST_SHOWN} more" if len(unknown) > MOST_SHOWN else ""
     summary = (
-        f"{agreeing(total, 'mention/mentions carries/carry')} {counted(len(unknown), 'label')} without a meaning"
-        f" ({named}{more})."
-        " Add them to data/mapping/labels.csv, or give --labels."
+        f"{counted(total, 'mention')} of {counted(len(unknown), 'label')} without a meaning ({named}{more})."
+        " Add each to data/mapping/labels.csv, or to a CSV of your own given as --labels;"
+        " with nothing after the comma it is ignored."
     )
     return [finding("label_mapping", "error", total, summary, ids)]
 

@@ -70,12 +70,6 @@ def summary_of(verdict: GateVerdict) -> str:
     ]
     errors = sum(entry.severity == "error" for entry in verdict.findings)
     word = "passed" if verdict.passed else "FAILED"
-    counts = ", ".join(
-        counted(number, noun)
-        for number, noun in (
-            (verdict.outcome.evaluated, "expectation"),
-            (errors, "error"),
-            (len(lines) - errors, "warning"),
-        )
-    )
+    numbers = {"expectation": verdict.outcome.evaluated, "error": errors, "warning": len(lines) - errors}
+    counts = ", ".join(counted(number, noun) for noun, number in numbers.items())
     return "\n".join([*lines, *left_out, f"validate: {word} ({counts})"])

@@ -714,7 +714,7 @@ def test_an_unmapped_label_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     assert command.main([str(export), "--format", "token-lines", "--labels", str(labels)]) == 1
     out = capsys.readouterr().out
     assert "label_mapping" in out
-    assert "1 mention carries 1 label without a meaning ('T' 1)" in out
+    assert "1 mention of 1 label without a meaning ('T' 1)" in out
 
 
 def test_mentions_that_touch_pass(

@@ -23,7 +23,8 @@ from stages.common.command import COULD_NOT, DONE, REFUSED
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
 from stages.prepare import batches
-from stages.prepare.batches import digest, load_batch, load_batches, read_batch, read_mapping
+from stages.prepare.batches import digest, load_batch, load_batches, read_batch
+from stages.prepare.mapping import read_mapping
 
 TEXT = "Gout was treated with colchicine."
 TO = Path("data/annotations")
@@ -163,15 +164,6 @@ def test_a_malformed_mapping_is_refused(content: str, refusal: str) -> None:
     assert refusal in str(caught.value)
 
 
-def test_the_projects_mapping_is_named_by_its_place_and_that_of_a_batch_by_its_name() -> None:
-    run()
-    Path("params.yaml").write_text("labels: [Disease]\n")
-    with pytest.raises(
-        AnnotationError, match=r"batch first, file data/mapping/labels\.csv, line 3: maps to 'Treatment'"
-    ):
-        load_batches(TO)
-
-
 def test_a_batch_of_which_all_is_left_out_is_refused_with_what_was(capsys: pytest.CaptureFixture[str]) -> None:
     Path("labels.csv").write_text("source_label,label\nDisease,\nDrug,Treatment\n")
     assert run("notes.jsonl", "first", "--labels", "labels.csv") == REFUSED
@@ -179,11 +171,42 @@ def test_a_batch_of_which_all_is_left_out_is_refused_with_what_was(capsys: pytes
     assert "no mention in 1 document; marked, but left out: 1 ignored (Disease 1). See what the labels" in said
 
 
+def test_every_line_of_the_shared_mapping_that_leads_to_no_label_is_named_at_once() -> None:
+    run()
+    Path("params.yaml").write_text("labels: [Disease]\n")
+    with Path("data/mapping/labels.csv").open("a") as file:
+        file.write("Chemical,Treatment\n")
+    with pytest.raises(AnnotationError) as caught:
+        load_batch(TO / "first")
+    first, *lines = str(caught.value).splitlines()
+    assert first == "2 faults:"  # of no batch: the mapping is everybody's
+    assert [line.split(": ")[0] for line in lines] == [f"  file data/mapping/labels.csv, line {n}" for n in (3, 4)]
+
+
 @pytest.mark.parametrize("name", ["", "-a", "A", "a/b", "..", "a\n", "é", "a" * 65])
 def test_a_name_that_is_no_folder_name_is_refused(name: str, home: Path) -> None:
     before = tree(home)
     assert main(["notes.jsonl", "--format", "jsonl", f"--name={name}"]) == COULD_NOT
     assert tree(home) == before
+
+
+def test_no_batch_takes_the_place_of_those_that_were_not_fetched(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TO.with_name("annotations.dvc").parent.mkdir(exist_ok=True)
+    TO.with_name("annotations.dvc").write_text("outs: []\n")
+    before = tree(home)
+    assert run() == COULD_NOT
+    assert tree(home) == before
+    assert "make data" in capsys.readouterr().err
+
+
+def test_labels_are_counted_in_the_order_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("params.yaml").write_text("labels: [Treatment, Disease]\n")
+    mentions = '{"start": 0, "end": 4, "label": "Disease"}, {"start": 22, "end": 32, "label": "Drug"}'
+    Path("notes.jsonl").write_text(f'{{"id": "n1", "text": "{TEXT}", "mentions": [{mentions}]}}\n')
+    assert run() == DONE
+    assert "mentions   2 (Treatment 1, Disease 1)" in capsys.readouterr().out
 
 
 def test_a_name_that_exists_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

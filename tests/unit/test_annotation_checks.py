@@ -272,3 +272,12 @@ def test_nested_mentions_take_time_in_proportion_to_the_text(documents: Callable
     small, large = documents(40), documents(80)
     count = [steps(lambda found=found: left_unlabelled(found)) / size_of(found) for found in (small, large)]
     assert count[1] < 1.2 * count[0]
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_one_is_said_as_one(copies: int) -> None:
+    documents = [Document(f"n{n}", "Gout&nbsp;attack. Goutx.", (Mention(0, 3, "Disease"),)) for n in range(copies)]
+    said = {entry.check: entry.summary for entry in check_documents([*documents, Document("empty", "", ())])}
+    assert said["mid_word"].startswith("1 mention with" if copies == 1 else "2 mentions with")
+    assert said["markup"].startswith("1 trace of" if copies == 1 else "2 traces of")
+    assert said["empty_text"].startswith("1 document without")

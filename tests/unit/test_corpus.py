@@ -9,8 +9,9 @@ import pytest
 
 from stages.common.errors import AnnotationError, ParameterError
 from stages.params import load_params
-from stages.prepare.batches import Batch, BatchFile, digest, load_batch, read_mapping, write_description
+from stages.prepare.batches import Batch, BatchFile, digest, load_batch, write_description
 from stages.prepare.corpus import prepare
+from stages.prepare.mapping import read_mapping
 from stages.prepare.params import PrepareParams
 
 PARAMS = load_params().prepare

@@ -93,6 +93,15 @@ def test_the_first_twenty_are_told_and_the_others_counted(tmp_path: Path, capsys
     assert lines[21:] == ["  and 3 more."]
 
 
+def test_all_labels_without_a_meaning_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = jsonl(note("n1", *(mention(n, n + 1, f"L{n}") for n in range(40)), text="x" * 40))
+    lines = refusal(export(tmp_path / "export", files), "jsonl", tmp_path, capsys).splitlines()
+    assert lines[0] == "refused: batch new: 40 faults:"
+    for number, line in enumerate(lines[1:]):
+        assert f"the label 'L{number}' is not mapped" in line
+        assert "with nothing after the comma it is ignored" in line
+
+
 @pytest.mark.parametrize("format", sorted(set(READERS) - {"spacy", "huggingface", "iob", "token-lines"}))
 def test_two_wrong_labels_are_two_faults(format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {

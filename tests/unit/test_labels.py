@@ -43,7 +43,7 @@ from stages.monitor.decision import decide
 from stages.monitor.drift import compare_window
 from stages.monitor.serving import profile_schema, serving_rows, training_profile
 from stages.params import load_params
-from stages.prepare.batches import read_mapping
+from stages.prepare.mapping import read_mapping
 from stages.train.acceptance import NOTHING_ACCEPTED
 from stages.train.extractor import ExtractedMention, Extraction
 from stages.validate.frames import Tables, _labels, mentions_by_split
@@ -134,7 +134,8 @@ def test_a_mapping_leads_to_labels_of_the_list_only(tmp_path: Path, monkeypatch:
     mapping = tmp_path / "labels.csv"
     mapping.write_text("source_label,label\nSx,Symptom\n")
     assert read_mapping(mapping, THREE) == {"Sx": "Symptom"}
-    with pytest.raises(BeHealthyError, match=r"line 2: maps to 'Symptom'.*Use Disease or Treatment, add it"):
+    remedy = "Use Disease or Treatment; or leave it empty, to ignore 'Sx'; or add 'Symptom' to labels in params.yaml"
+    with pytest.raises(BeHealthyError, match=f"line 2: maps to 'Symptom'.*{remedy}"):
         read_mapping(mapping, LABELS)
     monkeypatch.chdir(tmp_path)
     written(tmp_path, list(THREE))

@@ -13,6 +13,7 @@ from delivery.revision.dvc_files import DOCUMENTS, MENTIONS, PREDICTIONS, DvcFil
 from delivery.revision.revision import workspace
 from stages.common.files import write_table
 from stages.common.tables import PREDICTIONS as PREDICTIONS_SCHEMA
+from tests.commits import documents, write_metrics
 from tests.repository import Repository
 from tests.unit.test_report import changes, repository  # noqa: F401  # a fixture
 
@@ -73,6 +74,22 @@ def test_the_report_counts_them_exactly_and_shows_them_only_when_asked(repositor
     assert "| `Disease`   |     1 |      0 |            0 |           0 |" in text
     assert "flare" not in text
     assert "Gout flare" in render(Report(changes(repository), found, examples=True))
+
+
+def test_a_label_that_only_one_revision_looks_for_is_neither_won_nor_an_alarm(repository: Repository) -> None:  # noqa: F811
+    write_metrics(repository.root, {"Disease": documents(40)})  # treatments are given up
+    found = mention_changes(Tables({FLARE, DRUG}, {DRUG, (30, 36, "Treatment")}), Tables({FLARE}, {FLARE}))
+    text = render(Report(changes(repository), found, examples=True)).split("Mentions won and lost")[1]
+    section = text.split("</details>")[0]
+    assert "| `Disease`" in section
+    assert "Treatment" not in section
+
+
+def test_without_a_common_document_no_mention_is_compared(repository: Repository) -> None:  # noqa: F811
+    write_metrics(repository.root, {label: documents(40, first=1000) for label in ("Disease", "Treatment")})
+    text = render(Report(changes(repository), mention_changes(Tables(set(), set()), Tables(set(), set()))))
+    assert "None in common" in text
+    assert "Mentions won and lost" not in text
 
 
 def test_the_workspace_is_read_as_it_lies(tmp_path: Path) -> None:

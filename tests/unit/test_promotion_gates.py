@@ -217,7 +217,7 @@ def test_a_behaviour_that_is_worse_beyond_noise_refuses() -> None:
 
 def test_a_behaviour_that_is_no_longer_tested_refuses() -> None:
     gates = compared(behaviour__upper_case__cases=0, behaviour__upper_case__rate=None)
-    assert "upper_case" in gates["behaviour"].reason
+    assert gates["behaviour"].reason.startswith("no longer tested: upper_case;")
     assert gates["behaviour"].status == "refused"
 
 

@@ -12,7 +12,7 @@ from stages.monitor.decision import decide
 from stages.monitor.drift import Drift
 from stages.params import load_params
 from stages.prepare import __main__ as prepare
-from stages.validate.gate import Verdict
+from stages.validate.gate import GateVerdict
 from stages.validate.project import Outcome
 from stages.validate.verdict_metrics import summary_of
 from tests.repository import ROOT
@@ -36,7 +36,7 @@ def test_prepare_counts_one_document(
 
 
 def test_the_gate_counts_one_expectation() -> None:
-    assert summary_of(Verdict(Outcome(1), ())) == "validate: passed (1 expectation, 0 errors, 0 warnings)"
+    assert summary_of(GateVerdict(Outcome(1), ())) == "validate: passed (1 expectation, 0 errors, 0 warnings)"
 
 
 def test_the_monitor_counts_one_note() -> None:

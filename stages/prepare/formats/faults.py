@@ -16,7 +16,7 @@ MOST_SHOWN = 20
 
 @dataclass
 class SeveralFaultsError(AnnotationError):
-    """An export with several faults: the first `MOST_SHOWN`, a line each, and the number of the others."""
+    """An export with several faults: the first of them, a line each, and the number of the others."""
 
     faults: tuple[AnnotationError, ...] = ()
     more: int = 0
@@ -30,13 +30,14 @@ class SeveralFaultsError(AnnotationError):
 class _Noted:
     """What was found wrong so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.first: list[AnnotationError] = []
         self.count = 0
 
     def add(self, fault: AnnotationError) -> None:
         self.count += 1
-        if len(self.first) < MOST_SHOWN:
+        if len(self.first) < self.most:
             self.first.append(fault)
 
     def refusal(self) -> AnnotationError:
@@ -48,23 +49,28 @@ class _Noted:
 _noted: ContextVar[_Noted | None] = ContextVar("noted", default=None)
 
 
-def refusal_of(faults: list[AnnotationError], count: int) -> SeveralFaultsError:
-    """Return one error for `count` faults, of which some are given."""
-    first = tuple(faults[:MOST_SHOWN])
-    beginning = f", the first {len(first)}" if count > len(first) else ""
-    return SeveralFaultsError(f"{count:,} faults{beginning}", "Correct them", faults=first, more=count - len(first))
+def refusal_of(first: list[AnnotationError], count: int) -> SeveralFaultsError:
+    """Return one error for `count` faults, of which the first are given."""
+    more = count - len(first)
+    beginning = f", the first {len(first)}" if more else ""
+    return SeveralFaultsError(f"{count:,} faults{beginning}", "Correct them", faults=tuple(first), more=more)
 
 
 @contextmanager
-def collected() -> Iterator[None]:
+def collected(most: int = MOST_SHOWN) -> Iterator[None]:
     """Collect the faults that the block notes, and refuse it with all of them at its end.
+
+    Parameters
+    ----------
+    most : int
+        Faults that are told one by one.
 
     Raises
     ------
     AnnotationError
         When there was any: the only one itself, or a `SeveralFaultsError` of several.
     """
-    noted = _Noted()
+    noted = _Noted(most)
     token = _noted.set(noted)
     try:
         yield
