@@ -27,7 +27,7 @@ from stages.params import Params, load_params
 from stages.prepare.duplicates import content_hash
 from stages.prepare.tables import PlacedDocument, build_tables
 from stages.validate import __main__ as command
-from stages.validate import frames, gate, incoming, leakage, report, suites
+from stages.validate import frames, gate, incoming, leakage, suites, verdict_metrics
 from stages.validate.annotated import check_labels
 from stages.validate.catalogue import SCHEMAS, SUITES
 from stages.validate.frames import Tables
@@ -472,7 +472,7 @@ def test_warnings_are_reported_and_pass(params: Params, project: Project) -> Non
     assert [(f.check, f.severity, f.count) for f in verdict.findings] == [("tokens.sentence_length", "warning", 1)]
     assert verdict.passed
     assert "batch/one" in verdict.findings[0].message
-    assert "batch/one" not in json.dumps(report.metrics_of(verdict))
+    assert "batch/one" not in json.dumps(verdict_metrics.metrics_of(verdict))
 
 
 def test_tokens_of_an_unaligned_mention_may_be_tagged(params: Params, project: Project) -> None:
@@ -525,25 +525,25 @@ def prepared(workspace: Path, monkeypatch: pytest.MonkeyPatch, project: Project,
 
 def test_the_stage_writes_its_metrics_and_exits_0(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main([]) == 0
-    first = report.METRICS.read_bytes()
-    metrics = read_json(report.METRICS)
+    first = verdict_metrics.METRICS.read_bytes()
+    metrics = read_json(verdict_metrics.METRICS)
     assert metrics["passed"] is True
     assert (metrics["errors"], metrics["warnings"], metrics["prepare"]) == (0, 0, REPORT)
     assert "passed" in capsys.readouterr().out
     assert command.main([]) == 0
-    assert report.METRICS.read_bytes() == first
+    assert verdict_metrics.METRICS.read_bytes() == first
 
 
 def test_a_failed_gate_writes_its_metrics_and_exits_1(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tables = _set("tokens", 0, text="Wordfromanote")(clean_tables())
     write_table(Path("data/prepared/tokens.parquet"), tables.tokens, SCHEMAS["tokens"])
     assert command.main([]) == 1
-    metrics = read_json(report.METRICS)
+    metrics = read_json(verdict_metrics.METRICS)
     assert metrics["passed"] is False
     assert metrics["expectations"]["failed"] == ["tokens.text_is_at_its_offsets"]
     output = capsys.readouterr().out
     assert "batch/one" in output
-    assert "Wordfromanote" not in output + report.METRICS.read_text()
+    assert "Wordfromanote" not in output + verdict_metrics.METRICS.read_text()
 
 
 @pytest.mark.parametrize("name", ["documents.parquet", "tokens.parquet", "mentions.parquet", "report.json"])
@@ -554,7 +554,7 @@ def test_a_missing_or_damaged_file_is_not_a_pass(
     path = Path("data/prepared") / name
     path.unlink() if content is None else path.write_bytes(content)
     assert command.main([]) == 2
-    metrics = read_json(report.METRICS)
+    metrics = read_json(verdict_metrics.METRICS)
     assert metrics["passed"] is False
     assert "GateError" in metrics["checks"]["could_not_be_computed"]["message"]
     assert name in capsys.readouterr().err
@@ -566,10 +566,10 @@ def test_a_crash_writes_its_class_and_no_text(
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("text of a note")
 
-    write_json(report.METRICS, {"passed": True})
+    write_json(verdict_metrics.METRICS, {"passed": True})
     monkeypatch.setattr(gate, "content_frames", crash)
     assert command.main([]) == 2
-    written = report.METRICS.read_text()
+    written = verdict_metrics.METRICS.read_text()
     assert '"passed": false' in written
     assert "RuntimeError" in written
     assert "text of a note" not in written + capsys.readouterr().err
@@ -581,10 +581,10 @@ def test_a_killed_run_does_not_leave_the_pass_of_the_run_before(
     def kill(*_: object) -> None:
         raise KeyboardInterrupt
 
-    write_json(report.METRICS, {"passed": True})
+    write_json(verdict_metrics.METRICS, {"passed": True})
     monkeypatch.setattr(command, "check", kill)
     assert command.main([]) == 130
-    assert read_json(report.METRICS)["passed"] is False
+    assert read_json(verdict_metrics.METRICS)["passed"] is False
 
 
 # --- the project in git -----------------------------------------------------------------------
@@ -735,7 +735,7 @@ def test_mentions_that_touch_pass(
 def test_what_cannot_be_read_exits_2(arguments: list[str], prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(arguments) == 2
     assert capsys.readouterr().err
-    assert not report.METRICS.exists()  # they are the stage's, not the batch's
+    assert not verdict_metrics.METRICS.exists()  # they are the stage's, not the batch's
 
 
 def test_a_project_that_is_not_there_is_an_error(tmp_path: Path) -> None:

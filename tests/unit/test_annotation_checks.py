@@ -38,10 +38,10 @@ def document(identifier: str, marked: str) -> Document:
 @pytest.mark.parametrize(
     ("marked", "once", "twice"),
     [
-        ("A [D gou]t.", "1 mention begins or ends inside a word.", "2 mentions begin or end inside a word."),
-        ("[D a b c d e f g h i j k l m n o p q r s t u v w]", "1 mention has more than", "2 mentions have more than"),
-        (" ", "1 document has no text.", "2 documents have no text."),
-        ("No [D gout] <b>", "1 remain of markup", "2 remains of markup"),
+        ("A [D gou]t.", "1 mention with a boundary inside a word.", "2 mentions with a boundary inside a word."),
+        ("[D a b c d e f g h i j k l m n o p q r s t u v w]", "1 mention with more than", "2 mentions with more than"),
+        (" ", "1 document without text.", "2 documents without text."),
+        ("No [D gout] <b>", "1 trace of markup", "2 traces of markup"),
     ],
 )
 def test_one_fault_is_said_in_the_singular(marked: str, once: str, twice: str) -> None:
