@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.errors import BeHealthyError
+from stages.common.variables import KERNELS
 
-VARIABLE = "BEHEALTHY_KERNELS"
 COLUMNS = ["case", "cpu_seconds", "allowed"]
 _CODE = ("stages", "production", "delivery", "annotation", "params.yaml", "dvc.yaml", "great_expectations", "data")
 _FIRST_NOTE = (
@@ -81,7 +81,7 @@ def measure(models: Path, *, graph: bool = False) -> Iterator[Measured]:
     with tempfile.TemporaryDirectory(prefix="behealthy-cold-") as name:
         work, root = Path(name), Path.cwd()
         note = [sys.executable, "-c", _FIRST_NOTE, str(models)]
-        empty, shared = {VARIABLE: str(work / "empty")}, {VARIABLE: str(work / "shared")}
+        empty, shared = {KERNELS: str(work / "empty")}, {KERNELS: str(work / "shared")}
         yield Measured("first note, nothing compiled", _seconds(note, root, empty), 20)
         yield Measured("all kernels from nothing", _seconds(_module("production.compile"), root, shared), 30)
         yield Measured("all kernels, all compiled", _seconds(_module("production.compile"), root, shared), None)
@@ -96,9 +96,9 @@ def measure(models: Path, *, graph: bool = False) -> Iterator[Measured]:
 
 
 def _graph(clone: Path, shared: Mapping[str, str]) -> Iterator[Measured]:
-    import yaml
+    from stages.common.files import parse_yaml
 
-    stages = list(yaml.safe_load((clone / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+    stages = list(parse_yaml((clone / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
     seconds = {stage: _seconds(_module(f"stages.{stage}"), clone, shared) for stage in stages}
     yield from (Measured(f"  stage {stage}", spent, None) for stage, spent in seconds.items())
     yield Measured("the graph, all compiled", sum(seconds.values()), 60)

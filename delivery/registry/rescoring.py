@@ -20,15 +20,17 @@ import pandas as pd
 from delivery.errors import DeliveryError
 from stages.common.annotated import Annotated, read_annotated
 from stages.common.files import read_table
+from stages.common.variables import KERNELS
 
 WORKER = Path(__file__).with_name("rescoring_worker.py")
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
 )
 _PREDICTED = ["document", "start", "end", "label", "confidence"]
-_PASSED_ON = frozenset(
-    ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
-) | {"BEHEALTHY_KERNELS"}
+_PASSED_ON = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME",
+    KERNELS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ class _Worker:
 @contextmanager
 def _worker(model: Path, name: str) -> Iterator[_Worker]:
     """Run a model in a process of its own, away from the repository and its modules."""
-    kept = {key: os.environ[key] for key in sorted(_PASSED_ON) if key in os.environ}
+    kept = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
     environment = kept | _ONE_THREAD | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "DO_NOT_TRACK": "1"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"

@@ -23,11 +23,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from stages.common.errors import BeHealthyError
+from stages.common.variables import TRACEBACK
 
 DONE, REFUSED, COULD_NOT, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
-
-TRACEBACK = "BEHEALTHY_TRACEBACK"
-"""Environment variable that lets unforeseen errors through with their traceback."""
 
 
 def parse_no_arguments(module: str, about: str | None, arguments: Sequence[str] | None = None) -> None:

@@ -31,9 +31,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 
 from stages.common.kernel_keys import digest_of, digest_of_machine, digest_of_signature
-
-VARIABLE = "BEHEALTHY_KERNELS"
-"""Of the environment: the folder of compiled kernels, where it is not the user's own."""
+from stages.common.variables import KERNELS
 
 SUFFIX = ".kernel"
 _DIGEST = hashlib.sha256().digest_size
@@ -136,9 +134,9 @@ class KernelCache(_Cache):  # type: ignore[misc]  # mypy sees no types of Numba
 def kernels_folder() -> Path | None:
     """Return the folder of compiled kernels, made when it is missing; None, after a warning, where there can be none.
 
-    `VARIABLE` names it, else it is ``behealthy/kernels`` in the user's cache folder.
+    `KERNELS` names it, else it is ``behealthy/kernels`` in the user's cache folder.
     """
-    return _checked_folder(os.environ.get(VARIABLE), os.environ.get("XDG_CACHE_HOME"))
+    return _checked_folder(os.environ.get(KERNELS), os.environ.get("XDG_CACHE_HOME"))
 
 
 @lru_cache
@@ -151,7 +149,7 @@ def _checked_folder(named: str | None, caches: str | None) -> Path | None:
         folder, trouble = Path(named or "~/.cache"), str(error)
     if trouble is None:
         return folder
-    _tell_once(f"compiled kernels are not kept, each process compiles: {trouble}; set {VARIABLE} to a folder of yours")
+    _tell_once(f"compiled kernels are not kept, each process compiles: {trouble}; set {KERNELS} to a folder of yours")
     return None
 
 

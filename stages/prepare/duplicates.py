@@ -43,11 +43,6 @@ def content_hash(text: str) -> str:
     return _hash(words_of(text))
 
 
-def shingles_of(text: str) -> frozenset[str]:
-    """Return the word 3-grams of a text (the whole text where it is shorter)."""
-    return frozenset(_grams(words_of(text)))
-
-
 def _hash(words: Sequence[str]) -> str:
     return sha256(" ".join(words).encode()).hexdigest()[:16]
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from delivery.errors import DeliveryError, DeliveryRefusedError
-from stages.common.command import TRACEBACK, run_command
+from stages.common.command import run_command
 from stages.common.errors import AnnotationError, BeHealthyError, GateError, ParameterError, RefusedError, RequestError
+from stages.common.variables import TRACEBACK
 from tests.repository import ROOT
 
 NOTE = "colchicine for gout"

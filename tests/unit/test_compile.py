@@ -23,7 +23,7 @@ EXTRACT = (
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "kernels"
-    monkeypatch.setenv(compiled.VARIABLE, str(place))
+    monkeypatch.setenv(compiled.KERNELS, str(place))
     monkeypatch.chdir(ROOT)
     return place
 
@@ -90,7 +90,7 @@ def test_a_part_that_fails_is_told(
 @pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro")
 def test_afterwards_a_process_compiles_nothing(folder: Path) -> None:
-    environment = {**os.environ, compiled.VARIABLE: str(folder)}
+    environment = {**os.environ, compiled.KERNELS: str(folder)}
     subprocess.run([sys.executable, "-m", "production.compile"], cwd=ROOT, env=environment, check=True)
     before = sorted(folder.iterdir())
     subprocess.run([sys.executable, "-c", EXTRACT], cwd=ROOT, env=environment, check=True)

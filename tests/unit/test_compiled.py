@@ -60,7 +60,7 @@ KEY, CONTENT = b"k" * 32, b"compiled"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of compiled kernels for one test."""
     place = tmp_path / "kernels"
-    monkeypatch.setenv(compiled.VARIABLE, str(place))
+    monkeypatch.setenv(compiled.KERNELS, str(place))
     yield place
     for name in ("toy_callee", "toy_caller"):
         sys.modules.pop(name, None)
@@ -312,7 +312,7 @@ def test_where_there_can_be_no_folder_each_process_compiles_with_one_warning(
     assert kernels_folder() is None
     assert loaded(toy(tmp_path / "toy", monkeypatch))[1] == 0
     assert len(caplog.messages) == 1
-    assert f"set {compiled.VARIABLE} to a folder of yours" in caplog.messages[0]
+    assert f"set {compiled.KERNELS} to a folder of yours" in caplog.messages[0]
 
 
 def test_a_full_disk_is_told_once(
@@ -327,6 +327,6 @@ def test_a_full_disk_is_told_once(
 
 
 def test_it_lies_in_the_users_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(compiled.VARIABLE)
+    monkeypatch.delenv(compiled.KERNELS)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     assert kernels_folder() == tmp_path / "caches/behealthy/kernels"

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.prepare.duplicates import DuplicateIndex, content_hash, jaccard, shingles_of, words_of
+from stages.prepare.duplicates import DuplicateIndex, content_hash, jaccard, words_of
+from tests.reference.shingles import shingles_of
 
 WORDS = [f"word{number}" for number in range(400)]
 NOTE = "The patient has asthma and takes salbutamol when it is cold outside"

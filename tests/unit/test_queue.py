@@ -21,10 +21,11 @@ from annotation.queue.selection import choose
 from stages.common.command import COULD_NOT, DONE, REFUSED
 from stages.common.documents import Document
 from stages.common.errors import AnnotationError
-from stages.prepare.duplicates import jaccard, shingles_of
+from stages.prepare.duplicates import jaccard
 from stages.prepare.formats import jsonl
 from stages.train.extractor import Extractor
 from stages.train.taggers.chain.crf import CrfTagger
+from tests.reference.shingles import shingles_of
 from tests.repository import write_notes
 from tests.unit.test_extractor import train
 

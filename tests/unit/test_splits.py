@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.params import load_params
-from stages.prepare.duplicates import content_hash, jaccard, shingles_of
+from stages.prepare.duplicates import content_hash, jaccard
 from stages.prepare.params import PrepareParams
 from stages.prepare.splits import SPLITS, Assignment, assign, split_of
+from tests.reference.shingles import shingles_of
 
 PARAMS = load_params().prepare
 Item = tuple[str, str | None]

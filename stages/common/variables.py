@@ -1,0 +1,7 @@
+"""Variables of the environment by which a user tells the project about a machine."""
+
+KERNELS = "BEHEALTHY_KERNELS"
+"""The folder of compiled kernels, where it is not the user's own."""
+
+TRACEBACK = "BEHEALTHY_TRACEBACK"
+"""Lets unforeseen errors through with their traceback, which may quote a note."""
