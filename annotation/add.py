@@ -145,7 +145,7 @@ def map_labels(documents: Sequence[Document], mapping: dict[str, str]) -> list[D
 def _parse(arguments: Sequence[str] | None) -> Request:
     parser = argparse.ArgumentParser(prog="python -m annotation.add", description="Add an annotation batch.")
     parser.add_argument("path", type=Path, help="the exported file, or the folder that holds it")
-    parser.add_argument("--format", required=True, choices=sorted(READERS))
+    parser.add_argument("--format", required=True, choices=sorted(READERS), help="see docs/formats.md")
     parser.add_argument("--name", required=True, help="lower-case letters, digits and dashes")
     parser.add_argument("--labels", type=Path, help="CSV of source_label,label; default: data/mapping/labels.csv")
     add_annotates(parser)

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,14 @@ from stages.common.checked import Header, read_header
 from stages.common.files import write_json
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
-from stages.train.params import TrainParams
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.comparing import Compare
 from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions, no_leaderboard
 from stages.train.taggers.spans.mention_judge import MentionJudge
 from stages.train.taggers.tagger import TaggedSpan
+
+if TYPE_CHECKING:  # what is read in a tagger must not depend on how it is learned
+    from stages.train.params import TrainParams
 
 
 class _Header(Header):

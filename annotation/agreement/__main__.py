@@ -36,7 +36,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m annotation.agreement", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("exports", nargs="+", type=Path, help="exports that name annotators, or one for each annotator")
     parser.add_argument("--format", required=True, choices=sorted(READERS), help="of the exports")
-    parser.add_argument("--labels", type=Path, default=DEFAULT_MAPPING, help="CSV of source_label,label")
+    parser.add_argument(
+        "--labels", type=Path, default=DEFAULT_MAPPING, help=f"CSV of source_label,label; default: {DEFAULT_MAPPING}"
+    )
     parser.add_argument(
         "--majority", action="store_true", help="what most of three or more marked needs no adjudicator"
     )

@@ -48,7 +48,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.validate", description=__doc__)
     parser.add_argument("path", nargs="?", type=Path, help="an export or a batch folder; without it: data/prepared")
     parser.add_argument("--format", help="format of an export, such as brat or pubtator")
-    parser.add_argument("--labels", type=Path, help="CSV of source_label,label")
+    parser.add_argument("--labels", type=Path, help="CSV of source_label,label; default: data/mapping/labels.csv")
     add_annotates(parser)
     add_rules(parser, default=None)
     return parser.parse_args(arguments)

@@ -110,3 +110,14 @@ def test_an_import_that_is_not_listed_is_found(tmp_path: Path) -> None:
         + f"{os.linesep}def late() -> None:{os.linesep}    import stages.train.taggers.chain.crf{os.linesep}"
     )
     assert "stages/train/taggers/chain/crf.py" in uncovered("prepare", tmp_path)
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate", "monitor"])
+def test_a_new_family_needs_nothing_in_dvc_yaml(stage: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tests/toy_family.py", tmp_path / "stages/train/taggers/toy.py")
+    registry = tmp_path / "stages/train/taggers/tagger.py"
+    line = '    "toy": "stages.train.taggers.toy:ToyTagger",\n'
+    registry.write_text(registry.read_text().replace("FAMILIES = {\n", f"FAMILIES = {{\n{line}"))
+    assert line in registry.read_text()
+    assert not uncovered(stage, tmp_path)
