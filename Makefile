@@ -51,7 +51,7 @@ data: $(STAMP) ## fetch the data: the bundled seed offline, the rest from S3; ha
 	  || { dvc fetch $(SEED) && dvc checkout --quiet $(SEED); } \
 	  || { echo "data: neither the bundled remote nor storage has this version intact; check the S3 settings in docs/guides/operator.md" >&2; exit 1; }
 	@dvc status --quiet $(SEED)
-	@echo "data: $$(ls data/annotations | wc -l) annotation batches, $$(wc -l < data/incoming/notes.jsonl) incoming notes"
+	@n=$$(ls data/annotations | wc -l); echo "data: $$n annotation batch$$([ $$n = 1 ] || echo es), $$(wc -l < data/incoming/notes.jsonl) incoming notes"
 
 .PHONY: repro
 repro: data ## environment, data, the whole graph, and its metrics as a table
