@@ -156,6 +156,13 @@ def test_versions_settings_and_processor_are_part_of_the_key(monkeypatch: pytest
     assert digest_of_machine(Codegen() if what == "processor" else codegen) != before
 
 
+def test_what_a_kernel_takes_from_the_function_around_it_is_part_of_the_key() -> None:
+    def adding(step: int) -> Dispatcher:
+        return compiled.kernel(lambda x: x + step)
+
+    assert digest_of(adding(1)) == digest_of(adding(1)) != digest_of(adding(2))
+
+
 def test_every_kernel_can_be_followed() -> None:
     for path in KERNEL_MODULES:
         module = importlib.import_module(".".join(path.with_suffix("").parts))
