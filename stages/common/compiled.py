@@ -163,7 +163,7 @@ def _close(folder: Path) -> str | None:
         about = folder.lstat()
     if about.st_mode & _OTHERS_WRITE:
         return f"others can write into {folder}"
-    for parent in folder.parents:
+    for parent in {*folder.parents, *folder.resolve().parents}:
         mode = parent.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             return f"others can move {folder}, for they can write into {parent}"

@@ -156,6 +156,13 @@ def test_versions_settings_and_processor_are_part_of_the_key(monkeypatch: pytest
     assert digest_of_machine(Codegen() if what == "processor" else codegen) != before
 
 
+def test_what_a_kernel_takes_from_the_function_around_it_is_part_of_the_key() -> None:
+    def adding(step: int) -> Dispatcher:
+        return compiled.kernel(lambda x: x + step)
+
+    assert digest_of(adding(1)) == digest_of(adding(1)) != digest_of(adding(2))
+
+
 def test_every_kernel_can_be_followed() -> None:
     for path in KERNEL_MODULES:
         module = importlib.import_module(".".join(path.with_suffix("").parts))
@@ -313,6 +320,29 @@ def test_where_there_can_be_no_folder_each_process_compiles_with_one_warning(
     assert loaded(toy(tmp_path / "toy", monkeypatch))[1] == 0
     assert len(caplog.messages) == 1
     assert f"set {compiled.KERNELS} to a folder of yours" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(("mode", "trouble"), [(0o755, None), (0o775, "others can write"), (0o757, "others can write")])
+def test_a_folder_of_root_serves_where_nobody_else_can_write(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, mode: int, trouble: str | None
+) -> None:
+    folder.mkdir()
+    about = os.stat_result((stat.S_IFDIR | mode, *[0] * 9))
+    monkeypatch.setattr(Path, "lstat", lambda _: about)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    said = compiled._close(folder)
+    assert said is None if trouble is None else said is not None and trouble in said
+
+
+def test_a_folder_behind_a_link_is_as_safe_as_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open/caches").mkdir(parents=True)
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path / "open/caches")
+    monkeypatch.setenv(compiled.VARIABLE, str(tmp_path / "link/kernels"))
+    assert kernels_folder() is None
+    (tmp_path / "open").chmod(0o755)
+    compiled._checked_folder.cache_clear()
+    assert kernels_folder() == tmp_path / "link/kernels"
 
 
 def test_a_full_disk_is_told_once(

@@ -75,20 +75,39 @@ def test_another_file_than_the_resolved_one_is_refused(tmp_path: Path, source: R
 
 def test_where_there_is_no_uv_it_is_installed_first_and_installs(tmp_path: Path, source: Repository) -> None:
     """It and what it installs are wheels of this test; uv's is a script that says how it was called."""
-    folder = tmp_path / "scripts"
-    shutil.copytree(ROOT / ".ci", folder)
-    wheel = _wheel_of_uv(tmp_path)
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (folder / "uv/requirements.txt").write_text(f"uv==1.0 --hash=sha256:{digest}\n", encoding="utf-8")
-    required = tmp_path / "required.txt"
-    required.write_text("a==1\n", encoding="utf-8")
+    folder, required = _scripts_with_a_uv_of_our_own(tmp_path)
     index = "https://index.example.org/simple"
-    machine = source.settings(
-        PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path), PIP_INDEX_URL=index, PATH=_without_uv(tmp_path)
-    )
-    told = machine.run(str(folder / "install"), str(tmp_path / "venv"), str(required)).out
-    assert f"called with --require-hashes --requirement {required} for {index}" in told
-    assert "with pip" not in told
+    path = _without_uv(tmp_path)
+    venv = tmp_path / "venv"
+    for place in (path, f"{venv}/bin:{path}"):  # as `make` has it: the second time, what was installed is found first
+        machine = source.settings(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path), PIP_INDEX_URL=index, PATH=place)
+        told = machine.run(str(folder / "install"), str(venv), str(required)).out
+        assert f"called with --require-hashes --requirement {required} for {index}" in told
+        assert "with pip" not in told
+
+
+def test_where_the_uv_of_the_machine_cannot_pip_installs(tmp_path: Path, source: Repository) -> None:
+    folder, required = _scripts_with_a_uv_of_our_own(tmp_path)
+    path = Path(_without_uv(tmp_path))
+    (path / "uv").write_text("#!/usr/bin/env bash\necho 'uv: an old one' >&2\nexit 2\n")
+    (path / "uv").chmod(0o755)
+    digest = hashlib.sha256((tmp_path / "uv-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    required.write_text(f"uv==1.0 --hash=sha256:{digest}\n", encoding="utf-8")
+    machine = source.settings(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path), PATH=str(path))
+    told = machine.run(str(folder / "install"), str(tmp_path / "venv"), str(required))
+    assert "uv could not; pip tries" in told.err
+    assert (tmp_path / "venv/bin/uv").is_file()
+
+
+def _scripts_with_a_uv_of_our_own(folder: Path) -> tuple[Path, Path]:
+    """Copy what installs, with the wheel of this test for its uv; return it, and a file of requirements."""
+    scripts = folder / "scripts"
+    shutil.copytree(ROOT / ".ci", scripts)
+    digest = hashlib.sha256(_wheel_of_uv(folder).read_bytes()).hexdigest()
+    (scripts / "uv/requirements.txt").write_text(f"uv==1.0 --hash=sha256:{digest}\n", encoding="utf-8")
+    required = folder / "required.txt"
+    required.write_text("a==1\n", encoding="utf-8")
+    return scripts, required
 
 
 def _wheel_of_uv(folder: Path) -> Path:
