@@ -44,7 +44,7 @@ class Comparison(NamedTuple):
 
 
 class Compare(Protocol):
-    """Cross-validates classifiers on a table and chooses one, as `stages.train.leaderboard.compare_classifiers` does."""
+    """Cross-validates classifiers on a table, chooses one, as `stages.train.leaderboard.compare_classifiers` does."""
 
     def __call__(
         self,
