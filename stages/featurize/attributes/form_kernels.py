@@ -77,7 +77,7 @@ def attribute_keys(
                     count += 1
             counts[f, distance] = count - before
         other += flags + clusters
-    return count
+    return int(count)
 
 
 @kernel(inner=True)

@@ -205,7 +205,7 @@ def learn_passive_aggressive(
     for x in range(tags):
         for y in range(tags):
             transitions[x, y] -= drift[x, y] / step
-    return used
+    return int(used)
 
 
 @kernel(nogil=True, inner=True)
