@@ -5,8 +5,8 @@
 `make env` does so, on two cores; an image does so when it is built, with BEHEALTHY_KERNELS naming a folder in it.
 What is compiled already is loaded; what nothing has loaded for 60 days is removed.
 
-Two processes learn, each a part that needs nothing of the other: attributes from a few invented notes, taggers from
-tokens that are made up. Then one model of both is saved, loaded and asked, as in production, which compiles the rest.
+Attributes are learned from a few invented notes, and beside that, by another process, taggers from tokens that are made
+up. Then one model of both is saved, loaded and asked, as in production, which compiles the rest.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from pathlib import Path
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.errors import BeHealthyError
 
-PARTS = ("attributes_only", "taggers")
-_WORKER = "import sys; from production.compile import invented; getattr(invented, 'learn_' + sys.argv[1])()"
+_WORKER = "from production.compile.invented import learn_taggers; learn_taggers()"
 
 
 class CompileError(BeHealthyError):
@@ -78,20 +77,20 @@ def _all_are_kept(mark: Path) -> bool:
 
 
 def _learn_parts(show: Callable[[], None]) -> None:
-    """Learn both parts at once; what they say is only shown when one fails."""
+    """Learn both parts at once; what the other process says is only shown when it fails."""
     with tempfile.TemporaryFile() as said:
-        workers = [
-            subprocess.Popen([sys.executable, "-c", _WORKER, part], stdout=said, stderr=said)  # noqa: S603  (our own)
-            for part in PARTS
-        ]
+        worker = subprocess.Popen([sys.executable, "-c", _WORKER], stdout=said, stderr=said)  # noqa: S603  (our own)
         try:
-            while any(worker.poll() is None for worker in workers):
+            from production.compile.invented import learn_attributes_only
+
+            with contextlib.redirect_stderr(io.StringIO()):
+                learn_attributes_only()
+            while worker.poll() is None:
                 show()
                 time.sleep(0.2)
         finally:
-            for worker in workers:
-                worker.kill()
-        if any(worker.returncode for worker in workers):
+            worker.kill()
+        if worker.returncode:
             said.seek(0)
             why = said.read().decode(errors="replace").strip().splitlines()[-1:]
             raise CompileError(f"a small model could not be learned ({' '.join(why)}): does `git status` name changes?")

@@ -42,8 +42,10 @@ _DAY = 24 * 60 * 60
 _log = logging.getLogger(__name__)
 
 
-def kernel(function: Callable[..., Any] | None = None, *, inline: str = "never", nogil: bool = False) -> Any:
-    """Compile a function with Numba, and keep what was compiled: ``@kernel`` or ``@kernel(inline="always")``.
+def kernel(
+    function: Callable[..., Any] | None = None, *, inline: str = "never", nogil: bool = False, inner: bool = False
+) -> Any:
+    """Compile a function with Numba, and keep what was compiled: ``@kernel`` or ``@kernel(inner=True)``.
 
     Parameters
     ----------
@@ -53,13 +55,28 @@ def kernel(function: Callable[..., Any] | None = None, *, inline: str = "never",
         As in `numba.njit`. It compiles the body anew at every call.
     nogil : bool
         As in `numba.njit`.
+    inner : bool
+        Only kernels call it: what Python calls it by is not compiled.
     """
     if function is None:
-        return lambda it: kernel(it, inline=inline, nogil=nogil)
-    compiled = numba.njit(inline=inline, nogil=nogil)(function)
+        return lambda it: kernel(it, inline=inline, nogil=nogil, inner=inner)
+    options = {"inline": inline, "nogil": nogil, "no_cpython_wrapper": inner, "no_cfunc_wrapper": True}
+    compiled = numba.njit(**options)(function)
     if isinstance(compiled, Dispatcher):  # not where NUMBA_DISABLE_JIT is set
         compiled._cache = KernelCache(compiled)  # type: ignore[attr-defined]  # as its own `enable_caching` does
+        if inner:
+            _refuse_python(compiled)
     return compiled
+
+
+def _refuse_python(compiled: Any) -> None:
+    """Let an inner kernel raise a TypeError when Python calls it, where it would run into nothing."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise TypeError(f"only kernels call {compiled.py_func.__qualname__}, an inner one")
+
+    compiled._insert = lambda *_, **__: None  # nothing compiled is known to Python's calls
+    compiled._compile_for_args = refuse  # which come here then
 
 
 class KernelCache(_Cache):  # type: ignore[misc]  # mypy sees no types of Numba

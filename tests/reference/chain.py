@@ -11,6 +11,9 @@ from stages.common.tags import spans_of, to_bioes
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.chain import kernels
 from stages.train.taggers.chain.crf import TagSet
+from tests.callers import called
+
+emissions, viterbi = called(kernels.emissions), called(kernels.viterbi)
 
 
 def legal_paths(tag_set: TagSet, length: int) -> list[tuple[int, ...]]:
@@ -39,8 +42,8 @@ def learned_plainly(
             continue
         right, best = gold[first:stop], np.empty(stop - first, dtype=np.int8)
         scores = np.empty((stop - first, n_tags), dtype=np.float32)
-        kernels.emissions(tokens.starts, tokens.rows, first, stop, emitted, scores)
-        kernels.viterbi(scores, stop - first, between + tag_set.illegal(), *tag_set.ends(), best)
+        emissions(tokens.starts, tokens.rows, first, stop, emitted, scores)
+        viterbi(scores, stop - first, between + tag_set.illegal(), *tag_set.ends(), best)
         counts, margin = np.zeros(weights.shape), 0.0
         for sign, tags in ((1, right), (-1, best)):
             for i, tag in enumerate(tags):

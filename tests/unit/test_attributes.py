@@ -23,8 +23,11 @@ from stages.featurize.attributes.words import OFFSETS, analyse, normalised
 from stages.featurize.clusters import Clusters
 from stages.featurize.collecting import collect_attributes
 from stages.prepare.segmentation import split_sentences, tokenize
+from stages.train.taggers.chain import kernels as chain_kernels
 from stages.train.taggers.chain.crf import CrfTagger, TagSet
-from stages.train.taggers.chain.kernels import sentence_scores
+from tests.callers import called
+
+sentence_scores = called(chain_kernels.sentence_scores)
 
 NOTES = [
     "Has tuberous sclerosis complex (TSC). TSC is stable on everolimus 10mg.\nReview in May.",

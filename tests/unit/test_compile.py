@@ -82,6 +82,7 @@ def test_a_part_that_fails_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "_WORKER", "raise SystemExit('no such corpus')")
+    monkeypatch.setattr("production.compile.invented.learn_attributes_only", lambda: None)
     assert command.main([]) == 2
     assert "no such corpus" in capsys.readouterr().err
     assert not [*folder.glob("all-*")]

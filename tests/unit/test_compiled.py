@@ -110,6 +110,7 @@ def test_another_clone_loads_what_the_first_has_compiled(
         ("by=1", "by=2"),
         ("out = 0.0", "out = 0"),
         ("@kernel\ndef twice", "@kernel(nogil=True)\ndef twice"),
+        ("@kernel\ndef twice", "@kernel(inner=True)\ndef twice"),
     ],
 )
 def test_every_change_of_what_is_compiled_changes_the_key(
@@ -117,6 +118,15 @@ def test_every_change_of_what_is_compiled_changes_the_key(
 ) -> None:
     before = digest_of(toy(tmp_path / "before", monkeypatch).total)
     assert digest_of(toy(tmp_path / "after", monkeypatch, old, new).total) != before
+
+
+def test_an_inner_kernel_is_called_by_kernels_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("compiled", "loaded"):
+        module = toy(tmp_path / place, monkeypatch, "@kernel\ndef twice", "@kernel(inner=True)\ndef twice")
+        assert loaded(module) == (56.0, int(place == "loaded"))
+        for argument in (2, 2.0):
+            with pytest.raises(TypeError, match="only kernels call twice"):
+                module.twice(argument)
 
 
 def test_what_is_not_compiled_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

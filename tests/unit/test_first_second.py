@@ -75,3 +75,14 @@ def test_help_ends_with_0_and_a_usage_error_with_2(ended: list[tuple]) -> None:
     expected = {"--help": 0, "--no-such-option": 2}
     assert not [(module, argument, code) for module, argument, code, _, _ in ended if code != expected[argument]]
     assert not [(module, argument) for module, argument, _, told, _ in ended if not told]
+
+
+@pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro")
+def test_the_first_note_waits_for_nothing_that_only_learning_needs() -> None:
+    asking = (
+        "import sys; from pathlib import Path; from stages.train.extractor import load_extractor\n"
+        "load_extractor(Path('models')).extract_all(['No COPD. Start tiotropium 18 mcg.'])\n"
+        "print(sorted({'pandas', 'pyarrow.dataset', 'scipy.optimize', 'sklearn'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", asking], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -17,9 +17,13 @@ from stages.featurize.attributes.terminology import CATEGORIES, LONGEST, NOTHING
 from stages.featurize.attributes.terminology_kernels import FIRST, INSIDE, LAST, OUTSIDE, SINGLE, places
 from stages.featurize.attributes.words import stem_of
 from stages.featurize.collecting import collect_attributes
-from stages.train.taggers.spans.evidence.term_kernels import TERM_NAMES, term_evidence
+from stages.train.taggers.spans.evidence import term_kernels
+from stages.train.taggers.spans.evidence.term_kernels import TERM_NAMES
+from tests.callers import called
 from tests.reference.evidence import Span, Text, terms_of_category
 from tests.reference.terminology import longest_term
+
+term_evidence = called(term_kernels.term_evidence)
 
 TERMS = [
     ("Carcinoma", "disease"),
@@ -161,7 +165,7 @@ def test_evidence_says_how_a_span_lies_to_the_terms(
     end = data.draw(st.integers(first + 1, len(sentence)))
     out = np.full((1, len(TERM_NAMES)), 7, dtype=np.float32)
     spans = np.array([[0, first, end, 0]], dtype=np.int32)
-    term_evidence(spans, lengths, np.array([0, len(sentence)], dtype=np.int64), out)
+    term_evidence(spans, lengths, np.array([0, len(sentence)], dtype=np.int64), out, 0)
     found = {(0, t): dict(zip(CATEGORIES, row, strict=True)) for t, row in enumerate(lengths.tolist())}
     text = Text([sentence], [0], [], [], terms=found)
     for number, category in enumerate(CATEGORIES):
@@ -172,7 +176,7 @@ def test_evidence_says_how_a_span_lies_to_the_terms(
 def test_a_term_of_the_sentence_before_says_nothing() -> None:
     lengths = lengths_in(Terminology.of(TERMS), [["carcinoma"], ["aspirin"]])
     out = np.empty((1, len(TERM_NAMES)), dtype=np.float32)
-    term_evidence(np.array([[1, 1, 2, 0]], dtype=np.int32), lengths, np.array([0, 1, 2], dtype=np.int64), out)
+    term_evidence(np.array([[1, 1, 2, 0]], dtype=np.int32), lengths, np.array([0, 1, 2], dtype=np.int64), out, 0)
     said = {name for name, value in zip(TERM_NAMES, out[0], strict=True) if value}
     assert said == {
         "is a term: chemical",

@@ -52,7 +52,7 @@ def attribute_keys(
     int
         How many keys were written.
     """
-    count = 0
+    count = np.int64(0)  # of the type that it has later: a literal 0 is compiled once more
     other = 0
     for f in range(len(counts)):
         t = 0
@@ -77,10 +77,10 @@ def attribute_keys(
                     count += 1
             counts[f, distance] = count - before
         other += flags + clusters
-    return count
+    return int(count)
 
 
-@kernel
+@kernel(inner=True)
 def _add_grams(
     text: NDArray[np.uint32], start: int, stop: int, size: int, prefix: np.uint64, keys: NDArray[np.uint64], count: int
 ) -> int:

@@ -31,6 +31,9 @@ KINDS = (
     ("stem[+1,+2]", STEM),
     ("stem[-1,0,+1]", STEM),
 )
+_FIRST_OF_KIND = np.array([-1, -1, -1, 0, 0, 0, -2, 1, -1])  # offset of the first position
+_WIDTH_OF_KIND = np.array([2, 2, 2, 2, 2, 2, 2, 2, 3])
+_ROW_OF_KIND = np.array([symbol for _, symbol in KINDS])
 SYMBOL_BITS = 20
 MOST_SYMBOLS = (1 << SYMBOL_BITS) - 1
 
@@ -84,8 +87,10 @@ def build_table(keys: NDArray[np.uint64], rows: NDArray[np.int32]) -> tuple[NDAr
     while size < 2 * len(keys) + 2:
         size *= 2
     mask = np.uint64(size - 1)
-    table_keys = np.full(size, EMPTY, dtype=np.uint64)
-    table_rows = np.full(size, -1, dtype=np.int32)
+    table_keys = np.empty(size, dtype=np.uint64)
+    table_rows = np.empty(size, dtype=np.int32)
+    for i in range(size):
+        table_keys[i], table_rows[i] = EMPTY, -1
     for i in range(len(keys)):
         slot = _slot(keys[i], mask)
         while table_keys[slot] != EMPTY:
@@ -116,11 +121,12 @@ def find_all(
     All slots are read before any is looked at, so that the processor need not wait for one after the other.
     """
     mask = np.uint64(len(table_keys) - 1)
-    first = np.empty_like(keys)
+    first = np.empty(len(keys), dtype=np.uint64)
     for i in range(len(keys)):
         first[i] = table_keys[_slot(keys[i], mask)]
-    rows = np.full(len(keys), -1, dtype=np.int32)
+    rows = np.empty(len(keys), dtype=np.int32)
     for i in range(len(keys)):
+        rows[i] = -1
         if first[i] != EMPTY and keys[i] != EMPTY:
             known = first[i] == keys[i]
             rows[i] = table_rows[_slot(keys[i], mask)] if known else find(keys[i], table_keys, table_rows)
@@ -160,32 +166,18 @@ def pair_keys(symbols: NDArray[np.int32], sentence_starts: NDArray[np.int64]) ->
     return keys
 
 
-@kernel(inline="always")
-def _pair(kind: int, a: int, b: int) -> np.uint64:
-    return pack(kind, a, b, 0) if a > 0 and b > 0 else EMPTY
-
-
-@kernel
+@kernel(inner=True)
 def _key_at(kind: int, i: int, start: int, end: int, symbols: NDArray[np.int32]) -> np.uint64:
     """Key of one pair attribute of token `i`, or the empty key where it has none."""
-    key = EMPTY
-    if kind < 3:
-        if i > start:
-            key = _pair(kind, symbols[kind, i - 1], symbols[kind, i])
-    elif kind < 6:
-        if i + 1 < end:
-            key = _pair(kind, symbols[kind - 3, i], symbols[kind - 3, i + 1])
-    elif kind == 6:
-        if i - 1 > start:
-            key = _pair(kind, symbols[0, i - 2], symbols[0, i - 1])
-    elif kind == 7:
-        if i + 2 < end:
-            key = _pair(kind, symbols[0, i + 1], symbols[0, i + 2])
-    elif i > start and i + 1 < end:
-        a, b, c = symbols[0, i - 1], symbols[0, i], symbols[0, i + 1]
-        if a > 0 and b > 0 and c > 0:
-            key = pack(kind, a, b, c)
-    return key
+    first = i + _FIRST_OF_KIND[kind]
+    last = first + _WIDTH_OF_KIND[kind] - 1
+    if first < start or last >= end:
+        return EMPTY
+    row = _ROW_OF_KIND[kind]
+    a, b = symbols[row, first], symbols[row, first + 1]
+    c = symbols[row, last] if last > first + 1 else 0
+    known = a > 0 and b > 0 and (c > 0 or last == first + 1)
+    return pack(kind, a, b, c) if known else EMPTY
 
 
 @kernel(inline="always")
@@ -244,7 +236,8 @@ def rows_of_tokens(
         for k in range(3):
             symbols[k, i] = form_symbols[forms[i], k]
     pairs = find_all(pair_keys(symbols, sentence_starts), table_keys, table_rows)
-    starts = np.zeros(tokens + 1, dtype=np.int64)
+    starts = np.empty(tokens + 1, dtype=np.int64)
+    starts[0] = 0
     bound = (14 + 3 * term_places.shape[1]) * tokens + len(extra_rows)
     for s in range(len(sentence_starts) - 1):
         start, end = sentence_starts[s], sentence_starts[s + 1]
@@ -254,6 +247,8 @@ def rows_of_tokens(
                 if start <= j < end:
                     bound += form_starts[7 * forms[j] + column + 1] - form_starts[7 * forms[j] + column]
     rows = np.empty(bound, dtype=np.int32)
+    holds = np.empty(5, dtype=np.bool_)
+    holds[0] = True
     count = 0
     for s in range(len(sentence_starts) - 1):
         start, end = sentence_starts[s], sentence_starts[s + 1]
@@ -268,16 +263,12 @@ def rows_of_tokens(
                         count += 1
             flag = form_flags[forms[i]]
             depth = depth + 1 if flag & OPENS else max(0, depth - 1) if flag & CLOSES else depth
-            alone = i > start and i + 1 < end and form_flags[forms[i - 1]] & OPENS and form_flags[forms[i + 1]] & CLOSES
+            holds[1], holds[2] = i == start, i + 1 == end
+            holds[3], holds[4] = depth > 0, False
+            if i > start and i + 1 < end:
+                holds[4] = form_flags[forms[i - 1]] & OPENS > 0 and form_flags[forms[i + 1]] & CLOSES > 0
             for which in range(5):
-                holds = (
-                    which == 0
-                    or (which == 1 and i == start)
-                    or (which == 2 and i + 1 == end)
-                    or (which == 3 and depth > 0)
-                    or (which == 4 and alone)
-                )
-                if holds and position_rows[which] >= 0:
+                if holds[which] and position_rows[which] >= 0:
                     rows[count] = position_rows[which]
                     count += 1
             for k in range(9 * i, 9 * i + 9):

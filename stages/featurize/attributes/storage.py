@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -21,7 +20,11 @@ from stages.featurize.attributes.lookup import HIDDEN, Lookup, Words
 from stages.featurize.attributes.parts import AttributeParts
 from stages.featurize.attributes.words import OFFSETS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _Keys = NDArray[np.uint64]
+_Columns = dict[str, NDArray[Any]]
 
 
 def _given(name: str, kind: pa.DataType) -> pa.Field:
@@ -43,6 +46,8 @@ _TABLES = {
 
 def write_parts(folder: Path, parts: AttributeParts) -> None:
     """Write five tables."""
+    import pandas as pd
+
     index, symbols, words = parts.index, parts.symbols, parts.words
     usual = parts.casing.usual
     assert isinstance(usual, Lookup)
@@ -75,6 +80,8 @@ def write_parts(folder: Path, parts: AttributeParts) -> None:
 
 
 def _lists(rows: Sequence[Sequence[object]]) -> pd.Series:
+    import pandas as pd
+
     return pd.Series(list(map(list, rows)), dtype=object)  # no rows would make it a column of numbers
 
 
@@ -104,12 +111,12 @@ def read_parts(folder: Path) -> AttributeParts:
         pairs,
         symbols,
         Words(lookup, [tuple(groups) for groups in words["clusters"]]),
-        Casing(capitals, [tuple(where.tolist()) for where in casing["capitals"]], lookup),
+        Casing(capitals, [tuple(where) for where in casing["capitals"]], lookup),
     )
 
 
-def _lookup(path: Path, table: pd.DataFrame, column: str | None) -> Lookup:
-    keys = table["key"].to_numpy(np.uint64)
+def _lookup(path: Path, table: _Columns, column: str | None) -> Lookup:
+    keys = table["key"]
     require(ascending(keys), path, "has keys out of order")
     return Lookup(keys, [HIDDEN] * len(keys) if column is None else _texts(table[column]))
 
@@ -118,30 +125,30 @@ def _texts(column: Iterable[str | None]) -> Sequence[str]:
     return [text or HIDDEN for text in column]
 
 
-def _index(path: Path, table: pd.DataFrame) -> AttributeIndex:
-    rows, offsets = table["row"].to_numpy(np.int32), table["offset"].to_numpy(np.int8)
+def _index(path: Path, table: _Columns) -> AttributeIndex:
+    rows, offsets = table["row"], table["offset"]
     require(ascending(rows) and (rows >= 0).all(), path, "has rows out of order")
     require(np.isin(offsets, OFFSETS).all(), path, "has offsets that there are not")
-    keys, first, places = np.unique(table["key"].to_numpy(np.uint64), return_index=True, return_inverse=True)
+    keys, first, places = np.unique(table["key"], return_index=True, return_inverse=True)
     columns = np.argsort(OFFSETS)[np.searchsorted(np.sort(OFFSETS), offsets)]
     at = np.full((len(keys), len(OFFSETS)), -1, dtype=np.int32)
     at[places, columns] = rows
     require(np.count_nonzero(at >= 0) == len(rows), path, "has an attribute twice")
-    return AttributeIndex(Lookup(keys, _texts(table["name"].to_numpy()[first])), at)
+    return AttributeIndex(Lookup(keys, _texts(table["name"][first])), at)
 
 
-def _symbols(path: Path, table: pd.DataFrame) -> Symbols:
-    kinds, keys = table["kind"].to_numpy(np.int8), table["key"].to_numpy(np.uint64)
+def _symbols(path: Path, table: _Columns) -> Symbols:
+    kinds, keys = table["kind"], table["key"]
     require(np.isin(kinds, range(len(Symbols._fields))).all(), path, "has kinds of symbols that there are not")
     parts = [kinds == kind for kind in range(len(Symbols._fields))]
     try:
-        return Symbols(*(Lookup(keys[part], _texts(table.loc[part, "symbol"])) for part in parts))
+        return Symbols(*(Lookup(keys[part], _texts(table["symbol"][part])) for part in parts))
     except ValueError:
         raise ModelError(path, "has a symbol twice") from None
 
 
-def _pairs(path: Path, table: pd.DataFrame, symbols: Symbols) -> tuple[_Keys, NDArray[np.int32]]:
-    keys, rows = table["key"].to_numpy(np.uint64), table["row"].to_numpy(np.int32)
+def _pairs(path: Path, table: _Columns, symbols: Symbols) -> tuple[_Keys, NDArray[np.int32]]:
+    keys, rows = table["key"], table["row"]
     require(ascending(keys), path, "has keys out of order")
     require((rows >= 0).all(), path, "has rows below 0")
     kinds = (keys >> np.uint64(3 * kernels.SYMBOL_BITS)).astype(np.int64)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -122,6 +121,8 @@ class Terminology:
 
     def save(self, path: Path) -> None:
         """Write the hashes as a Parquet table."""
+        import pandas as pd
+
         write_table(path, pd.DataFrame({"key": self.keys, "members": self.members}), _SCHEMA)
 
     @classmethod
@@ -134,7 +135,7 @@ class Terminology:
             When the file is missing or not such a table.
         """
         table = read_columns(path, _SCHEMA)
-        keys, members = table["key"].to_numpy(np.uint64), table["members"].to_numpy(np.uint8)
+        keys, members = table["key"], table["members"]
         require(ascending(keys), path, "has keys out of order")
         require((members < 1 << len(CATEGORIES)).all(), path, "has categories that there are not")
         return cls(keys, members)

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 from stages.common.tags import TokenSpan
@@ -33,6 +32,8 @@ def fit_scaling(log_odds: NDArray[np.float64], right: NDArray[np.bool_]) -> tupl
     slope, intercept : float
         (1, 0) when there is nothing to fit.
     """
+    from scipy.optimize import minimize
+
     if not len(right):
         return 1.0, 0.0
     positive, negative = int(right.sum()), int((~right).sum())
@@ -69,6 +70,7 @@ def fit_temperature(tagger: _HasPosteriors, tokens: SparseTokens, gold: Sequence
     float
         1.0 when nothing was predicted.
     """
+    from scipy.optimize import minimize_scalar
     from sklearn.metrics import log_loss
 
     spans = tagger.spans(tokens)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEADERBOARD_COLUMNS = ["model", "mention_f1", "macro_f1", "accuracy"]
 """Of the table of classifiers that a family chose among; by tokens: micro F1 of all tags but O, macro F1, accuracy."""
@@ -72,4 +74,6 @@ class OutOfFoldMentions:
 
 def no_leaderboard() -> pd.DataFrame:
     """Return the leaderboard of a family that compares nothing: no rows."""
+    import pandas as pd
+
     return pd.DataFrame(columns=LEADERBOARD_COLUMNS)

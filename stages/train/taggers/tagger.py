@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from stages.common.tags import TokenSpan
@@ -16,6 +15,8 @@ from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stages.train.params import TrainParams
     from stages.train.taggers.chain.crf import CrfTagger
     from stages.train.taggers.comparing import Compare

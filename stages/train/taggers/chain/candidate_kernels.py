@@ -7,7 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.common.compiled import kernel
-from stages.train.taggers.chain.kernels import Float32, Float64, Int32, Int64, forward_backward, sentence_scores
+from stages.train.taggers.chain.kernels import (
+    Float32,
+    Float64,
+    Int32,
+    Int64,
+    exponentials,
+    forward_backward,
+    sentence_scores,
+)
 
 SENTENCE, FIRST, END, LABEL = range(4)
 """Columns of a table of spans; tokens are counted over the whole text, `END` is the one after the last."""
@@ -73,7 +81,7 @@ def find_candidates(
     count = np.int64(0)
     proposals = _room(len(starts) // 4)
     outside = np.empty(len(starts) - 1, dtype=np.float64)
-    factors = _factors(transitions, temperature)
+    factors = exponentials(transitions, temperature)
     for s in range(len(sentence_starts) - 1):
         first, stop = sentence_starts[s], sentence_starts[s + 1]
         if first == stop:
@@ -91,7 +99,7 @@ def find_candidates(
     return proposals.spans, proposals.posteriors, outside
 
 
-@kernel
+@kernel(inner=True)
 def _propose_from(
     a: int,
     lattice: Lattice,
@@ -132,21 +140,12 @@ def _propose_from(
     return count
 
 
-@kernel
-def _factors(transitions: Float32, temperature: float) -> Float64:
-    factors = np.empty(transitions.shape, dtype=np.float64)
-    for x in range(len(transitions)):
-        for y in range(len(transitions)):
-            factors[x, y] = np.exp(np.float64(transitions[x, y]) / temperature)
-    return factors
-
-
-@kernel
+@kernel(inner=True)
 def _room(capacity: int) -> Proposals:
     return Proposals(np.empty((capacity, _COLUMNS), dtype=np.int32), np.empty(capacity, dtype=np.float64))
 
 
-@kernel
+@kernel(inner=True)
 def _copied(proposals: Proposals, count: int, target: Proposals) -> Proposals:
     """Return `target` with the first `count` proposals in it."""
     for i in range(count):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
@@ -27,6 +26,8 @@ from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions,
 from stages.train.taggers.tagger import TaggedSpan
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stages.train.params import CrfParams, TrainParams
     from stages.train.taggers.comparing import Compare
     from stages.train.taggers.spans.mention_judge import MentionJudge

@@ -18,7 +18,7 @@ FORBIDDEN = -1e4
 _UNDERFLOW = -300.0
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, inner=True)
 def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32, out: Float32) -> None:
     """Sum the weights of each token's attributes.
 
@@ -44,8 +44,8 @@ def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32
                 c += weights[row, 2]
                 d += weights[row, 3]
                 e += weights[row, 4]
-            out[i - first, 0], out[i - first, 1], out[i - first, 2], out[i - first, 3] = a, b, c, d
-            out[i - first, 4] = e
+            out[i - first, 0], out[i - first, 1], out[i - first, 2] = a, b, c
+            out[i - first, 3], out[i - first, 4] = d, e
             y = 5
         while y + 4 <= tags:
             a = b = c = d = np.float32(0)
@@ -55,7 +55,8 @@ def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32
                 b += weights[row, y + 1]
                 c += weights[row, y + 2]
                 d += weights[row, y + 3]
-            out[i - first, y], out[i - first, y + 1], out[i - first, y + 2], out[i - first, y + 3] = a, b, c, d
+            out[i - first, y], out[i - first, y + 1] = a, b
+            out[i - first, y + 2], out[i - first, y + 3] = c, d
             y += 4
         for rest in range(y, tags):
             a = np.float32(0)
@@ -64,7 +65,7 @@ def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32
             out[i - first, rest] = a
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, inner=True)
 def sentence_scores(
     starts: Int64,
     rows: Int32,
@@ -97,7 +98,7 @@ def sentence_scores(
                     out[i - first, y] += form_scores[forms[j], column, y]
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, inner=True)
 def viterbi(scores: Float32, length: int, transitions: Float32, start: Float32, end: Float32, best: Int8) -> None:
     """Find the best legal tag sequence of one sentence (Viterbi 1967).
 
@@ -203,7 +204,7 @@ def span_posteriors(
     """
     tags = weights.shape[1]
     out = np.empty(len(spans), dtype=np.float64)
-    factors = np.exp(transitions.astype(np.float64) / temperature)
+    factors = exponentials(transitions, temperature)
     k = 0
     while k < len(spans):
         s = span_sentences[k]
@@ -214,7 +215,8 @@ def span_posteriors(
         local, forward, backward, scale = forward_backward(scores, factors, start, end, temperature)
         while k < len(spans) and span_sentences[k] == s:
             a, b = spans[k, 0] - first, spans[k, 1] - first
-            single, begin, inner, close = span_tags[k]
+            single, begin = span_tags[k, 0], span_tags[k, 1]
+            inner, close = span_tags[k, 2], span_tags[k, 3]
             if b - a == 1:
                 value = forward[a, single] * backward[a, single]
             else:
@@ -230,7 +232,17 @@ def span_posteriors(
     return out
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, inner=True)
+def exponentials(transitions: Float32, temperature: float) -> Float64:
+    """Return the factor of each transition: the exponential of its score."""
+    factors = np.empty(transitions.shape, dtype=np.float64)
+    for x in range(len(transitions)):
+        for y in range(len(transitions)):
+            factors[x, y] = np.exp(np.float64(transitions[x, y]) / temperature)
+    return factors
+
+
+@kernel(nogil=True, inner=True)
 def forward_backward(
     scores: Float32, factors: Float64, start: Float32, end: Float32, temperature: float
 ) -> tuple[Float64, Float64, Float64, Float64]:

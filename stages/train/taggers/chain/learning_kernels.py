@@ -47,7 +47,7 @@ class Learned(NamedTuple):
 
     Parameters
     ----------
-    numbers : uint32 array of shape (len(rows),)
+    numbers : int32 array of shape (len(rows),)
         Number of each attribute of the text; 0 for one that was not learned from yet.
     attributes : int32 array of shape (attributes + 1,)
         Attribute of each number.
@@ -58,7 +58,7 @@ class Learned(NamedTuple):
         In one sentence: how much oftener an attribute has a tag in the right sequence than in the best.
     """
 
-    numbers: UInt32
+    numbers: Int32
     attributes: Int32
     weights: Float32
     drift: Float64
@@ -92,7 +92,7 @@ def learn(
     shape = len(text.place_starts), tags
     # Made here and not in the compiled loop: NumPy takes no memory for zeros that are never touched.
     learned = Learned(
-        np.zeros(len(text.rows), np.uint32),
+        np.zeros(len(text.rows), np.int32),
         np.zeros(len(text.place_starts), np.int32),
         np.zeros(shape, np.float32),
         np.zeros(shape, np.float64),
@@ -108,7 +108,9 @@ def learn(
 @kernel(nogil=True)
 def places_of(rows: Int32, attributes: int) -> tuple[Int64, UInt32]:
     """Return `place_starts` and `places` of a text."""
-    starts = np.zeros(attributes + 2, dtype=np.int64)
+    starts = np.empty(attributes + 2, dtype=np.int64)
+    for attribute in range(attributes + 2):
+        starts[attribute] = 0
     for row in rows:
         starts[row + 2] += 1
     for attribute in range(attributes):
@@ -165,11 +167,17 @@ def learn_passive_aggressive(
     scores = np.empty((longest, tags), dtype=np.float32)
     tagged = np.empty(longest, dtype=np.int8)
     # Averages are kept lazily: average = current - drift / steps.
-    drift = np.zeros((tags, tags), dtype=np.float64)
-    counts = np.zeros((tags, tags), dtype=np.int32)
-    step = used = 0
+    drift = np.empty((tags, tags), dtype=np.float64)
+    counts = np.empty((tags, tags), dtype=np.int32)
+    between = np.empty((tags, tags), dtype=np.float32)
+    for x in range(tags):
+        for y in range(tags):
+            drift[x, y], counts[x, y], between[x, y] = 0.0, 0, transitions[x, y] + illegal[x, y]
+    step = 0
+    used = np.int64(0)  # of the type that it has later: a literal 0 is compiled once more
     for iteration in range(orders.shape[0]):
-        for s in orders[iteration]:
+        for place in range(orders.shape[1]):
+            s = orders[iteration, place]
             first, stop = text.sentence_starts[s], text.sentence_starts[s + 1]
             length = stop - first
             step += 1
@@ -177,7 +185,7 @@ def learn_passive_aggressive(
                 continue
             emissions(text.starts, learned.numbers, first, stop, learned.weights, scores)
             gold, best = text.gold[first:stop], tagged[:length]
-            viterbi(scores, length, transitions + illegal, start, end, best)
+            viterbi(scores, length, between, start, end, best)
             wrong, margin = _margin(scores, transitions, gold, best)
             if wrong == 0:
                 continue
@@ -188,6 +196,7 @@ def learn_passive_aggressive(
                 for y in range(tags):
                     change = tau * counts[x, y]
                     transitions[x, y] += change
+                    between[x, y] = transitions[x, y] + illegal[x, y]
                     drift[x, y] += (step - 1) * change
                     counts[x, y] = 0
     for number in range(1, used + 1):
@@ -196,10 +205,10 @@ def learn_passive_aggressive(
     for x in range(tags):
         for y in range(tags):
             transitions[x, y] -= drift[x, y] / step
-    return used
+    return int(used)
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, inner=True)
 def _margin(scores: Float32, transitions: Float32, gold: Int8, best: Int8) -> tuple[int, float]:
     """Return how many tags of the best sequence are wrong, and by how much it is ahead of the right one."""
     wrong, margin = 0, 0.0
@@ -213,7 +222,7 @@ def _margin(scores: Float32, transitions: Float32, gold: Int8, best: Int8) -> tu
     return wrong, margin
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, inner=True)
 def _count(text: Text, learned: Learned, first: int, best: Int8, transitions: Int32, used: int) -> tuple[int, int]:
     """Count how much oftener attributes and transitions are in the right sequence than in the best.
 
@@ -232,20 +241,20 @@ def _count(text: Text, learned: Learned, first: int, best: Int8, transitions: In
                 if learned.numbers[k] == 0:
                     used += 1
                     _number(text, learned, text.rows[k], used)
-                counts = learned.counts[learned.numbers[k]]
-                norm += 2 * (counts[right] - counts[guess] + 1)
-                counts[right] += 1
-                counts[guess] -= 1
+                number = np.uint32(learned.numbers[k])  # no number is negative, which an index would be tested for
+                norm += 2 * (learned.counts[number, right] - learned.counts[number, guess] + 1)
+                learned.counts[number, right] += 1
+                learned.counts[number, guess] -= 1
         if i > 0:
             transitions[text.gold[first + i - 1], right] += 1
             transitions[best[i - 1], guess] -= 1
-    for row in transitions:
-        for count in row:
-            norm += count * count
+    for x in range(len(transitions)):
+        for y in range(len(transitions)):
+            norm += transitions[x, y] * transitions[x, y]
     return used, norm
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, inner=True)
 def _number(text: Text, learned: Learned, attribute: int, number: int) -> None:
     """Give a number to an attribute that is about to be learned from."""
     learned.attributes[number] = attribute
@@ -253,14 +262,14 @@ def _number(text: Text, learned: Learned, attribute: int, number: int) -> None:
         learned.numbers[text.places[p]] = number
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, inner=True)
 def _move(text: Text, learned: Learned, first: int, best: Int8, tau: float, steps: int) -> None:
     """Add `tau` times the counts to the weights, and set the counts back to zero."""
     for i in range(len(best)):
         right, guess = text.gold[first + i], best[i]
         if right != guess:
             for k in range(text.starts[first + i], text.starts[first + i + 1]):
-                number = learned.numbers[k]
+                number = np.uint32(learned.numbers[k])
                 for y in (right, guess):
                     change = tau * learned.counts[number, y]
                     if change != 0:

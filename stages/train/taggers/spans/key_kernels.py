@@ -12,7 +12,7 @@ BORDER = np.uint64(0)
 """Stands for the stem before the first token of a sentence and after the last one."""
 
 
-@kernel
+@kernel(inner=True)
 def phrase_key(stems: UInt64, first: int, end: int) -> np.uint64:
     """Hash the stems of the phrase ``stems[first:end]``."""
     key = SEED

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -37,6 +36,8 @@ from stages.train.taggers.spans.trees import BoostedTrees
 from stages.train.taggers.tagger import TaggedSpan
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stages.train.params import TrainParams
     from stages.train.taggers.comparing import Compare
 

@@ -52,7 +52,7 @@ def tree_scores(
     leaves : float64 array of shape (trees, leaves)
         Their values.
     """
-    out = np.zeros(len(table), dtype=np.float64)
+    out = np.empty(len(table), dtype=np.float64)
     alive = np.empty(len(leaves), dtype=np.uint64)
     for i in range(len(table)):
         for tree in range(len(alive)):
@@ -91,7 +91,9 @@ def tree_contributions(
         Nodes of all trees; a leaf has feature -1. A row goes left when its value is at most the threshold.
     roots : int32 array of shape (trees,)
     """
-    out = np.zeros(columns + 1, dtype=np.float64)
+    out = np.empty(columns + 1, dtype=np.float64)
+    for column in range(columns + 1):
+        out[column] = 0.0
     for root in roots:
         node = root
         out[columns] += values[root]
@@ -117,7 +119,9 @@ def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_
     -------
     bool array of shape (candidates,)
     """
-    is_selected = np.zeros(len(spans), dtype=np.bool_)
+    is_selected = np.empty(len(spans), dtype=np.bool_)
+    for i in range(len(spans)):
+        is_selected[i] = False
     for s in range(len(of_sentence) - 1):
         low, high = of_sentence[s], of_sentence[s + 1]
         ids = np.empty(high - low, dtype=np.int64)
@@ -131,8 +135,9 @@ def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_
                     k -= 1
                 ids[k] = i
                 n += 1
-        best = np.zeros(n + 1, dtype=np.float64)
-        previous = np.zeros(n + 1, dtype=np.int64)
+        best = np.empty(n + 1, dtype=np.float64)
+        previous = np.empty(n + 1, dtype=np.int64)
+        best[0] = 0.0
         for k in range(1, n + 1):
             q = k - 1
             while q > 0 and spans[ids[q - 1], END] > spans[ids[k - 1], FIRST]:

@@ -16,7 +16,7 @@ ABBREVIATION_NAMES = (
 LONG_FOUND, LONG_FOUND_EXACTLY, SHORT_FOUND, STARTS_WITH_LONG = range(len(ABBREVIATION_NAMES))
 
 
-@kernel
+@kernel(inner=True)
 def abbreviation_evidence(
     spans: Int32,
     posteriors: Float64,
@@ -27,6 +27,7 @@ def abbreviation_evidence(
     definitions: Int64,
     definitions_until: Int64,
     out: Float32,
+    at: int,
 ) -> None:
     """Fill the columns of `ABBREVIATION_NAMES`, a row per candidate; -1 where nothing is defined.
 
@@ -38,23 +39,25 @@ def abbreviation_evidence(
                                long_end, where the long form ends
     """
     for i in range(len(spans)):
-        sentence, first, end, label = spans[i, SENTENCE], spans[i, FIRST], spans[i, END], spans[i, LABEL]
-        out[i, LONG_FOUND] = out[i, LONG_FOUND_EXACTLY] = out[i, SHORT_FOUND] = out[i, STARTS_WITH_LONG] = -1.0
+        sentence, first = spans[i, SENTENCE], spans[i, FIRST]
+        end, label = spans[i, END], spans[i, LABEL]
+        for column in range(at, at + len(ABBREVIATION_NAMES)):
+            out[i, column] = -1.0
         for d in range(definitions_until[sentence] - 1, -1, -1):
             there, short = definitions[d, SHORT_SENTENCE], definitions[d, SHORT_TOKEN]
             if contexts[there] != contexts[sentence] or sentence - there > LOOK_BACK:
                 break
             long_start, long_end = short - long_forms[short], short - 1
-            if end - first == 1 and words[first] == words[short] and out[i, LONG_FOUND] < 0:
-                out[i, LONG_FOUND] = out[i, LONG_FOUND_EXACTLY] = 0.0
+            if end - first == 1 and words[first] == words[short] and out[i, at + LONG_FOUND] < 0:
+                out[i, at + LONG_FOUND] = out[i, at + LONG_FOUND_EXACTLY] = 0.0
                 for j in range(of_sentence[there], of_sentence[there + 1]):
                     if spans[j, END] == long_end and spans[j, LABEL] == label:
-                        out[i, LONG_FOUND] += posteriors[j]
+                        out[i, at + LONG_FOUND] += posteriors[j]
                         if spans[j, FIRST] == long_start:
-                            out[i, LONG_FOUND_EXACTLY] = posteriors[j]
+                            out[i, at + LONG_FOUND_EXACTLY] = posteriors[j]
             if there == sentence and end == long_end:
-                out[i, SHORT_FOUND] = 0.0
+                out[i, at + SHORT_FOUND] = 0.0
                 for j in range(of_sentence[there], of_sentence[there + 1]):
                     if spans[j, END] == short + 1 and spans[j, LABEL] == label:
-                        out[i, SHORT_FOUND] += posteriors[j]
-                out[i, STARTS_WITH_LONG] = 1.0 if first == long_start else 0.5 if first < long_start else 0.0
+                        out[i, at + SHORT_FOUND] += posteriors[j]
+                out[i, at + STARTS_WITH_LONG] = 1.0 if first == long_start else 0.5 if first < long_start else 0.0

@@ -16,8 +16,8 @@ CERTAINTY_NAMES = (
 MEAN, LARGEST, LEAST, BEFORE, AFTER = range(len(CERTAINTY_NAMES))
 
 
-@kernel
-def certainty_evidence(spans: Int32, outside: Float64, sentence_starts: Int64, out: Float32) -> None:
+@kernel(inner=True)
+def certainty_evidence(spans: Int32, outside: Float64, sentence_starts: Int64, out: Float32, at: int) -> None:
     """Fill the columns of `CERTAINTY_NAMES`, a row per candidate; -1 before and after a sentence."""
     for i in range(len(spans)):
         sentence, first, end = spans[i, SENTENCE], spans[i, FIRST], spans[i, END]
@@ -25,6 +25,6 @@ def certainty_evidence(spans: Int32, outside: Float64, sentence_starts: Int64, o
         for t in range(first, end):
             total += outside[t]
             largest, least = max(largest, outside[t]), min(least, outside[t])
-        out[i, MEAN], out[i, LARGEST], out[i, LEAST] = total / (end - first), largest, least
-        out[i, BEFORE] = outside[first - 1] if first > sentence_starts[sentence] else -1.0
-        out[i, AFTER] = outside[end] if end < sentence_starts[sentence + 1] else -1.0
+        out[i, at + MEAN], out[i, at + LARGEST], out[i, at + LEAST] = total / (end - first), largest, least
+        out[i, at + BEFORE] = outside[first - 1] if first > sentence_starts[sentence] else -1.0
+        out[i, at + AFTER] = outside[end] if end < sentence_starts[sentence + 1] else -1.0

@@ -54,21 +54,21 @@ NAMES = tuple(chain.from_iterable(GROUPS))
 def fill_evidence(spans: SpanArrays, text: TextArrays, counts: CountArrays, out: Float32) -> None:
     """Fill the columns of `NAMES`, a row per candidate.
 
-    Each group is given its own columns of `out`, and the arrays that it reads: to open all of them once for
-    each group took .25 s a group to compile.
+    Each group is told its first column of `out`, and given the arrays that it reads: to open all of them once for
+    each group took .25 s a group to compile, and to cut its columns out .1 s.
     """
     table, posteriors, starts = spans.table, spans.posteriors, text.sentence_starts
-    rival_evidence(table, posteriors, spans.of_sentence, out[:, _RIVALS:_CERTAINTY])
-    certainty_evidence(table, spans.outside, starts, out[:, _CERTAINTY:_SURFACE])
-    surface_evidence(table, text.lengths, text.flags, starts, out[:, _SURFACE:_PHRASE])
-    phrase_evidence(table, spans.phrase_rows, counts.phrases, out[:, _PHRASE:_WORDS])
-    word_evidence(table, text.stem_rows, starts, counts.stems, out[:, _WORDS:_NEARBY])
-    nearby_evidence(table, posteriors, spans.phrases, spans.by_phrase, text.contexts, out[:, _NEARBY:_ABBREVIATIONS])
+    rival_evidence(table, posteriors, spans.of_sentence, out, _RIVALS)
+    certainty_evidence(table, spans.outside, starts, out, _CERTAINTY)
+    surface_evidence(table, text.lengths, text.flags, starts, out, _SURFACE)
+    phrase_evidence(table, spans.phrase_rows, counts.phrases, out, _PHRASE)
+    word_evidence(table, text.stem_rows, starts, counts.stems, out, _WORDS)
+    nearby_evidence(table, posteriors, spans.phrases, spans.by_phrase, text.contexts, out, _NEARBY)
     abbreviation_evidence(
         table, posteriors, spans.of_sentence, text.words, text.long_forms, text.contexts,
-        text.definitions, text.definitions_until, out[:, _ABBREVIATIONS:_PAIRS],
+        text.definitions, text.definitions_until, out, _ABBREVIATIONS,
     )  # fmt: skip
-    pair_evidence(table, text.pair_rows, counts.pairs, out[:, _PAIRS:_LABELS])
-    label_evidence(table, text.stem_rows, starts, counts.stems, counts.labels, out[:, _LABELS:_VARIANTS])
-    variant_evidence(table, text.stems, starts, counts.phrase_table, counts.phrases, out[:, _VARIANTS:_TERMS])
-    term_evidence(table, text.terms, starts, out[:, _TERMS:_END])
+    pair_evidence(table, text.pair_rows, counts.pairs, out, _PAIRS)
+    label_evidence(table, text.stem_rows, starts, counts.stems, counts.labels, out, _LABELS)
+    variant_evidence(table, text.stems, starts, counts.phrase_table, counts.phrases, out, _VARIANTS)
+    term_evidence(table, text.terms, starts, out, _TERMS)

@@ -16,9 +16,9 @@ NEARBY_NAMES = (
 COUNT, BEST, MEAN, BEST_OF_OTHERS = range(len(NEARBY_NAMES))
 
 
-@kernel
+@kernel(inner=True)
 def nearby_evidence(
-    spans: Int32, posteriors: Float64, phrases: UInt64, by_phrase: Int64, contexts: Int32, out: Float32
+    spans: Int32, posteriors: Float64, phrases: UInt64, by_phrase: Int64, contexts: Int32, out: Float32, at: int
 ) -> None:
     """Fill the columns of `NEARBY_NAMES`, a row per candidate; -1 where there is none.
 
@@ -31,7 +31,8 @@ def nearby_evidence(
     for place in range(len(by_phrase)):
         i = by_phrase[place]
         sentence, label = spans[i, SENTENCE], spans[i, LABEL]
-        count, best, total, other = 0, -1.0, 0.0, -1.0
+        count, total = 0, 0.0
+        best = other = -1.0
         for step in (-1, 1):
             neighbour = place + step
             while 0 <= neighbour < len(by_phrase):
@@ -48,5 +49,5 @@ def nearby_evidence(
                 elif there != sentence:
                     other = max(other, posteriors[j])
                 neighbour += step
-        out[i, COUNT], out[i, BEST], out[i, BEST_OF_OTHERS] = count, best, other
-        out[i, MEAN] = total / count if count else -1.0
+        out[i, at + COUNT], out[i, at + BEST], out[i, at + BEST_OF_OTHERS] = count, best, other
+        out[i, at + MEAN] = total / count if count else -1.0

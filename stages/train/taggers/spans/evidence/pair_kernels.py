@@ -45,8 +45,8 @@ PAIR_NAMES = (
 _EDGE_PRIOR, _INNER_PRIOR = 0.2, 0.1
 
 
-@kernel
-def pair_evidence(spans: Int32, rows: Int32, counts: Int32, out: Float32) -> None:
+@kernel(inner=True)
+def pair_evidence(spans: Int32, rows: Int32, counts: Int32, out: Float32, at: int) -> None:
     """Fill the columns of `PAIR_NAMES`, a row per candidate; a span of one word has no pair inside: -1.
 
     The pairs of a span of three words::
@@ -56,25 +56,26 @@ def pair_evidence(spans: Int32, rows: Int32, counts: Int32, out: Float32) -> Non
                left     inner    head    right       the head is the last of the inner pairs
     """
     for i in range(len(spans)):
-        sentence, first, end, label = spans[i, SENTENCE], spans[i, FIRST], spans[i, END], spans[i, LABEL]
+        sentence, first = spans[i, SENTENCE], spans[i, FIRST]
+        end, label = spans[i, END], spans[i, LABEL]
         left, right = rows[first + sentence], rows[end + sentence]
         starts, joined, together = counts[left, PAIR_STARTS], counts[left, PAIR_JOINED], counts[left, PAIR_TOGETHER]
-        out[i, STARTS_AT_LEFT], out[i, LEFT_COUNT] = smoothed(starts, together, _EDGE_PRIOR), together
-        out[i, LEFT_JOINED] = joined / (joined + starts + 0.5)
+        out[i, at + STARTS_AT_LEFT], out[i, at + LEFT_COUNT] = smoothed(starts, together, _EDGE_PRIOR), together
+        out[i, at + LEFT_JOINED] = joined / (joined + starts + 0.5)
         ends, joined, together = counts[right, PAIR_ENDS], counts[right, PAIR_JOINED], counts[right, PAIR_TOGETHER]
-        out[i, ENDS_AT_RIGHT], out[i, RIGHT_COUNT] = smoothed(ends, together, _EDGE_PRIOR), together
-        out[i, RIGHT_JOINED] = joined / (joined + ends + 0.5)
+        out[i, at + ENDS_AT_RIGHT], out[i, at + RIGHT_COUNT] = smoothed(ends, together, _EDGE_PRIOR), together
+        out[i, at + RIGHT_JOINED] = joined / (joined + ends + 0.5)
         if end - first == 1:
             for column in range(LAST_TWO_OF_LABEL, JOINED_LEAST + 1):
-                out[i, column] = -1.0
+                out[i, at + column] = -1.0
             continue
         head = rows[end + sentence - 1]
         mentions, together = counts[head, PAIR_LAST_TWO + label], counts[head, PAIR_TOGETHER]
-        out[i, LAST_TWO_OF_LABEL] = smoothed(mentions, together, _INNER_PRIOR)
-        out[i, LAST_TWO_MENTIONS], out[i, LAST_TWO_COUNT] = mentions, together
+        out[i, at + LAST_TWO_OF_LABEL] = smoothed(mentions, together, _INNER_PRIOR)
+        out[i, at + LAST_TWO_MENTIONS], out[i, at + LAST_TWO_COUNT] = mentions, together
         total, least = 0.0, 1.0
         for pair in range(first + sentence + 1, end + sentence):
             share = smoothed(counts[rows[pair], PAIR_JOINED], counts[rows[pair], PAIR_TOGETHER], _INNER_PRIOR)
             total += share
             least = min(least, share)
-        out[i, JOINED_MEAN], out[i, JOINED_LEAST] = total / (end - first - 1), least
+        out[i, at + JOINED_MEAN], out[i, at + JOINED_LEAST] = total / (end - first - 1), least

@@ -15,8 +15,8 @@ PHRASE_NAMES = (
 THIS_LABEL, ANOTHER_LABEL, UNMARKED, SHARE_MARKED = range(len(PHRASE_NAMES))
 
 
-@kernel
-def phrase_evidence(spans: Int32, phrase_rows: Int32, counts: Int32, out: Float32) -> None:
+@kernel(inner=True)
+def phrase_evidence(spans: Int32, phrase_rows: Int32, counts: Int32, out: Float32, at: int) -> None:
     """Fill the columns of `PHRASE_NAMES`, a row per candidate; the share of what was never seen is -1."""
     labels = counts.shape[1] - 1
     for i in range(len(spans)):
@@ -25,5 +25,6 @@ def phrase_evidence(spans: Int32, phrase_rows: Int32, counts: Int32, out: Float3
         for k in range(labels):
             marked += counts[row, k]
         same, anywhere = counts[row, label], counts[row, labels]
-        out[i, THIS_LABEL], out[i, ANOTHER_LABEL], out[i, UNMARKED] = same, marked - same, anywhere - marked
-        out[i, SHARE_MARKED] = (same + 0.1) / (anywhere + 0.5) if anywhere > 0 else -1.0
+        out[i, at + THIS_LABEL], out[i, at + ANOTHER_LABEL] = same, marked - same
+        out[i, at + UNMARKED] = anywhere - marked
+        out[i, at + SHARE_MARKED] = (same + 0.1) / (anywhere + 0.5) if anywhere > 0 else -1.0

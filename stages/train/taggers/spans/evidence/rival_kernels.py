@@ -35,8 +35,8 @@ _LEAST = 1e-6
 """Posteriors nearer to 0 or 1 count as this near."""
 
 
-@kernel
-def rival_evidence(spans: Int32, posteriors: Float64, of_sentence: Int64, out: Float32) -> None:
+@kernel(inner=True)
+def rival_evidence(spans: Int32, posteriors: Float64, of_sentence: Int64, out: Float32, at: int) -> None:
     """Fill the columns of `RIVAL_NAMES`, a row per candidate.
 
     A span and its rivals, with how they count for it::
@@ -48,7 +48,8 @@ def rival_evidence(spans: Int32, posteriors: Float64, of_sentence: Int64, out: F
         crossing  . . . . . [e e e] .     only among the rivals of the same label
     """
     for i in range(len(spans)):
-        sentence, first, end, label = spans[i, SENTENCE], spans[i, FIRST], spans[i, END], spans[i, LABEL]
+        sentence, first = spans[i, SENTENCE], spans[i, FIRST]
+        end, label = spans[i, END], spans[i, LABEL]
         best = total = other_best = other_total = inside = around = same_start = same_end = 0.0
         for j in range(of_sentence[sentence], of_sentence[sentence + 1]):
             rival_first, rival_end, p = spans[j, FIRST], spans[j, END], posteriors[j]
@@ -69,8 +70,8 @@ def rival_evidence(spans: Int32, posteriors: Float64, of_sentence: Int64, out: F
             if rival_end == end:
                 same_end += p
         p = min(max(posteriors[i], _LEAST), 1 - _LEAST)
-        out[i, LOG_ODDS] = np.log(p / (1 - p))
-        out[i, BEST_OF_LABEL], out[i, SUM_OF_LABEL] = best, total
-        out[i, BEST_OF_OTHERS], out[i, SUM_OF_OTHERS] = other_best, other_total
-        out[i, BEST_INSIDE], out[i, BEST_AROUND] = inside, around
-        out[i, SAME_START], out[i, SAME_END] = same_start, same_end
+        out[i, at + LOG_ODDS] = np.log(p / (1 - p))
+        out[i, at + BEST_OF_LABEL], out[i, at + SUM_OF_LABEL] = best, total
+        out[i, at + BEST_OF_OTHERS], out[i, at + SUM_OF_OTHERS] = other_best, other_total
+        out[i, at + BEST_INSIDE], out[i, at + BEST_AROUND] = inside, around
+        out[i, at + SAME_START], out[i, at + SAME_END] = same_start, same_end

@@ -35,12 +35,12 @@ SURFACE_NAMES = (
 ) = range(len(SURFACE_NAMES))
 
 
-@kernel
-def surface_evidence(spans: Int32, lengths: Int16, flags: Int8, sentence_starts: Int64, out: Float32) -> None:
+@kernel(inner=True)
+def surface_evidence(spans: Int32, lengths: Int16, flags: Int8, sentence_starts: Int64, out: Float32, at: int) -> None:
     """Fill the columns of `SURFACE_NAMES`, a row per candidate; a bracket is one that opens."""
     for i in range(len(spans)):
         sentence, first, end = spans[i, SENTENCE], spans[i, FIRST], spans[i, END]
-        characters, opening, closing, within = 0, 0, 0, 0
+        characters = opening = closing = within = 0
         for t in range(first, end):
             characters += lengths[t]
             opening += flags[t] & OPENS > 0
@@ -48,9 +48,10 @@ def surface_evidence(spans: Int32, lengths: Int16, flags: Int8, sentence_starts:
             within |= flags[t]
         before = flags[first - 1] if first > sentence_starts[sentence] else 0
         after = flags[end] if end < sentence_starts[sentence + 1] else 0
-        out[i, TOKENS], out[i, CHARACTERS], out[i, LABEL_NUMBER] = end - first, characters, spans[i, LABEL]
-        out[i, BRACKET_BALANCE], out[i, HAS_BRACKET] = opening - closing, opening > 0
-        out[i, ALONE_IN_BRACKETS] = before & OPENS > 0 and after & CLOSES > 0
-        out[i, SINGLE_CAPITALISED] = end - first == 1 and within & CAPITALISED > 0
-        out[i, HAS_CONJUNCTION], out[i, HAS_HYPHEN] = within & JOINS > 0, within & HYPHEN > 0
-        out[i, HYPHEN_BEFORE], out[i, HYPHEN_AFTER] = before & HYPHEN > 0, after & HYPHEN > 0
+        out[i, at + TOKENS], out[i, at + CHARACTERS] = end - first, characters
+        out[i, at + LABEL_NUMBER] = spans[i, LABEL]
+        out[i, at + BRACKET_BALANCE], out[i, at + HAS_BRACKET] = opening - closing, opening > 0
+        out[i, at + ALONE_IN_BRACKETS] = before & OPENS > 0 and after & CLOSES > 0
+        out[i, at + SINGLE_CAPITALISED] = end - first == 1 and within & CAPITALISED > 0
+        out[i, at + HAS_CONJUNCTION], out[i, at + HAS_HYPHEN] = within & JOINS > 0, within & HYPHEN > 0
+        out[i, at + HYPHEN_BEFORE], out[i, at + HYPHEN_AFTER] = before & HYPHEN > 0, after & HYPHEN > 0

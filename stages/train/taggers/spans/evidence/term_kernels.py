@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from stages.common.compiled import kernel
 from stages.featurize.attributes.terminology import CATEGORIES, MOST_TOKENS
 from stages.train.taggers.chain.candidate_kernels import END, FIRST, SENTENCE
@@ -19,8 +21,8 @@ IS_TERM, IN_LONGER, LONGEST_INSIDE, ENDS_WITH, CROSSES = (k * len(CATEGORIES) fo
 """First column of each relation; the categories follow."""
 
 
-@kernel
-def term_evidence(spans: Int32, terms: Int8, sentence_starts: Int64, out: Float32) -> None:
+@kernel(inner=True)
+def term_evidence(spans: Int32, terms: Int8, sentence_starts: Int64, out: Float32, at: int) -> None:
     """Fill the columns of `TERM_NAMES`, a row per candidate.
 
     A span, and terms as they may lie to it::
@@ -34,7 +36,7 @@ def term_evidence(spans: Int32, terms: Int8, sentence_starts: Int64, out: Float3
     for i in range(len(spans)):
         first, end = spans[i, FIRST], spans[i, END]
         for column in range(len(TERM_NAMES)):
-            out[i, column] = 0.0
+            out[i, at + column] = 0.0
         earliest = max(sentence_starts[spans[i, SENTENCE]], first - MOST_TOKENS + 1)
         for start in range(earliest, end):
             for category in range(len(CATEGORIES)):
@@ -42,19 +44,21 @@ def term_evidence(spans: Int32, terms: Int8, sentence_starts: Int64, out: Float3
                 stop = start + length
                 if length == 0 or stop <= first:
                     continue
+                tokens = np.float64(length)
                 if start >= first and stop <= end:
-                    share = length / (end - first)
+                    share = tokens / (end - first)
                     if start == first and stop == end:
-                        out[i, IS_TERM + category] = 1.0
-                    _raise_to(out, i, LONGEST_INSIDE + category, share)
+                        out[i, at + IS_TERM + category] = 1.0
+                    _raise_to(out, i, at + LONGEST_INSIDE + category, share)
                     if stop == end:
-                        _raise_to(out, i, ENDS_WITH + category, share)
+                        _raise_to(out, i, at + ENDS_WITH + category, share)
                 elif start <= first and stop >= end:
-                    _raise_to(out, i, IN_LONGER + category, length)
+                    _raise_to(out, i, at + IN_LONGER + category, tokens)
                 else:
-                    _raise_to(out, i, CROSSES + category, length)
+                    _raise_to(out, i, at + CROSSES + category, tokens)
 
 
-@kernel
+@kernel(inner=True)
 def _raise_to(out: Float32, row: int, column: int, value: float) -> None:
-    out[row, column] = max(out[row, column], value)
+    if value > out[row, column]:  # noqa: PLR1730  (max is compiled by itself for these types)
+        out[row, column] = value

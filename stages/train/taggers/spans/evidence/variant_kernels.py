@@ -28,9 +28,9 @@ VARIANT_NAMES = (
 ) = range(len(VARIANT_NAMES))
 
 
-@kernel
+@kernel(inner=True)
 def variant_evidence(
-    spans: Int32, stems: UInt64, sentence_starts: Int64, known: Table, counts: Int32, out: Float32
+    spans: Int32, stems: UInt64, sentence_starts: Int64, known: Table, counts: Int32, out: Float32, at: int
 ) -> None:
     """Fill the columns of `VARIANT_NAMES`, a row per candidate; 0 where there is no such phrase.
 
@@ -47,22 +47,22 @@ def variant_evidence(
         sentence, label = spans[i, SENTENCE], spans[i, LABEL]
         first, end = np.int64(spans[i, FIRST]), np.int64(spans[i, END])  # as sums are: `_row` is compiled once
         for column in range(len(VARIANT_NAMES)):
-            out[i, column] = 0.0
+            out[i, at + column] = 0.0
         if end - first > 1:
             without_first, without_last = _row(stems, first + 1, end, known), _row(stems, first, end - 1, known)
             for k in range(labels):
                 if counts[without_first, k] > 0:
-                    out[i, WITHOUT_FIRST_MENTION] = 1.0
+                    out[i, at + WITHOUT_FIRST_MENTION] = 1.0
                 if counts[without_last, k] > 0:
-                    out[i, WITHOUT_LAST_MENTION] = 1.0
-            out[i, WITHOUT_FIRST_TIMES] = counts[without_first, label]
-            out[i, WITHOUT_LAST_TIMES] = counts[without_last, label]
+                    out[i, at + WITHOUT_LAST_MENTION] = 1.0
+            out[i, at + WITHOUT_FIRST_TIMES] = counts[without_first, label]
+            out[i, at + WITHOUT_LAST_TIMES] = counts[without_last, label]
         if first > sentence_starts[sentence]:
-            out[i, WITH_BEFORE_TIMES] = counts[_row(stems, first - 1, end, known), label]
+            out[i, at + WITH_BEFORE_TIMES] = counts[_row(stems, first - 1, end, known), label]
         if end < sentence_starts[sentence + 1]:
-            out[i, WITH_AFTER_TIMES] = counts[_row(stems, first, end + 1, known), label]
+            out[i, at + WITH_AFTER_TIMES] = counts[_row(stems, first, end + 1, known), label]
 
 
-@kernel
+@kernel(inner=True)
 def _row(stems: UInt64, first: int, end: int, phrases: Table) -> int:
     return find(phrase_key(stems, first, end), phrases.keys, phrases.rows)

@@ -43,8 +43,8 @@ WORD_NAMES = (
 _PRIOR = 0.2
 
 
-@kernel
-def word_evidence(spans: Int32, rows: Int32, sentence_starts: Int64, counts: Int32, out: Float32) -> None:
+@kernel(inner=True)
+def word_evidence(spans: Int32, rows: Int32, sentence_starts: Int64, counts: Int32, out: Float32, at: int) -> None:
     """Fill the columns of `WORD_NAMES`, a row per candidate.
 
     The words of a span, and the columns that are about them::
@@ -58,22 +58,22 @@ def word_evidence(spans: Int32, rows: Int32, sentence_starts: Int64, counts: Int
         left, right = rows[first], rows[end - 1]
         at_or_before = counts[left, STEM_FIRST] + counts[left, STEM_BEFORE]
         at_or_after = counts[right, STEM_LAST] + counts[right, STEM_AFTER]
-        out[i, FIRST_STARTS] = smoothed(counts[left, STEM_FIRST], at_or_before, _PRIOR)
-        out[i, FIRST_AT_OR_BEFORE_START] = at_or_before
-        out[i, LAST_ENDS] = smoothed(counts[right, STEM_LAST], at_or_after, _PRIOR)
-        out[i, LAST_AT_END] = counts[right, STEM_LAST]
-        out[i, BEFORE_STARTS] = out[i, AFTER_ENDS] = -1.0
+        out[i, at + FIRST_STARTS] = smoothed(counts[left, STEM_FIRST], at_or_before, _PRIOR)
+        out[i, at + FIRST_AT_OR_BEFORE_START] = at_or_before
+        out[i, at + LAST_ENDS] = smoothed(counts[right, STEM_LAST], at_or_after, _PRIOR)
+        out[i, at + LAST_AT_END] = counts[right, STEM_LAST]
+        out[i, at + BEFORE_STARTS] = out[i, at + AFTER_ENDS] = -1.0
         if first > sentence_starts[sentence]:
             row = rows[first - 1]
             starting, known = counts[row, STEM_FIRST], counts[row, STEM_FIRST] + counts[row, STEM_BEFORE]
-            out[i, BEFORE_STARTS] = smoothed(starting, known, _PRIOR)
+            out[i, at + BEFORE_STARTS] = smoothed(starting, known, _PRIOR)
         if end < sentence_starts[sentence + 1]:
             row = rows[end]
             ending, known = counts[row, STEM_LAST], counts[row, STEM_LAST] + counts[row, STEM_AFTER]
-            out[i, AFTER_ENDS] = smoothed(ending, known, _PRIOR)
-        out[i, FIRST_INSIDE] = smoothed(counts[left, STEM_INSIDE], counts[left, STEM_ANYWHERE], _PRIOR)
-        out[i, LAST_INSIDE] = smoothed(counts[right, STEM_INSIDE], counts[right, STEM_ANYWHERE], _PRIOR)
+            out[i, at + AFTER_ENDS] = smoothed(ending, known, _PRIOR)
+        out[i, at + FIRST_INSIDE] = smoothed(counts[left, STEM_INSIDE], counts[left, STEM_ANYWHERE], _PRIOR)
+        out[i, at + LAST_INSIDE] = smoothed(counts[right, STEM_INSIDE], counts[right, STEM_ANYWHERE], _PRIOR)
         rarest = counts[left, STEM_ANYWHERE]
         for t in range(first + 1, end):
             rarest = min(rarest, counts[rows[t], STEM_ANYWHERE])
-        out[i, RAREST] = rarest
+        out[i, at + RAREST] = rarest
