@@ -71,7 +71,7 @@ def sort_out(marks: Iterable[Mark], rules: Rules) -> Sorted:
 _DISCONTINUOUS = (
     "marks a discontinuous mention",
     "Mark one unbroken span, or two mentions, since mentions are flat; or have it joined or left out, with"
-    " --discontinuous of annotation.add",
+    " --discontinuous",
 )
 
 
@@ -121,9 +121,7 @@ def _refusing(marks: Sequence[Mark], rules: Rules) -> Sorted:
             result.left_out.append(LeftOut(mark.start, mark.label, "repeated"))
         else:
             problem = f"the mention {mark.start}-{mark.end} overlaps {last.start}-{last.end}"
-            remedy = (
-                "Keep one of the two, since mentions are flat; or keep the longest, with --overlaps of annotation.add"
-            )
+            remedy = "Keep one of the two, since mentions are flat; or keep the longest, with --overlaps"
             result.refused.append(Refusal(mark, problem, remedy))
     return result
 
