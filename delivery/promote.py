@@ -174,8 +174,8 @@ def _rescored(
             nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
             return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))
         new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
-        shown = f"tagging {counted(len(test.documents), 'document')} with both models, a minute where their loops are not compiled yet"
-        print(f"promote: {shown}", file=sys.stderr, flush=True)
+        size, wait = counted(len(test.documents), "document"), "a minute where their loops are not compiled yet"
+        print(f"promote: tagging {size} with both models, {wait}", file=sys.stderr, flush=True)
         return rescore(old, new, test, rounds=bounds.rounds, seconds=bounds.round_seconds)
 
 
