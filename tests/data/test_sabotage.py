@@ -200,7 +200,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tables = built(note("a"), note("b"))
     for name, schema in SCHEMAS.items():
         write_table(Path(f"data/prepared/{name}.parquet"), getattr(tables, name), schema)
-    write_json(Path("data/prepared/verdict_metrics.json"), tables.report)
+    write_json(Path("data/prepared/report.json"), tables.report)
     write_json(Path("data/prepared/labels.json"), {"ward": ["Disease", "Treatment"]})
     write_text(Path("data/mapping/labels.csv"), "source_label,label\nD,Disease\nT,Treatment\n")
     write_text(Path("params.yaml"), "labels: [Disease, Treatment]\n")
@@ -255,7 +255,7 @@ def test_without_batches_nothing_is_proved(repository: Path) -> None:
 
 
 def test_a_report_that_is_no_object_is_refused(repository: Path) -> None:
-    write_json(Path("data/prepared/verdict_metrics.json"), [1])
+    write_json(Path("data/prepared/report.json"), [1])
     with pytest.raises(GateError, match=r"report\.json"):
         gate.load_prepared(PARAMS)
 

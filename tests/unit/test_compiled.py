@@ -348,7 +348,7 @@ def test_a_folder_behind_a_link_is_as_safe_as_where_it_lies(tmp_path: Path, monk
     (tmp_path / "open/caches").mkdir(parents=True)
     (tmp_path / "open").chmod(0o777)
     (tmp_path / "link").symlink_to(tmp_path / "open/caches")
-    monkeypatch.setenv(compiled.VARIABLE, str(tmp_path / "link/kernels"))
+    monkeypatch.setenv(compiled.KERNELS, str(tmp_path / "link/kernels"))
     assert kernels_folder() is None
     (tmp_path / "open").chmod(0o755)
     compiled._checked_folder.cache_clear()
