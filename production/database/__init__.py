@@ -1,0 +1,1 @@
+"""Notes, results and what is watched, in SQLite or PostgreSQL."""

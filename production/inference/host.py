@@ -1,0 +1,188 @@
+"""A model in a process of its own, asked note by note, each with a deadline."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Self
+
+from stages.common.errors import BeHealthyError
+from stages.common.variables import KERNELS
+
+PROCESS = Path(__file__).with_name("host_process.py")
+START_SECONDS = 300.0
+"""Until a model is loaded and warm, also where nothing is compiled yet."""
+
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
+)
+_PASSED_ON = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "NUMBA_CPU_NAME",
+    "OPENBLAS_CORETYPE", KERNELS,
+)  # fmt: skip
+
+
+class HostError(BeHealthyError):
+    """The model does not load in this environment."""
+
+
+class NoteFailedError(Exception):
+    """The model could not deal with one note: it took too long, or its process died. The message says nothing of it."""
+
+
+class FoundMention(NamedTuple):
+    """``text[start:end]`` is a `label`; `assertion` is what it says of the patient."""
+
+    start: int
+    end: int
+    label: str
+    confidence: float
+    accepted: bool
+    assertion: str
+
+
+class Found(NamedTuple):
+    """What a model says of a note; see `stages.train.extractor.Extraction`."""
+
+    mentions: tuple[FoundMention, ...]
+    suggestions: tuple[FoundMention, ...]
+    accepted: bool
+    sentences: int
+    tokens: int
+    unknown_tokens: float
+
+
+@dataclass
+class ModelHost:
+    """A model folder, the code it runs with, and the process that has both.
+
+    Use it as a context manager. The process is started at once, and again after it had to be ended.
+
+    Parameters
+    ----------
+    code : Path
+        Folder that holds the model's ``stages/``.
+    models : Path
+        As the stage `train` writes it.
+    """
+
+    code: Path
+    models: Path
+    labels: tuple[str, ...] = field(default=(), init=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _log: IO[bytes] | None = field(default=None, init=False, repr=False)
+    _read: bytes = field(default=b"", init=False, repr=False)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the process and wait until the model is warm.
+
+        Raises
+        ------
+        HostError
+            When it does not load; says why, in the words of the model's own error.
+        """
+        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        self._log, self._read = tempfile.TemporaryFile(), b""  # noqa: SIM115  (as long as the process)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(PROCESS), str(self.code.resolve()), str(self.models.resolve())],
+            env=kept | _ONE_THREAD,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd=tempfile.gettempdir(),
+        )
+        try:
+            self.labels = tuple(self._answer(START_SECONDS)["labels"])
+        except (NoteFailedError, KeyError, ValueError):
+            self._log.seek(0)
+            last = self._log.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+            self.stop()
+            raise HostError(
+                f"the model does not load in this environment ({last[0] if last else 'no message'}): make the"
+                " environment of its commit (`make env`), or promote a version that runs here"
+            ) from None
+
+    def stop(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def extract(self, text: str, seconds: float) -> Found:
+        """Find the mentions of one note.
+
+        Raises
+        ------
+        NoteFailedError
+            When the note takes longer than `seconds`, or the process dies on it; the next note has a new process.
+        """
+        if self._process is None:
+            self.start()
+        try:
+            return _found(self._ask(text, seconds))
+        except NoteFailedError:
+            self.stop()
+            raise
+
+    def extract_all(self, texts: Sequence[str], seconds: float) -> list[Found | NoteFailedError]:
+        """Find the mentions of many notes; those that failed are errors in their places."""
+        found: list[Found | NoteFailedError] = []
+        for text in texts:
+            try:
+                found.append(self.extract(text, seconds))
+            except NoteFailedError as error:
+                found.append(error)
+        return found
+
+    def _ask(self, text: str, seconds: float) -> dict[str, Any]:
+        assert self._process and self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps(text).encode() + b"\n")  # ASCII: half a character stays one
+            self._process.stdin.flush()
+        except OSError:
+            raise NoteFailedError("the process of the model has ended") from None
+        return self._answer(seconds)
+
+    def _answer(self, seconds: float) -> dict[str, Any]:
+        assert self._process and self._process.stdout
+        deadline = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._read:
+                if not selector.select(max(deadline - time.monotonic(), 0)):
+                    raise NoteFailedError(f"the note takes longer than {seconds:g} s")
+                piece = os.read(self._process.stdout.fileno(), 1 << 20)
+                if not piece:
+                    raise NoteFailedError("the process of the model ended while it read the note")
+                self._read += piece
+        line, self._read = self._read.split(b"\n", 1)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def _found(answer: dict[str, Any]) -> Found:
+    mentions, suggestions = (
+        tuple(FoundMention(*span) for span in answer[kind]) for kind in ("mentions", "suggestions")
+    )
+    return Found(
+        mentions, suggestions, answer["accepted"], answer["sentences"], answer["tokens"], answer["unknown_tokens"]
+    )

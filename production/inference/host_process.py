@@ -1,0 +1,61 @@
+"""Finds the mentions of notes with one model and the code that trained it: ``python -P host_process.py CODE MODELS``.
+
+A process imports `stages` once. A champion brings its own, which need not be that of the worker around it: so it runs
+in a process of its own, which can also be ended when a note takes too long, and takes no worker along when it dies.
+
+Notes come, and extractions go, through pipes as lines of JSON, and touch no disk. The first line that goes out names
+the labels of the model: it is loaded and warm then. After that each line that comes in is a note, as a JSON string,
+and each that goes out what was found in it; see `production.inference.host.Found`.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+WARMING = (
+    "Walk.",
+    "Known COPD, no asthma. Start tiotropium 18 mcg once daily.",
+    "Chronic obstructive pulmonary disease (COPD) with type 2 diabetes; COPD-like cough, qxzwv.\n- metformin 500 mg",
+)
+"""Invented notes: without, with one and with many spans to judge."""
+
+
+def main() -> None:
+    """Answer notes until the input ends."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("code", metavar="CODE", help="folder that holds the model's `stages`")
+    parser.add_argument("models", metavar="MODELS", help="model folder, as the stage train writes it")
+    options = parser.parse_args()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    sys.path.insert(0, options.code)
+    from pathlib import Path
+
+    import stages.common  # noqa: F401  (chooses the kernels of OpenBLAS; before numpy)
+    from stages.train.extractor import load_extractor
+
+    extractor = load_extractor(Path(options.models))
+    extractor.extract_all(WARMING)
+    _send(answers, {"labels": list(extractor.labels)})
+    for line in sys.stdin:
+        extraction = extractor.extract(json.loads(line))
+        spans = {
+            kind: [[getattr(span, name, "present") for name in SPAN] for span in getattr(extraction, kind)]
+            for kind in ("mentions", "suggestions")
+        }
+        whole = {name: getattr(extraction, name) for name in ("accepted", "sentences", "tokens", "unknown_tokens")}
+        _send(answers, spans | whole)
+
+
+SPAN = ("start", "end", "label", "confidence", "accepted", "assertion")
+"""What is said of each mention; a model from before assertions says that all are present."""
+
+
+def _send(answers, value) -> None:  # type: ignore[no-untyped-def]
+    answers.write(json.dumps(value) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()
