@@ -2,6 +2,7 @@
 
     python -m production.database build
     python -m production.database status
+    python -m production.database quarantine
 
 It is the SQLite file data/production/behealthy.db, readable by its owner only, or what BEHEALTHY_DATABASE_URL names:
 postgresql://user:password@host/name.
@@ -31,6 +32,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     status = commands.add_parser("status", help="its revision, and how many notes and results it holds")
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=run_status)
+    quarantine = commands.add_parser("quarantine", help="the notes that were set aside: where they stand, and why")
+    quarantine.add_argument("--last", type=int, default=100, help="how many, the newest (default: 100)")
+    quarantine.set_defaults(run=run_quarantine)
     return parser.parse_args(arguments)
 
 
@@ -58,6 +62,15 @@ def run_status(options: argparse.Namespace) -> None:
     for name, value in found.items():
         shown = ", ".join(f"{key} {number:,}" for key, number in value.items()) if isinstance(value, dict) else value
         print(f"{name:12} {shown if shown != '' else '-'}")
+
+
+def run_quarantine(options: argparse.Namespace) -> None:
+    """Print the newest rows of the quarantine, oldest first."""
+    from production.database.revision import open_database
+    from production.database.status import quarantined
+
+    for row in quarantined(open_database(), options.last):
+        print("\t".join("" if value is None else str(value) for value in row))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

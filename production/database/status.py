@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Engine, func, select
@@ -27,5 +28,14 @@ def counts(engine: Engine) -> dict[str, Any]:
                 f"version {version}{' (shadow)' if shadow else ''}": number
                 for version, shadow, number in connection.execute(versions.order_by("model_version", "shadow"))
             },
-            "quarantine": {step: number for step, number in connection.execute(steps)},
+            "quarantine": {row[0]: row[1] for row in connection.execute(steps)},
         }
+
+
+def quarantined(engine: Engine, last: int) -> Sequence[Any]:
+    """Return the newest rows of the quarantine, oldest first: source, id, file, line, version, step, reason."""
+    columns = ("source", "source_id", "file", "line", "model_version", "step", "reason")
+    newest = select(QUARANTINE).order_by(QUARANTINE.c.quarantine_id.desc()).limit(last).subquery()
+    with reading(engine) as connection:
+        query = select(*[newest.c[name] for name in columns]).order_by(newest.c.quarantine_id)
+        return connection.execute(query).all()
