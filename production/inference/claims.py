@@ -68,6 +68,10 @@ class Scope:
         return int(texts), int(characters)
 
 
+WAITING = Scope()
+"""What arrived and was not looked at yet."""
+
+
 def same_text(table: Any) -> ColumnElement[bool]:
     """Return that a row of `table` is of the text of a row of `note_texts`."""
     return and_(table.c.note_id == NOTE_TEXTS.c.note_id, table.c.text_hash == NOTE_TEXTS.c.text_hash)

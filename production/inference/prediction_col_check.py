@@ -36,17 +36,17 @@ def problem_of(found: Found, text: str, labels: Sequence[str]) -> str | None:
 def _problem_of_span(span: FoundMention, text: str, labels: Sequence[str]) -> str | None:
     if not (type(span.start) is type(span.end) is int and 0 <= span.start < span.end <= len(text)):
         return "is not within the text"
-    if text[span.start].isspace() or text[span.end - 1].isspace():
-        return "begins or ends with a blank"
-    if span.label not in labels:
-        return "has a label that is none of the model"
-    if not (isinstance(span.confidence, float | int) and 0 <= span.confidence <= 1):  # not a number is neither
-        return "has a confidence that is not within 0 and 1"
-    if not isinstance(span.accepted, bool):
-        return "does not say whether it is accepted"
-    if not (isinstance(span.assertion, str) and 0 < len(span.assertion) <= _LONGEST_ASSERTION):
-        return "does not say what it says of the patient"
-    return None
+    right = {
+        "begins or ends with a blank": not (text[span.start].isspace() or text[span.end - 1].isspace()),
+        "has a label that is none of the model": span.label in labels,
+        # Not a number is neither above 0 nor below 1.
+        "has a confidence that is not within 0 and 1": isinstance(span.confidence, float | int)
+        and 0 <= span.confidence <= 1,
+        "does not say whether it is accepted": isinstance(span.accepted, bool),
+        "does not say what it says of the patient": isinstance(span.assertion, str)
+        and 0 < len(span.assertion) <= _LONGEST_ASSERTION,
+    }
+    return next((problem for problem, holds in right.items() if not holds), None)
 
 
 def _problem_of_whole(found: Found) -> str | None:

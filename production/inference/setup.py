@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from production.database.engine import folder_of
 from production.database.revision import open_database
-from production.inference.claims import Scope
+from production.inference.claims import WAITING, Scope
 from production.inference.load_model import Loaded, Model, Registry, folder_model
 from production.inference.log_key import log_key
 from production.inference.params import InferenceParams, load_params
@@ -46,7 +46,7 @@ class Workplace:
 
         return Loaded(find, float("inf") if folder else self.params.champion_seconds, on_load)
 
-    def worker(self, served: Loaded, scope: Scope = Scope(), shadow: Loaded | None = None) -> Worker:
+    def worker(self, served: Loaded, scope: Scope = WAITING, shadow: Loaded | None = None) -> Worker:
         """Return a worker."""
         record = load_record_params()
         sides, key = Sides(record.disease, record.treatment), log_key(folder_of(self.engine.url))

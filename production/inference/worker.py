@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from production.database.engine import DatabaseError, kind_of
 from production.inference import input_features_check, prediction_col_check
-from production.inference.claims import Scope, claimed
+from production.inference.claims import WAITING, Scope, claimed
 from production.inference.encode_data import Encoded
 from production.inference.host import Found, NoteFailedError
 from production.inference.load_model import Host, Loaded
@@ -54,7 +54,7 @@ class Worker:
     served: Loaded
     sides: Sides
     key: str
-    scope: Scope = Scope()
+    scope: Scope = WAITING
     shadow: Loaded | None = None
     stopping: bool = field(default=False, init=False)
     counts: Counter[str] = field(default_factory=Counter, init=False)
