@@ -38,6 +38,10 @@ class NoteFailedError(Exception):
     """The model could not deal with one note: it took too long, or its process died. The message says nothing of it."""
 
 
+class ProcessEndedError(NoteFailedError):
+    """The process of the model ended: the note may be the reason, or the machine, which ended it for its memory."""
+
+
 class FoundMention(NamedTuple):
     """``text[start:end]`` is a `label`; `assertion` is what it says of the patient."""
 
@@ -80,6 +84,7 @@ class ModelHost:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _log: IO[bytes] | None = field(default=None, init=False, repr=False)
     _read: bytes = field(default=b"", init=False, repr=False)
+    _asked: int = field(default=0, init=False, repr=False)
 
     def __enter__(self) -> Self:
         self.start()
@@ -99,7 +104,8 @@ class ModelHost:
         kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         self._log, self._read = tempfile.TemporaryFile(), b""  # noqa: SIM115  (as long as the process)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(PROCESS), str(self.code.resolve()), str(self.models.resolve())],
+            # -B: a folder whose hashes are checked does not change because it was run.
+            [sys.executable, "-P", "-B", str(PROCESS), str(self.code.resolve()), str(self.models.resolve())],
             env=kept | _ONE_THREAD,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -133,8 +139,15 @@ class ModelHost:
         Raises
         ------
         NoteFailedError
-            When the note takes longer than `seconds`, or the process dies on it; the next note has a new process.
+            When the note takes longer than `seconds`, or the process dies on it, and a second one too: the first may
+            have been ended by somebody else. The next note has a new process.
         """
+        try:
+            return self._extract(text, seconds)
+        except ProcessEndedError:
+            return self._extract(text, seconds)
+
+    def _extract(self, text: str, seconds: float) -> Found:
         if self._process is None:
             self.start()
         try:
@@ -155,12 +168,17 @@ class ModelHost:
 
     def _ask(self, text: str, seconds: float) -> dict[str, Any]:
         assert self._process and self._process.stdin
+        self._asked += 1
         try:
-            self._process.stdin.write(json.dumps(text).encode() + b"\n")  # ASCII: half a character stays one
+            # ASCII: half a character stays one.
+            self._process.stdin.write(json.dumps([self._asked, text]).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
-            raise NoteFailedError("the process of the model has ended") from None
-        return self._answer(seconds)
+            raise ProcessEndedError("the process of the model has ended") from None
+        answer = self._answer(seconds)
+        if answer.get("note") != self._asked or self._read:
+            raise NoteFailedError("the model answered what it was not asked")
+        return answer
 
     def _answer(self, seconds: float) -> dict[str, Any]:
         assert self._process and self._process.stdout
@@ -172,7 +190,7 @@ class ModelHost:
                     raise NoteFailedError(f"the note takes longer than {seconds:g} s")
                 piece = os.read(self._process.stdout.fileno(), 1 << 20)
                 if not piece:
-                    raise NoteFailedError("the process of the model ended while it read the note")
+                    raise ProcessEndedError("the process of the model ended while it read the note")
                 self._read += piece
         line, self._read = self._read.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)

@@ -4,8 +4,8 @@ A process imports `stages` once. A champion brings its own, which need not be th
 in a process of its own, which can also be ended when a note takes too long, and takes no worker along when it dies.
 
 Notes come, and extractions go, through pipes as lines of JSON, and touch no disk. The first line that goes out names
-the labels of the model: it is loaded and warm then. After that each line that comes in is a note, as a JSON string,
-and each that goes out what was found in it; see `production.inference.host.Found`.
+the labels of the model: it is loaded and warm then. After that each line that comes in is a number and a note, and
+each that goes out the same number and what was found in the note; see `production.inference.host.Found`.
 """
 
 import argparse
@@ -39,13 +39,14 @@ def main() -> None:
     extractor.extract_all(WARMING)
     _send(answers, {"labels": list(extractor.labels)})
     for line in sys.stdin:
-        extraction = extractor.extract(json.loads(line))
+        number, note = json.loads(line)
+        extraction = extractor.extract(note)
         spans = {
             kind: [[getattr(span, name, "present") for name in SPAN] for span in getattr(extraction, kind)]
             for kind in ("mentions", "suggestions")
         }
         whole = {name: getattr(extraction, name) for name in ("accepted", "sentences", "tokens", "unknown_tokens")}
-        _send(answers, spans | whole)
+        _send(answers, {"note": number} | spans | whole)
 
 
 SPAN = ("start", "end", "label", "confidence", "accepted", "assertion")

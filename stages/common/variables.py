@@ -5,3 +5,9 @@ KERNELS = "BEHEALTHY_KERNELS"
 
 TRACEBACK = "BEHEALTHY_TRACEBACK"
 """Lets unforeseen errors through with their traceback, which may quote a note."""
+
+DATABASE = "BEHEALTHY_DATABASE_URL"
+"""Where production keeps notes and results, where it is not the SQLite file in `data/production`."""
+
+LOG_KEY = "BEHEALTHY_LOG_KEY"
+"""The key of the names in the serving log, where it is not in the file beside the database."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 from stages.common.tables import DOCUMENTS, MENTIONS, TOKENS
 from stages.validate.contents import ON_DOCUMENTS, ON_LABELS, ON_MENTIONS, ON_TOKENS
 from stages.validate.definitions import PREPARE, Expectation, Suite
+from stages.validate.inference import ON_INFERENCE
 
 _PANDAS_TYPES = {"string": "str", "double": "float64"}
 
@@ -80,3 +81,15 @@ SUITES = (
     ),
     Suite("labels", "labels", ("label",), "One row per label of the project.", ON_LABELS),
 )
+
+INFERENCE = Suite(
+    "inference",
+    "inference",
+    ("document",),
+    "One row per note that is to be looked at in production; production/inference/encode_data.py describes it.",
+    ON_INFERENCE,
+)
+"""What the model is asked about: no suite of the gate, `python -m production.check` runs it."""
+
+PROJECT = (*SUITES, INFERENCE)
+"""All suites of the Great Expectations project."""

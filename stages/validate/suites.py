@@ -16,7 +16,7 @@ import yaml
 
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import write_text
-from stages.validate.catalogue import SUITES
+from stages.validate.catalogue import PROJECT
 from stages.validate.definitions import Expectation, Suite
 
 ROOT = Path("great_expectations")
@@ -99,7 +99,7 @@ def _project() -> dict[str, Any]:
             "id": identifier("asset", name),
             "batch_definitions": {BATCH: {"id": identifier("batch", name), "partitioner": None}},
         }
-        for name in sorted({suite.asset for suite in SUITES})
+        for name in sorted({suite.asset for suite in PROJECT})
     }
     docs = _store("SiteBuilder", DATA_DOCS)
     docs["store_backend"].pop("suppress_store_backend_id")
@@ -129,7 +129,7 @@ def project_files() -> dict[str, str]:
         "great_expectations.yml": "# Written by `python -m stages.validate.suites`; change that, not this.\n"
         + yaml.safe_dump(_project(), sort_keys=False)
     }
-    for suite in SUITES:
+    for suite in PROJECT:
         for folder, content in (
             ("expectations", _suite(suite)),
             ("validation_definitions", _validation_definition(suite)),

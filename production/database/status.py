@@ -1,0 +1,41 @@
+"""What a database holds, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from production.database.engine import reading
+from production.database.schema import NOTE_TEXTS, NOTES, QUARANTINE, RESULTS
+
+
+def counts(engine: Engine) -> dict[str, Any]:
+    """Return how many notes, texts, results and quarantined ones there are, and how many wait."""
+    with reading(engine) as connection:
+        rows = {
+            name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+            for name, table in (("notes", NOTES), ("texts", NOTE_TEXTS))
+        }
+        waiting = select(func.count()).select_from(NOTE_TEXTS).where(NOTE_TEXTS.c.pending)
+        versions = select(RESULTS.c.model_version, RESULTS.c.shadow, func.count()).group_by("model_version", "shadow")
+        steps = select(QUARANTINE.c.step, func.count()).group_by("step").order_by("step")
+        return {
+            **rows,
+            "waiting": int(connection.execute(waiting).scalar_one()),
+            "results": {
+                f"version {version}{' (shadow)' if shadow else ''}": number
+                for version, shadow, number in connection.execute(versions.order_by("model_version", "shadow"))
+            },
+            "quarantine": {row[0]: row[1] for row in connection.execute(steps)},
+        }
+
+
+def quarantined(engine: Engine, last: int) -> Sequence[Any]:
+    """Return the newest rows of the quarantine, oldest first: source, id, file, line, version, step, reason."""
+    columns = ("source", "source_id", "file", "line", "model_version", "step", "reason")
+    newest = select(QUARANTINE).order_by(QUARANTINE.c.quarantine_id.desc()).limit(last).subquery()
+    with reading(engine) as connection:
+        query = select(*[newest.c[name] for name in columns]).order_by(newest.c.quarantine_id)
+        return connection.execute(query).all()

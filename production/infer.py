@@ -1,0 +1,74 @@
+"""Take the notes that wait through the champion: encode_data, input_features_check, load_model, prediction_col_check.
+
+    python -m production.infer                   until none waits
+    python -m production.infer --watch --workers 2
+    python -m production.infer --model models    the model of a folder instead of the registry's champion
+
+Every note gets exactly one result of a version, or one row of the quarantine, whatever ends a worker. Exit codes:
+0 done; 1 some notes in quarantine; 2 could not. With --watch it ends after SIGTERM, with its batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from production.database.engine import database_session
+from stages.common.command import DONE, REFUSED, run_command
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m production.infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--watch", action="store_true", help="go on: look for new notes until asked to end")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--batch", type=int, help="notes of one transaction (default: inference.batch of params.yaml)")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a model folder, with the code of this repository")
+    parser.add_argument("--shadow", choices=("challenger",), help="ask this version too; its results do not count")
+    options = parser.parse_args(arguments)
+    for name in ("workers", "batch"):
+        if (value := getattr(options, name)) is not None and not 1 <= value <= 5000:
+            parser.error(f"--{name} must be 1 to 5000")
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """Work as one worker, or start several."""
+    from production.inference.setup import Workplace, stop_when_asked
+    from production.inference.workers import supervise
+
+    if options.workers > 1:
+        return supervise(_for_one(options), options.workers)
+    place = Workplace.open(options.batch)
+    served = place.loaded(folder=options.model)
+    shadow = place.loaded(options.shadow) if options.shadow else None
+    worker = place.worker(served, shadow=shadow)
+    stop_when_asked(worker)
+    try:
+        counts = worker.run(watch=options.watch)
+    finally:
+        for loaded in (served, shadow):
+            if loaded is not None:
+                loaded.stop()
+    print(f"infer: {worker.summary()}")
+    return REFUSED if counts["quarantined"] else DONE
+
+
+def _for_one(options: argparse.Namespace) -> list[str]:
+    given = {"--batch": options.batch, "--model": options.model, "--shadow": options.shadow}
+    pairs = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    return [*pairs, *(["--watch"] if options.watch else [])]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    options = parse(arguments)
+    return run_command("infer", lambda: run(options), within=database_session())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Diseases beside treatments of one note, by the rules of the record, from mentions that were found before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from production.inference.host import FoundMention
+from production.record.names import expanded, identity_of
+from production.record.notes import Note
+from production.record.pairs import Sides, pairs_of, tag
+
+
+class Pair(NamedTuple):
+    """Numbers of two mentions of a note, and how sure and close they are; `flag` says why a pair does not count."""
+
+    disease: int
+    treatment: int
+    weight: float
+    confidence: float
+    flag: str
+
+
+class _Found(NamedTuple):
+    """Says what is known already; shaped as what the record asks."""
+
+    mentions: Sequence[FoundMention]
+
+    def extract(self, _: str) -> Any:
+        """Return the mentions."""
+        return self
+
+
+def pairs_in(text: str, mentions: Sequence[FoundMention], sides: Sides) -> Iterator[Pair]:
+    """Pair the diseases and treatments of a note, each two names once, at their closest."""
+    if not {sides.disease, sides.treatment} <= {mention.label for mention in mentions}:
+        return
+    note = tag(Note("", text), _Found(mentions), sides=sides)
+    named = [
+        mention._replace(identity=identity_of(expanded(mention.surface, note.abbreviations, {})))
+        for mention in note.mentions
+    ]
+    numbers = {(mention.start, mention.end): number for number, mention in enumerate(mentions)}
+    for pair in pairs_of(type(note)(note.id, tuple(named), note.abbreviations, {})):
+        at = pair.evidence
+        disease = numbers[at.disease_start, at.disease_end]
+        treatment = numbers[at.treatment_start, at.treatment_end]
+        yield Pair(disease, treatment, at.weight, at.confidence, at.flag)

@@ -1,0 +1,61 @@
+"""Step 4, `prediction_col_check`: whether what the model says of a note can be true of that note."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from production.inference.host import Found, FoundMention
+from stages.train.acceptance import is_whole
+
+_LONGEST_ASSERTION = 12
+
+
+def problem_of(found: Found, text: str, labels: Sequence[str]) -> str | None:
+    """Return what is wrong with a result, None where nothing is; says nothing of the text.
+
+    Parameters
+    ----------
+    found : Found
+    text : str
+        Of the note that was asked about.
+    labels : sequence of str
+        Those of the model.
+    """
+    for kind, spans in (("mention", found.mentions), ("suggestion", found.suggestions)):
+        for number, span in enumerate(spans):
+            if wrong := _problem_of_span(span, text, labels):
+                return f"{kind} {number}, counted from 0, {wrong}"
+        if [(span.start, span.end) for span in spans] != sorted((span.start, span.end) for span in spans):
+            return f"its {kind}s are not in order of their offsets"
+    if any(one.end > other.start for one, other in zip(found.mentions, found.mentions[1:], strict=False)):
+        return "two of its mentions overlap"
+    return _problem_of_whole(found)
+
+
+def _problem_of_span(span: FoundMention, text: str, labels: Sequence[str]) -> str | None:
+    if not (type(span.start) is type(span.end) is int and 0 <= span.start < span.end <= len(text)):
+        return "is not within the text"
+    right = {
+        "begins or ends with a blank": not (text[span.start].isspace() or text[span.end - 1].isspace()),
+        "has a label that is none of the model": span.label in labels,
+        # Not a number is neither above 0 nor below 1.
+        "has a confidence that is not within 0 and 1": isinstance(span.confidence, float | int)
+        and 0 <= span.confidence <= 1,
+        "does not say whether it is accepted": isinstance(span.accepted, bool),
+        "does not say what it says of the patient": isinstance(span.assertion, str)
+        and 0 < len(span.assertion) <= _LONGEST_ASSERTION,
+    }
+    return next((problem for problem, holds in right.items() if not holds), None)
+
+
+def _problem_of_whole(found: Found) -> str | None:
+    if any(span.accepted for span in found.suggestions):
+        return "a suggestion is accepted"
+    if found.accepted and not is_whole([span.accepted for span in found.mentions], len(found.suggestions)):
+        return "it is accepted whole, and not all of it is"
+    if not (type(found.sentences) is type(found.tokens) is int and 0 <= found.sentences <= found.tokens):
+        return "its sentences and tokens are no numbers that fit"
+    if not (math.isfinite(found.unknown_tokens) and 0 <= found.unknown_tokens <= 1):
+        return "its share of unknown tokens is not within 0 and 1"
+    return None

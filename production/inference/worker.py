@@ -1,0 +1,183 @@
+"""A worker: claims notes, takes them through the four steps, and writes what became of them, batch by batch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from production.database.engine import DatabaseError, kind_of
+from production.inference import input_features_check, prediction_col_check
+from production.inference.claims import WAITING, Scope, claimed
+from production.inference.encode_data import Encoded
+from production.inference.host import Found, NoteFailedError
+from production.inference.load_model import Host, Loaded
+from production.inference.paired import pairs_in
+from production.inference.params import InferenceParams
+from production.inference.writing import Outcome, write
+from production.record.pairs import Sides
+from stages.common.pseudonyms import pseudonym
+from stages.monitor.serving import serving_row
+
+ATTEMPTS = 8
+"""How often a batch is tried again while the database does not answer; with --watch without end."""
+_LONGEST_PAUSE = 15.0
+_PROGRESS_SECONDS = 10.0
+
+
+@dataclass
+class Worker:
+    """Takes notes through the pipeline.
+
+    Parameters
+    ----------
+    engine : Engine
+    params : InferenceParams
+    served : Loaded
+        The champion.
+    sides : Sides
+        Labels that are paired.
+    key : str
+        Of the names in the serving log.
+    scope : Scope
+    shadow : Loaded, optional
+        A version that is asked about the same notes, and whose results do not count.
+    """
+
+    engine: Engine
+    params: InferenceParams
+    served: Loaded
+    sides: Sides
+    key: str
+    scope: Scope = WAITING
+    shadow: Loaded | None = None
+    stopping: bool = field(default=False, init=False)
+    counts: Counter[str] = field(default_factory=Counter, init=False)
+    _after: int = field(default=0, init=False)
+
+    def run(self, *, watch: bool = False) -> Counter[str]:
+        """Work until no note waits that is not another worker's, or, with `watch`, until it is stopped.
+
+        Raises
+        ------
+        DatabaseError
+            When the database does not answer for minutes.
+        """
+        failures, told = 0, time.monotonic()
+        while not self.stopping:
+            try:
+                done = self.batch()
+                failures = 0
+            except (OperationalError, InterfaceError) as error:
+                failures += 1
+                self._wait_for_database(error, failures, watch)
+                continue
+            if not done and not watch:
+                break
+            if not done:
+                self._pause(self.params.poll_seconds)
+            elif time.monotonic() - told > _PROGRESS_SECONDS:
+                told = time.monotonic()
+                print(f"infer: {self.summary()} so far", file=sys.stderr, flush=True)
+        return self.counts
+
+    def summary(self) -> str:
+        """Say what was done."""
+        return ", ".join(f"{self.counts[what]:,} {what}" for what in ("notes", "mentions", "quarantined"))
+
+    def batch(self) -> int:
+        """Do one batch; return how many notes were looked at, 0 where none waits."""
+        model, host = self.served.current()
+        looked = self._from(self._after, model.version, host)
+        if not looked and self._after:
+            looked = self._from(0, model.version, host)  # what another worker left, or was corrected since
+        return looked
+
+    def _from(self, after: int, version: str, host: Host) -> int:
+        size = self.params.batch
+        with claimed(self.engine, self.scope.condition(version), after, size) as claim:
+            if not claim.notes:
+                self._after = 0
+                return 0
+            outcomes = self._outcomes(claim.notes, host)
+            hidden = self._shadowed([outcome.note for outcome in outcomes if outcome.found], version)
+            with claim.writing() as connection:
+                written = write(connection, version, outcomes, log_rate=self.params.log_rate)
+                if hidden:
+                    write(connection, hidden[0], hidden[1], shadow=True)
+        self._after = outcomes[-1].note.key.note_id  # notes after a deadline are of this or a later number
+        self._count(written, version)
+        return len(outcomes)
+
+    def _outcomes(self, notes: Sequence[Encoded], host: Host) -> list[Outcome]:
+        """Ask about notes until the time of a batch is over; at least about one."""
+        deadline = time.monotonic() + self.params.batch_seconds
+        outcomes: list[Outcome] = []
+        for note in notes:
+            outcomes.append(self._outcome(note, host))
+            if time.monotonic() > deadline:
+                break
+        return outcomes
+
+    def _outcome(self, note: Encoded, host: Host) -> Outcome:
+        text = note.document.text
+        if problem := input_features_check.problem_of(note.features, self.params):
+            return Outcome(note, None, step="input_features_check", reason=problem)
+        try:
+            found = host.extract(text, self.params.note_seconds)
+        except NoteFailedError as error:
+            return Outcome(note, None, step="encode_data", reason=str(error))
+        if problem := prediction_col_check.problem_of(found, text, host.labels):
+            return Outcome(note, None, step="prediction_col_check", reason=problem)
+        pairs = tuple(pairs_in(text, found.mentions, self.sides))
+        return Outcome(note, found, pairs, logged=self._log_row(note, found, host.labels))
+
+    def _log_row(self, note: Encoded, found: Found, labels: Sequence[str]) -> dict[str, object] | None:
+        """Return the row of the serving log where the note is drawn; the draw depends on the note and key alone."""
+        drawn = int(pseudonym(self.key, f"draw {note.key.note_id} {note.key.text_hash}"), 16) / 16**16
+        if drawn >= self.params.log_rate:
+            return None
+        return serving_row(pseudonym(self.key, note.document.text), note.document, found, labels)
+
+    def _shadowed(self, notes: Sequence[Encoded], champion: str) -> tuple[str, list[Outcome]] | None:
+        if self.shadow is None:
+            return None
+        model, host = self.shadow.current()
+        if model.version == champion:
+            return None  # it was promoted
+        return model.version, self._outcomes(notes, host)
+
+    def _count(self, written: Sequence[Outcome], version: str) -> None:
+        self.counts["notes"] += len(written)
+        for outcome in written:
+            if outcome.found:
+                self.counts["mentions"] += len(outcome.found.mentions)
+                continue
+            self.counts["quarantined"] += 1
+            if outcome.step == "prediction_col_check":
+                number = outcome.note.key.note_id
+                print(
+                    f"infer: ALERT: prediction_col_check: note {number}, version {version}: {outcome.reason}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+    def _wait_for_database(self, error: DBAPIError, failures: int, watch: bool) -> None:
+        if failures > ATTEMPTS and not watch:
+            raise DatabaseError(
+                f"the database does not answer ({kind_of(error)}): start it or make room, and run the same again;"
+                " no note is lost or done by half"
+            ) from None
+        print(f"infer: the database does not answer ({kind_of(error)}); trying again", file=sys.stderr, flush=True)
+        self.engine.dispose()
+        self._pause(min(0.25 * 2**failures, _LONGEST_PAUSE))
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self.stopping and time.monotonic() < end:
+            time.sleep(min(0.2, seconds))

@@ -1,0 +1,56 @@
+"""Several workers, each a process of its own; one that dies is started again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from stages.common.command import COULD_NOT
+
+RESTARTS = 1000
+"""How often in all; what kills a worker is not the notes, whose model has its own process."""
+
+
+def supervise(arguments: Sequence[str], workers: int) -> int:
+    """Run workers until each has ended by itself; return the worst exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Of ``python -m production.infer``, for one worker.
+    workers : int
+    """
+    command = [sys.executable, "-m", "production.infer", *arguments]
+    running = [subprocess.Popen(command) for _ in range(workers)]
+    codes: list[int] = []
+    restarts, stopping = 0, False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        while running:
+            for process in list(running):
+                code = process.poll()
+                if code is None:
+                    continue
+                running.remove(process)
+                if code < 0 and not stopping and restarts < RESTARTS:
+                    restarts += 1
+                    print(f"infer: a worker was ended by signal {-code}; starting another", file=sys.stderr, flush=True)
+                    running.append(subprocess.Popen(command))
+                else:
+                    codes.append(code if code >= 0 else COULD_NOT)
+            time.sleep(0.1)
+    finally:
+        for process in running:
+            process.terminate()
+        signal.signal(signal.SIGTERM, before)
+    return max(codes, default=0)

@@ -1,0 +1,164 @@
+"""What was made of a batch into the database: every note one result or one row of the quarantine, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, func, insert, select, tuple_, update
+
+from production.database.engine import writing
+from production.database.schema import (
+    MENTIONS,
+    MODEL_VERSIONS,
+    NOTE_TEXTS,
+    PAIRS,
+    QUARANTINE,
+    RESULTS,
+    SERVING_LOG,
+)
+from production.inference.encode_data import Encoded, Key
+from production.inference.host import Found
+from production.inference.load_model import Model
+from production.inference.paired import Pair
+
+
+class Outcome(NamedTuple):
+    """What became of a note: either it was found to have mentions, or a step gave a reason against it.
+
+    `logged` is its row of the serving log, None where it was not drawn.
+    """
+
+    note: Encoded
+    found: Found | None
+    pairs: tuple[Pair, ...] = ()
+    step: str = ""
+    reason: str = ""
+    logged: dict[str, Any] | None = None
+
+
+def register(engine: Engine, model: Model, labels: Sequence[str], *, champion: bool) -> None:
+    """Note which version is at work, and from when on it was champion here."""
+    now = datetime.now(UTC)
+    with writing(engine) as connection:
+        same = MODEL_VERSIONS.c.model_version == model.version
+        if connection.execute(select(MODEL_VERSIONS.c.model_version).where(same)).first() is None:
+            values = {"model_version": model.version, "commit": model.commit, "digest": model.digest}
+            _insert_once(connection, {**values, "labels": list(labels), "first_seen": now})
+        latest = select(func.max(MODEL_VERSIONS.c.champion_since)).scalar_subquery()
+        is_latest = select(MODEL_VERSIONS.c.model_version).where(same, MODEL_VERSIONS.c.champion_since == latest)
+        if champion and connection.execute(is_latest).first() is None:
+            connection.execute(update(MODEL_VERSIONS).where(same).values(champion_since=now))
+
+
+def _insert_once(connection: Connection, values: dict[str, Any]) -> None:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(MODEL_VERSIONS).values(**values).on_conflict_do_nothing())
+
+
+def write(
+    connection: Connection, version: str, outcomes: Sequence[Outcome], *, shadow: bool = False, log_rate: float = 1.0
+) -> list[Outcome]:
+    """Write outcomes of one version; those whose note has one already are left out.
+
+    Returns
+    -------
+    list of Outcome
+        Those that were written.
+    """
+    if not outcomes:
+        return []
+    keys = [outcome.note.key for outcome in outcomes]
+    known, hidden = _results_of(connection, keys, version)
+    refused = _quarantined(connection, keys, version)
+    if not shadow:
+        _clear(connection, keys)
+        _adopt(connection, [key for key in keys if key in hidden], version)
+    there = known | refused | hidden
+    fresh = [outcome for outcome in outcomes if outcome.note.key not in there]
+    now = datetime.now(UTC)
+    _insert(connection, RESULTS, (_result(one, version, now, shadow) for one in fresh if one.found))
+    _insert(connection, MENTIONS, (row for one in fresh for row in _mentions(one, version)))
+    _insert(connection, PAIRS, (row for one in fresh for row in _pairs(one, version)))
+    _insert(connection, QUARANTINE, (_refusal(one, version, now) for one in fresh if not one.found))
+    logged = {"served_at": now, "model_version": version, "probability": log_rate}
+    _insert(connection, SERVING_LOG, ({**logged, "row": one.logged} for one in fresh if one.logged and not shadow))
+    return fresh
+
+
+def _insert(connection: Connection, table: Any, rows: Iterator[dict[str, Any]]) -> None:
+    if listed := list(rows):
+        connection.execute(insert(table), listed)
+
+
+def _of(table: Any, keys: Sequence[Key]) -> Any:
+    return tuple_(table.c.note_id, table.c.text_hash).in_([tuple(key) for key in keys])
+
+
+def _results_of(connection: Connection, keys: Sequence[Key], version: str) -> tuple[set[Key], set[Key]]:
+    """Return which notes have a result of the version, and which have a hidden one, of its time as challenger."""
+    query = select(RESULTS.c.note_id, RESULTS.c.text_hash, RESULTS.c.shadow)
+    rows = connection.execute(query.where(_of(RESULTS, keys), RESULTS.c.model_version == version)).all()
+    known, hidden = (
+        {Key(row.note_id, row.text_hash) for row in rows if bool(row.shadow) is kind} for kind in (False, True)
+    )
+    return known, hidden
+
+
+def _quarantined(connection: Connection, keys: Sequence[Key], version: str) -> set[Key]:
+    query = select(QUARANTINE.c.note_id, QUARANTINE.c.text_hash).where(QUARANTINE.c.model_version == version)
+    return {Key(row.note_id, row.text_hash) for row in connection.execute(query.where(_of(QUARANTINE, keys)))}
+
+
+def _clear(connection: Connection, keys: Sequence[Key]) -> None:
+    connection.execute(update(NOTE_TEXTS).where(_of(NOTE_TEXTS, keys), NOTE_TEXTS.c.pending).values(pending=False))
+
+
+def _adopt(connection: Connection, keys: Sequence[Key], version: str) -> None:
+    """Let results that a challenger wrote count, since it is champion now."""
+    if keys:
+        same = RESULTS.c.model_version == version
+        connection.execute(update(RESULTS).where(_of(RESULTS, keys), same).values(shadow=False))
+
+
+def _key(outcome: Outcome, version: str) -> dict[str, Any]:
+    return {**outcome.note.key._asdict(), "model_version": version}
+
+
+def _result(outcome: Outcome, version: str, now: datetime, shadow: bool) -> dict[str, Any]:
+    found = outcome.found
+    assert found
+    return {
+        **_key(outcome, version),
+        "shadow": shadow,
+        "created_at": now,
+        "sentences": found.sentences,
+        "tokens": found.tokens,
+        "unknown_tokens": found.unknown_tokens,
+        "accepted": found.accepted,
+    }
+
+
+def _mentions(outcome: Outcome, version: str) -> Iterator[dict[str, Any]]:
+    if outcome.found:
+        for kind, spans in (("mention", outcome.found.mentions), ("suggestion", outcome.found.suggestions)):
+            for number, span in enumerate(spans):
+                yield {**_key(outcome, version), "kind": kind, "number": number, **span._asdict()}
+
+
+def _pairs(outcome: Outcome, version: str) -> Iterator[dict[str, Any]]:
+    for number, pair in enumerate(outcome.pairs):
+        yield {**_key(outcome, version), "number": number, **pair._asdict()}
+
+
+def _refusal(outcome: Outcome, version: str, now: datetime) -> dict[str, Any]:
+    return {
+        **_key(outcome, version),
+        "source": outcome.note.source,
+        "step": outcome.step,
+        "reason": outcome.reason[:400],
+        "at": now,
+    }

@@ -1,0 +1,1 @@
+"""What enters production: notes of hospitals in files of several formats, each read, hashed, stored or quarantined."""

@@ -1,0 +1,70 @@
+"""Notes into the database of production.
+
+    python -m production.notes add notes.jsonl --source ward-7
+    python -m production.notes add folder/of/notes
+    some-program | python -m production.notes add -
+
+Text files (a note each), CSV (columns id and text, all others metadata), JSON lines ({"id", "text", "metadata"}),
+Parquet; standard input has JSON lines. The same notes again change nothing. A note that cannot be read goes to
+quarantine with file, line and reason, and the rest goes on. Exit codes: 0 all stored or known; 1 some in quarantine;
+2 could not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from production.database.engine import database_session
+from stages.common.command import DONE, REFUSED, run_command
+
+FORMATS = ("text", "csv", "jsonl", "parquet")
+SOURCE = "notes"
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m production.notes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    add = commands.add_parser("add", help="read notes and store them")
+    add.add_argument("notes", nargs="+", type=Path, metavar="FILE|FOLDER|-", help="- is standard input, JSON lines")
+    add.add_argument("--source", default=SOURCE, help=f"where they come from: ward, system (default: {SOURCE})")
+    add.add_argument("--format", choices=FORMATS, help="of the files; without it their suffix tells")
+    add.add_argument("--encoding", default="utf-8", help="of text, CSV and JSON lines (default: utf-8)")
+    add.set_defaults(run=run_add)
+    options = parser.parse_args(arguments)
+    if not options.source.strip() or len(options.source) > 200:
+        parser.error("--source must have 1 to 200 characters")
+    return options
+
+
+def run_add(options: argparse.Namespace) -> int:
+    """Store notes; tell how many of which kind."""
+    from itertools import chain
+
+    from production.database.revision import open_database
+    from production.notes.reading import read
+    from production.notes.storing import add
+
+    sources = [read(path, options.format, options.encoding) for path in options.notes]
+    counts = add(open_database(), chain.from_iterable(sources), options.source)
+    shown = ", ".join(f"{counts[kind]:,} {kind}" for kind in ("new", "changed", "known", "quarantined"))
+    print(f"notes: {shown}")
+    if not counts["quarantined"]:
+        return DONE
+    print("notes: why, and where: `python -m production.database quarantine`", file=sys.stderr)
+    return REFUSED
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    options = parse(arguments)
+    return run_command("notes", lambda: int(options.run(options)), within=database_session())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""Notes out of files, one after the other: text, CSV, JSON lines, Parquet; never a whole file in memory but of text.
+
+What cannot be read is a `Rejected` in its place, and the next one follows. Bytes are decoded as UTF-8, or as the
+encoding that was asked for; what does not fit is rejected with the encoding that it looks like, never guessed at.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from production.notes.records import Incoming, Place, Rejected, record
+from stages.common.command import fault_of_machine
+from stages.common.errors import BeHealthyError
+
+FORMATS = {"text": (".txt",), "csv": (".csv",), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet",)}
+MOST_BYTES = 16_000_000
+"""Of one note with all around it; a longer line is passed over without being kept in memory."""
+
+STDIN = "-"
+Records = Iterator[Incoming | Rejected]
+
+
+def read(path: Path, format: str | None = None, encoding: str = "utf-8") -> Records:
+    """Read the notes of a file or of all files in a folder, or JSON lines from standard input.
+
+    Parameters
+    ----------
+    path : Path
+        ``-`` is standard input.
+    format : str, optional
+        A key of `FORMATS`; without it the suffix tells.
+    encoding : str
+        Of text, CSV and JSON lines.
+
+    Raises
+    ------
+    BeHealthyError
+        When there is no such file, or its format is not known; what is wrong with one note of several is no error.
+    """
+    encoding = _known(encoding)
+    if str(path) == STDIN:
+        return READERS[format or "jsonl"](sys.stdin.buffer, "standard input", encoding)
+    if path.is_dir():
+        return _read_folder(path, format, encoding)
+    if not path.is_file():
+        raise BeHealthyError(f"{path} does not exist: give a file of notes, a folder of them, or - for standard input")
+    kind = format or _format_of(path)
+    if kind is None:
+        raise BeHealthyError(f"{path.name} has no suffix that tells its format: say --format ({', '.join(FORMATS)})")
+    return _read_file(path, path.name, kind, encoding)
+
+
+def _known(encoding: str) -> str:
+    try:
+        return "utf-8" if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") else codecs.lookup(encoding).name
+    except LookupError:
+        raise BeHealthyError(f"--encoding {encoding}: there is no such encoding; cp1252 or latin-1 are some") from None
+
+
+def _format_of(path: Path) -> str | None:
+    return next((name for name, suffixes in FORMATS.items() if path.suffix.lower() in suffixes), None)
+
+
+def _read_folder(folder: Path, format: str | None, encoding: str) -> Records:
+    """Read what a folder holds, in order of the names; hidden files are left out."""
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(folder)
+        if not path.is_file() or any(part.startswith(".") for part in place.parts):
+            continue
+        kind = _format_of(path)
+        if kind is None or format not in (None, kind):
+            yield Rejected(Place(_shown(place.as_posix())), f"its suffix is none of {_suffixes(format)}")
+        else:
+            yield from _read_file(path, place.as_posix(), kind, encoding)
+
+
+def _suffixes(format: str | None) -> str:
+    return ", ".join(FORMATS[format] if format else (suffix for known in FORMATS.values() for suffix in known))
+
+
+def _read_file(path: Path, name: str, kind: str, encoding: str) -> Records:
+    try:
+        with path.open("rb") as file:
+            yield from READERS[kind](file, _shown(name), encoding)
+    except OSError as error:
+        yield Rejected(Place(_shown(name)), f"cannot be read: {fault_of_machine(error)}"[:300])
+
+
+def _shown(name: str) -> str:
+    """Return a file's name as the database can keep it."""
+    return name.encode("utf-8", "replace").decode("utf-8")[-300:]
+
+
+# ---- one format each -------------------------------------------------------------------------------
+
+
+def _read_text(file: BinaryIO, name: str, encoding: str) -> Records:
+    """Read a file as one note, called as the file is without its suffix."""
+    content = file.read(MOST_BYTES + 1)
+    place = Place(name)
+    if len(content) > MOST_BYTES:
+        yield Rejected(place, _too_long(), name.removesuffix(".txt"))
+        return
+    try:
+        text = _bare(content, encoding).decode(encoding, "surrogateescape")
+    except UnicodeError:
+        yield Rejected(place, f"is not {encoding.upper()}")
+        return
+    yield record(name.rsplit(".", 1)[0], text, None, place, encoding)
+
+
+def _bare(content: bytes, encoding: str) -> bytes:
+    """Take away the mark that some programs put in front of UTF-8."""
+    return content.removeprefix(codecs.BOM_UTF8) if encoding == "utf-8" else content
+
+
+def _too_long() -> str:
+    return f"is longer than {MOST_BYTES:,} bytes"
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the lines of a file with their numbers, from 1; None for a line that is too long."""
+    number = 0
+    while line := file.readline(MOST_BYTES + 1):
+        number += 1
+        whole = len(line) <= MOST_BYTES
+        while not line.endswith(b"\n") and (rest := file.readline(MOST_BYTES)):
+            whole, line = False, rest
+        yield number, line if whole else None
+
+
+def _read_jsonl(file: BinaryIO, name: str, encoding: str) -> Records:
+    for number, line in _lines(file):
+        place = Place(name, number)
+        if line is None:
+            yield Rejected(place, _too_long())
+        elif content := (_bare(line, encoding) if number == 1 else line).strip():
+            yield _of_json(content, place, encoding)
+
+
+def _of_json(content: bytes, place: Place, encoding: str) -> Incoming | Rejected:
+    try:
+        entry = json.loads(content.decode(encoding, "surrogateescape"))
+    except (ValueError, RecursionError):
+        return Rejected(place, "is not JSON: write one object on each line")
+    if not isinstance(entry, dict):
+        return Rejected(place, 'is no object: write {"id": …, "text": …, "metadata": {…}}')
+    return record(entry.get("id"), entry.get("text"), entry.get("metadata"), place, encoding)
+
+
+def _read_csv(file: BinaryIO, name: str, encoding: str) -> Records:
+    """Columns `id` and `text`; all others are metadata."""
+    csv.field_size_limit(MOST_BYTES)
+    stream = io.TextIOWrapper(
+        file, "utf-8-sig" if encoding == "utf-8" else encoding, errors="surrogateescape", newline=""
+    )
+    rows = csv.reader(stream)
+    try:
+        header = next(rows, [])
+        if missing := {"id", "text"} - set(header):
+            yield Rejected(Place(name, 1), f"its first row has no column {' and '.join(sorted(missing))}")
+            return
+        yield from _csv_rows(rows, header, name, encoding)
+    except UnicodeError:
+        yield Rejected(Place(name, rows.line_num), f"is not {encoding.upper()} from here on")
+    finally:
+        stream.detach()
+
+
+def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, encoding: str) -> Records:
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Rejected(Place(name, rows.line_num), _too_long() if "field larger" in str(error) else "is no CSV")  # type: ignore[attr-defined]
+            continue
+        place = Place(name, rows.line_num)  # type: ignore[attr-defined]
+        if not row:
+            continue
+        if len(row) != len(header):
+            yield Rejected(place, f"has {len(row)} fields, and the first row {len(header)}")
+            continue
+        entry = dict(zip(header, row, strict=True))
+        yield record(entry.pop("id"), entry.pop("text"), entry, place, encoding)
+
+
+def _read_parquet(file: BinaryIO, name: str, encoding: str) -> Records:
+    """Columns `id` and `text`; a column `metadata` of structs, and all others, are metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(file, pre_buffer=False)
+        names = table.schema_arrow.names
+        if missing := {"id", "text"} - set(names):
+            yield Rejected(Place(name), f"has no column {' and '.join(sorted(missing))}")
+            return
+        number = 0
+        for batch in table.iter_batches(batch_size=200, use_threads=False):
+            for row in batch.to_pylist():
+                number += 1
+                metadata = row.pop("metadata", None)
+                whole = {**row, **metadata} if isinstance(metadata, dict) else row
+                yield record(whole.pop("id"), whole.pop("text"), whole, Place(name, number))
+    except (pa.ArrowException, UnicodeError) as error:
+        yield Rejected(Place(name), f"is no Parquet that can be read ({type(error).__name__})")
+
+
+READERS: dict[str, Callable[[BinaryIO, str, str], Records]] = {
+    "text": _read_text,
+    "csv": _read_csv,
+    "jsonl": _read_jsonl,
+    "parquet": _read_parquet,
+}
