@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.assertion", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--test", type=Path, required=True, help="table in the kit's format")
     parser.add_argument("--json", type=Path, help="where the scores go; they are printed anyway")
-    parser.add_argument("--rows", choices=("all", "odd", "even"), default="all", help="half of the table (default: all)")
+    parser.add_argument("--rows", choices=("all", "odd", "even"), default="all", help="half of it (default: all)")
     parser.add_argument("--errors", metavar="KIND", help="print the rows that were got wrong, as negated or historical")
     return parser
 
@@ -122,17 +122,9 @@ def _own_case(phrase: str, sentence: str) -> tuple[str, int, int]:
 
 def assertion_of(row: Marked) -> Assertion:
     """Say of a marked phrase what the extractor would."""
-    from stages.prepare.segmentation import segment
-    from stages.train.assertion.context import Placed, assertions
+    from stages.train.assertion.context import assertions_of
 
-    sentences = segment(row.text)
-    placed: list[list[Placed]] = [[] for _ in sentences]
-    for number, tokens in enumerate(sentences):
-        inside = [place for place, (start, end) in enumerate(tokens) if start < row.end and row.start < end]
-        if inside:
-            placed[number] = [Placed(inside[0], inside[-1] + 1)]
-            break
-    return next(found for of_sentence in assertions(row.text, sentences, placed) for found in of_sentence)
+    return assertions_of(row.text, [(row.start, row.end)])[0]
 
 
 def scores(judged: Sequence[tuple[Marked, Assertion]]) -> dict[str, Any]:
@@ -184,7 +176,8 @@ def _errors(judged: Iterable[tuple[Marked, Assertion]], question: Question) -> I
         if _is(row, question) != (question.kind in found.kinds):
             verdict = "missed" if _is(row, question) else "wrongly"
             sure = "" if found.sure else " (unsure)"
-            yield f"{verdict}{sure} {row.number}: {row.text[: row.start]}[{row.text[row.start : row.end]}]{row.text[row.end :]}"
+            before, phrase, after = row.text[: row.start], row.text[row.start : row.end], row.text[row.end :]
+            yield f"{verdict}{sure} {row.number}: {before}[{phrase}]{after}"
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ that time stays in proportion to the length of the note.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stages.common.documents import Token
+from stages.prepare.segmentation import segment
 from stages.train.assertion.cues import Cue, cues, folded
 from stages.train.assertion.headings import sections
 from stages.train.assertion.rules import (
@@ -57,7 +59,7 @@ def assertions(
     ----------
     text : str
     sentences : sequence of sequences of Token
-        The tokens of each sentence, at least one.
+        The tokens of each sentence.
     mentions : sequence of sequences of Placed
         Those of each sentence.
 
@@ -68,29 +70,68 @@ def assertions(
 
     Examples
     --------
-    >>> from stages.prepare.segmentation import segment
     >>> text = "No fever or pneumonia."
     >>> assertions(text, segment(text), [[Placed(3, 4)]])[0][0].value
     'negated'
     """
     if not any(mentions):
         return [[] for _ in sentences]
-    starts = [tokens[0].start for tokens in sentences]
-    governed = _governed(text, starts)
+    heading = _Headings(text)
     return [
-        _of_sentence(folded(text, tokens), spans, kind) if spans else []
-        for tokens, spans, kind in zip(sentences, mentions, governed, strict=True)
+        _of_sentence(folded(text, tokens), spans, heading.over(tokens[0].start)) if spans else []
+        for tokens, spans in zip(sentences, mentions, strict=True)
     ]
 
 
-def _governed(text: str, starts: Sequence[int]) -> Iterator[str | None]:
-    """Yield, for each sentence, what the heading of its section says."""
-    found, place = sections(text), 0
-    for start in starts:
-        while place < len(found) and found[place].end <= start:
-            place += 1
-        inside = place < len(found) and found[place].start <= start
-        yield found[place].kind if inside else None
+def assertions_of(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
+    """Tell the same of spans of characters, as of mentions that come from elsewhere.
+
+    Parameters
+    ----------
+    text : str
+    spans : sequence of (int, int)
+        Start and end in characters, in any order. One that goes over the end of a sentence is read in the first.
+
+    Returns
+    -------
+    list of Assertion
+        Of each span; present where a span touches no token.
+
+    Examples
+    --------
+    >>> [found.value for found in assertions_of("Known gout. No asthma.", [(6, 10), (15, 21)])]
+    ['historical', 'negated']
+    """
+    sentences = segment(text)
+    ends = [tokens[-1].end for tokens in sentences]
+    placed: list[list[Placed]] = [[] for _ in sentences]
+    places: list[tuple[int, int] | None] = []
+    for start, end in spans:
+        number = bisect_right(ends, start)
+        tokens = sentences[number] if number < len(sentences) else []
+        first = bisect_right(tokens, start, key=lambda token: token.end)
+        last = bisect_left(tokens, end, key=lambda token: token.start)
+        if first >= last:
+            places.append(None)
+            continue
+        places.append((number, len(placed[number])))
+        placed[number].append(Placed(first, last))
+    found = assertions(text, sentences, placed)
+    return [PLAIN if place is None else found[place[0]][place[1]] for place in places]
+
+
+class _Headings:
+    """Tells which heading governs a place; places are asked for in their order."""
+
+    def __init__(self, text: str) -> None:
+        self._sections, self._next = sections(text), 0
+
+    def over(self, place: int) -> str | None:
+        """Return what the heading of the section says, if the rules know it."""
+        while self._next < len(self._sections) and self._sections[self._next].end <= place:
+            self._next += 1
+        inside = self._next < len(self._sections) and self._sections[self._next].start <= place
+        return self._sections[self._next].kind if inside else None
 
 
 def _of_sentence(words: list[str], mentions: Sequence[Placed], heading: str | None) -> list[Assertion]:
@@ -146,13 +187,13 @@ class _Forward:
                 self._left.pop(kind, None)
             if scope is not None and not (soft and scope.since == cue.first):
                 del self._open[kind]
-                if soft and kind != POSSIBLE:
+                if soft and kind != POSSIBLE and scope.reach >= LIST:
                     self._left[kind] = scope
         for kind, reach in cue.said.forward:
             self._begin(kind, _Scope(cue.end, reach), new_item)
 
     def _begin(self, kind: str, scope: _Scope, new_item: bool) -> None:
-        """Open a scope; the later of doubt and negation holds, but for doubt that is negated (*no signs to suggest*)."""
+        """Open a scope; of doubt and negation the later one holds, unless doubt is negated (*no signs to suggest*)."""
         if kind == POSSIBLE and NEGATED in self._open:
             if not new_item:
                 return

@@ -31,7 +31,8 @@ def _lexicon() -> dict[str, list[tuple[tuple[str, ...], Said]]]:
     opened: dict[tuple[str, ...], dict[str, list[tuple[str, int]]]] = defaultdict(lambda: defaultdict(list))
     ended: dict[tuple[str, ...], dict[str, bool]] = defaultdict(dict)
     for rule in RULES:
-        opened[words_of(rule.phrase)][rule.direction].append((rule.kind, rule.reach))
+        for phrase in {rule.phrase, rule.phrase.replace("'", "\u2019")}:
+            opened[words_of(phrase)][rule.direction].append((rule.kind, rule.reach))
     for end in ENDS:
         ended[words_of(end.phrase)].update(dict.fromkeys(end.kinds, end.soft))
     lexicon = defaultdict(list)

@@ -25,9 +25,9 @@ class Section(NamedTuple):
 
 
 def sections(text: str) -> list[Section]:
-    """Find the sections of a note whose headings the rules know, in their order.
+    r"""Find the sections of a note whose headings the rules know, in their order.
 
-    >>> [section.kind for section in sections("Family history: gout.\\nSeen today.")]
+    >>> [section.kind for section in sections("Family history: gout.\nSeen today.")]
     ['family']
     """
     matches = list(_HEADING.finditer(text))
