@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -16,6 +17,7 @@ from stages.prepare.formats import READERS, read
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.prepare.splits import SPLITS, assign
 from stages.prepare.tables import PlacedDocument, build_tables
+from stages.train.assertion.context import assertions_of
 from stages.validate import annotations as checks
 from stages.validate import leakage
 from stages.validate.annotations import check_documents
@@ -165,6 +167,24 @@ def _prepare() -> Iterator[Case]:
     yield Case("tokenize", "pieces", 400_000, lambda size, _: partial(tokenize, "co-amoxiclav 625mg t.d.s. " * size))
 
 
+def _asserted(piece: str, size: int, _: Path) -> Work:
+    text = piece * size
+    return partial(assertions_of, text, [match.span() for match in re.finditer("gout", text)])
+
+
+def _assertions() -> Iterator[Case]:
+    pieces = {
+        "sentences": "No gout. His father has gout. Seen today, ?gout. ",
+        "one list": "no gout, ",
+        "one sentence": "gout if ",
+        "headings": "Allergies\ngout\nFamily history: gout\n",
+        "one section": "Past medical history:\n- gout\n",
+        "blanks": "Allergies       gout ",
+    }
+    for name, piece in pieces.items():
+        yield Case(f"assertions, {name}", "pieces", 40_000, partial(_asserted, piece))
+
+
 def _spread(texts: Sequence[str]) -> tuple[Sequence[str], list[str]]:
     return texts, [SPLITS[place % 2] for place in range(len(texts))]
 
@@ -219,5 +239,5 @@ def _stream(size: int, _: Path) -> Work:
 
 @cache
 def cases() -> tuple[Case, ...]:
-    """List what is measured: every reader, what prepare does with notes, every check of the gate."""
-    return (*_readers(), *_prepare(), *_checks())
+    """List what is measured: every reader, what prepare does with notes, assertions, every check of the gate."""
+    return (*_readers(), *_prepare(), *_assertions(), *_checks())

@@ -143,6 +143,8 @@ def signature() -> ModelSignature:
             Property("label", DataType.string),
             Property("confidence", DataType.double),
             Property("accepted", DataType.boolean),
+            Property("assertion", DataType.string),
+            Property("assertion_sure", DataType.boolean),
         ]
     )
     spans = [ColSpec(Array(mention), name) for name in ("mentions", "suggestions")]

@@ -8,8 +8,10 @@ is a note, or a request, of more characters than `LIMITS` allow. Over HTTP it is
 **Output**: a DataFrame with one row per note, in the order and with the index of the input.
 
 ========================  ==========================================================================
-``mentions``              list of ``{start, end, label, confidence, accepted}`` in order of their
-                          offsets, which are characters of the note: ``note[start:end]``
+``mentions``              list of ``{start, end, label, confidence, accepted, assertion, assertion_sure}``
+                          in order of their offsets, which are characters of the note:
+                          ``note[start:end]``; the assertion is what it says of the patient: present,
+                          negated, possible, hypothetical, historical, or family (of a relative)
 ``suggestions``           the same of what may have been missed: for a person to look at, never accepted
 ``accepted``              whether the whole note needs no person
 ``sentences, tokens``     how many the note has

@@ -95,7 +95,7 @@ def _show_span(
 ) -> None:
     head = Text(f"\n{number}", "dim").append(" ".join(text[span.start : span.end].split()), "bold")
     head.append(f"  {span.label}", styles.get(span.label, "bold"))
-    head.append(f"  {span.confidence:.2f}").append(f"  characters {span.start}-{span.end}", "dim")
+    head.append(f"  {span.confidence:.2f}  {span.assertion}").append(f"  characters {span.start}-{span.end}", "dim")
     head.append(f"  {span.verdict}" if span.verdict else "", "italic")
     console.print(head, soft_wrap=True)
     for name, part in _PARTS:
@@ -158,6 +158,7 @@ def _drawn(text: str, span: ExplainedSpan, top: int) -> dict[str, object]:
         "text": text[span.start : span.end],
         "label": span.label,
         "confidence": span.confidence,
+        "assertion": span.assertion,
         "verdict": span.verdict,
         "parts": [_part(name, span, balance, top) for name, balance in balances if balance is not None],
     }

@@ -20,6 +20,8 @@ from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.parts import Sentences
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.prepare.segmentation import segment
+from stages.train.assertion.context import assertions_of
+from stages.train.assertion.rules import PRESENT
 from stages.train.extractor import Extractor
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.judged import LogOdds
@@ -79,6 +81,8 @@ class ExplainedSpan:
         Empty for a mention; for a near miss, why it was not chosen.
     span_model, chain : Balance or None
         None where the model's family has no such part.
+    assertion : str
+        What the span says of the patient, one of `stages.train.assertion.rules.ASSERTIONS`.
     """
 
     start: int
@@ -88,6 +92,7 @@ class ExplainedSpan:
     verdict: str
     span_model: Balance | None
     chain: Balance | None
+    assertion: str = PRESENT
 
 
 class _Judged(NamedTuple):
@@ -125,17 +130,21 @@ def explain(extractor: Extractor, text: str) -> list[ExplainedSpan]:
     judged = dict(sorted(_judge(tagger, tokens).items()))
     chain, name_of = tagger.chain, _names(extractor.attributes, words)
     flat = [token for sentence in sentences for token in sentence]
+    places = [(flat[first].start, flat[end - 1].end) for _, first, end, _ in judged]
+    said = assertions_of(text, places)
     return [
         ExplainedSpan(
-            flat[key[1]].start,
-            flat[key[2] - 1].end,
+            *place,
             key[3],
             span.confidence,
             verdict,
             None if span.log_odds is None else _balance(*span.log_odds),
             None if chain is None else _chain_balance(chain, tokens, key, name_of),
+            assertion.value,
         )
-        for (key, span), verdict in zip(judged.items(), _verdicts(judged, flat, text), strict=True)
+        for (key, span), place, verdict, assertion in zip(
+            judged.items(), places, _verdicts(judged, flat, text), said, strict=True
+        )
     ]
 
 

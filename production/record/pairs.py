@@ -123,12 +123,11 @@ def tag(note: Note, extractor: Extracts, *, with_text: bool = False, sides: Side
         if side is None:
             continue
         number = next((n for n, (_, end) in enumerate(bounds) if mention.start < end), len(bounds) - 1)
-        first, last = bounds[number]
-        flag = flag_of(text[first:last], mention.start - first, mention.end - first)
+        flag = flag_of(mention.assertion)
         surface = text[mention.start : mention.end]
         mentions.append(TaggedMention(mention.start, mention.end, side, mention.confidence, surface, number, flag))
         if with_text:
-            kept[number] = text[first:last]
+            kept[number] = text[slice(*bounds[number])]
     spans = [(mention.start, mention.end) for mention in mentions]
     abbreviations = abbreviations_of(text, (tokenize(text, *span) for span in bounds), spans) if "(" in text else {}
     return TaggedNote(note.id, tuple(mentions), abbreviations, kept)

@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.evaluate.matching import ComparedDocument, judged
 from stages.train.acceptance import Acceptance, is_whole
+from stages.train.assertion.context import assertions_of
 
 
 @dataclass(frozen=True)
@@ -55,5 +56,9 @@ def accepted(test: Sequence[ComparedDocument], acceptance: Acceptance) -> Accept
 
 
 def needs_nobody(document: ComparedDocument, acceptance: Acceptance) -> bool:
-    """Tell whether a document is accepted whole."""
-    return is_whole([acceptance.accepts(p) for p in document.predicted.values()], len(document.suggested))
+    """Tell whether a document is accepted whole, as `stages.train.extractor.Extraction.accepted` does."""
+    accepted = [acceptance.accepts(confidence) for confidence in document.predicted.values()]
+    if not is_whole(accepted, len(document.suggested)):
+        return False
+    spans = [(start, end) for start, end, _ in document.predicted]
+    return all(assertion.sure for assertion in assertions_of(document.text, spans))

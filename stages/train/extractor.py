@@ -20,6 +20,8 @@ from stages.featurize.attributes.parts import Sentences
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.prepare.segmentation import segment
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance, is_whole
+from stages.train.assertion.context import Assertion, Placed, assertions
+from stages.train.assertion.rules import PRESENT
 from stages.train.taggers.tagger import FAMILIES, TaggedSpan, Tagger, family, name_of
 
 MODEL_FILE = "model.json"
@@ -35,13 +37,19 @@ class _Header(Header):
 
 
 class ExtractedMention(NamedTuple):
-    """``text[start:end]`` is a `label`, with calibrated `confidence`; `accepted` ones need no person."""
+    """``text[start:end]`` is a `label`, with calibrated `confidence`; `accepted` ones need no person.
+
+    `assertion` is what it says of the patient, one of `stages.train.assertion.rules.ASSERTIONS`. Where that is not
+    sure, a person should look at it, however sure the label is.
+    """
 
     start: int
     end: int
     label: str
     confidence: float
     accepted: bool
+    assertion: str = PRESENT
+    assertion_sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,8 +75,12 @@ class Extraction:
 
     @property
     def accepted(self) -> bool:
-        """Whether the note needs no person: something was found, all of it is accepted, nothing may be missing."""
-        return is_whole([mention.accepted for mention in self.mentions], len(self.suggestions))
+        """Whether the note needs no person.
+
+        Something was found, all of it is accepted and sure of what it says of the patient, nothing may be missing.
+        """
+        sure = [mention.accepted and mention.assertion_sure for mention in self.mentions]
+        return is_whole(sure, len(self.suggestions))
 
 
 @dataclass(frozen=True)
@@ -132,12 +144,14 @@ class Extractor:
             return Extraction((), 0, 0, 0.0)
         tokens = self.read(words)
         tagged, suggested = self.tagger.tag_and_suggest(tokens, self.acceptance.suggestion)
+        placed = [[Placed(span[0], span[1]) for span in (*t, *s)] for t, s in zip(tagged, suggested, strict=True)]
+        said = assertions(text, sentences, placed)
         return Extraction(
-            tuple(_placed(sentences, tagged, self.acceptance.accepts)),
+            tuple(_mentions(sentences, tagged, said, self.acceptance.accepts)),
             len(words),
             len(tokens),
             tokens.unknown_share,
-            tuple(_placed(sentences, suggested, lambda _: False)),
+            tuple(_mentions(sentences, suggested, [after[len(t) :] for after, t in zip(said, tagged, strict=True)])),
         )
 
     def extract_all(self, texts: Iterable[str]) -> list[Extraction]:
@@ -145,13 +159,17 @@ class Extractor:
         return [self.extract(text) for text in texts]
 
 
-def _placed(
-    sentences: list[list[Token]], tagged: list[list[TaggedSpan]], accepts: Callable[[float], bool]
+def _mentions(
+    sentences: list[list[Token]],
+    spans: list[list[TaggedSpan]],
+    said: list[list[Assertion]],
+    accepts: Callable[[float], bool] = lambda _: False,
 ) -> Iterator[ExtractedMention]:
-    """Turn spans of tokens into spans of characters."""
-    for tokens, spans in zip(sentences, tagged, strict=True):
-        for first, end, label, confidence in spans:
-            yield ExtractedMention(tokens[first].start, tokens[end - 1].end, label, confidence, accepts(confidence))
+    """Turn spans of tokens into spans of characters; the first assertions of each sentence are theirs."""
+    for tokens, of_sentence, assertion in zip(sentences, spans, said, strict=True):
+        for (first, end, label, confidence), (value, sure, _) in zip(of_sentence, assertion, strict=False):
+            place = tokens[first].start, tokens[end - 1].end
+            yield ExtractedMention(*place, label, confidence, accepts(confidence), value, sure)
 
 
 def load_extractor(folder: Path, labels: Sequence[str] | None = None) -> Extractor:

@@ -26,6 +26,7 @@ from production.record.work_tree import refuse_shared
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_table
 from stages.prepare.segmentation import tokenize
+from stages.train.assertion.context import assertions_of
 from stages.train.extractor import ExtractedMention, Extraction, load_extractor
 from tests.commits import repository_at
 from tests.labels import LABELS
@@ -56,8 +57,10 @@ class Dictionary:
                 if apart and not any(start < e and s < end for s, e in found):
                     found[start, end] = label
                 start = text.lower().find(word.lower(), end)
+        said = assertions_of(text, sorted(found))
         mentions = tuple(
-            ExtractedMention(start, end, label, 0.9, accepted=False) for (start, end), label in sorted(found.items())
+            ExtractedMention(start, end, label, 0.9, False, assertion.value, assertion.sure)
+            for ((start, end), label), assertion in zip(sorted(found.items()), said, strict=True)
         )
         return Extraction(mentions, 1, len(tokenize(text)), 0.0)
 
@@ -153,7 +156,8 @@ def test_short_forms_are_written_out_by_the_note_first() -> None:
 )
 def test_cues_reach_as_far_as_they_should(sentence: str, mention: str, flag: str) -> None:
     start = sentence.index(mention)
-    assert flag_of(sentence, start, start + len(mention)) == flag
+    assertion = assertions_of(sentence, [(start, start + len(mention))])[0]
+    assert flag_of(assertion.value) == flag
 
 
 # ---- pairs and counts ----------------------------------------------------------------------------
