@@ -5,3 +5,6 @@ KERNELS = "BEHEALTHY_KERNELS"
 
 TRACEBACK = "BEHEALTHY_TRACEBACK"
 """Lets unforeseen errors through with their traceback, which may quote a note."""
+
+TOKEN = "BEHEALTHY_TOKEN"
+"""What a client of the service has to send as its bearer token."""
