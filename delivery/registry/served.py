@@ -27,7 +27,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # What MLflow says of an ill-typed input would quote the notes.
 os.environ.setdefault("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")
@@ -41,7 +41,8 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from stages.train.extractor import Extraction, load_extractor
+if TYPE_CHECKING:
+    from stages.train.extractor import Extraction
 
 TEXT = "text"
 """Name of the column of notes."""
@@ -95,11 +96,13 @@ class ServedExtractor(PythonModel):
         MlflowException
             When a limit of the configuration is no positive whole number.
         """
+        from stages.train.extractor import load_extractor  # not where only the checks are wanted
+
         self._limits = _limits(context.model_config or {})
         self._extractor = load_extractor(Path(context.artifacts["models"]))
         self._extractor.extract_all(_WARMING)
         if server := sys.modules.get(_SERVER):
-            _guard(server, self._limits)
+            guard(server, self._limits)
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """Find the mentions of each note.
@@ -109,9 +112,9 @@ class ServedExtractor(PythonModel):
         NoteError
             Names the row at fault, never its text; over HTTP it is status 400.
         """
-        notes = _notes(model_input)
+        notes = notes_of(model_input)
         _check(notes, self._limits)
-        rows = [_row(extraction) for extraction in self._extractor.extract_all(notes.tolist())]
+        rows = [row_of(extraction) for extraction in self._extractor.extract_all(notes.tolist())]
         return pd.DataFrame(rows, index=notes.index, columns=COLUMNS)
 
 
@@ -126,7 +129,8 @@ def _limits(config: Mapping[str, Any]) -> dict[str, int | None]:
     return limits
 
 
-def _notes(model_input: Any) -> pd.Series:
+def notes_of(model_input: Any) -> pd.Series:
+    """Return the notes of an input as MLflow hands it over, whatever they are."""
     if isinstance(model_input, pd.DataFrame):
         if not len(model_input.columns):
             raise NoteError(f"there is no column {TEXT}")
@@ -163,7 +167,8 @@ def _refuse_halves(note: str, where: str) -> None:
         raise NoteError(f"{where} has half a character at offset {error.start}") from None
 
 
-def _row(extraction: Extraction) -> tuple:
+def row_of(extraction: Extraction) -> tuple:
+    """Return the row of a note; its fields are `COLUMNS`."""
     mentions, suggestions = (
         [mention._asdict() for mention in listed] for listed in (extraction.mentions, extraction.suggestions)
     )
@@ -176,7 +181,7 @@ def _row(extraction: Extraction) -> tuple:
 # ---- over HTTP ------------------------------------------------------------------------------------
 
 
-def _guard(server: ModuleType, limits: Mapping[str, int | None]) -> None:
+def guard(server: ModuleType, limits: Mapping[str, int | None]) -> None:
     """Stand between MLflow's server and its requests, whose text it would quote in errors.
 
     It puts malformed input into its answer, writes nulls and numbers as text (``"None"``, which is a note without

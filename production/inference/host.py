@@ -35,7 +35,18 @@ class HostError(BeHealthyError):
 
 
 class NoteFailedError(Exception):
-    """The model could not deal with one note: it took too long, or its process died. The message says nothing of it."""
+    """The model could not deal with one note: it took too long, or its process died. The message says nothing of it.
+
+    Parameters
+    ----------
+    problem : str
+    too_slow : bool
+        Whether it was the time.
+    """
+
+    def __init__(self, problem: str, *, too_slow: bool = False) -> None:
+        super().__init__(problem)
+        self.too_slow = too_slow
 
 
 class ProcessEndedError(NoteFailedError):
@@ -187,7 +198,7 @@ class ModelHost:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._read:
                 if not selector.select(max(deadline - time.monotonic(), 0)):
-                    raise NoteFailedError(f"the note takes longer than {seconds:g} s")
+                    raise NoteFailedError(f"the note takes longer than {seconds:g} s", too_slow=True)
                 piece = os.read(self._process.stdout.fileno(), 1 << 20)
                 if not piece:
                     raise ProcessEndedError("the process of the model ended while it read the note")

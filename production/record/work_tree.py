@@ -10,8 +10,16 @@ from pathlib import Path
 from stages.common.errors import BeHealthyError
 
 
-def refuse_shared(path: Path) -> None:
+def refuse_shared(path: Path, *, option: str = "--to", holds: str = "a record has clinical names") -> None:
     """Refuse a path that git tracks, or that lies in a work tree and is not ignored there.
+
+    Parameters
+    ----------
+    path : Path
+    option : str
+        Of the command, that named it.
+    holds : str
+        Why git must not have it.
 
     Raises
     ------
@@ -27,16 +35,15 @@ def refuse_shared(path: Path) -> None:
     if git is None:
         raise BeHealthyError(
             f"{path} lies in a git work tree, and without git nobody can tell whether it would be committed:"
-            " choose a --to outside of the work tree"
+            f" choose a {option} outside of the work tree"
         )
     if _run(git, "--literal-pathspecs", "ls-files", "--error-unmatch", "--", str(place), folder=folder) == 0:
         raise BeHealthyError(
-            f"git tracks {path}, and a record has clinical names: choose another --to, or `git rm --cached` it"
-            " and add it to .gitignore"
+            f"git tracks {path}, and {holds}: choose another {option}, or `git rm --cached` it and add it to .gitignore"
         )
     if _run(git, "check-ignore", "--quiet", "--", str(place), folder=folder) != 0:
         raise BeHealthyError(
-            f"git does not ignore {path}, and a record has clinical names: add it to .gitignore, or choose a --to"
+            f"git does not ignore {path}, and {holds}: add it to .gitignore, or choose a {option}"
             " that is ignored (record.parquet at the root of this project is) or outside of the work tree"
         )
 

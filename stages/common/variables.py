@@ -11,3 +11,6 @@ DATABASE = "BEHEALTHY_DATABASE_URL"
 
 LOG_KEY = "BEHEALTHY_LOG_KEY"
 """The key of the names in the serving log, where it is not in the file beside the database."""
+
+TOKEN = "BEHEALTHY_TOKEN"
+"""What a client of the service has to send as its bearer token."""

@@ -1,0 +1,279 @@
+"""The routes of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from production.inference.host import Found, NoteFailedError
+from production.service.gate import FAULT, Gate, RefusalError
+from production.service.invocations import FORMS, mlflow_route
+from production.service.measures import Measures
+from production.service.models import OpenedModel
+from production.service.params import ServiceParams
+from production.service.pool import HostPool
+from production.service.shapes import (
+    Analyze,
+    BulkAnswer,
+    Content,
+    Entity,
+    Problem,
+    Process,
+    ProcessAnswer,
+    ProcessBulk,
+    State,
+    Version,
+    entities_of,
+    processed,
+)
+from stages.common.errors import BeHealthyError
+
+WORK = ("/analyze", "/api/process", "/api/process_bulk", "/invocations")
+"""Paths that take notes."""
+
+_NAMES = frozenset({"body", "content", *Analyze.model_fields, *Content.model_fields})
+
+_WHY: dict[int | str, str] = {
+    400: "no JSON that can be read, or no notes",
+    401: "the token is missing or another one",
+    408: "the request did not arrive in time",
+    413: "a note or the request is too large",
+    422: "the model takes too long for the note",
+    500: "the process of the model ended while it read the note",
+    503: "loading, or too many requests at a time: see Retry-After",
+    504: "not done in time",
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": why} for status, why in _WHY.items()
+}
+
+
+class _Strict(Request):
+    """JSON as RFC 8259 has it: no NaN, no infinities."""
+
+    async def json(self) -> Any:
+        return json.loads(await self.body(), parse_constant=_refuse)
+
+
+def _refuse(_: str) -> None:
+    raise ValueError
+
+
+class _Route(APIRoute):
+    def get_route_handler(self) -> Callable[..., Any]:
+        handle = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await handle(_Strict(request.scope, request.receive))
+
+        return strictly
+
+
+def build_application(
+    model: OpenedModel,
+    params: ServiceParams,
+    *,
+    workers: int,
+    token: str | None = None,
+    failed: Callable[[BeHealthyError], None] = lambda _: None,
+) -> Gate:
+    """Return the whole service as an ASGI application.
+
+    Parameters
+    ----------
+    model : OpenedModel
+    params : ServiceParams
+    workers : int
+        Processes of the model.
+    token : str, optional
+        That clients must send.
+    failed : callable
+        Told when the model does not load.
+    """
+    measures = Measures()
+    measures.describe(model.version, model.commit)
+    pool = HostPool(model, workers=workers, note_seconds=params.note_seconds, measures=measures)
+    pool.begin()  # while MLflow is imported
+    lifespan = _lifespan(pool, params, failed)
+    app = FastAPI(title="BeHealthy", version=model.version, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
+    app.add_exception_handler(HTTPException, _say_status)
+    app.add_exception_handler(RefusalError, _say_refusal)
+    app.add_exception_handler(Exception, _say_fault)  # the gate logs where it was
+    app.include_router(_notes(pool, params, model))
+    app.include_router(_about(pool, measures, model))
+    _add_mlflow(app, pool, params)
+    return Gate(app, params, work=WORK, ready=lambda: pool.ready, token=token, measures=measures)
+
+
+def _lifespan(
+    pool: HostPool, params: ServiceParams, failed: Callable[[BeHealthyError], None]
+) -> Callable[[FastAPI], Any]:
+    async def load() -> None:
+        try:
+            await pool.start()
+        except BeHealthyError as error:
+            failed(error)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        threads = ThreadPoolExecutor(params.waiting)  # in which MLflow's route waits
+        asyncio.get_running_loop().set_default_executor(threads)
+        loading = asyncio.create_task(load())  # requests that ask how it goes are answered meanwhile
+        yield
+        loading.cancel()
+        pool.stop()
+
+    return lifespan
+
+
+# ---- notes ----------------------------------------------------------------------------------------
+
+
+def _notes(pool: HostPool, params: ServiceParams, model: OpenedModel) -> APIRouter:
+    router = APIRouter(route_class=_Route, tags=["notes"], responses=_PROBLEMS)
+    info = {
+        "service_app_name": "BeHealthy",
+        "service_language": "en",
+        "service_version": model.version,
+        "service_model": model.commit or "",
+    }
+
+    @router.post("/analyze", response_model=list[Entity])
+    async def analyze(asked: Analyze) -> Response:
+        """Find the mentions of a note: Presidio's shape, with assertion and acceptance."""
+        _measure_notes([asked.text], params)
+        return _json(entities_of(_found((await pool.extract([asked.text]))[0]), asked))
+
+    @router.post("/api/process", response_model=ProcessAnswer)
+    async def process(asked: Process) -> Response:
+        """Find the mentions of a note: CogStack's shape."""
+        _measure_notes([asked.content.text], params)
+        found = _found((await pool.extract([asked.content.text]))[0])
+        return _json({"medcat_info": info, "result": processed(asked.content, found)})
+
+    @router.post("/api/process_bulk", response_model=BulkAnswer)
+    async def process_bulk(asked: ProcessBulk) -> Response:
+        """Find the mentions of many notes: CogStack's shape; one that fails says so in its place."""
+        texts = [content.text for content in asked.content]
+        _measure_notes(texts, params)
+        found = await pool.extract(texts)
+        results = [processed(*pair) for pair in zip(asked.content, found, strict=True)]
+        return _json({"medcat_info": info, "result": results})
+
+    return router
+
+
+def _json(content: Any) -> Response:
+    return Response(json.dumps(content, allow_nan=False), media_type="application/json")
+
+
+def _measure_notes(notes: list[str], params: ServiceParams) -> None:
+    for place, note in enumerate(notes):
+        if len(note.encode()) > params.note_bytes:
+            problem = f"note {place}, counted from 0, has more than {params.note_bytes} bytes: cut it where a part ends"
+            raise RefusalError(413, "too_large", problem)
+
+
+def _found(answer: Found | NoteFailedError) -> Found:
+    if isinstance(answer, Found):
+        return answer
+    if answer.too_slow:
+        raise RefusalError(422, "note_failed", f"{answer}: cut it where a part ends")
+    raise RefusalError(500, "note_failed", str(answer))
+
+
+# ---- about the service ----------------------------------------------------------------------------
+
+
+def _about(pool: HostPool, measures: Measures, model: OpenedModel) -> APIRouter:
+    router = APIRouter(tags=["service"])
+    closed: dict[int | str, dict[str, Any]] = {401: _PROBLEMS[401]}
+
+    @router.get("/health")
+    async def health() -> State:
+        """Say that the service is there."""
+        return State(status="ok")
+
+    @router.get("/ready", response_model=State, responses={503: {"model": State, "description": "still loading"}})
+    async def ready() -> Response:
+        """Say whether the model is loaded and warm."""
+        state, status = ("ready", 200) if pool.ready else ("loading", 503)
+        return JSONResponse({"status": state}, status)
+
+    @router.get("/ping", response_class=Response, responses={503: _PROBLEMS[503]})
+    async def ping() -> Response:
+        """Say the same as MLflow's server does."""
+        return Response("\n", 200 if pool.ready else 503, media_type="application/json")
+
+    @router.get("/version", responses=closed)
+    async def version() -> Version:
+        """Say which model answers."""
+        return Version(model_version=model.version, commit=model.commit, labels=list(pool.labels))
+
+    @router.get("/metrics", response_class=Response, responses=closed | {200: {"content": {"text/plain": {}}}})
+    async def metrics() -> Response:
+        """Count requests, notes, mentions and seconds, for Prometheus."""
+        return Response(measures.text(), media_type="text/plain; version=0.0.4")
+
+    return router
+
+
+def _add_mlflow(app: FastAPI, pool: HostPool, params: ServiceParams) -> None:
+    forms = [{"type": "object", "properties": {name: form}, "required": [name]} for name, form in FORMS.items()]
+    body = {"required": True, "content": {"application/json": {"schema": {"oneOf": forms}}}}
+    answer = {"type": "object", "properties": {"predictions": {"type": "array"}}, "required": ["predictions"]}
+    responses: dict[int | str, dict[str, Any]] = {status: {"description": why} for status, why in _WHY.items()}
+    app.add_api_route(
+        "/invocations",
+        mlflow_route(pool, params.request_seconds),
+        methods=["POST"],
+        tags=["notes"],
+        summary="As MLflow serves a model: one row per note.",
+        responses={200: {"content": {"application/json": {"schema": answer}}}, **responses},
+        response_class=Response,
+        openapi_extra={"requestBody": body},
+    )
+
+
+# ---- what is wrong --------------------------------------------------------------------------------
+
+
+async def _say_what_is_wrong(_: Request, error: Exception) -> Response:
+    """Say where a request is at fault, by names of ours and places; what stands there is not said."""
+    assert isinstance(error, RequestValidationError)
+    faults = [f"{_place(fault['loc'])}: {fault['type']}" for fault in error.errors()[:5]]
+    return JSONResponse({"error": f"the request is not as documented ({'; '.join(faults)})"}, 400)
+
+
+def _place(parts: Sequence[str | int]) -> str:
+    """Return a place as far as its names are ours: below a footer they are the client's."""
+    own = itertools.takewhile(lambda part: isinstance(part, int) or part in _NAMES, parts)
+    return ".".join(map(str, own))
+
+
+async def _say_fault(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": FAULT}, 500)
+
+
+async def _say_status(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = {400: "the request is no JSON that can be read", 404: "there is nothing here", 405: "not with this method"}
+    problem = said.get(error.status_code, "the request cannot be answered")
+    return JSONResponse({"error": problem}, error.status_code, headers=error.headers)
+
+
+async def _say_refusal(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusalError)
+    return JSONResponse({"error": error.problem}, error.status)

@@ -1,0 +1,86 @@
+"""MLflow's own route for notes, with the pool of hosts in the place of a model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+from production.inference.host import Found, NoteFailedError
+from production.service.pool import HostPool
+
+FORMS: dict[str, Any] = {
+    "inputs": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+    "instances": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+    "dataframe_records": {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+    },
+    "dataframe_split": {
+        "type": "object",
+        "properties": {
+            "columns": {"type": "array", "items": {"const": "text"}, "minItems": 1, "maxItems": 1},
+            "data": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1},
+            },
+        },
+        "required": ["columns", "data"],
+    },
+}
+"""How a request may say its notes; exactly one of them."""
+
+
+class _Pooled:
+    """What MLflow's server takes for a model; it is called in threads of that server."""
+
+    def __init__(self, pool: HostPool, seconds: float) -> None:
+        from delivery.registry.model import signature
+
+        inputs = signature().inputs
+        self.metadata = SimpleNamespace(get_input_schema=lambda: inputs)
+        self._pool, self._seconds = pool, seconds
+
+    def predict(self, data: Any, params: Any = None) -> Any:
+        """Find the mentions of each note."""
+        import pandas as pd
+
+        from delivery.registry.served import COLUMNS, notes_of, row_of
+
+        notes = notes_of(data)
+        asked = asyncio.run_coroutine_threadsafe(self._pool.extract(notes.tolist()), self._pool.loop)
+        try:
+            found = asked.result(self._seconds)
+        except TimeoutError:
+            asked.cancel()
+            raise
+        rows = [row_of(_found(answer)) for answer in found]
+        return pd.DataFrame(rows, index=notes.index, columns=COLUMNS)
+
+
+def _found(answer: Found | NoteFailedError) -> Any:  # with the fields of an extraction
+    if isinstance(answer, NoteFailedError):
+        raise answer
+    return answer
+
+
+def mlflow_route(pool: HostPool, seconds: float) -> Callable[..., Any]:
+    """Return what MLflow's server answers ``/invocations`` with, its input checked as a served model does.
+
+    Parameters
+    ----------
+    pool : HostPool
+    seconds : float
+        After which nobody waits for an answer.
+    """
+    from mlflow.pyfunc import PyFuncModel, scoring_server
+
+    from delivery.registry.model import LIMITS
+    from delivery.registry.served import guard
+
+    guard(scoring_server, LIMITS)
+    app = scoring_server.init(cast(PyFuncModel, _Pooled(pool, seconds)))
+    return next(route.endpoint for route in app.routes if getattr(route, "path", "") == "/invocations")

@@ -1,0 +1,243 @@
+"""`python -m production.serve` on the loopback: what it answers, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.repository import ROOT
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro"),
+]
+
+TOKEN = "a-token-of-these-tests-alone"
+NOTE = "Known asthma. Start aspirin 75 mg once daily."
+PATHS = {"/analyze": {"text": NOTE}, "/api/process": {"content": {"text": NOTE}}, "/invocations": {"inputs": [NOTE]}}
+
+
+class Service:
+    """The command in a process of its own; what it prints goes to `log`."""
+
+    def __init__(self, log: Path, *arguments: str, token: str | None = None) -> None:
+        self.log = log
+        settings = {**os.environ, "PYTHONPATH": str(ROOT)} | ({"BEHEALTHY_TOKEN": token} if token else {})
+        command = [sys.executable, "-m", "production.serve", "--port", "0", "--workers", "1", *arguments]
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.started = time.monotonic()
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=output, stderr=output)
+        self.port = int(self.wait_for(r"http://127\.0\.0\.1:(\d+)"))
+
+    def wait_for(self, pattern: str, seconds: float = 60) -> str:
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit and self.process.poll() is None:
+            if found := re.search(pattern, self.log.read_text()):
+                return found[1]
+            time.sleep(0.02)
+        raise AssertionError(self.log.read_text())
+
+    def until_ready(self) -> float:
+        while self.process.poll() is None and time.monotonic() < self.started + 300:
+            try:
+                if self.ask("GET", "/ready")[0] == 200:
+                    return time.monotonic() - self.started
+            except OSError:
+                pass
+            time.sleep(0.02)
+        raise AssertionError(self.log.read_text())
+
+    def ask(
+        self, method: str, path: str, body: Any = None, kind: str = "application/json", **headers: str
+    ) -> tuple[int, str, dict[str, str]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        content = body if isinstance(body, str | bytes | None) else json.dumps(body)
+        connection.request(method, path, content, {"Content-Type": kind, **self.headers, **headers})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.getheaders()}
+
+    def end(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(60)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    started = Service(tmp_path_factory.mktemp("service") / "log", token=TOKEN)
+    try:
+        seconds = started.until_ready()
+        print(f"ready after {seconds:.1f} s")
+        yield started
+    finally:
+        started.end()
+
+
+def test_presidios_shape(service: Service) -> None:
+    status, said, _ = service.ask("POST", "/analyze", {"text": NOTE, "language": "en"})
+    found = json.loads(said)
+    assert status == 200
+    assert {NOTE[one["start"] : one["end"]]: one["entity_type"] for one in found} == {
+        "asthma": "Disease",
+        "aspirin": "Treatment",
+    }
+    assert all(0 <= one["score"] <= 1 and one["assertion"] for one in found)
+    _, said, _ = service.ask("POST", "/analyze", {"text": NOTE, "entities": ["Disease"]})
+    assert {one["entity_type"] for one in json.loads(said)} == {"Disease"}
+
+
+def test_cogstacks_shape(service: Service) -> None:
+    status, said, _ = service.ask(
+        "POST", "/api/process_bulk", {"content": [{"text": NOTE, "footer": {"row": 7}}, {"text": ""}, {"text": NOTE}]}
+    )
+    first, second, third = json.loads(said)["result"]
+    assert status == 200
+    assert first["footer"] == {"row": 7}
+    assert [one["source_value"] for one in first["annotations"]] == ["asthma", "aspirin"]
+    assert second["annotations"] == []
+    assert third["annotations"] == first["annotations"]
+
+
+def test_mlflows_shape_is_that_of_a_served_model(service: Service) -> None:
+    for body in ({"inputs": [NOTE]}, {"dataframe_split": {"columns": ["text"], "data": [[NOTE]]}}):
+        status, said, _ = service.ask("POST", "/invocations", body)
+        (row,) = json.loads(said)["predictions"]
+        assert status == 200
+        assert list(row) == ["mentions", "suggestions", "accepted", "sentences", "tokens", "unknown_tokens"]
+        assert [NOTE[one["start"] : one["end"]] for one in row["mentions"]] == ["asthma", "aspirin"]
+    status, said, _ = service.ask("POST", "/invocations", {"inputs": [NOTE, 1961]})
+    assert (status, "note 1, counted from 0, is of type int" in said) == (400, True)
+    assert service.ask("GET", "/ping")[0] == 200
+
+
+BAD = {
+    "malformed": '{"text": "Gout in 1961"',
+    "deep": "[" * 100_000,
+    "many digits": '{"text": ' + "9" * 5_000 + "}",
+    "NaN": '{"text": "Gout in 1961", "score_threshold": NaN}',
+    "half a character": '{"text": "Gout in 1961\\ud83d"}',
+    "no UTF-8": b'{"text": "Gout in 1961 \xff"}',
+    "number": '{"text": 1961, "content": {"text": 1961}}',
+    "list": '["Gout in 1961"]',
+    "deep footer": '{"content": {"text": "x", "footer": {"Gout in 1961": ' + "[" * 900 + "]" * 900 + "}}}",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+def test_what_is_no_note_is_400_and_never_quoted(service: Service, path: str, body: str | bytes) -> None:
+    status, said, headers = service.ask("POST", path, body)
+    assert status == 400
+    assert headers["content-type"] == "application/json"
+    assert "Gout" not in said + service.log.read_text()
+    assert "1961" not in said
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_another_content_type_is_400(service: Service, path: str) -> None:
+    assert service.ask("POST", path, json.dumps(PATHS[path]), kind="text/plain")[0] == 400
+
+
+def test_what_is_too_large_is_413(service: Service) -> None:
+    status, said, _ = service.ask("POST", "/analyze", {"text": "Gout. " * 170_000})
+    assert (status, "Gout" in said) == (413, False)
+    assert service.ask("POST", "/analyze", {"text": "Gout. " * 2_000_000})[0] == 413
+
+
+def test_a_length_that_is_not_true_does_not_help(service: Service) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        head = (
+            f"POST /analyze HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        connection.sendall(head.encode())
+        piece = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+        for _ in range(11):
+            connection.sendall(piece)
+        assert b" 413 " in connection.recv(100)
+
+
+def test_who_has_no_token_learns_nothing(service: Service) -> None:
+    for headers in ({"Authorization": "Bearer another"}, {"Authorization": "Bearer "}, {"Authorization": TOKEN}):
+        assert service.ask("POST", "/analyze", {"text": NOTE}, **headers)[0] == 401
+        assert service.ask("GET", "/metrics", **headers)[0] == 401
+        assert service.ask("GET", "/version", **headers)[0] == 401
+        assert service.ask("GET", "/health", **headers)[0] == 200
+
+
+def test_a_note_that_kills_its_process_harms_no_other(service: Service) -> None:
+    (host,) = _hosts(service)
+    long = {"text": "No asthma, no gout. " * 45_000}
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(service.ask, "POST", "/analyze", long)
+        time.sleep(0.3)
+        os.kill(host, signal.SIGKILL)
+        status, said, _ = answer.result(60)
+    assert (status, "asthma" in said) == (500, False)
+    assert service.ask("POST", "/analyze", {"text": NOTE})[0] == 200
+    assert _hosts(service) != [host]
+
+
+def _hosts(service: Service) -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process(service.process.pid).children()]
+
+
+def test_what_it_tells_of_itself(service: Service) -> None:
+    service.ask("POST", "/analyze", {"text": NOTE})
+    status, said, _ = service.ask("GET", "/metrics")
+    assert status == 200
+    for name in (
+        'requests_total{path="/analyze",status="200"}', 'request_seconds_bucket{le="0.1",path="/analyze"}',
+        "notes_total", 'mentions_total{label="Disease"}', "queue_depth", 'rejected_total{reason="too_large"}',
+        "model_info{",
+    ):  # fmt: skip
+        assert f"behealthy_{name}" in said
+    assert json.loads(service.ask("GET", "/version")[1])["model_version"].startswith("local-")
+
+
+def test_the_documentation_is_what_it_does(service: Service, tmp_path: Path) -> None:
+    """Requests of all kinds, made from the OpenAPI page: no 500, nothing undocumented."""
+    command = [
+        Path(sys.executable).with_name("schemathesis"), "run", f"http://127.0.0.1:{service.port}/openapi.json",
+        "--header", f"Authorization: Bearer {TOKEN}", "--max-examples", "30", "--seed", "1", "--no-color",
+        "--generation-deterministic", "--phases", "examples,coverage,fuzzing",
+        "--exclude-checks", "ignored_auth",
+    ]  # fmt: skip
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
+
+
+def test_it_ends_in_order(tmp_path: Path) -> None:
+    """Not ready until loaded; what was begun is answered after SIGTERM; exit code 0; no process is left."""
+    service = Service(tmp_path / "log")
+    try:
+        assert service.until_ready() < 60
+        children = _hosts(service)
+        with ThreadPoolExecutor(1) as thread:
+            answer = thread.submit(service.ask, "POST", "/analyze", {"text": "No asthma, no gout. " * 40_000})
+            time.sleep(0.3)
+            assert service.end() == 0
+            assert answer.result(60)[0] == 200
+        assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    finally:
+        service.end()
