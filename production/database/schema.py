@@ -170,6 +170,7 @@ SERVING_LOG = Table(
     Column("model_version", String(64), nullable=False),
     Column("probability", Float, nullable=False),  # with which a note is logged
     Column("row", JSON, nullable=False),  # columns of `stages.common.tables.serving_log`: no text
+    sqlite_autoincrement=True,  # no number twice, also when old rows are deleted: files name rows by their numbers
 )
 Index("ix_serving_log_served_at", SERVING_LOG.c.served_at)
 

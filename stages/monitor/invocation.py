@@ -16,6 +16,8 @@ from stages.common.tables import serving_log
 from stages.monitor.decision import EXIT_CODES, Decision, unknown
 from stages.monitor.drift import Drift
 from stages.monitor.serving import profile_schema, serving_rows, training_profile
+from stages.monitor.times import as_time
+from stages.monitor.window import Window, read_window
 
 DOCUMENTS = Path("data/prepared/documents.parquet")
 NOTES = Path("data/incoming/notes.jsonl")
@@ -30,7 +32,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line: no argument is the stage, ``--log`` judges another window."""
     about = "A window of the serving log against the training profile -> a decision: none, watch, retrain, and so on."
     parser = argparse.ArgumentParser(prog="python -m stages.monitor", description=about)
-    parser.add_argument("--log", type=Path, help="window of the serving log (Parquet); without it the stage runs")
+    parser.add_argument("--log", type=Path, help="serving log (Parquet, or a folder of it); without it the stage runs")
+    parser.add_argument("--since", type=as_time, help="only what was served then or later (ISO 8601; UTC by default)")
+    parser.add_argument("--until", type=as_time, help="only what was served before")
+    parser.add_argument("--model-version", help="only what this version of the model served")
     parser.add_argument("--profile", type=Path, default=TRAINING_PROFILE, help="training profile (Parquet)")
     parser.add_argument("--json", type=Path, help="folder for drift.json and decision.json (with --log)")
     parser.add_argument("--report", type=Path, help="file for Evidently's report (with --log)")
@@ -38,8 +43,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--exit-code", action="store_true", help=f"say the decision by the exit code: {codes}")
     options = parser.parse_args(arguments)
     if options.log is None:
-        if options.json or options.report or options.profile != TRAINING_PROFILE:
-            parser.error("--profile, --json and --report go with --log: the stage has fixed files")
+        if any((*_window(options).filters, options.json, options.report)) or options.profile != TRAINING_PROFILE:
+            parser.error("all but --exit-code goes with --log: the stage has fixed files")
         options.json, options.report = METRICS, REPORT
     return options
 
@@ -54,7 +59,11 @@ def logs(options: argparse.Namespace, labels: Sequence[str]) -> tuple[pd.DataFra
         write_table(LOG, serving_rows(jsonl.read_notes(NOTES), extract, labels), serving_log(labels))
         profile = training_profile(read_table(DOCUMENTS), extract, labels)
         write_table(TRAINING_PROFILE, profile, profile_schema(labels))
-    return read_table(options.profile), read_table(options.log or LOG)
+    return read_table(options.profile), read_window(options.log or LOG, _window(options))
+
+
+def _window(options: argparse.Namespace) -> Window:
+    return Window(options.since, options.until, options.model_version)
 
 
 def save(decision: Decision, drift: Drift | None, folder: Path | None) -> None:

@@ -198,7 +198,7 @@ def test_files_without_a_log_are_refused(arguments: list[str], capsys: pytest.Ca
     with pytest.raises(SystemExit):
         invocation.parse(arguments)
     said = capsys.readouterr().err
-    assert "python -m stages.monitor: error: --profile, --json and --report go with --log: the stage has" in said
+    assert "python -m stages.monitor: error: all but --exit-code goes with --log: the stage has" in said
 
 
 def test_help_says_what_each_argument_is(capsys: pytest.CaptureFixture[str]) -> None:

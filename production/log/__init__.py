@@ -1,0 +1,1 @@
+"""The serving log, from the database into files that a monitor reads."""
