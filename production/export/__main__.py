@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from production.database.engine import database_session
 from production.export.formats import FORMATS, Format, Settings, load_format
 from stages.common.command import run_command
 from stages.common.locks import locked
@@ -58,7 +59,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Export, and say how much."""
-    from production.database.engine import connect
+    from production.database.revision import open_database
     from production.export.concepts import read_concepts
     from production.export.exporting import print_results
     from production.export.results import Scope
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
         refuse_shared(Path(options.to))
     sides = load_params()
     settings = Settings(sides.disease, sides.treatment, read_concepts(options.concepts) if options.concepts else {})
-    format, scope, engine = load_format(options.format), Scope(options.since, options.source), connect()
+    format, scope, engine = load_format(options.format), Scope(options.since, options.source), open_database()
     print("export: what is written holds words of notes: keep it where notes may be", file=sys.stderr)
     if printing:
         _tell(print_results(engine, scope, format, settings), "standard output", sys.stderr)
@@ -100,7 +101,7 @@ def _tell(exported: Exported, place: str, stream: TextIO) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     options = parse(arguments)
-    return run_command("export", lambda: run(options))
+    return run_command("export", lambda: run(options), within=database_session())
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from production.database.engine import database_session
 from stages.common.command import run_command
 from stages.common.locks import locked
 from stages.common.wording import counted
@@ -42,7 +43,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Export, and say how much."""
-    from production.database.engine import connect
+    from production.database.revision import open_database
     from production.log.exporting import Window, export_log
     from production.log.folder import open_folder
     from production.record.work_tree import refuse_shared
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         refuse_shared(Path(options.to))
         Path(options.to).parent.mkdir(parents=True, exist_ok=True)
     with locked(Path(options.to), "exporting the serving log") if local else nullcontext():
-        engine = connect()
+        engine = open_database()
         written = export_log(engine, open_folder(options.to), Window(options.since, options.until))
     done = f"{counted(written.rows, 'row')} in {counted(written.parts, 'part')}" if written.parts else "nothing new"
     print(f"log: {done}: {options.to}")
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     options = parse(arguments)
-    return run_command("log", lambda: run(options))
+    return run_command("log", lambda: run(options), within=database_session())
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("probability", sa.Float(), nullable=False),
         sa.Column("row", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", name=op.f("pk_serving_log")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_serving_log_served_at", "serving_log", ["served_at"])
     op.create_table(
