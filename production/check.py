@@ -60,8 +60,7 @@ def run(options: argparse.Namespace) -> int:
     for finding in outcome.failed:
         print(f"check: {finding.check}: {finding.message}", file=sys.stderr)
     failed = f"{len(outcome.failed)} failed" if outcome.failed else "all passed"
-    size = f"{counted(len(table), 'note')}, {counted(outcome.evaluated, 'expectation')}"
-    print(f"check: {size}: {failed} ({DOCS}/index.html)")
+    print(f"check: {counted(len(table), 'note')}, {counted(outcome.evaluated, 'expectation')}: {failed}; see {DOCS}/")
     return REFUSED if outcome.failed else DONE
 
 

@@ -111,10 +111,8 @@ def _both(connection: Connection, champion: str, challenger: str) -> Iterator[tu
     rows = connection.execution_options(yield_per=1000).execute(query)
     for _, group in groupby(rows, key=lambda row: (row.note_id, row.text_hash)):
         listed = list(group)
-        yield (
-            listed[0],
-            *(
-                frozenset((row.start, row.end, row.label) for row in listed if row.model_version == version)
-                for version in (champion, challenger)
-            ),
-        )
+        yield listed[0], _spans(listed, champion), _spans(listed, challenger)
+
+
+def _spans(rows: Sequence[Any], version: str) -> Spans:
+    return frozenset((row.start, row.end, row.label) for row in rows if row.model_version == version)

@@ -1,0 +1,167 @@
+"""Production's database: who may read it, how it begins a transaction, of which revision it may be; on both kinds."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, insert, inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from production.database import __main__ as command
+from production.database.engine import DatabaseError, address, database_session, make_engine, reading, writing
+from production.database.revision import check, migrate, newest
+from production.database.schema import METADATA, RESULTS
+from production.notes.records import Incoming
+from production.notes.storing import add
+from stages.common.variables import DATABASE
+from tests.production import current, empty, rows_of, sqlite_url, waiting, worker
+from tests.servers import postgres
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    return empty(sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("server"))
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+
+def test_only_its_owner_can_read_the_file_and_its_journal(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        engine = empty(sqlite_url(tmp_path))
+        with writing(engine) as connection:
+            connection.execute(text("INSERT INTO notes VALUES (1, 's', 'a', 'h')"))
+            found = modes(tmp_path / "production")
+    finally:
+        os.umask(before)
+    assert {"behealthy.db", "behealthy.db-wal", "behealthy.db-shm"} <= found.keys()
+    assert set(found.values()) == {0o600}
+    assert stat.S_IMODE((tmp_path / "production").stat().st_mode) == 0o700
+
+
+def test_sqlite_loses_nothing_and_holds_its_keys(tmp_path: Path) -> None:
+    with empty(sqlite_url(tmp_path)).connect() as connection:
+        asked = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert asked == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 60_000}
+
+
+def test_a_transaction_that_writes_keeps_others_from_writing_from_its_beginning(tmp_path: Path) -> None:
+    engine = empty(sqlite_url(tmp_path))
+    other = make_engine(engine.url)
+    with writing(engine), reading(other) as connection:
+        connection.connection.driver_connection.execute("PRAGMA busy_timeout=0")
+        assert connection.execute(text("SELECT count(*) FROM notes")).scalar() == 0
+        with pytest.raises(Exception, match="locked"):
+            connection.execute(text("INSERT INTO notes VALUES (1, 's', 'a', 'h')"))
+
+
+@pytest.mark.parametrize(
+    ("given", "driver"),
+    [
+        ("postgresql://u:p@h/d", "postgresql+psycopg"),
+        ("postgres://u:p@h/d", "postgresql+psycopg"),
+        ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg"),
+        ("sqlite:///a.db", "sqlite"),
+    ],
+)
+def test_addresses_are_taken_as_people_write_them(given: str, driver: str) -> None:
+    assert address(given).drivername == driver
+
+
+@pytest.mark.parametrize("given", ["mysql://u:hunter2@h/d", "hunter2", "sqlite://", "sqlite:///:memory:"])
+def test_other_addresses_are_refused_without_being_quoted(given: str) -> None:
+    with pytest.raises(DatabaseError) as refused:
+        address(given)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_what_the_database_says_is_not_passed_on(engine: Engine) -> None:
+    with pytest.raises(DatabaseError) as refused, database_session(), writing(engine) as connection:
+        key = {"note_id": 1, "text_hash": "known asthma", "model_version": "hunter2"}
+        connection.execute(insert(RESULTS).values(**key, shadow=None))
+    assert not any(word in str(refused.value) for word in ("asthma", "hunter2", "not-a-real-secret"))
+
+
+def test_metadata_and_migrations_agree(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+        for table in METADATA.tables.values():
+            there = inspect(connection).get_check_constraints(table.name)
+            ours = {one.name for one in table.constraints if str(one.name).startswith("ck_")}
+            assert {one["name"] for one in there} == ours
+
+
+def test_down_and_up_again_with_data(engine: Engine) -> None:
+    add(engine, [Incoming("a", "Known asthma. Start aspirin.", {}), Incoming("b", " ", {})], "s")
+    worker(engine).run()
+    assert {name: len(rows) for name, rows in rows_of(engine).items()} == {
+        "results": 1, "mentions": 2, "pairs": 1, "quarantine": 1, "log": 1,
+    }  # fmt: skip
+    assert migrate(engine, "base") == (newest(), None)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+        assert inspect(connection).get_view_names() == []
+    assert migrate(engine) == (None, newest())
+    assert waiting(engine) == 0
+    assert current(engine) == []
+
+
+@pytest.mark.parametrize(("revision", "remedy"), [("0000", "newer"), (None, "database build")])
+def test_another_revision_is_refused_with_what_mends_it(engine: Engine, revision: str | None, remedy: str) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+        if revision:
+            connection.execute(text(f"INSERT INTO alembic_version VALUES ('{revision}')"))
+    with pytest.raises(DatabaseError, match=remedy):
+        check(engine)
+
+
+def test_an_older_revision_is_refused(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("production.database.revision.newest", lambda: "9999")
+    with pytest.raises(DatabaseError, match=r"older than this code.*production\.database build"):
+        check(engine)
+
+
+def test_half_a_migration_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine(address(sqlite_url(tmp_path)), create=True)
+    monkeypatch.setattr("alembic.operations.Operations.create_index", None)
+    with pytest.raises(TypeError):
+        migrate(engine)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == []
+
+
+def test_a_result_of_no_note_cannot_be_written(engine: Engine) -> None:
+    row = (
+        "INSERT INTO results (note_id, text_hash, model_version, shadow, created_at, sentences, tokens, unknown_tokens,"
+        " accepted) VALUES (1, 'h', 'v', false, '2026-01-01', 1, 1, 0, false)"
+    )
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(text(row))
+
+
+def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(DATABASE, sqlite_url(tmp_path))
+    assert command.main(["status"]) == 2
+    assert "production.database build" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert [command.main(["build"]), command.main(["build"]), command.main(["status", "--json"])] == [0, 0, 0]
+    assert '"waiting": 0' in capsys.readouterr().out

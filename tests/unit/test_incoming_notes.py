@@ -1,0 +1,244 @@
+"""What enters production: every format, what is wrong with a row, and the same notes again."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import Engine, select
+
+from production.database.engine import reading
+from production.database.schema import NOTE_TEXTS, NOTES, QUARANTINE
+from production.notes import __main__ as command
+from production.notes import reading as readers
+from production.notes import storing
+from production.notes.reading import read
+from production.notes.records import Incoming, Rejected
+from production.notes.storing import add
+from stages.common.errors import BeHealthyError
+from stages.common.variables import DATABASE
+from tests.production import empty, sqlite_url, waiting, worker
+from tests.servers import postgres
+
+FRENCH = "Bronchite chronique traitée par corticoïdes, fièvre élevée, très fatigué"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    return empty(sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("server"))
+
+
+def reasons(records: Iterator[Incoming | Rejected]) -> list[Any]:
+    """Return the identifiers of what could be read, line and beginning of the reason of what could not."""
+    return [
+        one.source_id if isinstance(one, Incoming) else (one.place.line, " ".join(one.reason.split()[:3]))
+        for one in records
+    ]
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_json_lines_row_by_row(tmp_path: Path) -> None:
+    lines = [
+        '{"id": "a", "text": "gout", "metadata": {"sex": "male", "ward": 7, "empty": ""}}',
+        "",
+        '{"id": 5, "text": ""}',
+        "not json",
+        "[1]",
+        '{"text": "x"}',
+        '{"id": "b"}',
+        '{"id": "c", "text": 7}',
+        '{"id": "d", "text": "\\ud800"}',
+        '{"id": "e", "text": "a\\u0000b"}',
+        '{"id": "f", "text": "x", "metadata": {"a": NaN}}',
+        '{"id": "g", "text": "x", "metadata": [1]}',
+        '{"id": "h", "text": "x", "metadata": {"a": "\\u0000"}}',
+        '{"id": true, "text": "x"}',
+        '{"id": "' + "i" * 201 + '", "text": "x"}',
+        "[" * 100_000,
+        '{"id": "z", "text": "last"}',
+    ]
+    records = list(read(write(tmp_path / "n.jsonl", "﻿" + "\n".join(lines))))
+    assert reasons(iter(records)) == [
+        "a",
+        "5",
+        (4, "is not JSON:"),
+        (5, "is no object:"),
+        (6, "has no id:"),
+        (7, "has no text"),
+        (8, "its text is"),
+        (9, "has half a"),
+        (10, "has a NUL"),
+        (11, "its metadata has"),
+        (12, "its metadata is"),
+        (13, "its metadata has"),
+        (14, "has no id:"),
+        (15, "its id has"),
+        (16, "is not JSON:"),
+        "z",
+    ]
+    assert isinstance(records[0], Incoming)
+    assert records[0].metadata == {"sex": "male", "ward": 7}
+
+
+def test_csv_row_by_row(tmp_path: Path) -> None:
+    rows = b'id,ward,text\n1,7,"two\nlines, ""quoted"""\n2,7\n3,8,caf\xe9 \x80uro tr\xe8s \xe9lev\xe9e\n4,,ok\n'
+    records = list(read(write(tmp_path / "n.csv", rows)))
+    assert reasons(iter(records)) == ["1", (4, "has 2 fields,"), (5, "is not UTF-8;"), "4"]
+    assert [(one.text, one.metadata) for one in records if isinstance(one, Incoming)] == [
+        ('two\nlines, "quoted"', {"ward": "7"}),
+        ("ok", {}),
+    ]
+    assert reasons(read(write(tmp_path / "m.csv", "number,text\n1,a\n"))) == [(1, "its first row")]
+    assert reasons(read(write(tmp_path / "e.csv", ""))) == [(1, "its first row")]
+
+
+def test_parquet_row_by_row(tmp_path: Path) -> None:
+    table = pa.table({"id": ["a", None, "c"], "text": ["gout", "x", None], "metadata": [{"sex": "male"}, None, None]})
+    pq.write_table(table, tmp_path / "n.parquet")
+    records = list(read(tmp_path / "n.parquet"))
+    assert reasons(iter(records)) == ["a", (2, "has no id:"), (3, "has no text")]
+    assert isinstance(records[0], Incoming)
+    assert records[0].metadata == {"sex": "male"}
+    assert reasons(read(write(tmp_path / "m.parquet", "no parquet"))) == [(None, "is no Parquet")]
+
+
+def test_a_folder_with_everything_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    (folder / "ward").mkdir(parents=True)
+    write(folder / "ward" / "a.txt", "\ufeffgout\r\n")
+    write(folder / "b.txt", b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    write(folder / "c.jsonl", '{"id": "c", "text": "x"}\n')
+    write(folder / "d.pdf", "x")
+    write(folder / ".hidden.txt", "x")
+    records = list(read(folder))
+    assert [one.source_id for one in records if isinstance(one, Incoming)] == ["c", "ward/a"]
+    assert next(one.text for one in records if one.source_id == "ward/a") == "gout\r\n"  # type: ignore[union-attr]
+    assert {one.place.file for one in records if isinstance(one, Rejected)} == {"b.txt", "d.pdf"}
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_another_encoding_is_named_and_taken_only_when_asked_for(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path / "n.txt", f"{FRENCH} — {FRENCH}".encode(encoding))
+    (rejected,) = read(path)
+    assert isinstance(rejected, Rejected)
+    assert "--encoding " in rejected.reason
+    assert "Bronchite" not in rejected.reason
+    (taken,) = read(path, encoding=encoding)
+    assert isinstance(taken, Incoming)
+    assert taken.text == f"{FRENCH} — {FRENCH}"
+
+
+def test_what_cannot_be_looked_for_is_an_error(tmp_path: Path) -> None:
+    for path, options in [
+        (tmp_path / "none", {}),
+        (write(tmp_path / "n.doc", "x"), {}),
+        (write(tmp_path / "n.txt", "x"), {"encoding": "klingon"}),
+    ]:
+        with pytest.raises(BeHealthyError):
+            list(read(path, **options))
+
+
+def test_a_line_that_never_ends_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "MOST_BYTES", 100)
+    long = '{"id": "b", "text": "' + "x" * 1000 + '"}'
+    path = write(tmp_path / "n.jsonl", f'{{"id": "a", "text": "x"}}\n{long}\n{{"id": "c", "text": "y"}}\n')
+    assert reasons(read(path)) == ["a", (2, "is longer than"), "c"]
+    assert reasons(read(write(tmp_path / "n.txt", "x" * 101))) == [(None, "is longer than")]
+
+
+def notes(*texts: str) -> list[Incoming]:
+    return [Incoming(name, text, {}) for name, text in zip("abcdefgh", texts, strict=False)]
+
+
+def test_the_same_notes_again_change_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "CHUNK_NOTES", 2)
+    assert dict(add(engine, notes("x", "y", "z"), "s")) == {"new": 3, "quarantined": 0}
+    assert dict(add(engine, notes("x", "y", "z"), "s")) == {"known": 3, "quarantined": 0}
+    assert dict(add(engine, notes("x"), "other ward")) == {"new": 1, "quarantined": 0}
+    assert waiting(engine) == 4
+
+
+def texts(engine: Engine) -> list[tuple[str, bool]]:
+    """Return every text with whether it waits, the current ones marked."""
+    query = select(NOTE_TEXTS.c.text, NOTE_TEXTS.c.pending, NOTE_TEXTS.c.text_hash == NOTES.c.current_hash)
+    with reading(engine) as connection:
+        rows = connection.execute(query.where(NOTES.c.note_id == NOTE_TEXTS.c.note_id).order_by(NOTE_TEXTS.c.text))
+        return [(row[0] + "*" * bool(row[2]), row[1]) for row in rows]
+
+
+def test_a_text_that_comes_back_is_current_and_looked_at_once(engine: Engine) -> None:
+    assert add(engine, notes("A"), "s")["new"] == 1
+    worker(engine).run()
+    assert add(engine, notes("B"), "s")["changed"] == 1
+    assert texts(engine) == [("A", False), ("B*", True)]
+    assert add(engine, notes("A"), "s")["changed"] == 1
+    assert texts(engine) == [("A*", False), ("B", True)]
+    worker(engine).run()
+    assert add(engine, notes("B"), "s")["changed"] == 1
+    assert texts(engine) == [("A", False), ("B*", False)]
+
+
+def test_all_texts_of_a_note_may_come_at_once(engine: Engine) -> None:
+    chunk = [Incoming("a", text, {}) for text in "ABA"]
+    assert dict(add(engine, chunk, "s")) == {"new": 1, "changed": 2, "quarantined": 0}
+    assert texts(engine) == [("A*", True), ("B", True)]
+
+
+def test_a_quarantined_text_that_comes_back_stays_there(engine: Engine) -> None:
+    for text in (" ", "B", " "):
+        add(engine, notes(text), "s")
+        worker(engine).run()
+    assert texts(engine) == [(" *", False), ("B", False)]
+
+
+def test_the_same_fault_is_kept_once(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "n.jsonl", "no json\n")
+    for _ in range(2):
+        assert add(engine, read(path), "s")["quarantined"] == 1
+    with reading(engine) as connection:
+        rows = connection.execute(select(QUARANTINE)).all()
+    assert [(row.source, row.file, row.line, row.step) for row in rows] == [("s", "n.jsonl", 1, "read")]
+
+
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(DATABASE, sqlite_url(tmp_path))
+    assert command.main(["add", str(write(tmp_path / "n.txt", "gout"))]) == 2
+    assert "production.database build" in capsys.readouterr().err
+    empty(sqlite_url(tmp_path))
+    assert command.main(["add", str(tmp_path / "n.txt"), "--source", "ward"]) == 0
+    assert "1 new, 0 changed, 0 known, 0 quarantined" in capsys.readouterr().out
+    lines = json.dumps({"id": "1", "text": "x"}) + "\nnone\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    assert command.main(["add", "-"]) == 1
+    assert "1 new, 0 changed, 0 known, 1 quarantined" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_memory_is_flat(tmp_path: Path) -> None:
+    import tracemalloc
+
+    engine = empty(sqlite_url(tmp_path))
+    peaks = []
+    for size in (2_000, 20_000):
+        tracemalloc.start()
+        add(engine, (Incoming(f"{size}/{number}", f"gout {number} " * 50, {}) for number in range(size)), "s")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]

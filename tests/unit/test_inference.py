@@ -1,0 +1,437 @@
+"""The four steps, claims, and what is written: with a model that is none, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
+
+from production.database.engine import DatabaseError, reading
+from production.database.schema import SERVING_LOG
+from production.inference import agreement, prediction_col_check
+from production.inference import worker as workers
+from production.inference.claims import WAITING, Scope, claimed
+from production.inference.encode_data import features_of
+from production.inference.feature_table import table_of
+from production.inference.host import Found, FoundMention, NoteFailedError
+from production.inference.input_features_check import problem_of
+from production.inference.load_model import Loaded
+from production.inference.log_key import log_key
+from production.inference.writing import Outcome, write
+from production.notes.records import Incoming
+from production.notes.storing import add
+from stages.common.errors import BeHealthyError
+from stages.common.tables import serving_log
+from stages.common.variables import LOG_KEY
+from tests.production import (
+    PARAMS,
+    FakeHost,
+    current,
+    empty,
+    found_in,
+    loaded,
+    model,
+    rows_of,
+    sqlite_url,
+    waiting,
+    worker,
+)
+from tests.repository import ROOT
+from tests.servers import postgres
+
+TEXTS = ("Known asthma. Start aspirin.", "No gout.", "   ", "Well.", "Gout: allopurinol.", "x" * 101, "asthma " * 200)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    return empty(sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("server"))
+
+
+def fill(engine: Engine, *texts: str, source: str = "s") -> None:
+    add(engine, [Incoming(f"{number:03}", text, {"sex": "male"}) for number, text in enumerate(texts)], source)
+
+
+def count(engine: Engine, name: str) -> int:
+    return len(rows_of(engine)[name])
+
+
+# ---- a batch --------------------------------------------------------------------------------------
+
+
+def test_every_note_has_one_result_or_one_reason(engine: Engine) -> None:
+    fill(engine, *TEXTS)
+    counts = worker(engine).run()
+    assert dict(counts) == {"notes": 7, "mentions": 5, "quarantined": 3}
+    found = rows_of(engine)
+    assert {name: len(rows) for name, rows in found.items()} == {
+        "results": 4, "mentions": 5, "pairs": 2, "quarantine": 3, "log": 4,
+    }  # fmt: skip
+    assert {row[-2] for row in found["quarantine"]} == {"input_features_check"}
+    assert waiting(engine) == 0
+    assert not worker(engine).run()["notes"]
+    assert rows_of(engine) == found
+
+
+def test_what_is_written_is_what_was_found(engine: Engine) -> None:
+    fill(engine, "No gout.", TEXTS[0])
+    worker(engine, version="7").run()
+    found = rows_of(engine)
+    assert [row[3:] for row in found["mentions"]] == [
+        ("mention", "0", "3", "7", "Disease", "0.75", "True", "present"),
+        ("mention", "0", "6", "12", "Disease", "0.75", "True", "present"),
+        ("mention", "1", "20", "27", "Treatment", "0.75", "True", "present"),
+    ]
+    assert [row[3:] for row in found["pairs"]] == [("0", "0", "1", "0.5", "0.5625", "")]
+    assert current(engine) == [("000", "7", False), ("001", "7", False)]
+
+
+def test_the_serving_log_has_its_columns_and_no_text(engine: Engine) -> None:
+    fill(engine, TEXTS[0], TEXTS[0])
+    worker(engine).run()
+    with reading(engine) as connection:
+        rows = connection.execute(select(SERVING_LOG)).all()
+    assert [list(row.row) for row in rows] == [serving_log(["Disease", "Treatment"]).names] * 2
+    assert rows[0].row["note"] == rows[1].row["note"]
+    assert rows[0].row["sex"] == "male"
+    assert "asthma" not in str(rows)
+
+
+def test_the_sample_of_the_log_is_the_same_again_and_has_its_probability(tmp_path: Path) -> None:
+    logs = []
+    for turn in range(2):
+        engine = empty(sqlite_url(tmp_path / str(turn)))
+        fill(engine, *[f"gout {number}" for number in range(200)])
+        worker(engine, params=PARAMS.model_copy(update={"log_rate": 0.25, "batch": 50})).run()
+        logs.append(rows_of(engine)["log"])
+    assert logs[0] == logs[1]
+    assert 30 < len(logs[0]) < 70
+    assert {row[1] for row in logs[0]} == {"0.25"}
+
+
+def test_a_batch_whose_time_is_over_leaves_the_rest_waiting(engine: Engine) -> None:
+    fill(engine, "a", "b", "c")
+    one = worker(engine, params=PARAMS.model_copy(update={"batch_seconds": 1e-9}))
+    assert one.batch() == 1
+    assert waiting(engine) == 2
+    assert one.run()["notes"] == 3
+
+
+def test_a_failed_transaction_leaves_nothing_and_no_note_is_lost(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(engine, *TEXTS)
+    real, calls = workers.write, []
+
+    def fail_once(connection: Any, *arguments: Any, **options: Any) -> Any:
+        written = real(connection, *arguments, **options)
+        calls.append(1)
+        if len(calls) == 1:
+            raise OperationalError("gout", {"text": "gout"}, Exception("gout"))
+        return written
+
+    monkeypatch.setattr(workers, "write", fail_once)
+    monkeypatch.setattr(workers.Worker, "_pause", lambda *_: None)
+    assert worker(engine).run()["notes"] == 7
+    assert count(engine, "results") == 4
+
+
+def test_a_database_that_stays_away_ends_the_command(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("gout", {"text": "gout"}, Exception("gout"))
+
+    fill(engine, "gout")
+    monkeypatch.setattr(workers, "write", fail)
+    monkeypatch.setattr(workers.Worker, "_pause", lambda *_: None)
+    with pytest.raises(DatabaseError) as ended:
+        worker(engine).run()
+    assert "gout" not in str(ended.value)
+    assert waiting(engine) == 1
+
+
+# ---- claims ---------------------------------------------------------------------------------------
+
+
+def test_what_one_has_claimed_another_does_not_take_on_postgresql(server: str) -> None:
+    engine = empty(server)
+    fill(engine, *"abcdef")
+    condition = WAITING.condition("1")
+    with claimed(engine, condition, 0, 4) as ours, claimed(engine, condition, 0, 4) as theirs:
+        assert not {note.key for note in ours.notes} & {note.key for note in theirs.notes}
+        assert [len(ours.notes), len(theirs.notes)] == [4, 2]
+
+
+def test_what_one_has_claimed_another_does_not_take_on_sqlite(tmp_path: Path) -> None:
+    engine = empty(sqlite_url(tmp_path))
+    fill(engine, *"abc")
+    condition = WAITING.condition("1")
+    reads, writes = os.pipe()
+    with claimed(engine, condition, 0, 4) as ours:
+        assert len(ours.notes) == 3
+        if (child := os.fork()) == 0:  # locks of a file are between processes
+            with claimed(engine, condition, 0, 4) as theirs:
+                os.write(writes, bytes([len(theirs.notes)]))
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert os.read(reads, 1) == b"\0"
+    with claimed(engine, condition, 0, 4) as again:
+        assert len(again.notes) == 3
+    assert stat.S_IMODE((tmp_path / "production" / "behealthy.db-claims").stat().st_mode) == 0o600
+
+
+def test_what_was_done_meanwhile_is_not_written_again(engine: Engine) -> None:
+    fill(engine, *TEXTS)
+    with claimed(engine, WAITING.condition("1"), 0, 100) as claim:
+        notes = claim.notes
+    worker(engine).run()
+    before = rows_of(engine)
+    late = [Outcome(note, found_in(note.document.text)) for note in notes]
+    with engine.begin() as connection:
+        assert write(connection, "1", late) == []
+    assert rows_of(engine) == before
+
+
+# ---- steps ----------------------------------------------------------------------------------------
+
+
+def test_a_bad_note_takes_no_other_along(engine: Engine) -> None:
+    fill(engine, "gout", "stuck", "asthma", "wrong")
+    wrong = Found((FoundMention(0, 99, "Disease", 0.5, False, "present"),), (), False, 1, 1, 0.0)
+    host = FakeHost(faults={"stuck": NoteFailedError("the note takes longer than 5 s"), "wrong": wrong})
+    worker(engine, host).run()
+    reasons = {row[-2:] for row in rows_of(engine)["quarantine"]}
+    assert ("encode_data", "the note takes longer than 5 s") in reasons
+    assert ("prediction_col_check", "mention 0, counted from 0, is not within the text") in reasons
+    assert count(engine, "results") == 2
+
+
+def test_a_wrong_prediction_alerts_without_text(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(engine, "secret")
+    wrong = Found((FoundMention(0, 6, "Secret", 0.5, False, "present"),), (), False, 1, 1, 0.0)
+    worker(engine, FakeHost(faults={"secret": wrong})).run()
+    said = capsys.readouterr().err
+    assert "ALERT: prediction_col_check" in said
+    assert "secret" not in said.lower()
+
+
+LIMITS = {
+    "": "no text",
+    " \n\t": "no text",
+    "ab " * 334: "note_characters",
+    "x" * 101: "token_characters",
+    "a\0b": "NUL",
+    "a\ud800": "half a character",
+}
+
+
+@pytest.mark.parametrize("text", LIMITS)
+def test_input_features_that_the_pipeline_does_not_take(text: str) -> None:
+    assert LIMITS[text] in str(problem_of(features_of(text), PARAMS))
+
+
+@pytest.mark.parametrize("text", ["x" * 100, "ab " * 333 + "a", "."])
+def test_input_features_at_their_limits(text: str) -> None:
+    assert problem_of(features_of(text), PARAMS) is None
+
+
+def test_the_suite_of_great_expectations_says_the_same(tmp_path: Path) -> None:
+    import shutil
+
+    from stages.validate.project import Project
+
+    shutil.copytree(ROOT / "great_expectations", tmp_path / "great_expectations")
+    project = Project(tmp_path / "great_expectations")
+    bounds = {
+        "inference_note_characters": PARAMS.note_characters,
+        "inference_token_characters": PARAMS.token_characters,
+    }
+    for text in [*LIMITS, "x" * 100, "ab " * 333 + "a"]:
+        features = features_of(text)
+        outcome = project.run("inference", table_of([("1", features)]), bounds)
+        assert bool(outcome.failed) == bool(problem_of(features, PARAMS))
+        assert outcome.evaluated == 6
+
+
+TEXT = "gout, asthma"
+GOOD = Found((FoundMention(0, 4, "Disease", 1, True, "present"), FoundMention(6, 12, "Disease", 0.0, True, "negated")),
+             (), True, 1, 3, 1.0)  # fmt: skip
+
+
+def first(**changes: Any) -> Found:
+    return replace_found(mentions=(GOOD.mentions[0]._replace(**changes), GOOD.mentions[1]))
+
+
+def replace_found(**changes: Any) -> Found:
+    return GOOD._replace(**changes)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        first(start=-1),
+        first(end=0),
+        first(end=99),
+        first(end=4.0),
+        first(end=6),
+        first(end=7),
+        first(label="Drug"),
+        first(confidence=1.01),
+        first(confidence=-0.01),
+        first(confidence=math.nan),
+        first(confidence="1"),
+        first(accepted=None),
+        first(accepted=False),
+        first(assertion=""),
+        first(assertion="x" * 13),
+        replace_found(mentions=GOOD.mentions[::-1]),
+        replace_found(suggestions=(FoundMention(0, 4, "Disease", 0.3, True, "present"),), accepted=False),
+        replace_found(suggestions=(FoundMention(0, 4, "Disease", 0.3, False, "present"),)),
+        replace_found(mentions=()),
+        replace_found(sentences=4),
+        replace_found(sentences=-1),
+        replace_found(unknown_tokens=1.1),
+        replace_found(unknown_tokens=math.nan),
+    ],
+)
+def test_a_prediction_that_cannot_be_true(found: Found) -> None:
+    assert prediction_col_check.problem_of(found, TEXT, ["Disease", "Treatment"])
+
+
+def test_a_prediction_that_can(engine: Engine) -> None:
+    assert prediction_col_check.problem_of(GOOD, TEXT, ["Disease"]) is None
+    unsure = replace_found(accepted=False)  # all mentions are accepted, but what one says of the patient is not
+    assert prediction_col_check.problem_of(unsure, TEXT, ["Disease"]) is None
+
+
+# ---- versions -------------------------------------------------------------------------------------
+
+
+def test_a_promotion_changes_no_history_and_a_backfill_does(engine: Engine) -> None:
+    fill(engine, "gout", "asthma")
+    worker(engine, version="1").run()
+    fill(engine, "gout", "asthma", "aspirin")
+    assert worker(engine, version="2").run()["notes"] == 1
+    assert current(engine) == [("000", "1", False), ("001", "1", False), ("002", "2", False)]
+    assert worker(engine, version="2", scope=Scope(backfill=True)).run()["notes"] == 2
+    assert {version for _, version, _ in current(engine)} == {"2"}
+    assert count(engine, "results") == 5
+    assert not worker(engine, version="2", scope=Scope(backfill=True)).run()["notes"]
+
+
+def test_a_rollback_shows_the_former_results_again(engine: Engine) -> None:
+    fill(engine, "gout")
+    worker(engine, version="1").run()
+    worker(engine, version="2", scope=Scope(backfill=True)).run()
+    worker(engine, version="1").run()
+    assert current(engine) == [("000", "1", False)]
+
+
+def test_a_backfill_keeps_to_its_scope(engine: Engine) -> None:
+    fill(engine, "gout", source="a")
+    fill(engine, "gout", source="b")
+    worker(engine, version="1").run()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert worker(engine, version="2", scope=Scope(True, since=later)).run()["notes"] == 0
+    assert worker(engine, version="2", scope=Scope(True, source="a")).run()["notes"] == 1
+    with reading(engine) as connection:
+        assert Scope(True).size(connection, "2") == (1, 4)
+
+
+def test_a_shadow_is_beside_and_never_current(engine: Engine) -> None:
+    fill(engine, *TEXTS)
+    other = FakeHost(words={"asthma": "Disease", "well": "Disease"})
+    shadow = loaded(engine, other, "2", champion=False)
+    worker(engine, version="1", shadow=shadow).run()
+    assert count(engine, "results") == 8
+    assert {version for _, version, _ in current(engine)} == {"1"}
+    assert count(engine, "log") == 4
+    assert agreement.versions_of(engine) == ("1", "2")
+    found = agreement.agreement(engine, "1", "2")
+    assert found.notes == 4
+    assert {name: tuple(one) for name, one in found.labels.items()} == {"Disease": (1, 2, 1), "Treatment": (0, 2, 0)}
+    assert found.labels["Disease"].f1 == pytest.approx(0.4)
+    assert {name for _, name in found.differing} == {"000", "001", "003", "004"}
+
+
+def test_results_of_the_shadow_count_once_it_is_champion(engine: Engine) -> None:
+    fill(engine, "gout", "asthma")
+    worker(engine, version="1", shadow=loaded(engine, FakeHost(), "2", champion=False)).run()
+    worker(engine, version="2", scope=Scope(backfill=True)).run()
+    assert current(engine) == [("000", "2", False), ("001", "2", False)]
+    assert count(engine, "results") == 4
+
+
+class Found2:
+    """A registry whose answer changes."""
+
+    def __init__(self) -> None:
+        self.version: str | None = "1"
+
+    def __call__(self) -> Any:
+        if self.version is None:
+            raise BeHealthyError("the registry does not answer")
+        return model(self.version)
+
+
+def test_a_promotion_is_followed_and_a_registry_that_is_away_is_not_waited_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    registry, hosts = Found2(), {}
+
+    def start(found: Any) -> FakeHost:
+        if found.version == "broken":
+            raise BeHealthyError("does not load")
+        hosts[found.version] = FakeHost()
+        return hosts[found.version]
+
+    served = Loaded(registry, 0.0, lambda *_: None, start)
+    seen = []
+    for version in ("1", "2", None, "broken", "3"):
+        registry.version = version
+        seen.append(served.current()[0].version)
+    assert seen == ["1", "2", "2", "2", "3"]
+    assert [hosts[version].stopped for version in "123"] == [True, True, False]
+    assert "going on with version 2" in capsys.readouterr().err
+    registry.version = None
+    with pytest.raises(BeHealthyError, match="does not answer"):
+        Loaded(registry, 0.0, lambda *_: None, start).current()
+
+
+def test_the_registry_is_not_asked_for_every_batch() -> None:
+    registry = Found2()
+    served = Loaded(registry, 3600.0, lambda *_: None, lambda _: FakeHost())
+    served.current()
+    registry.version = "2"
+    assert served.current()[0].version == "1"
+
+
+# ---- the key of the log ---------------------------------------------------------------------------
+
+
+def test_the_key_is_private_stays_and_may_come_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(LOG_KEY, raising=False)
+    key = log_key(tmp_path / "new")
+    assert log_key(tmp_path / "new") == key
+    assert stat.S_IMODE((tmp_path / "new" / "log.key").stat().st_mode) == 0o600
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["log.key"]
+    monkeypatch.setenv(LOG_KEY, "f" * 32)
+    assert log_key(tmp_path / "new") == "f" * 32
+    monkeypatch.setenv(LOG_KEY, "hunter2")
+    with pytest.raises(DatabaseError) as refused:
+        log_key(tmp_path)
+    assert "hunter2" not in str(refused.value)
