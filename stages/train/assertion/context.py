@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from stages.common.documents import Token
@@ -39,9 +40,9 @@ class Assertion(NamedTuple):
 
 PLAIN = Assertion(PRESENT, True, frozenset())
 
-Reached = dict[str, bool]
-"""By kind of cue: whether its scope reaches a mention; false where it may."""
-_NOTHING: Reached = {}
+Reached = tuple[tuple[str, bool], ...]
+"""Kinds of cues, and whether their scope reaches a mention; false where it may."""
+_NOTHING: Reached = ()
 
 
 def assertions(
@@ -142,19 +143,16 @@ class _Headings:
 
 
 def _of_sentence(words: list[str], mentions: Sequence[tuple[Any, ...]], heading: str | None) -> list[Assertion]:
-    found = list(cues(words))
-    if not found and heading is None:
-        return [PLAIN] * len(mentions)
+    found = cues(words)
     before = _before(words, found, {mention[0] for mention in mentions})
     after = _after(words, found, {mention[1] for mention in mentions})
     return [_judged(before.get(mention[0], _NOTHING), after.get(mention[1], _NOTHING), heading) for mention in mentions]
 
 
+@cache
 def _judged(before: Reached, after: Reached, heading: str | None) -> Assertion:
-    if not before and not after and heading is None:
-        return PLAIN
-    kinds = {kind for reached in (before, after) for kind, holds in reached.items() if holds}
-    doubted = any(not holds and kind not in kinds for kind, holds in before.items())
+    kinds = {kind for kind, holds in (*before, *after) if holds}
+    doubted = any(kind not in kinds for kind, _ in before)
     sure = not doubted and not {NEGATED, POSSIBLE} <= kinds
     if heading:
         kinds.add(heading)
@@ -167,9 +165,6 @@ class _Scope(NamedTuple):
     since: int  # where the cue, or the last item of its list, ends
     reach: int
 
-    def reaches(self, place: int) -> bool:
-        return place - self.since <= self.reach
-
 
 class _Forward:
     """The scopes that are open at a place of a sentence, and those that a soft end has closed."""
@@ -180,13 +175,15 @@ class _Forward:
 
     def reached(self, place: int) -> Reached:
         """Return the kinds that hold there (true), or may (false)."""
-        may = {kind: False for kind, scope in self._left.items() if scope.reaches(place)}
-        held = {
-            kind: scope.reaches(place)
-            for kind, scope in self._open.items()
-            if scope.reach >= LIST or scope.reaches(place)
-        }
-        return may | held
+        found = []
+        for kind, (since, reach) in self._open.items():
+            holds = place - since <= reach
+            if holds or reach >= LIST:
+                found.append((kind, holds))
+        for kind, (since, reach) in self._left.items():
+            if place - since <= reach:
+                found.append((kind, False))
+        return tuple(found)
 
     def read(self, cue: Cue, *, new_item: bool) -> None:
         """End and open what a cue ends and opens."""
@@ -213,9 +210,9 @@ class _Forward:
 
     def begin_item(self, place: int) -> None:
         """Let lists that reach there go on after it."""
-        for kind, scope in self._open.items():
-            if scope.reach >= LIST and scope.since <= place and scope.reaches(place):
-                self._open[kind] = _Scope(place + 1, scope.reach)
+        for kind, (since, reach) in self._open.items():
+            if reach >= LIST and 0 <= place - since <= reach:
+                self._open[kind] = _Scope(place + 1, reach)
 
 
 def _before(words: Sequence[str], found: Sequence[Cue], starts: set[int]) -> dict[int, Reached]:
@@ -248,9 +245,9 @@ def _after(words: Sequence[str], found: Sequence[Cue], ends: set[int]) -> dict[i
             cue = by_place[place]
             for kind in cue.said.ends:
                 scopes.pop(kind, None)
-            scopes.update((kind, _Scope(-cue.first, reach)) for kind, reach in cue.said.backward)
+            scopes.update((kind, _Scope(cue.first, reach)) for kind, reach in cue.said.backward)
         if place in ends:
-            reached[place] = {kind: True for kind, scope in scopes.items() if scope.reaches(-place)}
+            reached[place] = tuple((kind, True) for kind, (until, reach) in scopes.items() if until - place <= reach)
         if words[place - 1] in ENDS_BACKWARD:
             scopes.clear()
     return reached

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stages.common.documents import Token
@@ -79,7 +79,7 @@ without_cue = _clues(_ALL).isdisjoint
 
 def folded(written: Sequence[str], tokens: Sequence[Token]) -> list[str]:
     """Return the words of a sentence in lower case; a question mark before what it doubts (*?gout*) is a word, too."""
-    words = [word.casefold() for word in written]
+    words = list(map(str.lower, written))
     if "?" in words:
         for place, word in enumerate(words[:-1]):
             if word == "?" and (not place or tokens[place - 1].end < tokens[place].start):
@@ -87,17 +87,19 @@ def folded(written: Sequence[str], tokens: Sequence[Token]) -> list[str]:
     return words
 
 
-def cues(words: Sequence[str]) -> Iterator[Cue]:
+def cues(words: Sequence[str]) -> list[Cue]:
     """Find the longest phrases from left to right; none begins inside of another."""
-    free = 0
-    for place in [place for place, word in enumerate(words) if word in _LEXICON]:
-        if place < free:
+    found, free, last = [], 0, len(words)
+    for place, phrases in enumerate(map(_LEXICON.get, words)):
+        if phrases is None or place < free:
             continue
-        said, longer = _LEXICON[words[place]]
+        said, longer = phrases
         free = place + 1
-        for phrase, of_phrase in longer.get(words[free], ()) if longer and free < len(words) else ():
-            if tuple(words[place : place + len(phrase)]) == phrase:
-                said, free = of_phrase, place + len(phrase)
-                break
+        if longer and free < last and words[free] in longer:
+            for phrase, of_phrase in longer[words[free]]:
+                if tuple(words[place : place + len(phrase)]) == phrase:
+                    said, free = of_phrase, place + len(phrase)
+                    break
         if said is not None:
-            yield Cue(place, free, said)
+            found.append(Cue(place, free, said))
+    return found
