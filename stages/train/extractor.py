@@ -20,7 +20,7 @@ from stages.featurize.attributes.parts import Sentences
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.prepare.segmentation import segment
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance, is_whole
-from stages.train.assertion.context import Assertion, Placed, assertions
+from stages.train.assertion.context import Assertion, assertions
 from stages.train.assertion.rules import PRESENT
 from stages.train.taggers.tagger import FAMILIES, TaggedSpan, Tagger, family, name_of
 
@@ -144,8 +144,7 @@ class Extractor:
             return Extraction((), 0, 0, 0.0)
         tokens = self.read(words)
         tagged, suggested = self.tagger.tag_and_suggest(tokens, self.acceptance.suggestion)
-        placed = [[Placed(span[0], span[1]) for span in (*t, *s)] for t, s in zip(tagged, suggested, strict=True)]
-        said = assertions(text, sentences, placed)
+        said = assertions(text, sentences, words, [[*t, *s] for t, s in zip(tagged, suggested, strict=True)])
         return Extraction(
             tuple(_mentions(sentences, tagged, said, self.acceptance.accepts)),
             len(words),

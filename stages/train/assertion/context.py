@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 from stages.common.documents import Token
 from stages.prepare.segmentation import segment
-from stages.train.assertion.cues import Cue, cues, folded
-from stages.train.assertion.headings import sections
+from stages.train.assertion.cues import Cue, cues, folded, without_cue
+from stages.train.assertion.headings import sections, without_heading
 from stages.train.assertion.rules import (
     ENDS_BACKWARD,
     LIST,
@@ -37,21 +38,18 @@ class Assertion(NamedTuple):
     kinds: frozenset[str]
 
 
-class Placed(NamedTuple):
-    """A mention as the tokens ``first`` to ``end`` (exclusive) of its sentence."""
-
-    first: int
-    end: int
-
-
 PLAIN = Assertion(PRESENT, True, frozenset())
 
-Reached = dict[str, bool]
-"""By kind of cue: whether its scope reaches a mention; false where it may."""
+Reached = tuple[tuple[str, bool], ...]
+"""Kinds of cues, and whether their scope reaches a mention; false where it may."""
+_NOTHING: Reached = ()
 
 
 def assertions(
-    text: str, sentences: Sequence[Sequence[Token]], mentions: Sequence[Sequence[Placed]]
+    text: str,
+    sentences: Sequence[Sequence[Token]],
+    words: Sequence[Sequence[str]],
+    mentions: Sequence[Sequence[tuple[Any, ...]]],
 ) -> list[list[Assertion]]:
     """Tell what each mention of a note says of the patient.
 
@@ -60,8 +58,11 @@ def assertions(
     text : str
     sentences : sequence of sequences of Token
         The tokens of each sentence.
-    mentions : sequence of sequences of Placed
-        Those of each sentence.
+    words : sequence of sequences of str
+        The same as they are written.
+    mentions : sequence of sequences of tuples
+        Those of each sentence; a tuple begins with the number of its first token in the sentence, and that after
+        its last.
 
     Returns
     -------
@@ -71,16 +72,19 @@ def assertions(
     Examples
     --------
     >>> text = "No fever or pneumonia."
-    >>> assertions(text, segment(text), [[Placed(3, 4)]])[0][0].value
+    >>> sentences = segment(text)
+    >>> assertions(text, sentences, [["No", "fever", "or", "pneumonia", "."]], [[(3, 4)]])[0][0].value
     'negated'
     """
-    if not any(mentions):
-        return [[] for _ in sentences]
-    heading = _Headings(text)
-    return [
-        _of_sentence(folded(text, tokens), spans, heading.over(tokens[0].start)) if spans else []
-        for tokens, spans in zip(sentences, mentions, strict=True)
-    ]
+    headings = _Headings("" if all(map(without_heading, words)) else text)
+    found = []
+    for tokens, written, spans in zip(sentences, words, mentions, strict=True):
+        heading = headings.over(tokens[0].start) if spans and headings else None
+        if heading is None and (not spans or without_cue(written)):
+            found.append([PLAIN] * len(spans))
+        else:
+            found.append(_of_sentence(folded(written, tokens), spans, heading))
+    return found
 
 
 def assertions_of(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
@@ -104,7 +108,8 @@ def assertions_of(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion
     """
     sentences = segment(text)
     ends = [tokens[-1].end for tokens in sentences]
-    placed: list[list[Placed]] = [[] for _ in sentences]
+    words = [[text[start:end] for start, end in tokens] for tokens in sentences]
+    placed: list[list[tuple[int, int]]] = [[] for _ in sentences]
     places: list[tuple[int, int] | None] = []
     for start, end in spans:
         number = bisect_right(ends, start)
@@ -115,8 +120,8 @@ def assertions_of(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion
             places.append(None)
             continue
         places.append((number, len(placed[number])))
-        placed[number].append(Placed(first, last))
-    found = assertions(text, sentences, placed)
+        placed[number].append((first, last))
+    found = assertions(text, sentences, words, placed)
     return [PLAIN if place is None else found[place[0]][place[1]] for place in places]
 
 
@@ -126,6 +131,9 @@ class _Headings:
     def __init__(self, text: str) -> None:
         self._sections, self._next = sections(text), 0
 
+    def __bool__(self) -> bool:
+        return bool(self._sections)
+
     def over(self, place: int) -> str | None:
         """Return what the heading of the section says, if the rules know it."""
         while self._next < len(self._sections) and self._sections[self._next].end <= place:
@@ -134,18 +142,17 @@ class _Headings:
         return self._sections[self._next].kind if inside else None
 
 
-def _of_sentence(words: list[str], mentions: Sequence[Placed], heading: str | None) -> list[Assertion]:
-    found = list(cues(words))
-    if not found and heading is None:
-        return [PLAIN] * len(mentions)
-    before = _before(words, found, {mention.first for mention in mentions})
-    after = _after(words, found, {mention.end for mention in mentions})
-    return [_judged(before[mention.first], after[mention.end], heading) for mention in mentions]
+def _of_sentence(words: list[str], mentions: Sequence[tuple[Any, ...]], heading: str | None) -> list[Assertion]:
+    found = cues(words)
+    before = _before(words, found, {mention[0] for mention in mentions})
+    after = _after(words, found, {mention[1] for mention in mentions})
+    return [_judged(before.get(mention[0], _NOTHING), after.get(mention[1], _NOTHING), heading) for mention in mentions]
 
 
+@cache
 def _judged(before: Reached, after: Reached, heading: str | None) -> Assertion:
-    kinds = {kind for reached in (before, after) for kind, holds in reached.items() if holds}
-    doubted = any(not holds and kind not in kinds for kind, holds in before.items())
+    kinds = {kind for kind, holds in (*before, *after) if holds}
+    doubted = any(kind not in kinds for kind, _ in before)
     sure = not doubted and not {NEGATED, POSSIBLE} <= kinds
     if heading:
         kinds.add(heading)
@@ -158,9 +165,6 @@ class _Scope(NamedTuple):
     since: int  # where the cue, or the last item of its list, ends
     reach: int
 
-    def reaches(self, place: int) -> bool:
-        return place - self.since <= self.reach
-
 
 class _Forward:
     """The scopes that are open at a place of a sentence, and those that a soft end has closed."""
@@ -171,13 +175,15 @@ class _Forward:
 
     def reached(self, place: int) -> Reached:
         """Return the kinds that hold there (true), or may (false)."""
-        may = {kind: False for kind, scope in self._left.items() if scope.reaches(place)}
-        held = {
-            kind: scope.reaches(place)
-            for kind, scope in self._open.items()
-            if scope.reach >= LIST or scope.reaches(place)
-        }
-        return may | held
+        found = []
+        for kind, (since, reach) in self._open.items():
+            holds = place - since <= reach
+            if holds or reach >= LIST:
+                found.append((kind, holds))
+        for kind, (since, reach) in self._left.items():
+            if place - since <= reach:
+                found.append((kind, False))
+        return tuple(found)
 
     def read(self, cue: Cue, *, new_item: bool) -> None:
         """End and open what a cue ends and opens."""
@@ -204,38 +210,44 @@ class _Forward:
 
     def begin_item(self, place: int) -> None:
         """Let lists that reach there go on after it."""
-        for kind, scope in self._open.items():
-            if scope.reach >= LIST and scope.since <= place and scope.reaches(place):
-                self._open[kind] = _Scope(place + 1, scope.reach)
+        for kind, (since, reach) in self._open.items():
+            if reach >= LIST and 0 <= place - since <= reach:
+                self._open[kind] = _Scope(place + 1, reach)
 
 
 def _before(words: Sequence[str], found: Sequence[Cue], starts: set[int]) -> dict[int, Reached]:
-    """Return what reaches the mentions that start at each place, from the left."""
+    """Return what reaches the mentions that start at each place, from the left; nothing where a place is missing."""
+    first = next((cue.first for cue in found if cue.said.forward), len(words))
+    if first > max(starts):
+        return {}
     scopes, by_place = _Forward(), {cue.first: cue for cue in found}
     reached: dict[int, Reached] = {}
-    for place, word in enumerate(words):
+    for place in range(first, max(starts) + 1):
         if place in starts:
             reached[place] = scopes.reached(place)
         if place in by_place:
             scopes.read(by_place[place], new_item=not place or words[place - 1] == ",")
-        if word in SEPARATORS:
+        if words[place] in SEPARATORS:
             scopes.begin_item(place)
     return reached
 
 
 def _after(words: Sequence[str], found: Sequence[Cue], ends: set[int]) -> dict[int, Reached]:
-    """Return what reaches the mentions that end at each place, from the right."""
+    """Return the same of the mentions that end at each place, from the right."""
+    last = next((cue.end for cue in reversed(found) if cue.said.backward), 0)
+    if last < min(ends):
+        return {}
     scopes: dict[str, _Scope] = {}
     by_place = {cue.end: cue for cue in found}
     reached: dict[int, Reached] = {}
-    for place in range(len(words), 0, -1):
+    for place in range(last, min(ends) - 1, -1):
         if place in by_place:
             cue = by_place[place]
             for kind in cue.said.ends:
                 scopes.pop(kind, None)
-            scopes.update((kind, _Scope(-cue.first, reach)) for kind, reach in cue.said.backward)
+            scopes.update((kind, _Scope(cue.first, reach)) for kind, reach in cue.said.backward)
         if place in ends:
-            reached[place] = {kind: True for kind, scope in scopes.items() if scope.reaches(-place)}
+            reached[place] = tuple((kind, True) for kind, (until, reach) in scopes.items() if until - place <= reach)
         if words[place - 1] in ENDS_BACKWARD:
             scopes.clear()
     return reached

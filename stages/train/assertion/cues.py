@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stages.common.documents import Token
@@ -26,8 +26,7 @@ class Cue(NamedTuple):
     said: Said
 
 
-def _lexicon() -> dict[str, list[tuple[tuple[str, ...], Said]]]:
-    """Return phrases by their first word, the longest first."""
+def _phrases() -> dict[tuple[str, ...], Said]:
     opened: dict[tuple[str, ...], dict[str, list[tuple[str, int]]]] = defaultdict(lambda: defaultdict(list))
     ended: dict[tuple[str, ...], dict[str, bool]] = defaultdict(dict)
     for rule in RULES:
@@ -35,20 +34,52 @@ def _lexicon() -> dict[str, list[tuple[tuple[str, ...], Said]]]:
             opened[words_of(phrase)][rule.direction].append((rule.kind, rule.reach))
     for end in ENDS:
         ended[words_of(end.phrase)].update(dict.fromkeys(end.kinds, end.soft))
-    lexicon = defaultdict(list)
-    for words in sorted({*opened, *ended}, key=lambda words: (-len(words), words)):
-        scopes = opened.get(words, {})
-        said = Said(tuple(scopes.get(FORWARD, ())), tuple(scopes.get(BACKWARD, ())), ended.get(words, {}))
-        lexicon[words[0]].append((words, said))
-    return dict(lexicon)
+    return {
+        words: Said(tuple(opened[words][FORWARD]), tuple(opened[words][BACKWARD]), ended.get(words, {}))
+        for words in {*opened, *ended}
+    }
 
 
-_LEXICON = _lexicon()
+class _Phrases(NamedTuple):
+    """The phrases that begin with a word: it alone, and by their second word the longer ones, the longest first."""
+
+    alone: Said | None
+    longer: dict[str, list[tuple[tuple[str, ...], Said]]]
 
 
-def folded(text: str, tokens: Sequence[Token]) -> list[str]:
+def _by_first_word(phrases: dict[tuple[str, ...], Said]) -> dict[str, _Phrases]:
+    found: dict[str, _Phrases] = {}
+    for words, said in sorted(phrases.items(), key=lambda phrase: (-len(phrase[0]), phrase[0])):
+        if words[0] not in found:
+            found[words[0]] = _Phrases(phrases.get(words[:1]), {})
+        if len(words) > 1:
+            found[words[0]].longer.setdefault(words[1], []).append((words, said))
+    return found
+
+
+_FREQUENT = frozenset(
+    ("for", "to", "in", "of", "is", "her", "his", "have", "would", "were", "year", "years", "months", "last", "/", "-",
+     "h", "s", "w", "r", "'", "t")
+)  # fmt: skip
+
+
+def _clues(phrases: dict[tuple[str, ...], Said]) -> frozenset[str]:
+    """Return words, as they may be written, one of which is in every sentence with a cue; rare ones where possible."""
+    cues = [words for words, said in phrases.items() if said.forward or said.backward]
+    alone = {words[0] for words in cues if len(words) == 1} | {"?"}
+    rest = {max(words, key=lambda w: (w not in _FREQUENT, len(w))) for words in cues if alone.isdisjoint(words)}
+    return frozenset(spelled for word in alone | rest for spelled in (word, word.capitalize(), word.upper()))
+
+
+_ALL = _phrases()
+_LEXICON = _by_first_word(_ALL)
+without_cue = _clues(_ALL).isdisjoint
+"""Tells of the words of a sentence, as they are written, that no cue is among them: cheap, and true of most."""
+
+
+def folded(written: Sequence[str], tokens: Sequence[Token]) -> list[str]:
     """Return the words of a sentence in lower case; a question mark before what it doubts (*?gout*) is a word, too."""
-    words = [text[start:end].casefold() for start, end in tokens]
+    words = list(map(str.lower, written))
     if "?" in words:
         for place, word in enumerate(words[:-1]):
             if word == "?" and (not place or tokens[place - 1].end < tokens[place].start):
@@ -56,14 +87,19 @@ def folded(text: str, tokens: Sequence[Token]) -> list[str]:
     return words
 
 
-def cues(words: Sequence[str]) -> Iterator[Cue]:
+def cues(words: Sequence[str]) -> list[Cue]:
     """Find the longest phrases from left to right; none begins inside of another."""
-    free = 0
-    for place, word in enumerate(words):
-        if place < free or word not in _LEXICON:
+    found, free, last = [], 0, len(words)
+    for place, phrases in enumerate(map(_LEXICON.get, words)):
+        if phrases is None or place < free:
             continue
-        for phrase, said in _LEXICON[word]:
-            if len(phrase) == 1 or tuple(words[place : place + len(phrase)]) == phrase:
-                free = place + len(phrase)
-                yield Cue(place, free, said)
-                break
+        said, longer = phrases
+        free = place + 1
+        if longer and free < last and words[free] in longer:
+            for phrase, of_phrase in longer[words[free]]:
+                if tuple(words[place : place + len(phrase)]) == phrase:
+                    said, free = of_phrase, place + len(phrase)
+                    break
+        if said is not None:
+            found.append(Cue(place, free, said))
+    return found
