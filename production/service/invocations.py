@@ -21,11 +21,11 @@ FORMS: dict[str, Any] = {
     "dataframe_split": {
         "type": "object",
         "properties": {
-            "columns": {"type": "array", "items": {"const": "text"}, "minItems": 1, "maxItems": 1},
+            "columns": {"type": "array", "prefixItems": [{"const": "text"}], "minItems": 1},
             "data": {
                 "type": "array",
                 "minItems": 1,
-                "items": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1},
+                "items": {"type": "array", "prefixItems": [{"type": "string"}], "minItems": 1},
             },
         },
         "required": ["columns", "data"],

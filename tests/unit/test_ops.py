@@ -1,0 +1,115 @@
+"""The image and the composition, which no test can start: they are what they say, and run what is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.repository import ROOT
+
+OPS = ROOT / "ops"
+COMPOSE = yaml.safe_load((OPS / "compose.yaml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OWN = [name for name, service in SERVICES.items() if service["image"] == "behealthy"]
+SECRET = re.compile(r"TOKEN|PASSWORD|SECRET|KEY")
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the instructions of the Dockerfile with what follows them."""
+    text = (OPS / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [(line.split(None, 1)[0], " ".join(line.split(None, 1)[1].split())) for line in lines]
+
+
+def last_stage() -> list[tuple[str, str]]:
+    steps = instructions()
+    return steps[max(place for place, (name, _) in enumerate(steps) if name == "FROM") :]
+
+
+def commands() -> Iterator[list[str]]:
+    """Yield each command that is an argument list."""
+    yield from (SERVICES[name]["command"] for name in OWN)
+    yield json.loads(next(said for name, said in last_stage() if name == "CMD"))
+
+
+def test_the_services_are_there() -> None:
+    assert set(SERVICES) == {"postgres", "s3", "mlflow", "database", "service", "worker"}
+
+
+@pytest.mark.parametrize("command", [command for command in commands() if command[0] == "python"], ids=str)
+def test_what_is_run_is_a_command_of_this_project(command: list[str]) -> None:
+    assert command[1] == "-m"
+    if command[2] in ("production.infer", "production.database") and not (ROOT / "production/infer.py").exists():
+        pytest.skip("the worker is not in this tree yet")
+    spec = find_spec(command[2])
+    assert spec is not None
+    if spec.submodule_search_locations:
+        assert find_spec(f"{command[2]}.__main__") is not None
+
+
+def test_serve_takes_the_options_that_it_is_given() -> None:
+    from production.serve import parse
+
+    for command in commands():
+        if "production.serve" in command:
+            assert parse(command[3:]).model == "models:/behealthy-extractor@champion"
+
+
+def test_ports_are_those_of_the_loopback() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) == 4
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_no_secret_stands_in_the_file() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if SECRET.search(name):
+                assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), name
+    text = (OPS / "compose.yaml").read_text(encoding="utf-8")
+    assert all(password.startswith("${") for password in re.findall(r"://\w+:(.*?)@", text))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_own_containers_write_nothing_and_may_do_little(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert [mount.split(":")[0] for mount in service["tmpfs"]] == ["/tmp"]
+
+
+def test_every_dependency_can_be_waited_for() -> None:
+    for service in SERVICES.values():
+        for other, wanted in service.get("depends_on", {}).items():
+            if wanted["condition"] == "service_healthy":
+                assert "test" in SERVICES[other]["healthcheck"]
+
+
+def test_the_image_is_built_in_stages_and_runs_as_nobody_in_particular() -> None:
+    names = [name for name, _ in instructions()]
+    assert names.count("FROM") == 2
+    last = dict(last_stage())
+    assert not last["USER"].startswith(("root", "0"))
+    assert "/ready" in last["HEALTHCHECK"]
+    assert "BEHEALTHY_KERNELS" in last["ENV"]
+
+
+def test_kernels_are_compiled_for_every_processor_and_readable_by_others() -> None:
+    run = next(said for name, said in instructions() if name == "RUN" and "production.compile" in said)
+    assert "chmod -R a+rX /opt/kernels" in run
+    for name, said in instructions():
+        if name == "ENV":
+            assert "NUMBA_CPU_NAME=generic" in said
+
+
+def test_what_is_copied_is_there_and_not_ignored() -> None:
+    allowed = {line[1:] for line in (OPS / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = {said.split()[0] for name, said in instructions() if name == "COPY" and not said.startswith("--from")}
+    assert copied == allowed
+    assert all((ROOT / path).exists() for path in copied)

@@ -1,0 +1,355 @@
+"""What stands before the model: who may ask, how much, how many at a time, for how long; and the pool behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from production.inference.host import Found, FoundMention, NoteFailedError
+from production.serve import main, parse, token_for
+from production.service import pool as pools
+from production.service.gate import Gate
+from production.service.measures import Measures
+from production.service.models import OpenedModel, opened_model
+from production.service.params import ServiceParams, load_params
+from production.service.pool import PIECE, HostPool, _pieces
+from production.service.shapes import Analyze, Content, entities_of, processed
+from stages.common.errors import BeHealthyError
+from tests.repository import ROOT
+
+PARAMS = ServiceParams(note_bytes=100, request_bytes=1000, note_seconds=1.0, request_seconds=0.6, waiting=2)
+FOUND = Found((FoundMention(0, 4, "Disease", 0.9, True, "present"),), (), True, 1, 1, 0.0)
+NOTHING = Found((), (), False, 0, 0, 0.0)
+
+
+# ---- the gate ---------------------------------------------------------------------------------------
+
+
+class Answered:
+    """Collects what an application sends."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 0, b""
+        self.headers: dict[str, str] = {}
+
+    async def __call__(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            self.body += message["body"]
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    message = await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": message["body"]})
+
+
+def gate(app: Any = echo, *, ready: bool = True, token: str | None = None) -> tuple[Gate, Measures]:
+    measures = Measures()
+    return Gate(app, PARAMS, work=("/work",), ready=lambda: ready, token=token, measures=measures), measures
+
+
+async def ask(
+    asked: Gate, pieces: Sequence[bytes] = (b"{}",), *, path: str = "/work", pause: float = 0, **headers: str
+) -> Answered:
+    left = list(pieces)
+
+    async def receive() -> Any:
+        await asyncio.sleep(pause)
+        return {"type": "http.request", "body": left.pop(0) if left else b"", "more_body": bool(left)}
+
+    encoded = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    answered = Answered()
+    await asked({"type": "http", "path": path, "method": "POST", "headers": encoded}, receive, answered)
+    return answered
+
+
+def test_a_body_arrives_whole() -> None:
+    assert asyncio.run(ask(gate()[0], [b"one ", b"two"])).body == b"one two"
+
+
+@pytest.mark.parametrize(("size", "status"), [(1000, 200), (1001, 413)])
+def test_a_body_is_measured_while_it_streams_in(size: int, status: int) -> None:
+    pieces = [b"x" * 100] * (size // 100) + [b"x" * (size % 100)]
+    assert asyncio.run(ask(gate()[0], pieces, content_length="7")).status == status
+
+
+@pytest.mark.parametrize("length", ["1001", "9" * 5000])
+def test_a_length_that_is_too_large_is_believed(length: str) -> None:
+    assert asyncio.run(ask(gate()[0], content_length=length)).status == 413
+
+
+def test_one_more_than_may_wait_is_turned_away_at_once() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.2)
+        await echo(scope, receive, send)
+
+    async def three() -> tuple[list[Answered], float]:
+        asked, measures = gate(slow)
+        first = [asyncio.create_task(ask(asked)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        assert b"behealthy_queue_depth 2.0" in measures.text()
+        started = time.monotonic()
+        third = await ask(asked)
+        seconds = time.monotonic() - started
+        answers = [*await asyncio.gather(*first), third, await ask(asked)]
+        assert b'behealthy_rejected_total{reason="overload"} 1.0' in measures.text()
+        assert b"behealthy_queue_depth 0.0" in measures.text()
+        return answers, seconds
+
+    answers, seconds = asyncio.run(three())
+    assert [answer.status for answer in answers] == [200, 200, 503, 200]
+    assert int(answers[2].headers["retry-after"]) >= 1
+    assert seconds < 0.1
+
+
+def test_bodies_that_are_held_are_bounded_too() -> None:
+    asked, _ = gate()
+    asked._held = 4 * PARAMS.request_bytes
+    assert asyncio.run(ask(asked)).status == 503
+    assert asked._held == 4 * PARAMS.request_bytes
+
+
+def test_what_takes_too_long_is_504() -> None:
+    async def endless(*_: Any) -> None:
+        await asyncio.sleep(60)
+
+    assert asyncio.run(ask(gate(endless)[0])).status == 504
+
+
+def test_what_arrives_too_slowly_is_408() -> None:
+    assert asyncio.run(ask(gate()[0], [b"x"] * 100, pause=0.1)).status == 408
+
+
+def test_nothing_is_read_before_the_model_is_there() -> None:
+    answered = asyncio.run(ask(gate(ready=False)[0]))
+    assert (answered.status, answered.headers["retry-after"]) == (503, "5")
+
+
+@pytest.mark.parametrize(
+    ("path", "authorization", "status"),
+    [
+        ("/work", "Bearer right", 200), ("/work", "Bearer wrong", 401), ("/work", "right", 401), ("/work", "", 401),
+        ("/metrics", "", 401), ("/openapi.json", "", 401), ("/health", "", 200), ("/ready", "", 200),
+    ],
+)  # fmt: skip
+def test_a_token_is_asked_for(path: str, authorization: str, status: int) -> None:
+    asked, _ = gate(token="right")
+    assert asyncio.run(ask(asked, path=path, authorization=authorization)).status == status
+
+
+def test_a_fault_says_where_and_never_what(capfd: pytest.CaptureFixture[str]) -> None:
+    async def faulty(*_: Any) -> None:
+        raise ValueError("Gout in 1961")
+
+    answered = asyncio.run(ask(gate(faulty)[0]))
+    captured = capfd.readouterr()
+    assert answered.status == 500
+    assert "ValueError in test_service.py" in captured.err
+    assert "Gout" not in captured.err + captured.out + answered.body.decode()
+
+
+# ---- the pool ---------------------------------------------------------------------------------------
+
+
+class Host:
+    """Stands for `production.inference.host.ModelHost`."""
+
+    made: list[Host]
+    labels = ("Disease",)
+
+    def __init__(self, code: Path, models: Path) -> None:
+        self.starts, self.seen, self.alive = 0, [], False
+        type(self).made.append(self)
+
+    def start(self) -> None:
+        self.starts, self.alive = self.starts + 1, True
+
+    def stop(self) -> None:
+        self.alive = False
+
+    def extract(self, text: str, seconds: float) -> Found:
+        assert self.alive
+        self.seen.append(text)
+        if text.startswith("sleep"):
+            time.sleep(float(text.split()[1]))
+        if text == "kill":
+            self.alive = False
+            raise NoteFailedError("the process of the model has ended")
+        return FOUND if "gout" in text else NOTHING
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> list[Host]:
+    Host.made = []
+    monkeypatch.setattr(pools, "ModelHost", Host)
+    return Host.made
+
+
+def within(work: Callable[[HostPool], Any], workers: int = 2) -> tuple[Any, str]:
+    """Do something with a pool that is ready; return what came of it, and the metrics."""
+    measures = Measures()
+    pool = HostPool(OpenedModel(Path(), Path(), "1"), workers=workers, note_seconds=1.0, measures=measures)
+
+    async def done() -> Any:
+        pool.begin()
+        await pool.start()
+        assert pool.ready
+        try:
+            return await work(pool)
+        finally:
+            pool.stop()
+
+    return asyncio.run(done()), measures.text().decode()
+
+
+def test_notes_come_back_in_their_order(hosts: list[Host]) -> None:
+    notes = [f"{'gout' if number % 3 else 'walk'} {'x' * 4000} {number}" for number in range(40)]
+    found, metrics = within(lambda pool: pool.extract(notes))
+    assert [bool(answer.mentions) for answer in found] == ["gout" in note for note in notes]
+    assert all(host.seen for host in hosts)
+    assert "behealthy_notes_total 40.0" in metrics
+    assert 'behealthy_mentions_total{label="Disease"} 26.0' in metrics
+
+
+def test_no_note_is_no_answer(hosts: list[Host]) -> None:
+    assert within(lambda pool: pool.extract([]))[0] == []
+
+
+def test_a_host_that_died_is_started_before_it_is_asked_again(hosts: list[Host]) -> None:
+    found, metrics = within(lambda pool: pool.extract(["gout", "kill", "gout"]), workers=1)
+    assert [type(answer) for answer in found] == [Found, NoteFailedError, Found]
+    assert hosts[0].starts == 2
+    assert "behealthy_notes_failed_total 1.0" in metrics
+
+
+def test_a_request_that_is_given_up_gives_its_host_back_and_leaves_the_rest(hosts: list[Host]) -> None:
+    async def impatient(pool: HostPool) -> Any:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await pool.extract(["sleep 0.3", "left", "left"])
+        return await pool.extract(["gout"])
+
+    assert within(impatient, workers=1)[0] == [FOUND]
+    assert hosts[0].seen == ["sleep 0.3", "gout"]
+
+
+def test_many_notes_hold_up_no_other_request(hosts: list[Host]) -> None:
+    async def both(pool: HostPool) -> list[str]:
+        ended = []
+
+        async def one(name: str, notes: list[str]) -> None:
+            await pool.extract(notes)
+            ended.append(name)
+
+        many = asyncio.create_task(one("many", [f"sleep 0.02 {'x' * PIECE}"] * 20))
+        await asyncio.sleep(0.05)
+        await asyncio.gather(many, one("single", ["gout"]))
+        return ended
+
+    assert within(both, workers=1)[0] == ["single", "many"]
+
+
+def test_two_hosts_work_at_a_time(hosts: list[Host]) -> None:
+    started = time.monotonic()
+    within(lambda pool: pool.extract([f"sleep 0.2 {'x' * PIECE}"] * 4))
+    assert time.monotonic() - started < 0.7
+
+
+def test_a_loop_that_has_ended_is_no_fault(hosts: list[Host]) -> None:
+    async def leave(pool: HostPool) -> None:
+        task = asyncio.create_task(pool.extract(["sleep 0.2"]))
+        await asyncio.sleep(0.05)
+        task.cancel()
+
+    failures: list[Any] = []
+    before, threading.excepthook = threading.excepthook, failures.append
+    try:
+        within(leave, workers=1)
+        time.sleep(0.4)
+    finally:
+        threading.excepthook = before
+    assert not failures
+
+
+@pytest.mark.parametrize("sizes", [[], [5], [PIECE], [PIECE, 1], [1, PIECE, 1], [PIECE // 2] * 5])
+def test_pieces_are_all_notes_in_order(sizes: list[int]) -> None:
+    pieces = list(_pieces(["x" * size for size in sizes]))
+    assert [place for piece in pieces for place in piece] == list(range(len(sizes)))
+    assert all(sum(sizes[place] for place in piece[:-1]) < PIECE for piece in pieces)
+
+
+# ---- shapes, command --------------------------------------------------------------------------------
+
+
+def test_presidios_filters() -> None:
+    found = Found((*FOUND.mentions, FoundMention(5, 9, "Treatment", 0.4, False, "negated")), (), False, 1, 2, 0.0)
+
+    def types(**asked: Any) -> list[str]:
+        return [one["entity_type"] for one in entities_of(found, Analyze(text="gout pill", **asked))]
+
+    assert types() == types(entities=[]) == ["Disease", "Treatment"]
+    assert types(entities=["Treatment"]) == ["Treatment"]
+    assert types(score_threshold=0.5) == ["Disease"]
+
+
+def test_a_note_that_failed_says_so_in_cogstacks_shape() -> None:
+    answer = processed(Content(text="gout"), NoteFailedError("the note takes longer than 1 s"))
+    assert (answer["success"], answer["annotations"]) == (False, [])
+    assert "footer" not in answer
+    assert processed(Content(text="gout", footer=None), FOUND)["footer"] is None
+    assert json.dumps(answer)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
+def test_beyond_the_loopback_there_is_a_token_or_nothing(
+    host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("BEHEALTHY_TOKEN", raising=False)
+    assert main(["--host", host]) == 2
+    assert "BEHEALTHY_TOKEN" in capsys.readouterr().err
+    monkeypatch.setenv("BEHEALTHY_TOKEN", "x" * 16)
+    assert token_for(host) == "x" * 16
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
+def test_the_loopback_needs_none(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BEHEALTHY_TOKEN", raising=False)
+    assert token_for(host) is None
+
+
+@pytest.mark.parametrize("token", ["", "short", "x" * 15, "with a blank in it", "ümlaut-" * 4, "line\n" * 9])
+def test_what_can_be_guessed_or_not_be_sent_is_no_token(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BEHEALTHY_TOKEN", token)
+    with pytest.raises(BeHealthyError, match="no token"):
+        token_for("127.0.0.1")
+
+
+def test_what_can_not_be_served_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for address, said in (
+        (str(tmp_path), "no complete model"),
+        ("models:/another@champion", "no address of a model"),
+        ("models:/behealthy-extractor", "no address of a model"),
+    ):
+        with pytest.raises(BeHealthyError, match=said), opened_model(address):
+            pass
+    for arguments in (["--workers", "0"], ["--port", "70000"]):
+        with pytest.raises(SystemExit):
+            parse(arguments)
+
+
+def test_the_parameters_are_what_the_guide_says() -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert (params.note_bytes, params.request_bytes) == (1_000_000, 10_000_000)
+    assert params.note_seconds < params.request_seconds
+    assert os.cpu_count() == parse([]).workers
