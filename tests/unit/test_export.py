@@ -17,8 +17,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-
 from results.database.schema import EXPORTED
+
 from production.export import __main__ as command
 from production.export import exporting, results
 from production.export.concepts import read_concepts
@@ -30,6 +30,7 @@ from production.export.results import STEP, Scope, due_results
 from production.export.target import Part, TargetError, open_target, renew
 from stages.common.errors import BeHealthyError
 from stages.prepare.formats import brat, label_studio
+from tests.repository import ROOT
 from tests.results import (
     START,
     TEXT,
@@ -40,7 +41,6 @@ from tests.results import (
     make_champion,
     serve,
 )
-from tests.repository import ROOT
 
 SETTINGS = Settings()
 OTHER = "Walks well."
@@ -249,7 +249,9 @@ def test_a_corrected_note_is_exported_again_and_so_is_an_older_text_that_comes_b
     add_results(database, [3], "1", text=OTHER)
     assert notes_in(into(tmp_path / "out", database)) == [3]
     with database.begin() as connection:
-        connection.execute(sa.text("update notes set current_hash = (select current_hash from notes where note_id = 1)"))
+        connection.execute(
+            sa.text("update notes set current_hash = (select current_hash from notes where note_id = 1)")
+        )
     assert notes_in(into(tmp_path / "out", database)) == [3]
     assert into(tmp_path / "out", database) == []
 

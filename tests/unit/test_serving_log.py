@@ -23,8 +23,8 @@ from stages.monitor import __main__ as monitor
 from stages.monitor.window import Window as Judged
 from stages.monitor.window import equally_likely, read_window
 from tests.labels import LABELS
-from tests.results import START, empty_database, log_rows, serve
 from tests.repository import ROOT
+from tests.results import START, empty_database, log_rows, serve
 
 OCTOBER, DECEMBER = START - timedelta(hours=1), START + timedelta(days=30)
 
