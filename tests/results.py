@@ -106,9 +106,7 @@ def _span(text: str, surface: str, label: str, assertion: str, accepted: bool) -
 
 def serve(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands connect to this database."""
-    module = ModuleType("production.database.engine")
-    module.connect = lambda: engine  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "production.database.engine", module)
+    monkeypatch.setattr("production.database.revision.open_database", lambda: engine)
 
 
 def log_rows(
