@@ -12,9 +12,9 @@ from sqlalchemy import Engine, select, text
 
 from production.database.engine import address, make_engine, reading
 from production.database.revision import migrate
-from production.database.schema import MENTIONS, METADATA, NOTE_TEXTS, NOTES, PAIRS, QUARANTINE, RESULTS, SERVING_LOG
+from production.database.schema import MENTIONS, NOTE_TEXTS, PAIRS, QUARANTINE, RESULTS, SERVING_LOG
 from production.inference.claims import WAITING, Scope
-from production.inference.host import Found, FoundMention, NoteFailedError
+from production.inference.host import Found, FoundMention
 from production.inference.load_model import Loaded, Model
 from production.inference.params import InferenceParams
 from production.inference.worker import Worker
@@ -134,6 +134,3 @@ def current(engine: Engine) -> list[tuple[str, str, bool]]:
             text("SELECT source_id, model_version, shadow FROM current_results ORDER BY source_id")
         ).all()
         return [(row[0], row[1], bool(row[2])) for row in found]
-
-
-__all__ = ["KEY", "METADATA", "NOTES", "PARAMS", "FakeHost", "NoteFailedError", "current", "empty", "rows_of", "worker"]

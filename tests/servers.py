@@ -168,7 +168,14 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Run a new, empty Postgres; yield the SQLAlchemy address of its database.
+    """Run a new, empty Postgres; yield the SQLAlchemy address of its database."""
+    with postgres_server() as (_, url):
+        yield url
+
+
+@contextmanager
+def postgres_server() -> Iterator[tuple[Server, str]]:
+    """Run a new, empty Postgres; yield it, and the SQLAlchemy address of its database.
 
     The test that asks is skipped where there is no Postgres; `make e2e-delivery` refuses to start there.
     """
@@ -189,7 +196,7 @@ def postgres() -> Iterator[str]:
         command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", "{port}"]
         server = Server(command + [word for option in options for word in ("-c", option)], folder / "log", user=user)
         with running(server, with_signal=signal.SIGINT):  # a "fast" shutdown: connections are closed
-            yield f"postgresql+psycopg://{KEY}:{SECRET}@{server.address}/postgres"
+            yield server, f"postgresql+psycopg://{KEY}:{SECRET}@{server.address}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
