@@ -144,13 +144,16 @@ class Extractor:
             return Extraction((), 0, 0, 0.0)
         tokens = self.read(words)
         tagged, suggested = self.tagger.tag_and_suggest(tokens, self.acceptance.suggestion)
-        said = assertions(text, sentences, words, [[*t, *s] for t, s in zip(tagged, suggested, strict=True)])
+        both = [t + s if s else t for t, s in zip(tagged, suggested, strict=True)]
+        said = assertions(text, sentences, words, both)
         return Extraction(
             tuple(_mentions(sentences, tagged, said, self.acceptance.accepts)),
             len(words),
             len(tokens),
             tokens.unknown_share,
-            tuple(_mentions(sentences, suggested, [after[len(t) :] for after, t in zip(said, tagged, strict=True)])),
+            tuple(_mentions(sentences, suggested, [s[len(t) :] for s, t in zip(said, tagged, strict=True)]))
+            if any(suggested)
+            else (),
         )
 
     def extract_all(self, texts: Iterable[str]) -> list[Extraction]:
@@ -161,14 +164,15 @@ class Extractor:
 def _mentions(
     sentences: list[list[Token]],
     spans: list[list[TaggedSpan]],
-    said: list[list[Assertion]],
+    said: list[Sequence[Assertion]],
     accepts: Callable[[float], bool] = lambda _: False,
 ) -> Iterator[ExtractedMention]:
     """Turn spans of tokens into spans of characters; the first assertions of each sentence are theirs."""
     for tokens, of_sentence, assertion in zip(sentences, spans, said, strict=True):
-        for (first, end, label, confidence), (value, sure, _) in zip(of_sentence, assertion, strict=False):
-            place = tokens[first].start, tokens[end - 1].end
-            yield ExtractedMention(*place, label, confidence, accepts(confidence), value, sure)
+        if of_sentence:
+            for (first, end, label, confidence), (value, sure, _) in zip(of_sentence, assertion, strict=False):
+                start, last = tokens[first].start, tokens[end - 1].end
+                yield ExtractedMention(start, last, label, confidence, accepts(confidence), value, sure)
 
 
 def load_extractor(folder: Path, labels: Sequence[str] | None = None) -> Extractor:

@@ -50,7 +50,7 @@ def assertions(
     sentences: Sequence[Sequence[Token]],
     words: Sequence[Sequence[str]],
     mentions: Sequence[Sequence[tuple[Any, ...]]],
-) -> list[list[Assertion]]:
+) -> list[Sequence[Assertion]]:
     """Tell what each mention of a note says of the patient.
 
     Parameters
@@ -66,7 +66,7 @@ def assertions(
 
     Returns
     -------
-    list of lists of Assertion
+    list of sequences of Assertion
         Of the mentions of each sentence, in their order.
 
     Examples
@@ -77,14 +77,20 @@ def assertions(
     'negated'
     """
     headings = _Headings("" if all(map(without_heading, words)) else text)
-    found = []
-    for tokens, written, spans in zip(sentences, words, mentions, strict=True):
-        heading = headings.over(tokens[0].start) if spans and headings else None
-        if heading is None and (not spans or without_cue(written)):
-            found.append([PLAIN] * len(spans))
-        else:
-            found.append(_of_sentence(folded(written, tokens), spans, heading))
+    found: list[Sequence[Assertion]] = [()] * len(sentences)
+    for number, spans in enumerate(mentions):
+        if spans:
+            heading = headings.over(sentences[number][0].start) if headings else None
+            if heading is None and without_cue(words[number]):
+                found[number] = _plain(len(spans))
+            else:
+                found[number] = _of_sentence(folded(words[number], sentences[number]), spans, heading)
     return found
+
+
+@cache
+def _plain(number: int) -> tuple[Assertion, ...]:
+    return (PLAIN,) * number
 
 
 def assertions_of(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
