@@ -26,8 +26,8 @@ FOUND = Found(
 )  # fmt: skip
 
 
-def rows(source: str, kind: str | None = None, columns: Columns = Columns()) -> list[Any]:
-    return [row for row, _ in read_rows(source, kind, columns)]
+def rows(source: str, kind: str | None = None, columns: Columns | None = None) -> list[Any]:
+    return [row for row, _ in read_rows(source, kind, columns or Columns())]
 
 
 def test_what_is_no_file_is_a_note() -> None:
