@@ -148,6 +148,10 @@ e2e-delivery: repro ## tracking and the registry on a real MLflow server with Po
 	@.ci/find-postgres >/dev/null
 	python -m pytest -q tests/e2e/test_delivery.py tests/e2e/test_registry.py tests/e2e/test_served.py tests/e2e/test_third_label.py
 
+.PHONY: e2e-service
+e2e-service: repro ## the service on the loopback: what it answers and refuses, schemathesis on its OpenAPI page, how it ends
+	python -m pytest -q tests/e2e/test_service.py
+
 .PHONY: lint
 lint: $(STAMP) ## style, format, and which room may import which
 	ruff check .
@@ -200,6 +204,10 @@ bench: $(STAMP) ## throughput against python-crfsuite, sklearn-crfsuite and spaC
 .PHONY: cold-start
 cold-start: data ## what a fresh machine, clone, process and model cost until the first note, in CPU seconds
 	python -m benchmarks.cold_start
+
+.PHONY: bench-service
+bench-service: repro ## the service beside `mlflow models serve`: requests a second, p50 and p99, memory, overload
+	python -m benchmarks.service --json reports/service.json
 
 .PHONY: growth
 growth: $(STAMP) ## time against size, for every reader, check and the segmentation; fails where it is no straight line

@@ -66,7 +66,8 @@ class Clients:
 
         async def one() -> None:
             while time.perf_counter() - started < seconds and next(left, None) is not None:
-                await self._ask()
+                if await self._ask() == 503:
+                    await asyncio.sleep(1)  # as Retry-After says
 
         await asyncio.gather(*(one() for _ in range(clients)))
         self.load.seconds = time.perf_counter() - started
@@ -83,7 +84,7 @@ class Clients:
         await asyncio.gather(*tasks)
         return self.load
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> int:
         started = time.perf_counter()
         status = 0
         try:
@@ -97,6 +98,7 @@ class Clients:
         self.load.statuses[status] += 1
         if status == 200:
             self.load.latencies.append(time.perf_counter() - started)
+        return status
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:

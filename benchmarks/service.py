@@ -33,6 +33,7 @@ from stages.common.files import write_json
 CLIENTS = (1, 8, 64)
 NOTES = Path("data/incoming/notes.jsonl")
 _PATIENCE = 300.0
+_MEMORY_SECONDS = 60.0
 
 
 class Contestant(NamedTuple):
@@ -52,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--models", type=Path, default=Path("models"), help="model folder (default: models)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each load (default: 5)")
-    parser.add_argument("--requests", type=int, default=20_000, help="until memory is looked at (default: 20000)")
+    parser.add_argument(
+        "--requests", type=int, default=20_000, help="until memory is looked at, or a minute (default: 20000)"
+    )
     parser.add_argument("--json", type=Path, help="where the figures are written")
     options = parser.parse_args(arguments)
     return run_command("service", lambda: _run(options))
@@ -88,15 +91,15 @@ def contestants(models: Path, folder: Path) -> Iterator[Contestant]:
 def _logged(models: Path, folder: Path) -> Path:
     """Log the model as `delivery.register` does, and return the folder that MLflow loads."""
     from delivery.registry.model import log_extractor
+    from delivery.registry.registry import download_source
     from delivery.registry.server import connect
+    from delivery.revision.hashes import folder_md5
 
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
     client = connect()
     experiment = client.create_experiment("service", artifact_location=(folder / "artifacts").as_uri())
     uri = log_extractor(models, run_id=client.create_run(experiment).info.run_id)
-    import mlflow
-
-    return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder / "model")))
+    return download_source(client, uri, folder_md5(models), folder / "model", "the model")
 
 
 def measure(
@@ -109,18 +112,24 @@ def measure(
         def clients() -> Clients:
             return Clients(port, contestant.path, bodies)
 
+        ready_cpu = sum(_cpu_seconds(process.pid))
         asyncio.run(clients().closed(8, seconds=2.0))  # connections, caches
-        loads = {number: asyncio.run(clients().closed(number, seconds=seconds)) for number in CLIENTS}
+        loads = {}
+        for number in CLIENTS:
+            first = _cpu_seconds(process.pid)
+            load = asyncio.run(clients().closed(number, seconds=seconds))
+            loads[number] = _figures(load, first, _cpu_seconds(process.pid))
         before = _memory_mb(process.pid)
-        asyncio.run(clients().closed(8, requests=requests, seconds=120.0))
+        many = asyncio.run(clients().closed(8, requests=requests, seconds=_MEMORY_SECONDS))
         after = _memory_mb(process.pid)
-        capacity = max(load.rate for load in loads.values())
+        capacity = max(load["rate"] for load in loads.values())
         overload = asyncio.run(clients().open(2 * capacity, seconds))
         return {
             "name": contestant.name,
             "ready_seconds": ready,
-            "loads": {str(number): _figures(load) for number, load in loads.items()},
-            "memory_mb": {"before": before, "after": after, "requests": requests},
+            "ready_cpu_seconds": ready_cpu,
+            "loads": {str(number): load for number, load in loads.items()},
+            "memory_mb": {"before": before, "after": after, "requests": many.statuses.total()},
             "overload": _figures(overload) | {"asked_rate": 2 * capacity, "keeps_promise": keeps_promise(overload)},
         }
 
@@ -134,8 +143,12 @@ def _body(path: str, note: str) -> dict[str, Any]:
     return {"inputs": [note]} if path == "/invocations" else {"text": note}
 
 
-def _figures(load: Load) -> dict[str, Any]:
+def _figures(load: Load, first: tuple[float, float] = (0, 0), last: tuple[float, float] = (0, 0)) -> dict[str, Any]:
+    """Return what clients saw, and the CPU milliseconds a request: of the process that listens, and of its others."""
+    each = 1e3 / max(len(load.latencies), 1)
+    listening, others = (each * (after - before) for before, after in zip(first, last, strict=True))
     return {
+        "cpu_ms": {"listening": listening, "others": others},
         "rate": load.rate,
         "p50_ms": 1e3 * load.quantile(0.5),
         "p99_ms": 1e3 * load.quantile(0.99),
@@ -146,11 +159,11 @@ def _figures(load: Load) -> dict[str, Any]:
 def lines_of(figures: dict[str, Any]) -> Iterator[str]:
     """Yield what is printed of a contestant."""
     memory, overload = figures["memory_mb"], figures["overload"]
-    yield f"{figures['name']}: ready after {figures['ready_seconds']:.1f} s"
+    yield f"{figures['name']}: ready after {figures['ready_seconds']:.1f} s, {figures['ready_cpu_seconds']:.1f} CPU s"
     for number, load in figures["loads"].items():
         yield (
             f"  {number:>3} clients  {load['rate']:7.0f}/s  p50 {load['p50_ms']:7.1f} ms  p99 {load['p99_ms']:7.1f} ms"
-            f"  {load['statuses']}"
+            f"  CPU a request {load['cpu_ms']['listening']:.2f} + {load['cpu_ms']['others']:.2f} ms  {load['statuses']}"
         )
     yield f"  memory {memory['before']:.0f} MB, after {memory['requests']:,} requests more {memory['after']:.0f} MB"
     yield (
@@ -196,6 +209,16 @@ def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
         except (OSError, urllib.error.URLError):
             time.sleep(0.02)
     raise BeHealthyError("a service did not start: run its command by hand to see why")
+
+
+def _cpu_seconds(pid: int) -> tuple[float, float]:
+    """Return the CPU seconds of a process, and those of all that it started and that live."""
+    import psutil
+
+    parent = psutil.Process(pid)
+    times = [one.cpu_times() for one in [parent, *parent.children(recursive=True)]]
+    own, *others = (time.user + time.system for time in times)
+    return own, sum(others)
 
 
 def _memory_mb(pid: int) -> float:

@@ -18,12 +18,13 @@ from typing import Any
 
 import pytest
 
+from delivery.registry.model import MD5, log_extractor
+from delivery.registry.registry import SHA
+from delivery.registry.server import MODEL, connect
+from delivery.revision.hashes import folder_md5
 from tests.repository import ROOT
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro"),
-]
+pytestmark = pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro")
 
 TOKEN = "a-token-of-these-tests-alone"
 NOTE = "Known asthma. Start aspirin 75 mg once daily."
@@ -33,9 +34,9 @@ PATHS = {"/analyze": {"text": NOTE}, "/api/process": {"content": {"text": NOTE}}
 class Service:
     """The command in a process of its own; what it prints goes to `log`."""
 
-    def __init__(self, log: Path, *arguments: str, token: str | None = None) -> None:
+    def __init__(self, log: Path, *arguments: str, token: str | None = None, **environment: str) -> None:
         self.log = log
-        settings = {**os.environ, "PYTHONPATH": str(ROOT)} | ({"BEHEALTHY_TOKEN": token} if token else {})
+        settings = {**os.environ, **environment} | ({"BEHEALTHY_TOKEN": token} if token else {})
         command = [sys.executable, "-m", "production.serve", "--port", "0", "--workers", "1", *arguments]
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.started = time.monotonic()
@@ -225,6 +226,36 @@ def test_the_documentation_is_what_it_does(service: Service, tmp_path: Path) -> 
     ]  # fmt: skip
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
+
+
+def test_a_version_of_the_registry_is_served_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        client = connect()
+        experiment = client.create_experiment("behealthy", artifact_location=(tmp_path / "artifacts").as_uri())
+        run = client.create_run(experiment).info.run_id
+        logged = log_extractor(ROOT / "models", run_id=run, root=ROOT)
+        client.create_registered_model(MODEL)
+        tags = {SHA: "0" * 40, MD5: folder_md5(ROOT / "models")}
+        version = client.create_model_version(MODEL, logged, run, tags=tags)
+        client.set_registered_model_alias(MODEL, "champion", version.version)
+    service = Service(tmp_path / "log", "--model", f"models:/{MODEL}@champion", MLFLOW_TRACKING_URI=uri)
+    try:
+        service.until_ready()
+        said = json.loads(service.ask("GET", "/version")[1])
+        assert (said["model_version"], said["commit"]) == ("1", "0" * 40)
+        assert service.ask("POST", "/analyze", {"text": NOTE})[0] == 200
+    finally:
+        assert service.end() == 0
+    (served,) = (tmp_path / "artifacts").rglob("stages/train/extractor.py")
+    served.write_text(served.read_text() + "\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "production.predict", NOTE, "--model", f"models:/{MODEL}/1"],
+        cwd=ROOT, env={**os.environ, "MLFLOW_TRACKING_URI": uri}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "not those that were sent" in result.stderr
 
 
 def test_it_ends_in_order(tmp_path: Path) -> None:
