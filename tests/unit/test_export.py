@@ -149,6 +149,16 @@ def test_fhir_resources_are_valid_and_say_what_each_assertion_means(database, tm
     assert {r["agent"][0]["who"]["identifier"]["value"] for r in provenance} == {"1"}
 
 
+def test_what_is_not_accepted_is_neither_confirmed_nor_refuted(database):
+    with database.begin() as connection:
+        connection.execute(sa.text("update mentions set accepted = false"))
+    [[result, *_]] = due_results(database, Scope(), None)
+    found = list(resources_of(result, SETTINGS))
+    conditions = [r["verificationStatus"]["coding"][0]["code"] for r in found if r["resourceType"] == "Condition"]
+    assert conditions == ["unconfirmed", "unconfirmed", "unconfirmed", "provisional"]
+    assert [r["status"] for r in found if r["resourceType"] == "MedicationStatement"] == ["unknown"]
+
+
 def test_fhir_identifiers_are_the_same_in_every_export(database, tmp_path):
     first, second = (into(tmp_path / name, database, "fhir")[0] for name in ("a", "b"))
     assert (first / "Condition.ndjson").read_bytes() == (second / "Condition.ndjson").read_bytes()
