@@ -17,8 +17,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from production.database.schema import EXPORTED
 
+from production.database.schema import EXPORTED
 from production.export import __main__ as command
 from production.export import exporting, results
 from production.export.concepts import read_concepts
