@@ -152,6 +152,11 @@ e2e-delivery: repro ## tracking and the registry on a real MLflow server with Po
 e2e-service: repro ## the service on the loopback: what it answers and refuses, schemathesis on its OpenAPI page, how it ends
 	python -m pytest -q tests/e2e/test_service.py
 
+.PHONY: e2e-inference
+e2e-inference: data ## inference on SQLite and PostgreSQL: 60 workers killed on each, a restart, a full disk, a promotion; the real model
+	@.ci/find-postgres >/dev/null
+	KILLS=60 python -m pytest -q -s tests/e2e/test_inference.py
+
 .PHONY: lint
 lint: $(STAMP) ## style, format, and which room may import which
 	ruff check .

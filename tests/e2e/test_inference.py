@@ -202,7 +202,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     engine = empty(sqlite_url(tmp_path))
     add(engine, notes(0, number), "s")
     file = tmp_path / "production" / "behealthy.db"
-    room = max(path.stat().st_size for path in file.parent.iterdir()) + 40_000
+    room = max(path.stat().st_size for path in file.parent.iterdir()) + 400_000
     process = start(folder, str(engine.url), log, limit=room)
     try:
         limit = time.monotonic() + 60
@@ -221,6 +221,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     print(f"\nsqlite: disk full after {done} of {number} notes; the rest was done once there was room")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro")
 def test_the_real_model_from_a_registry(tmp_path: Path) -> None:
     """The champion of a registry, its files checked; changed files are fetched again; then a rollback."""

@@ -34,6 +34,7 @@ WRITTEN = (
     "data/annotations/",
     "data/incoming/",
     "data/serving/",
+    "data/production/",
 )
 """What the graph or a workflow writes: not in git, or not in this clone."""
 
