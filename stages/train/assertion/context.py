@@ -76,7 +76,7 @@ def assertions(
     >>> assertions(text, sentences, [["No", "fever", "or", "pneumonia", "."]], [[(3, 4)]])[0][0].value
     'negated'
     """
-    headings = _Headings("" if all(map(without_heading, words)) else text)
+    headings = None if all(map(without_heading, words)) else _Headings(text)
     found: list[Sequence[Assertion]] = [()] * len(sentences)
     for number, spans in enumerate(mentions):
         if spans:
@@ -137,9 +137,6 @@ class _Headings:
     def __init__(self, text: str) -> None:
         self._sections, self._next = sections(text), 0
 
-    def __bool__(self) -> bool:
-        return bool(self._sections)
-
     def over(self, place: int) -> str | None:
         """Return what the heading of the section says, if the rules know it."""
         while self._next < len(self._sections) and self._sections[self._next].end <= place:
@@ -148,10 +145,12 @@ class _Headings:
         return self._sections[self._next].kind if inside else None
 
 
-def _of_sentence(words: list[str], mentions: Sequence[tuple[Any, ...]], heading: str | None) -> list[Assertion]:
+def _of_sentence(words: list[str], mentions: Sequence[tuple[Any, ...]], heading: str | None) -> Sequence[Assertion]:
     found = cues(words)
     before = _before(words, found, {mention[0] for mention in mentions})
     after = _after(words, found, {mention[1] for mention in mentions})
+    if not before and not after and heading is None:
+        return _plain(len(mentions))
     return [_judged(before.get(mention[0], _NOTHING), after.get(mention[1], _NOTHING), heading) for mention in mentions]
 
 

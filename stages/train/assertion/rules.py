@@ -145,7 +145,7 @@ _ENDS: tuple[tuple[tuple[str, ...], bool, str], ...] = (
         treat | take | takes | taking | switch | switched | told | asks | ask | reports | report | says |
         thinks | worried | advised | gives | brought | about | reported | noticed | wants | rang | understands |
         agrees | agreed"""),
-    ((NEGATED, POSSIBLE), True, """
+    ((NEGATED, POSSIBLE), False, """
         and has | and had | and is | and was | and were | and are | and he | and she | and the | and they |
         , he | , she | , the patient | and the patient | , has | , had | , was | , is | which | who | , with |
         and therefore"""),

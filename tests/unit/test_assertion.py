@@ -1,0 +1,200 @@
+"""What mentions say of the patient: cues, scopes, sections, and the benchmark that scores them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import assertion as benchmark
+from stages.prepare.segmentation import segment
+from stages.train.assertion.context import assertions, assertions_of
+from stages.train.assertion.cues import cues, folded, without_cue
+from stages.train.assertion.headings import sections
+from stages.train.assertion.rules import ASSERTIONS, BACKWARD, FORWARD, HEADINGS, RULES, STRONGEST
+from stages.train.extractor import ExtractedMention, Extraction
+
+
+def said_of(text: str, mention: str = "gout") -> tuple[str, bool]:
+    start = text.index(mention)
+    (found,) = assertions_of(text, [(start, start + len(mention))])
+    return found.value, found.sure
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Has gout.", "present"),
+        ("No fever, rash, swollen joints, hot knees or gout.", "negated"),
+        ("No rash, has gout.", "present"),
+        ("Doesn’t have gout.", "negated"),  # noqa: RUF001
+        ("Doesn't have gout.", "negated"),
+        ("No change in gout.", "present"),
+        ("The gout was ruled out.", "negated"),
+        ("Not only gout.", "present"),
+        ("?gout", "possible"),
+        ("Imp: ? gout or pseudogout.", "possible"),
+        ("Possible gout.", "possible"),
+        ("Is it gout?", "possible"),
+        ("No signs to suggest gout.", "negated"),
+        ("No fracture, likely gout.", "possible"),
+        ("gout ?sepsis", "present"),
+        ("Come back if gout flares.", "hypothetical"),
+        ("History of asthma, eczema and gout.", "historical"),
+        ("History of asthma, presents with gout.", "present"),
+        ("Two day history of gout.", "present"),
+        ("No history of gout.", "negated"),
+        ("Previous gout.", "historical"),
+        ("A 60 year old with gout.", "present"),
+        ("Her mother and aunt had gout.", "family"),
+        ("No family history of gout.", "family"),
+        ("Mum reports gout.", "present"),
+        ("Seen with his mother about gout.", "present"),
+        ("FATHER HAD GOUT.".replace("GOUT", "gout"), "family"),
+    ],
+)
+def test_what_cues_say(text: str, value: str) -> None:
+    assert said_of(text) == (value, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Past medical history:\n- asthma\n- gout\n", "historical"),
+        ("Past medical history:\n- asthma\n\nSeen today: gout.", "present"),
+        ("Past medical history:\n- asthma\nImpression:\ngout", "present"),
+        ("PMH: asthma. Also gout.\nSeen today.", "historical"),
+        ("PMH: asthma.\nThis is gout.", "present"),
+        ("PMH: asthma,\nand gout.", "historical"),
+        ("Family history\ngout\n", "family"),
+        ("Family history:\nasthma\nPast medical history:\ngout\n", "historical"),
+        ("Allergies: none known to\ngout", "negated"),
+        ("Past medical history:\nNo gout.", "negated"),
+        ("Of her family history\nshe knows little; gout is new.", "present"),
+    ],
+)
+def test_headings_govern_their_sections_across_sentences(text: str, value: str) -> None:
+    assert said_of(text)[0] == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No one two three four five six seven eight nine gout.",
+        "No improvement seen, no cause found on tests for gout.",
+        "History of asthma on steroids, gout.",
+    ],
+)
+def test_what_stands_near_a_cue_and_may_not_be_meant_is_unsure(text: str) -> None:
+    assert said_of(text) == ("present", False)
+
+
+def test_an_adverb_far_away_leaves_no_doubt() -> None:
+    assert said_of("Previous stroke one two three four gout.") == ("present", True)
+
+
+def test_a_note_with_an_unsure_assertion_is_not_accepted_whole() -> None:
+    sure = ExtractedMention(0, 4, "Disease", 0.99, True)
+    assert (sure.assertion, sure.assertion_sure) == ("present", True)
+    assert Extraction((sure,), 1, 1, 0.0).accepted
+    assert not Extraction((sure, sure._replace(assertion_sure=False)), 1, 1, 0.0).accepted
+
+
+# ---- the table -----------------------------------------------------------------------------------
+
+
+def test_every_rule_is_found_where_it_stands_alone() -> None:
+    for rule in RULES:
+        tokens = segment(rule.phrase)
+        written = [rule.phrase[start:end] for start, end in tokens[0]]
+        if rule.direction in (FORWARD, BACKWARD):
+            for spelled in (written, [w.capitalize() for w in written], [w.upper() for w in written]):
+                assert not without_cue(spelled), rule.phrase
+        found = cues(folded(written, tokens[0]))
+        opened = [*found[0].said.forward, *found[0].said.backward]
+        assert rule.direction not in (FORWARD, BACKWARD) or (rule.kind, rule.reach) in opened, rule.phrase
+
+
+def test_the_table_says_nothing_twice() -> None:
+    said = [(rule.phrase, rule.kind, rule.direction) for rule in RULES]
+    assert len(set(said)) == len(said)
+    assert {rule.kind for rule in RULES} == set(ASSERTIONS) == {*STRONGEST, "present"}
+    for kind, names in HEADINGS.items():
+        for name in names:
+            assert [section.kind for section in sections(f"{name.upper()}: x")] == [kind]
+
+
+WORDS = (
+    "no",
+    "?",
+    "gout",
+    ",",
+    "if",
+    "history of",
+    "mother",
+    ".",
+    "\n",
+    "PMH:",
+    "likely",
+    "and",
+    "on",
+    "é",
+    "not excluded",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join))
+def test_any_text_has_an_assertion_for_each_span(text: str) -> None:
+    spans = [(place, place + 4) for place in range(0, len(text), 3)]
+    found = assertions_of(text, spans)
+    assert len(found) == len(spans)
+    assert {one.value for one in found} <= set(ASSERTIONS)
+    assert all((one.value == "present") == (not one.kinds) for one in found)
+
+
+def test_spans_and_tokens_say_the_same() -> None:
+    text = "No gout. Mother had gout. Gout now?"
+    sentences = segment(text)
+    words = [[text[start:end] for start, end in tokens] for tokens in sentences]
+    found = assertions(text, sentences, words, [[(1, 2)], [(2, 3)], []])
+    assert [[one.value for one in of] for of in found] == [["negated"], ["family"], []]
+    assert [one.value for one in assertions_of(text, [(3, 7), (20, 24)])] == ["negated", "family"]
+
+
+# ---- the benchmark -------------------------------------------------------------------------------
+
+KIT = """1\t \tgout\tNo GOUT.\tNegated\tRecent\tPatient
+2\t \tasthma\tHistory of ASTHMA.\tAffirmed\tHistorical\tPatient
+3\t \tcough\tHas COUGH, no fever.\tAffirmed\tRecent\tPatient
+4\t \trash\tDenies RASH.\tAffirmed\tHistorical\tOther
+"""
+
+
+def test_the_benchmark_counts_by_dimension(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kit.tsv").write_text(KIT)
+    out = tmp_path / "out.json"
+    arguments = ["--test", str(tmp_path / "kit.tsv"), "--json", str(out)]
+    assert benchmark.main([*arguments, "--errors", "historical"]) == 0
+    result = json.loads(out.read_text())
+    assert (result["rows"], result["negated"]["precision"], result["negated"]["recall"]) == (4, 0.5, 1.0)
+    assert (result["historical"]["right"], result["historical"]["recall"]) == (1, 0.5)
+    assert result["hypothetical"]["f1"] is None
+    assert "missed 4: Denies [rash]." in capsys.readouterr().out
+
+
+def test_the_mark_is_no_clue() -> None:
+    row = benchmark._row(["1", "", "Left knee pain", "He has LEFT KNEE PAIN.", "Affirmed", "Recent", "Patient"], "x")
+    assert row.text == "He has Left knee pain."
+    assert row.text[row.start : row.end] == "Left knee pain"
+
+
+@pytest.mark.parametrize("text", ["", "1\tgout\n", "1\t\t\t\tA\tB\tC\n"])
+def test_what_is_no_kit_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kit.tsv").write_text(text)
+    assert benchmark.main(["--test", str(tmp_path / "kit.tsv")]) == 2
+    assert benchmark.main(["--test", str(tmp_path / "none.tsv")]) == 2
+    assert "kit.tsv" in capsys.readouterr().err
