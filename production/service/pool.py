@@ -109,8 +109,7 @@ class HostPool:
         try:
             return [_GIVEN_UP if given_up.is_set() else self._find(host, note) for note in notes]
         finally:
-            with suppress(RuntimeError):  # the loop has ended meanwhile
-                self.loop.call_soon_threadsafe(self._free.put_nowait, host)
+            self.loop.call_soon_threadsafe(self._free.put_nowait, host)
 
     def _find(self, host: ModelHost, note: str) -> Answer:
         try:
