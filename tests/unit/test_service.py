@@ -170,22 +170,23 @@ class Host:
     labels = ("Disease",)
 
     def __init__(self, code: Path, models: Path) -> None:
-        self.starts, self.seen, self.alive = 0, [], False
+        self.starts, self.seen, self.running = 0, [], False
         type(self).made.append(self)
 
     def start(self) -> None:
-        self.starts, self.alive = self.starts + 1, True
+        self.starts, self.running = self.starts + 1, True
 
     def stop(self) -> None:
-        self.alive = False
+        self.running = False
 
     def extract(self, text: str, seconds: float) -> Found:
-        assert self.alive
+        if not self.running:
+            self.start()
         self.seen.append(text)
         if text.startswith("sleep"):
             time.sleep(float(text.split()[1]))
         if text == "kill":
-            self.alive = False
+            self.running = False
             raise NoteFailedError("the process of the model has ended")
         return FOUND if "gout" in text else NOTHING
 
@@ -232,6 +233,18 @@ def test_a_host_that_died_is_started_before_it_is_asked_again(hosts: list[Host])
     assert [type(answer) for answer in found] == [Found, NoteFailedError, Found]
     assert hosts[0].starts == 2
     assert "behealthy_notes_failed_total 1.0" in metrics
+
+
+def test_an_answer_waits_for_no_new_process(hosts: list[Host], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def kill(pool: HostPool) -> float:
+        monkeypatch.setattr(Host, "start", lambda host: time.sleep(0.5) or setattr(host, "running", True))
+        started = time.monotonic()
+        await pool.extract(["kill"])
+        seconds = time.monotonic() - started
+        assert await pool.extract(["gout"]) == [FOUND]
+        return seconds
+
+    assert within(kill, workers=1)[0] < 0.4
 
 
 def test_a_request_that_is_given_up_gives_its_host_back_and_leaves_the_rest(hosts: list[Host]) -> None:
