@@ -89,32 +89,34 @@ def _serve(options: argparse.Namespace) -> None:
 
     params = load_params()
     with opened_model(options.model) as model, _listening(options.host, options.port) as listener:
-        import uvicorn
-
         from production.service.application import build_application
 
-        faults: list[BeHealthyError] = []
-
-        def give_up(error: BeHealthyError) -> None:
-            faults.append(error)
-            server.should_exit = True
-
-        application: Any = build_application(model, params, workers=options.workers, token=token, failed=give_up)
-        config = uvicorn.Config(
-            application,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            ws="none",
-            timeout_graceful_shutdown=int(params.request_seconds) + 1,
-        )
-        server = uvicorn.Server(config)
-        server.capture_signals = lambda: _ending(server)  # type: ignore[method-assign]
         print(f"serve: version {model.version} on http://{_shown(listener)}", flush=True)
-        server.run(sockets=[listener])
-        if faults:
-            raise faults[0]
+        faults: list[BeHealthyError] = []
+        application = build_application(model, params, workers=options.workers, token=token, failed=faults.append)
+        _run(application, listener, faults, params.request_seconds)
+
+
+def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError], seconds: float) -> None:
+    """Serve until a signal comes, or a fault; `seconds` is what requests in work have left then."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            with _ending(self):
+                yield
+
+        async def on_tick(self, counter: int) -> bool:
+            return await super().on_tick(counter) or bool(faults)
+
+    config = uvicorn.Config(
+        application, log_level="warning", access_log=False, server_header=False, lifespan="on", ws="none",
+        timeout_graceful_shutdown=int(seconds) + 1,
+    )  # fmt: skip
+    Server(config).run(sockets=[listener])
+    if faults:
+        raise faults[0]
 
 
 @contextmanager

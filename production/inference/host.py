@@ -144,6 +144,11 @@ class ModelHost:
             self._log.close()
             self._log = None
 
+    @property
+    def running(self) -> bool:
+        """Whether there is a process; the next note starts one where there is none."""
+        return self._process is not None
+
     def extract(self, text: str, seconds: float) -> Found:
         """Find the mentions of one note.
 

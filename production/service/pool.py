@@ -109,8 +109,10 @@ class HostPool:
         try:
             return [_GIVEN_UP if given_up.is_set() else self._find(host, note) for note in notes]
         finally:
-            with suppress(RuntimeError):  # the loop has ended meanwhile
-                self.loop.call_soon_threadsafe(self._free.put_nowait, host)
+            if host.running:
+                self._give_back(host)
+            else:
+                self._threads.submit(self._revive, host)  # the answer does not wait for that
 
     def _find(self, host: ModelHost, note: str) -> Answer:
         try:
@@ -118,10 +120,16 @@ class HostPool:
         except HostError:
             return NoteFailedError("the process of the model does not start")
         except NoteFailedError as error:
-            with suppress(HostError):  # the next note tries again
-                if self.ready:
-                    host.start()
             return error
+
+    def _revive(self, host: ModelHost) -> None:
+        with suppress(HostError):  # the next note tries again
+            if self.ready:
+                host.start()
+        self._give_back(host)
+
+    def _give_back(self, host: ModelHost) -> None:
+        self.loop.call_soon_threadsafe(self._free.put_nowait, host)
 
 
 _GIVEN_UP = NoteFailedError("nobody waits for the note any longer")
