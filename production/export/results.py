@@ -112,7 +112,7 @@ def due_results(engine: Engine, scope: Scope, target: str | None) -> Iterator[li
     engine : Engine
     scope : Scope
     target : str or None
-        As `production.export.ledger` names it; None: nothing was exported.
+        As `production.export.target` names it; None: nothing was exported.
 
     Yields
     ------
@@ -169,14 +169,12 @@ def _read(connection: Connection, query: sa.Select[Any]) -> list[Result]:
 
 
 def _of_keys(connection: Connection, table: sa.Table, rows: Sequence[sa.Row[Any]]) -> dict[Key, list[sa.Row[Any]]]:
-    """Return the rows of a table that belong to results, by result."""
-    wanted = {_key(row) for row in rows}
+    """Return the rows of a table by result, of the notes of some results."""
     kind = [table.c.kind] if "kind" in table.c else []
-    query = sa.select(table).where(table.c.note_id.in_(sorted(key.note_id for key in wanted)))
+    query = sa.select(table).where(table.c.note_id.in_([row.note_id for row in rows]))
     found: dict[Key, list[sa.Row[Any]]] = defaultdict(list)
     for row in connection.execute(query.order_by(table.c.note_id, *kind, table.c.number)):
-        if _key(row) in wanted:
-            found[_key(row)].append(row)
+        found[_key(row)].append(row)
     return found
 
 

@@ -44,6 +44,7 @@ from tests.results import (
 
 SETTINGS = Settings()
 OTHER = "Walks well."
+BACK = "update notes set current_hash = (select current_hash from notes where note_id = 1)"
 
 
 @pytest.fixture
@@ -259,9 +260,7 @@ def test_a_corrected_note_is_exported_again_and_so_is_an_older_text_that_comes_b
     add_results(database, [3], "1", text=OTHER)
     assert notes_in(into(tmp_path / "out", database)) == [3]
     with database.begin() as connection:
-        connection.execute(
-            sa.text("update notes set current_hash = (select current_hash from notes where note_id = 1)")
-        )
+        connection.execute(sa.text(BACK))
     assert notes_in(into(tmp_path / "out", database)) == [3]
     assert into(tmp_path / "out", database) == []
 
@@ -408,12 +407,13 @@ def test_the_command_writes_for_its_owner_only_and_says_what_it_writes(database,
     before = os.umask(0)
     try:
         assert run("--format", "csv", "--to", str(tmp_path / "out")) == 0
+        assert run("--format", "brat", "--to", str(tmp_path / "brat")) == 0
     finally:
         os.umask(before)
     said = capsys.readouterr()
     assert "3 notes with 18 mentions in 1 part" in said.out and "words of notes" in said.err
     assert "asthma" not in said.out + said.err
-    for path in (tmp_path / "out", *(tmp_path / "out").rglob("*")):
+    for path in (path for name in ("out", "brat") for path in (tmp_path / name, *(tmp_path / name).rglob("*"))):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     assert run("--format", "csv", "--to", str(tmp_path / "out")) == 0
     assert "nothing new" in capsys.readouterr().out

@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -185,15 +186,22 @@ def test_without_a_log_the_files_are_those_of_the_stage() -> None:
 
 
 def test_another_log_brings_its_own_files() -> None:
-    options = invocation.parse(["--log", "a", "--profile", "b", "--json", "c", "--report", "d", "--exit-code"])
+    given = (
+        "--log a --profile b --json c --report d --exit-code --since 2026-11-01 --until 2026-12-01 --model-version 7"
+    )
+    options = invocation.parse(given.split())
     assert vars(options) == {
         "log": Path("a"), "profile": Path("b"), "json": Path("c"), "report": Path("d"), "exit_code": True,
+        "since": datetime(2026, 11, 1, tzinfo=UTC), "until": datetime(2026, 12, 1, tzinfo=UTC), "model_version": "7",
     }  # fmt: skip
     bare = invocation.parse(["--log", "a"])
+    assert (bare.since, bare.until, bare.model_version) == (None, None, None)
     assert (bare.profile, bare.json, bare.report) == (Path("data/serving/profile.parquet"), None, None)
 
 
-@pytest.mark.parametrize("arguments", [["--json", "c"], ["--report", "d"], ["--profile", "b"]])
+@pytest.mark.parametrize(
+    "arguments", [["--json", "c"], ["--report", "d"], ["--profile", "b"], ["--since", "2026-11-01"]]
+)
 def test_files_without_a_log_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         invocation.parse(arguments)
@@ -207,7 +215,10 @@ def test_help_says_what_each_argument_is(capsys: pytest.CaptureFixture[str]) -> 
     said = " ".join(capsys.readouterr().out.split())
     for words in (
         "A window of the serving log against the training profile -> a decision: none, watch, retrain, and so on.",
-        "window of the serving log (Parquet); without it the stage runs",
+        "serving log (Parquet, or a folder of it); without it the stage runs",
+        "only what was served then or later (ISO 8601; UTC by default)",
+        "only what was served before",
+        "only what this version of the model served",
         "training profile (Parquet)",
         "folder for drift.json and decision.json (with --log)",
         "file for Evidently's report (with --log)",
