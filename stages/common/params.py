@@ -18,7 +18,9 @@ from stages.common.files import parse_yaml
 
 PARAMS = Path("params.yaml")
 
-SECTIONS = frozenset({"labels", "prepare", "validate", "featurize", "train", "evaluate", "monitor", "record", "service"})
+SECTIONS = frozenset(
+    {"labels", "prepare", "validate", "featurize", "train", "evaluate", "monitor", "record", "service"}
+)
 """What may stand in the file: who reads one section is not disturbed by the others, but by a name that none has."""
 
 _LARGEST = 2**31 - 1  # the compiled libraries hold counts and seeds in 32 bits
