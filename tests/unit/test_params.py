@@ -75,7 +75,7 @@ def test_the_real_file_loads() -> None:
 
 
 STAGES = ["prepare", "validate", "featurize", "train", "evaluate", "monitor"]
-BESIDE = {"record"}
+BESIDE = {"record", "inference"}
 """Sections of rooms around the stages."""
 
 
