@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from production.record.params import load_params as load_record
+from production.service.params import load_params as load_service
 from stages.common.errors import ParameterError
 from stages.common.params import SECTIONS
 from stages.params import Params, load_params
@@ -64,7 +65,7 @@ def refusal(tmp_path: Path, path: tuple[str, ...], value: Any, *, remove: bool =
     file = tmp_path / "params.yaml"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ParameterError) as caught:
-        (load_record if path[0] == "record" else load_params)(file)
+        BESIDE.get(path[0], load_params)(file)
     return str(caught.value)
 
 
@@ -75,7 +76,7 @@ def test_the_real_file_loads() -> None:
 
 
 STAGES = ["prepare", "validate", "featurize", "train", "evaluate", "monitor"]
-BESIDE = {"record"}
+BESIDE = {"record": load_record, "service": load_service}
 """Sections of rooms around the stages."""
 
 
@@ -86,7 +87,9 @@ def loader_of(stage: str) -> Callable[[Path], Any]:
 
 def test_the_sections_are_those_of_the_stages() -> None:
     assert (
-        {field.alias or name for name, field in Params.model_fields.items()} == {"labels", *STAGES} == SECTIONS - BESIDE
+        {field.alias or name for name, field in Params.model_fields.items()}
+        == {"labels", *STAGES}
+        == SECTIONS - BESIDE.keys()
     )
 
 
