@@ -49,7 +49,6 @@ ELSEWHERE = {
     "stages.train.x": "stands for any",
     "stages.values": "a key of dvc.lock",
     "tests.yml": "a workflow",
-    "production.infer": "the worker, which comes with the database",
 }
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from production.inference.params import load_params as load_inference
 from production.record.params import load_params as load_record
+from production.service.params import load_params as load_service
 from stages.common.errors import ParameterError
 from stages.common.params import SECTIONS
 from stages.params import Params, load_params
@@ -76,7 +77,7 @@ def test_the_real_file_loads() -> None:
 
 
 STAGES = ["prepare", "validate", "featurize", "train", "evaluate", "monitor"]
-BESIDE = {"record": load_record, "inference": load_inference}
+BESIDE = {"record": load_record, "inference": load_inference, "service": load_service}
 """Sections of rooms around the stages."""
 
 
