@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
@@ -171,16 +170,6 @@ class ModelHost:
         except NoteFailedError:
             self.stop()
             raise
-
-    def extract_all(self, texts: Sequence[str], seconds: float) -> list[Found | NoteFailedError]:
-        """Find the mentions of many notes; those that failed are errors in their places."""
-        found: list[Found | NoteFailedError] = []
-        for text in texts:
-            try:
-                found.append(self.extract(text, seconds))
-            except NoteFailedError as error:
-                found.append(error)
-        return found
 
     def _ask(self, text: str, seconds: float) -> dict[str, Any]:
         assert self._process and self._process.stdin
