@@ -10,8 +10,13 @@ import codecs
 import csv
 import io
 import json
+import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, time
+from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,7 +55,9 @@ def read(path: Path, format: str | None = None, encoding: str = "utf-8") -> Reco
     if path.is_dir():
         return _read_folder(path, format, encoding)
     if not path.is_file():
-        raise BeHealthyError(f"{path} does not exist: give a file of notes, a folder of them, or - for standard input")
+        raise BeHealthyError(
+            f"{path} is no file that is there: give a file of notes, a folder, or - for standard input"
+        )
     kind = format or _format_of(path)
     if kind is None:
         raise BeHealthyError(f"{path.name} has no suffix that tells its format: say --format ({', '.join(FORMATS)})")
@@ -70,15 +77,22 @@ def _format_of(path: Path) -> str | None:
 
 def _read_folder(folder: Path, format: str | None, encoding: str) -> Records:
     """Read what a folder holds, in order of the names; hidden files are left out."""
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if not path.is_file() or any(part.startswith(".") for part in place.parts):
+    unreadable: list[OSError] = []
+    inside = [Path(top, name) for top, *names in os.walk(folder, onerror=unreadable.append) for name in chain(*names)]
+    for error in unreadable:
+        place = Path(error.filename).relative_to(folder).as_posix()
+        yield Rejected(Place(_shown(place)), f"cannot be looked into: {error.strerror}")
+    for path in sorted(inside):
+        name = path.relative_to(folder).as_posix()
+        if any(part.startswith(".") for part in name.split("/")) or (path.is_dir() and not path.is_symlink()):
             continue
         kind = _format_of(path)
-        if kind is None or format not in (None, kind):
-            yield Rejected(Place(_shown(place.as_posix())), f"its suffix is none of {_suffixes(format)}")
+        if not path.is_file():
+            yield Rejected(Place(_shown(name)), "is no file; a link to a folder is not followed")
+        elif kind is None or format not in (None, kind):
+            yield Rejected(Place(_shown(name)), f"its suffix is none of {_suffixes(format)}")
         else:
-            yield from _read_file(path, place.as_posix(), kind, encoding)
+            yield from _read_file(path, name, kind, encoding)
 
 
 def _suffixes(format: str | None) -> str:
@@ -94,8 +108,8 @@ def _read_file(path: Path, name: str, kind: str, encoding: str) -> Records:
 
 
 def _shown(name: str) -> str:
-    """Return a file's name as the database can keep it."""
-    return name.encode("utf-8", "replace").decode("utf-8")[-300:]
+    """Return a file's name as the database can keep it; two that are no UTF-8 stay two."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")[-300:]
 
 
 # ---- one format each -------------------------------------------------------------------------------
@@ -161,27 +175,40 @@ def _read_csv(file: BinaryIO, name: str, encoding: str) -> Records:
     stream = io.TextIOWrapper(
         file, "utf-8-sig" if encoding == "utf-8" else encoding, errors="surrogateescape", newline=""
     )
-    rows = csv.reader(stream)
+    # Without `strict`, a quote that is left open makes all notes behind it one note.
+    rows = csv.reader(stream, strict=True)
     try:
         header = next(rows, [])
-        if missing := {"id", "text"} - set(header):
-            yield Rejected(Place(name, 1), f"its first row has no column {' and '.join(sorted(missing))}")
+        if fault := _fault_of_columns(header):
+            yield Rejected(Place(name, 1), f"its first row {fault}")
             return
         yield from _csv_rows(rows, header, name, encoding)
+    except csv.Error:
+        yield Rejected(Place(name, 1), "is no CSV: write columns id and text, parted by commas")
     except UnicodeError:
         yield Rejected(Place(name, rows.line_num), f"is not {encoding.upper()} from here on")
     finally:
         stream.detach()
 
 
+def _fault_of_columns(names: Sequence[str]) -> str | None:
+    """Say why columns do not tell which are the identifier and the text, if so."""
+    if missing := [name for name in ("id", "text") if name not in names]:
+        hint = "; columns are parted by commas" if len(names) == 1 and re.search("[;\t|]", names[0]) else ""
+        return f"has no column {' and '.join(missing)}{hint}"
+    twice = [name for name in ("id", "text") if names.count(name) > 1]
+    return f"has more than one column {' and '.join(twice)}" if twice else None
+
+
 def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, encoding: str) -> Records:
     while True:
+        first = rows.line_num + 1  # type: ignore[attr-defined]
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Rejected(Place(name, rows.line_num), _too_long() if "field larger" in str(error) else "is no CSV")  # type: ignore[attr-defined]
+            yield Rejected(Place(name, first), _fault_of_csv(error))
             continue
         place = Place(name, rows.line_num)  # type: ignore[attr-defined]
         if not row:
@@ -193,6 +220,14 @@ def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, encoding:
         yield record(entry.pop("id"), entry.pop("text"), entry, place, encoding)
 
 
+def _fault_of_csv(error: csv.Error) -> str:
+    if "field larger" in str(error):
+        return _too_long()
+    if "unexpected end" in str(error):
+        return "begins a quote that never ends: nothing from here on was read"
+    return "is no CSV: a quote within a field must be doubled"
+
+
 def _read_parquet(file: BinaryIO, name: str, encoding: str) -> Records:
     """Columns `id` and `text`; a column `metadata` of structs, and all others, are metadata."""
     import pyarrow as pa
@@ -200,19 +235,26 @@ def _read_parquet(file: BinaryIO, name: str, encoding: str) -> Records:
 
     try:
         table = pq.ParquetFile(file, pre_buffer=False)
-        names = table.schema_arrow.names
-        if missing := {"id", "text"} - set(names):
-            yield Rejected(Place(name), f"has no column {' and '.join(sorted(missing))}")
+        if fault := _fault_of_columns(table.schema_arrow.names):
+            yield Rejected(Place(name), fault)
             return
         number = 0
         for batch in table.iter_batches(batch_size=200, use_threads=False):
             for row in batch.to_pylist():
                 number += 1
-                metadata = row.pop("metadata", None)
+                identifier, text, metadata = row.pop("id"), row.pop("text"), row.pop("metadata", None)
                 whole = {**row, **metadata} if isinstance(metadata, dict) else row
-                yield record(whole.pop("id"), whole.pop("text"), whole, Place(name, number))
+                told = {column: _as_json(value) for column, value in whole.items()}
+                yield record(identifier, text, told, Place(name, number))
     except (pa.ArrowException, UnicodeError) as error:
         yield Rejected(Place(name), f"is no Parquet that can be read ({type(error).__name__})")
+
+
+def _as_json(value: object) -> object:
+    """Spell what JSON has no type for and an export often has: dates, times and decimals."""
+    if isinstance(value, date | time):  # a datetime is a date
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
 
 
 READERS: dict[str, Callable[[BinaryIO, str, str], Records]] = {
