@@ -445,7 +445,9 @@ def test_a_place_that_git_would_take_is_refused(database, monkeypatch, capsys):
     assert run("--format", "csv", "--to", "docs") == 2
     assert "git tracks" in capsys.readouterr().err
     assert run("--format", "csv", "--to", "not-ignored") == 2
-    assert "does not ignore" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "does not ignore" in message
+    assert "an export has words of notes" in message
     assert not (ROOT / "not-ignored").exists()
 
 
