@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
 
     printing = options.to == STDOUT
     if not printing:
-        refuse_shared(Path(options.to), holds="an export has words of notes")
+        refuse_shared(Path(options.to).resolve(), holds="an export has words of notes")
     sides = load_params()
     settings = Settings(sides.disease, sides.treatment, read_concepts(options.concepts) if options.concepts else {})
     format, scope, engine = load_format(options.format), Scope(options.since, options.source), open_database()

@@ -50,13 +50,14 @@ def run(options: argparse.Namespace) -> None:
     from production.log.folder import open_folder
     from production.record.work_tree import refuse_shared
 
-    local = "://" not in options.to
+    to = options.to.removeprefix("file://")
+    local = "://" not in to
     if local:
-        refuse_shared(Path(options.to), holds="the serving log tells of patients")
-        Path(options.to).parent.mkdir(parents=True, exist_ok=True)
-    with locked(Path(options.to), "exporting the serving log") if local else nullcontext():
+        refuse_shared(Path(to).resolve(), holds="the serving log tells of patients")
+        Path(to).parent.mkdir(parents=True, exist_ok=True)
+    with locked(Path(to), "exporting the serving log") if local else nullcontext():
         engine = open_database()
-        written = export_log(engine, open_folder(options.to), Window(options.since, options.until))
+        written = export_log(engine, open_folder(to), Window(options.since, options.until))
     done = f"{counted(written.rows, 'row')} in {counted(written.parts, 'part')}" if written.parts else "nothing new"
     print(f"log: {done}: {options.to}")
 

@@ -53,6 +53,17 @@ def test_only_its_owner_can_read_the_file_and_its_journal(tmp_path: Path) -> Non
     assert stat.S_IMODE((tmp_path / "production").stat().st_mode) == 0o700
 
 
+def test_a_file_that_a_backup_left_open_is_closed(tmp_path: Path) -> None:
+    empty(sqlite_url(tmp_path)).dispose()
+    folder = tmp_path / "production"
+    for name in ("behealthy.db", "behealthy.db-wal"):
+        (folder / name).touch()
+        (folder / name).chmod(0o664)
+    with reading(make_engine(address(sqlite_url(tmp_path)))) as connection:
+        connection.execute(text("SELECT 1 FROM notes"))
+        assert set(modes(folder).values()) == {0o600}
+
+
 def test_sqlite_loses_nothing_and_holds_its_keys(tmp_path: Path) -> None:
     with empty(sqlite_url(tmp_path)).connect() as connection:
         asked = {
