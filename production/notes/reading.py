@@ -18,7 +18,7 @@ from datetime import date, time
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from production.notes.records import Incoming, Place, Rejected, record
 from stages.common.command import fault_of_machine
@@ -29,10 +29,22 @@ MOST_BYTES = 16_000_000
 """Of one note with all around it; a longer line is passed over without being kept in memory."""
 
 STDIN = "-"
+
+
+class Form(NamedTuple):
+    """How files are written: their encoding, and what the identifier and the text are called in a table or object."""
+
+    encoding: str = "utf-8"
+    id: str = "id"
+    text: str = "text"
+
+
 Records = Iterator[Incoming | Rejected]
 
 
-def read(path: Path, format: str | None = None, encoding: str = "utf-8") -> Records:
+def read(
+    path: Path, format: str | None = None, encoding: str = "utf-8", *, id_column: str = "id", text_column: str = "text"
+) -> Records:
     """Read the notes of a file or of all files in a folder, or JSON lines from standard input.
 
     Parameters
@@ -43,17 +55,19 @@ def read(path: Path, format: str | None = None, encoding: str = "utf-8") -> Reco
         A key of `FORMATS`; without it the suffix tells.
     encoding : str
         Of text, CSV and JSON lines.
+    id_column, text_column : str
+        What the identifier and the text are called in CSV, JSON lines and Parquet.
 
     Raises
     ------
     BeHealthyError
         When there is no such file, or its format is not known; what is wrong with one note of several is no error.
     """
-    encoding = _known(encoding)
+    form = Form(_known(encoding), id_column, text_column)
     if str(path) == STDIN:
-        return READERS[format or "jsonl"](sys.stdin.buffer, "standard input", encoding)
+        return READERS[format or "jsonl"](sys.stdin.buffer, "standard input", form)
     if path.is_dir():
-        return _read_folder(path, format, encoding)
+        return _read_folder(path, format, form)
     if not path.is_file():
         raise BeHealthyError(
             f"{path} is no file that is there: give a file of notes, a folder, or - for standard input"
@@ -61,7 +75,7 @@ def read(path: Path, format: str | None = None, encoding: str = "utf-8") -> Reco
     kind = format or _format_of(path)
     if kind is None:
         raise BeHealthyError(f"{path.name} has no suffix that tells its format: say --format ({', '.join(FORMATS)})")
-    return _read_file(path, path.name, kind, encoding)
+    return _read_file(path, path.name, kind, form)
 
 
 def _known(encoding: str) -> str:
@@ -75,7 +89,7 @@ def _format_of(path: Path) -> str | None:
     return next((name for name, suffixes in FORMATS.items() if path.suffix.lower() in suffixes), None)
 
 
-def _read_folder(folder: Path, format: str | None, encoding: str) -> Records:
+def _read_folder(folder: Path, format: str | None, form: Form) -> Records:
     """Read what a folder holds, in order of the names; hidden files are left out."""
     unreadable: list[OSError] = []
     inside = [Path(top, name) for top, *names in os.walk(folder, onerror=unreadable.append) for name in chain(*names)]
@@ -92,17 +106,17 @@ def _read_folder(folder: Path, format: str | None, encoding: str) -> Records:
         elif kind is None or format not in (None, kind):
             yield Rejected(Place(_shown(name)), f"its suffix is none of {_suffixes(format)}")
         else:
-            yield from _read_file(path, name, kind, encoding)
+            yield from _read_file(path, name, kind, form)
 
 
 def _suffixes(format: str | None) -> str:
     return ", ".join(FORMATS[format] if format else (suffix for known in FORMATS.values() for suffix in known))
 
 
-def _read_file(path: Path, name: str, kind: str, encoding: str) -> Records:
+def _read_file(path: Path, name: str, kind: str, form: Form) -> Records:
     try:
         with path.open("rb") as file:
-            yield from READERS[kind](file, _shown(name), encoding)
+            yield from READERS[kind](file, _shown(name), form)
     except OSError as error:
         yield Rejected(Place(_shown(name)), f"cannot be read: {fault_of_machine(error)}"[:300])
 
@@ -115,8 +129,9 @@ def _shown(name: str) -> str:
 # ---- one format each -------------------------------------------------------------------------------
 
 
-def _read_text(file: BinaryIO, name: str, encoding: str) -> Records:
+def _read_text(file: BinaryIO, name: str, form: Form) -> Records:
     """Read a file as one note, called as the file is without its suffix."""
+    encoding = form.encoding
     content = file.read(MOST_BYTES + 1)
     place = Place(name)
     if len(content) > MOST_BYTES:
@@ -150,27 +165,28 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         yield number, line if whole else None
 
 
-def _read_jsonl(file: BinaryIO, name: str, encoding: str) -> Records:
+def _read_jsonl(file: BinaryIO, name: str, form: Form) -> Records:
     for number, line in _lines(file):
         place = Place(name, number)
         if line is None:
             yield Rejected(place, _too_long())
-        elif content := (_bare(line, encoding) if number == 1 else line).strip():
-            yield _of_json(content, place, encoding)
+        elif content := (_bare(line, form.encoding) if number == 1 else line).strip():
+            yield _of_json(content, place, form)
 
 
-def _of_json(content: bytes, place: Place, encoding: str) -> Incoming | Rejected:
+def _of_json(content: bytes, place: Place, form: Form) -> Incoming | Rejected:
     try:
-        entry = json.loads(content.decode(encoding, "surrogateescape"))
+        entry = json.loads(content.decode(form.encoding, "surrogateescape"))
     except (ValueError, RecursionError):
         return Rejected(place, "is not JSON: write one object on each line")
     if not isinstance(entry, dict):
         return Rejected(place, 'is no object: write {"id": …, "text": …, "metadata": {…}}')
-    return record(entry.get("id"), entry.get("text"), entry.get("metadata"), place, encoding)
+    return record(entry.get(form.id), entry.get(form.text), entry.get("metadata"), place, form.encoding)
 
 
-def _read_csv(file: BinaryIO, name: str, encoding: str) -> Records:
+def _read_csv(file: BinaryIO, name: str, form: Form) -> Records:
     """Columns `id` and `text`; all others are metadata."""
+    encoding = form.encoding
     csv.field_size_limit(MOST_BYTES)
     stream = io.TextIOWrapper(
         file, "utf-8-sig" if encoding == "utf-8" else encoding, errors="surrogateescape", newline=""
@@ -179,10 +195,10 @@ def _read_csv(file: BinaryIO, name: str, encoding: str) -> Records:
     rows = csv.reader(stream, strict=True)
     try:
         header = next(rows, [])
-        if fault := _fault_of_columns(header):
+        if fault := _fault_of_columns(header, form):
             yield Rejected(Place(name, 1), f"its first row {fault}")
             return
-        yield from _csv_rows(rows, header, name, encoding)
+        yield from _csv_rows(rows, header, name, form)
     except csv.Error:
         yield Rejected(Place(name, 1), "is no CSV: write columns id and text, parted by commas")
     except UnicodeError:
@@ -191,16 +207,17 @@ def _read_csv(file: BinaryIO, name: str, encoding: str) -> Records:
         stream.detach()
 
 
-def _fault_of_columns(names: Sequence[str]) -> str | None:
+def _fault_of_columns(names: Sequence[str], form: Form) -> str | None:
     """Say why columns do not tell which are the identifier and the text, if so."""
-    if missing := [name for name in ("id", "text") if name not in names]:
+    if missing := [name for name in (form.id, form.text) if name not in names]:
         hint = "; columns are parted by commas" if len(names) == 1 and re.search("[;\t|]", names[0]) else ""
+        hint = hint or "; --id-column and --text-column say what they are called"
         return f"has no column {' and '.join(missing)}{hint}"
-    twice = [name for name in ("id", "text") if names.count(name) > 1]
+    twice = [name for name in (form.id, form.text) if names.count(name) > 1]
     return f"has more than one column {' and '.join(twice)}" if twice else None
 
 
-def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, encoding: str) -> Records:
+def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, form: Form) -> Records:
     while True:
         first = rows.line_num + 1  # type: ignore[attr-defined]
         try:
@@ -217,7 +234,7 @@ def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, encoding:
             yield Rejected(place, f"has {len(row)} fields, and the first row {len(header)}")
             continue
         entry = dict(zip(header, row, strict=True))
-        yield record(entry.pop("id"), entry.pop("text"), entry, place, encoding)
+        yield record(entry.pop(form.id), entry.pop(form.text), entry, place, form.encoding)
 
 
 def _fault_of_csv(error: csv.Error) -> str:
@@ -228,21 +245,21 @@ def _fault_of_csv(error: csv.Error) -> str:
     return "is no CSV: a quote within a field must be doubled"
 
 
-def _read_parquet(file: BinaryIO, name: str, encoding: str) -> Records:
+def _read_parquet(file: BinaryIO, name: str, form: Form) -> Records:
     """Columns `id` and `text`; a column `metadata` of structs, and all others, are metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         table = pq.ParquetFile(file, pre_buffer=False)
-        if fault := _fault_of_columns(table.schema_arrow.names):
+        if fault := _fault_of_columns(table.schema_arrow.names, form):
             yield Rejected(Place(name), fault)
             return
         number = 0
         for batch in table.iter_batches(batch_size=200, use_threads=False):
             for row in batch.to_pylist():
                 number += 1
-                identifier, text, metadata = row.pop("id"), row.pop("text"), row.pop("metadata", None)
+                identifier, text, metadata = row.pop(form.id), row.pop(form.text), row.pop("metadata", None)
                 whole = {**row, **metadata} if isinstance(metadata, dict) else row
                 told = {column: _as_json(value) for column, value in whole.items()}
                 yield record(identifier, text, told, Place(name, number))
@@ -257,7 +274,7 @@ def _as_json(value: object) -> object:
     return str(value) if isinstance(value, Decimal) else value
 
 
-READERS: dict[str, Callable[[BinaryIO, str, str], Records]] = {
+READERS: dict[str, Callable[[BinaryIO, str, Form], Records]] = {
     "text": _read_text,
     "csv": _read_csv,
     "jsonl": _read_jsonl,

@@ -144,6 +144,23 @@ def test_which_column_is_the_text_is_not_guessed(tmp_path: Path) -> None:
     assert "parted by commas" in semicolons.reason
 
 
+def test_columns_of_other_names(tmp_path: Path) -> None:
+    names = {"id_column": "NOTE_ID", "text_column": "NOTE_TEXT"}
+    table = {"NOTE_ID": ["a"], "NOTE_TEXT": ["gout"], "text": ["of the letterhead"]}
+    write(tmp_path / "n.csv", ",".join(table) + "\na,gout,of the letterhead\n")
+    write(tmp_path / "n.jsonl", '{"NOTE_ID": "a", "NOTE_TEXT": "gout", "metadata": {"text": "of the letterhead"}}')
+    pq.write_table(pa.table(table), tmp_path / "n.parquet")
+    for suffix in ("csv", "jsonl", "parquet"):
+        assert list(read(tmp_path / f"n.{suffix}", **names)) == [Incoming("a", "gout", {"text": "of the letterhead"})]
+    (unnamed,) = read(write(tmp_path / "m.csv", ",".join(table) + "\n"))
+    assert isinstance(unnamed, Rejected)
+    assert "has no column id; --id-column" in unnamed.reason
+    options = command.parse(["add", "-", "--id-column", "NOTE_ID", "--text-column", "NOTE_TEXT"])
+    assert {name: getattr(options, name) for name in names} == names
+    with pytest.raises(SystemExit):
+        command.parse(["add", "-", "--id-column", "text"])
+
+
 def test_metadata_takes_the_place_of_nothing(tmp_path: Path) -> None:
     told = [{"id": "other", "text": "of another note", "ward": "7"}]
     pq.write_table(pa.table({"id": ["a"], "text": ["gout"], "metadata": told}), tmp_path / "n.parquet")
