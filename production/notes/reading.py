@@ -11,15 +11,13 @@ import csv
 import io
 import json
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date, time
-from decimal import Decimal
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
+from production.notes.form import Form, as_json, fault_of_columns, known, marked_encoding
 from production.notes.records import Incoming, Place, Rejected, record
 from stages.common.command import fault_of_machine
 from stages.common.errors import BeHealthyError
@@ -29,14 +27,6 @@ MOST_BYTES = 16_000_000
 """Of one note with all around it; a longer line is passed over without being kept in memory."""
 
 STDIN = "-"
-
-
-class Form(NamedTuple):
-    """How files are written: their encoding, and what the identifier and the text are called in a table or object."""
-
-    encoding: str = "utf-8"
-    id: str = "id"
-    text: str = "text"
 
 
 Records = Iterator[Incoming | Rejected]
@@ -63,8 +53,10 @@ def read(
     BeHealthyError
         When there is no such file, or its format is not known; what is wrong with one note of several is no error.
     """
-    form = Form(_known(encoding), id_column, text_column)
+    form = Form(known(encoding), id_column, text_column)
     if str(path) == STDIN:
+        if format == "parquet":
+            raise BeHealthyError("Parquet is read from its end, which standard input does not have yet: give a file")
         return READERS[format or "jsonl"](sys.stdin.buffer, "standard input", form)
     if path.is_dir():
         return _read_folder(path, format, form)
@@ -76,13 +68,6 @@ def read(
     if kind is None:
         raise BeHealthyError(f"{path.name} has no suffix that tells its format: say --format ({', '.join(FORMATS)})")
     return _read_file(path, path.name, kind, form)
-
-
-def _known(encoding: str) -> str:
-    try:
-        return "utf-8" if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") else codecs.lookup(encoding).name
-    except LookupError:
-        raise BeHealthyError(f"--encoding {encoding}: there is no such encoding; cp1252 or latin-1 are some") from None
 
 
 def _format_of(path: Path) -> str | None:
@@ -116,6 +101,12 @@ def _suffixes(format: str | None) -> str:
 def _read_file(path: Path, name: str, kind: str, form: Form) -> Records:
     try:
         with path.open("rb") as file:
+            marked = marked_encoding(file.peek(4))
+            if marked and kind in ("csv", "jsonl") and form.encoding == "utf-8":
+                remedy = f"add it with --encoding {marked}" if kind == "csv" else "convert it to UTF-8"
+                problem = f"is not UTF-8; it looks like {marked}: {remedy} if that is right"
+                yield Rejected(Place(_shown(name)), problem)
+                return
             yield from READERS[kind](file, _shown(name), form)
     except OSError as error:
         yield Rejected(Place(_shown(name)), f"cannot be read: {fault_of_machine(error)}"[:300])
@@ -166,6 +157,9 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
 
 
 def _read_jsonl(file: BinaryIO, name: str, form: Form) -> Records:
+    if "{}\n".encode(form.encoding) != b"{}\n":
+        yield Rejected(Place(name), f"JSON lines in {form.encoding.upper()} cannot be read: convert the file to UTF-8")
+        return
     for number, line in _lines(file):
         place = Place(name, number)
         if line is None:
@@ -195,7 +189,7 @@ def _read_csv(file: BinaryIO, name: str, form: Form) -> Records:
     rows = csv.reader(stream, strict=True)
     try:
         header = next(rows, [])
-        if fault := _fault_of_columns(header, form):
+        if fault := fault_of_columns(header, form):
             yield Rejected(Place(name, 1), f"its first row {fault}")
             return
         yield from _csv_rows(rows, header, name, form)
@@ -205,16 +199,6 @@ def _read_csv(file: BinaryIO, name: str, form: Form) -> Records:
         yield Rejected(Place(name, rows.line_num), f"is not {encoding.upper()} from here on")
     finally:
         stream.detach()
-
-
-def _fault_of_columns(names: Sequence[str], form: Form) -> str | None:
-    """Say why columns do not tell which are the identifier and the text, if so."""
-    if missing := [name for name in (form.id, form.text) if name not in names]:
-        hint = "; columns are parted by commas" if len(names) == 1 and re.search("[;\t|]", names[0]) else ""
-        hint = hint or "; --id-column and --text-column say what they are called"
-        return f"has no column {' and '.join(missing)}{hint}"
-    twice = [name for name in (form.id, form.text) if names.count(name) > 1]
-    return f"has more than one column {' and '.join(twice)}" if twice else None
 
 
 def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, form: Form) -> Records:
@@ -252,7 +236,7 @@ def _read_parquet(file: BinaryIO, name: str, form: Form) -> Records:
 
     try:
         table = pq.ParquetFile(file, pre_buffer=False)
-        if fault := _fault_of_columns(table.schema_arrow.names, form):
+        if fault := fault_of_columns(table.schema_arrow.names, form):
             yield Rejected(Place(name), fault)
             return
         number = 0
@@ -261,17 +245,10 @@ def _read_parquet(file: BinaryIO, name: str, form: Form) -> Records:
                 number += 1
                 identifier, text, metadata = row.pop(form.id), row.pop(form.text), row.pop("metadata", None)
                 whole = {**row, **metadata} if isinstance(metadata, dict) else row
-                told = {column: _as_json(value) for column, value in whole.items()}
+                told = {column: as_json(value) for column, value in whole.items()}
                 yield record(identifier, text, told, Place(name, number))
     except (pa.ArrowException, UnicodeError) as error:
         yield Rejected(Place(name), f"is no Parquet that can be read ({type(error).__name__})")
-
-
-def _as_json(value: object) -> object:
-    """Spell what JSON has no type for and an export often has: dates, times and decimals."""
-    if isinstance(value, date | time):  # a datetime is a date
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
 
 
 READERS: dict[str, Callable[[BinaryIO, str, Form], Records]] = {

@@ -161,6 +161,25 @@ def test_columns_of_other_names(tmp_path: Path) -> None:
         command.parse(["add", "-", "--id-column", "text"])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_table_in_wide_characters_is_named_once(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path / "n.csv", "id,text\n1,gout\n2,asthma\n".encode(encoding))
+    (rejected,) = read(path)
+    assert isinstance(rejected, Rejected)
+    assert f"--encoding {encoding}" in rejected.reason
+    assert reasons(read(path, encoding=encoding)) == ["1", "2"]
+    path = write(tmp_path / "n.jsonl", '{"id": 1, "text": "gout"}\n{"id": 2, "text": "asthma"}\n'.encode(encoding))
+    for options in ({}, {"encoding": encoding}):
+        (rejected,) = read(path, **options)
+        assert isinstance(rejected, Rejected)
+        assert "to UTF-8" in rejected.reason
+
+
+def test_standard_input_is_no_parquet() -> None:
+    with pytest.raises(BeHealthyError, match="give a file"):
+        read(Path("-"), "parquet")
+
+
 def test_metadata_takes_the_place_of_nothing(tmp_path: Path) -> None:
     told = [{"id": "other", "text": "of another note", "ward": "7"}]
     pq.write_table(pa.table({"id": ["a"], "text": ["gout"], "metadata": told}), tmp_path / "n.parquet")
@@ -243,6 +262,8 @@ def test_what_cannot_be_looked_for_is_an_error(tmp_path: Path) -> None:
         (tmp_path / "none", {}),
         (write(tmp_path / "n.doc", "x"), {}),
         (write(tmp_path / "n.txt", "x"), {"encoding": "klingon"}),
+        (tmp_path / "n.txt", {"encoding": "rot13"}),
+        (tmp_path / "n.txt", {"encoding": "a\0b"}),
     ]:
         with pytest.raises(BeHealthyError):
             list(read(path, **options))
