@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 
 from stages.common.errors import BeHealthyError
 
-SUFFIXES = {".txt": "text", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+SUFFIXES = {".txt": "text", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 STANDARD_INPUT = "-"
 _LONGEST_FIELD = 100_000_000  # characters; csv takes 131,072 by itself
 

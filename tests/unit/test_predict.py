@@ -65,6 +65,7 @@ def test_each_format_is_read(tmp_path: Path) -> None:
     expected = [Note(*row) for row in table.itertuples(index=False)]
     for suffix in ("jsonl", "csv", "parquet"):
         assert rows(str(tmp_path / f"n.{suffix}")) == expected
+    assert rows(str((tmp_path / "n.jsonl").rename(tmp_path / "n.ndjson"))) == expected
     (tmp_path / "n.txt").write_text(GOUT, encoding="utf-8-sig")
     assert rows(str(tmp_path / "n.txt")) == [Note("n", GOUT)]
 
