@@ -35,8 +35,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add.add_argument("--source", default=SOURCE, help=f"where they come from: ward, system (default: {SOURCE})")
     add.add_argument("--format", choices=FORMATS, help="of the files; without it their suffix tells")
     add.add_argument("--encoding", default="utf-8", help="of text, CSV and JSON lines (default: utf-8)")
+    add.add_argument("--id-column", default="id", help="of CSV, JSON lines, Parquet: the identifier (default: id)")
+    add.add_argument("--text-column", default="text", help="of the same: the text of the note (default: text)")
     add.set_defaults(run=run_add)
     options = parser.parse_args(arguments)
+    if options.id_column == options.text_column:
+        parser.error("--id-column and --text-column cannot be one")
     if not options.source.strip() or len(options.source) > 200:
         parser.error("--source must have 1 to 200 characters")
     return options
@@ -50,7 +54,8 @@ def run_add(options: argparse.Namespace) -> int:
     from production.notes.reading import read
     from production.notes.storing import add
 
-    sources = [read(path, options.format, options.encoding) for path in options.notes]
+    columns = {"id_column": options.id_column, "text_column": options.text_column}
+    sources = [read(path, options.format, options.encoding, **columns) for path in options.notes]
     counts = add(open_database(), chain.from_iterable(sources), options.source)
     shown = ", ".join(f"{counts[kind]:,} {kind}" for kind in ("new", "changed", "known", "quarantined"))
     print(f"notes: {shown}")

@@ -17,7 +17,7 @@ from production.database import __main__ as command
 from production.database.engine import DatabaseError, address, database_session, make_engine, reading, writing
 from production.database.revision import check, migrate, newest
 from production.database.schema import METADATA, RESULTS
-from production.notes.records import Incoming
+from production.notes.records import Incoming, Place, Rejected
 from production.notes.storing import add
 from stages.common.variables import DATABASE
 from tests.production import current, empty, rows_of, sqlite_url, waiting, worker
@@ -51,6 +51,17 @@ def test_only_its_owner_can_read_the_file_and_its_journal(tmp_path: Path) -> Non
     assert {"behealthy.db", "behealthy.db-wal", "behealthy.db-shm"} <= found.keys()
     assert set(found.values()) == {0o600}
     assert stat.S_IMODE((tmp_path / "production").stat().st_mode) == 0o700
+
+
+def test_a_file_that_a_backup_left_open_is_closed(tmp_path: Path) -> None:
+    empty(sqlite_url(tmp_path)).dispose()
+    folder = tmp_path / "production"
+    for name in ("behealthy.db", "behealthy.db-wal"):
+        (folder / name).touch()
+        (folder / name).chmod(0o664)
+    with reading(make_engine(address(sqlite_url(tmp_path)))) as connection:
+        connection.execute(text("SELECT 1 FROM notes"))
+        assert set(modes(folder).values()) == {0o600}
 
 
 def test_sqlite_loses_nothing_and_holds_its_keys(tmp_path: Path) -> None:
@@ -165,3 +176,17 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert not list(tmp_path.iterdir())
     assert [command.main(["build"]), command.main(["build"]), command.main(["status", "--json"])] == [0, 0, 0]
     assert '"waiting": 0' in capsys.readouterr().out
+
+
+def test_the_quarantine_names_notes_and_steers_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATABASE, sqlite_url(tmp_path))
+    engine = empty(sqlite_url(tmp_path))
+    bad = Rejected(Place("\x1b[2Jn.jsonl", 1), "is not JSON", "b\n\tforged")
+    add(engine, [Incoming("blank-7", " ", {}), bad], "ward")
+    worker(engine).run()
+    assert command.main(["quarantine"]) == 0
+    read, checked = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert read == ["ward", "b forged", "\ufffd[2Jn.jsonl", "1", "", "read", "is not JSON"]
+    assert checked[:2] == ["ward", "blank-7"]

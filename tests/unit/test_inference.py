@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 
+from production import shadow as shadow_command
 from production.database.engine import DatabaseError, reading
 from production.database.schema import SERVING_LOG
 from production.inference import agreement, prediction_col_check
@@ -30,7 +31,7 @@ from production.notes.records import Incoming
 from production.notes.storing import add
 from stages.common.errors import BeHealthyError
 from stages.common.tables import serving_log
-from stages.common.variables import LOG_KEY
+from stages.common.variables import DATABASE, LOG_KEY
 from tests.production import (
     PARAMS,
     FakeHost,
@@ -364,6 +365,20 @@ def test_a_shadow_is_beside_and_never_current(engine: Engine) -> None:
     assert {name: tuple(one) for name, one in found.labels.items()} == {"Disease": (1, 2, 1), "Treatment": (0, 2, 0)}
     assert found.labels["Disease"].f1 == pytest.approx(0.4)
     assert {name for _, name in found.differing} == {"000", "001", "003", "004"}
+
+
+def test_versions_that_were_never_beside_each_other_are_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATABASE, sqlite_url(tmp_path))
+    engine = empty(sqlite_url(tmp_path))
+    fill(engine, "gout", "well")
+    other = FakeHost(words={"well": "Disease"})
+    worker(engine, version="1", shadow=loaded(engine, other, "2", champion=False)).run()
+    assert shadow_command.main([]) == 0
+    assert "2 of them differ" in capsys.readouterr().out
+    assert shadow_command.main(["--challenger", "9"]) == 2
+    assert "by 9" in capsys.readouterr().err
 
 
 def test_results_of_the_shadow_count_once_it_is_champion(engine: Engine) -> None:
