@@ -77,7 +77,12 @@ class Day:
     def command(self, *arguments: str, code: int = 0) -> str:
         """Run a command as a user would; its exit code must be `code`."""
         done = subprocess.run(
-            [sys.executable, "-m", *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == code, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-3000:])
         return done.stdout + done.stderr
@@ -124,7 +129,9 @@ def lived(url: str, folder: Path, registry: dict[str, str]) -> Day:
     day = Day(url, folder, environment)
     connect().set_registered_model_alias(MODEL, "champion", "1")
     day.said["build"] = day.command("production.database", "build")
-    day.said["add"] = day.command("production.notes", "add", str(write_notes(folder / "notes.jsonl")), "--source", "ward")
+    day.said["add"] = day.command(
+        "production.notes", "add", str(write_notes(folder / "notes.jsonl")), "--source", "ward"
+    )
     service = Service(
         folder / "service.log", "--model", f"models:/{MODEL}@champion", "--log", str(folder / "served"), **environment
     )
@@ -137,7 +144,7 @@ def lived(url: str, folder: Path, registry: dict[str, str]) -> Day:
 
 
 def work(day: Day, service: Service) -> None:
-    """Let workers do all notes, two at a time, some killed; promote when half is done; ask the service all the while."""
+    """Let two workers do all notes, some killed; promote when half is done; ask the service all the while."""
     clients = Clients(service.port, "/analyze", [json.dumps({"text": note}).encode() for note in seed_texts()])
     asking = threading.Thread(target=lambda: setattr(day, "load", asyncio.run(clients.closed(CLIENTS, seconds=90))))
     asking.start()
@@ -261,6 +268,8 @@ def test_the_serving_log_is_judged(day: Day) -> None:
 
 
 def test_no_note_is_in_what_was_printed(day: Day) -> None:
-    printed = "".join(path.read_text(errors="replace") for path in day.folder.glob("*.log")) + "".join(day.said.values())
+    printed = "".join(path.read_text(errors="replace") for path in day.folder.glob("*.log")) + "".join(
+        day.said.values()
+    )
     words = {match for text in seed_texts() for match in re.findall(r"[^.\n]{40,}", text)}
     assert not [part for part in words if part in printed]
