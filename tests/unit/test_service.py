@@ -17,11 +17,12 @@ from production.serve import main, parse, token_for
 from production.service import pool as pools
 from production.service.gate import Gate
 from production.service.measures import Measures
-from production.service.models import OpenedModel, opened_model
+from production.service.models import opened_model
 from production.service.params import ServiceParams, load_params
 from production.service.pool import PIECE, HostPool, _pieces
 from production.service.shapes import Analyze, Content, entities_of, processed
 from stages.common.errors import BeHealthyError
+from tests.production import model
 from tests.repository import ROOT
 
 PARAMS = ServiceParams(note_bytes=100, request_bytes=1000, note_seconds=1.0, request_seconds=0.6, waiting=2)
@@ -201,7 +202,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> list[Host]:
 def within(work: Callable[[HostPool], Any], workers: int = 2) -> tuple[Any, str]:
     """Do something with a pool that is ready; return what came of it, and the metrics."""
     measures = Measures()
-    pool = HostPool(OpenedModel(Path(), Path(), "1"), workers=workers, note_seconds=1.0, measures=measures)
+    pool = HostPool(model("1"), workers=workers, note_seconds=1.0, measures=measures)
 
     async def done() -> Any:
         pool.begin()
