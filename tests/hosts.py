@@ -27,20 +27,23 @@ class Host:
 
     def __init__(self, code: Path, models: Path) -> None:
         self.starts, self.seen, self.running = 0, [], False
+        self.reading = self.disturbed = False
         type(self).made.append(self)
 
     def start(self) -> None:
         self.starts, self.running = self.starts + 1, True
 
     def stop(self) -> None:
-        self.running = False
+        self.running, self.disturbed = False, self.disturbed or self.reading
 
     def extract(self, text: str, seconds: float) -> Found:
         if not self.running:
             self.start()
         self.seen.append(text)
         if text.startswith("sleep"):
+            self.reading = True
             time.sleep(float(text.split()[1]))
+            self.reading = False
         if text == "kill":
             self.running = False
             raise NoteFailedError("the process of the model has ended")
