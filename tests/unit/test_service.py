@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from delivery.registry.model_process import environment
+from delivery.revision.git import commit, git
+from delivery.revision.hashes import folder_md5
+from production.inference import load_model
 from production.inference.host import Found, FoundMention, NoteFailedError
 from production.serve import main, parse, token_for
 from production.service.gate import Gate
@@ -20,6 +24,7 @@ from production.service.models import opened_model
 from production.service.params import ServiceParams, load_params
 from production.service.shapes import Analyze, Content, entities_of, processed
 from stages.common.errors import BeHealthyError
+from stages.common.seal import sealing
 from tests.hosts import FOUND
 from tests.repository import ROOT
 
@@ -221,3 +226,63 @@ def test_the_parameters_are_what_the_guide_says() -> None:
     assert (params.note_bytes, params.request_bytes) == (1_000_000, 10_000_000)
     assert params.note_seconds < params.request_seconds
     assert os.cpu_count() == parse([]).workers
+
+
+# ---- the model --------------------------------------------------------------------------------------
+
+
+def seal(folder: Path) -> Path:
+    """Make a model folder that is whole, and cannot be loaded."""
+    with sealing(folder):
+        folder.mkdir()
+        (folder / "model.json").write_text("{}")
+    return folder
+
+
+def test_a_folder_that_is_not_as_it_was_saved_is_not_served(tmp_path: Path) -> None:
+    models = seal(tmp_path / "models")
+    with opened_model(str(models)) as opened:
+        assert (opened.model.version[:6], opened.find) == ("local-", None)
+    (models / "model.json").write_text("{ }")
+    with pytest.raises(BeHealthyError, match="3 bytes, where 2 were saved"), opened_model(str(models)):
+        pass
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """A repository whose commit has the model that lies in it, by its `dvc.lock`; and that commit."""
+    root = tmp_path / "repository"
+    root.mkdir()
+    (root / ".gitignore").write_text("/models\n")
+    digest = folder_md5(seal(root / "models"))
+    (root / "dvc.lock").write_text(f"stages:\n  train:\n    outs:\n    - path: models\n      md5: {digest}\n")
+    monkeypatch.setattr(load_model, "ROOT", root)
+    git("init", "--quiet", root=root)
+    commit("The model", [".gitignore", "dvc.lock"], root)
+    return root, git("rev-parse", "HEAD", root=root).strip()
+
+
+def test_the_commit_of_a_folder_is_said_where_git_vouches_for_it(repository: tuple[Path, str]) -> None:
+    root, made = repository
+    assert load_model.folder_model(root / "models").commit == made
+    (root / "code.py").touch()  # anything may be another one by now
+    assert load_model.folder_model(root / "models").commit is None
+    (root / "code.py").unlink()
+    assert load_model.folder_model(seal(root.parent / "another")).commit == made  # the same bytes elsewhere
+    with sealing(root / "models"):
+        (root / "models" / "model.json").write_text("{ }")
+    assert load_model.folder_model(root / "models").commit is None
+
+
+def test_where_there_is_no_git_no_commit_is_said(repository: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert load_model.folder_model(repository[0] / "models").commit is None
+
+
+def test_a_process_of_the_model_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BEHEALTHY_TOKEN", "BEHEALTHY_LOG_KEY", "BEHEALTHY_DATABASE_URL", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("BEHEALTHY_KERNELS", "/kernels")
+    found = environment()
+    assert "secret" not in found.values()
+    assert (found["BEHEALTHY_KERNELS"], found["NUMBA_NUM_THREADS"]) == ("/kernels", "1")
