@@ -119,6 +119,16 @@ def test_a_disk_that_refuses_loses_rows_and_nothing_else(tmp_path: Path, capfd: 
     (tmp_path / "log").unlink()
 
 
+def test_it_can_be_written_where_there_are_no_files(tmp_path: Path) -> None:
+    folder = open_folder("memory://of-this-test")
+    log, counts = logging(folder)
+    log.take(model("1"), ("Disease",), ["gout"], [FOUND])
+    log.close()
+    (part,) = folder.files.find(folder.root)
+    assert part.split("/")[-1].startswith("served-") and counts.written == 1
+    assert not folder.parts()  # of a database
+
+
 class Stuck(LogFolder):
     """A disk that does not answer, until it is let go."""
 
