@@ -28,6 +28,7 @@ from production.service.shapes import (
     BulkAnswer,
     Content,
     Entity,
+    Metadata,
     Problem,
     Process,
     ProcessAnswer,
@@ -45,7 +46,7 @@ WORK = ("/analyze", "/api/process", "/api/process_bulk", "/invocations")
 API = "1"
 """Version of the paths and of what they take; `/version` says which model answers."""
 
-_NAMES = frozenset({"body", "content", *Analyze.model_fields, *Content.model_fields})
+_NAMES = frozenset({"body", "content", *Analyze.model_fields, *Content.model_fields, *Metadata.model_fields})
 
 _WHY: dict[int | str, str] = {
     400: "no JSON that can be read, or no notes",
@@ -149,14 +150,14 @@ def _notes(served: Served, params: ServiceParams) -> APIRouter:
     async def analyze(asked: Analyze) -> Response:
         """Find the mentions of a note: Presidio's shape, with assertion and acceptance."""
         _measure_notes([asked.text], params)
-        answers = await served.extract([asked.text])
+        answers = await served.extract([asked.text], _known([asked]))
         return _json(entities_of(_found(answers.notes[0]), asked))
 
     @router.post("/api/process", response_model=ProcessAnswer)
     async def process(asked: Process) -> Response:
         """Find the mentions of a note: CogStack's shape."""
         _measure_notes([asked.content.text], params)
-        answers = await served.extract([asked.content.text])
+        answers = await served.extract([asked.content.text], _known([asked.content]))
         result = processed(asked.content, _found(answers.notes[0]))
         return _json({"medcat_info": _info(answers.model), "result": result})
 
@@ -165,11 +166,15 @@ def _notes(served: Served, params: ServiceParams) -> APIRouter:
         """Find the mentions of many notes: CogStack's shape; one that fails says so in its place."""
         texts = [content.text for content in asked.content]
         _measure_notes(texts, params)
-        answers = await served.extract(texts)
+        answers = await served.extract(texts, _known(asked.content))
         results = [processed(*pair) for pair in zip(asked.content, answers.notes, strict=True)]
         return _json({"medcat_info": _info(answers.model), "result": results})
 
     return router
+
+
+def _known(asked: Sequence[Analyze | Content]) -> list[dict[str, str]]:
+    return [one.metadata.known() if one.metadata else {} for one in asked]
 
 
 def _info(model: Model) -> dict[str, str]:

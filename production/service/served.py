@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from production.inference.load_model import Model
@@ -86,12 +86,19 @@ class Served:
         """
         await self._pool.start()
 
-    async def extract(self, notes: Sequence[str]) -> Answers:
-        """Find the mentions of notes; those that failed are errors in their places."""
+    async def extract(self, notes: Sequence[str], metadata: Sequence[Mapping[str, str]] = ()) -> Answers:
+        """Find the mentions of notes; those that failed are errors in their places.
+
+        Parameters
+        ----------
+        notes : sequence of str
+        metadata : sequence of mapping
+            Of each note, for the log; none of any without it.
+        """
         pool = self._pool
         answers = await pool.extract(notes)
         if self._log is not None:
-            self._log.take(pool.model, pool.labels, notes, answers)
+            self._log.take(pool.model, pool.labels, notes, answers, metadata or [{}] * len(notes))
         return Answers(pool.model, answers)
 
     def follow(self, find: Callable[[], Model], seconds: float) -> None:

@@ -12,7 +12,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import SystemRandom
 from typing import Any, NamedTuple
@@ -53,6 +53,7 @@ class _Note(NamedTuple):
     version: str
     labels: tuple[str, ...]
     text: str
+    metadata: Mapping[str, str]
     found: Found
 
 
@@ -95,13 +96,18 @@ class ServingLog:
         self._thread.start()
 
     def take(
-        self, model: Model, labels: Sequence[str], notes: Sequence[str], answers: Sequence[Found | NoteFailedError]
+        self,
+        model: Model,
+        labels: Sequence[str],
+        notes: Sequence[str],
+        answers: Sequence[Found | NoteFailedError],
+        metadata: Sequence[Mapping[str, str]],
     ) -> None:
         """Note down what was answered; returns at once."""
         now = datetime.now(UTC)
-        for text, found in zip(notes, answers, strict=True):
+        for text, found, known in zip(notes, answers, metadata, strict=True):
             if isinstance(found, Found) and self._draw() < self._rate:
-                self._hand_over(_Note(now, model.version, tuple(labels), text, found))
+                self._hand_over(_Note(now, model.version, tuple(labels), text, known, found))
 
     def close(self) -> None:
         """Write what waits, if that can be done within seconds."""
@@ -147,7 +153,8 @@ class ServingLog:
 
     def _describe(self, note: _Note) -> None:
         try:
-            row = serving_row(pseudonym(self._key, note.text), Document("", note.text), note.found, note.labels)
+            document = Document("", note.text, metadata=dict(note.metadata))
+            row = serving_row(pseudonym(self._key, note.text), document, note.found, note.labels)
             self._rows.append(_Row(next(self._numbers), note.served_at, note.version, self._rate, row))
         except Exception as error:
             self._tell(1, place_of(error))

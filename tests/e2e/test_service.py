@@ -370,13 +370,14 @@ def test_it_is_not_ready_while_no_process_of_the_model_starts(tmp_path: Path) ->
 
 
 def test_what_was_served_is_judged_by_the_monitor(tmp_path: Path) -> None:
-    notes = [json.loads(line)["text"] for line in (ROOT / "data/incoming/notes.jsonl").read_text().splitlines()]
+    notes = [json.loads(line) for line in (ROOT / "data/incoming/notes.jsonl").read_text().splitlines()]
+    content = [{"text": note["text"], "metadata": note["metadata"]} for note in notes]
     since = datetime.now(UTC)
     folder = tmp_path / "serving-log"
     service = Service(tmp_path / "log", "--log", str(folder), BEHEALTHY_LOG_KEY="0123456789abcdef" * 2)
     try:
         service.until_ready()
-        status, _, _ = service.ask("POST", "/api/process_bulk", {"content": [{"text": note} for note in notes]})
+        status, _, _ = service.ask("POST", "/api/process_bulk", {"content": content})
         assert status == 200
         for path, body in PATHS.items():
             assert service.ask("POST", path, body)[0] == 200
@@ -392,6 +393,8 @@ def test_what_was_served_is_judged_by_the_monitor(tmp_path: Path) -> None:
         decision, drift = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("decision", "drift"))
         assert json.loads(result.stdout) == decision
         assert (drift["notes"] or {"window": 0})["window"] == served  # copies of a note are one
+        faults = [name for name, column in drift["columns"].items() if column.get("fault")]
+        assert not served or not faults  # the metadata is there
         assert (decision["decision"] == "unknown") == (not served)
 
 

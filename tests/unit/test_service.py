@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from delivery.registry.model_process import environment
 from delivery.revision.git import commit, git
@@ -22,7 +23,8 @@ from production.service.gate import Gate
 from production.service.measures import Measures
 from production.service.models import opened_model
 from production.service.params import ServiceParams, load_params
-from production.service.shapes import Analyze, Content, entities_of, processed
+from production.service.shapes import Analyze, Content, Metadata, entities_of, processed
+from stages.common.documents import METADATA
 from stages.common.errors import BeHealthyError
 from stages.common.seal import sealing
 from tests.hosts import FOUND
@@ -174,6 +176,15 @@ def test_presidios_filters() -> None:
     assert types() == types(entities=[]) == ["Disease", "Treatment"]
     assert types(entities=["Treatment"]) == ["Treatment"]
     assert types(score_threshold=0.5) == ["Disease"]
+
+
+def test_metadata_is_what_the_serving_log_has_columns_for() -> None:
+    assert tuple(Metadata.model_fields) == METADATA
+    assert Metadata(sex="female", month="", ward="7").known() == {"sex": "female"}
+    for wrong in ({"sex": 1}, {"sex": "x" * 101}, {"sex": "\ud83d"}):
+        with pytest.raises(ValidationError) as caught:
+            Analyze(text="gout", metadata=wrong)
+        assert "xxx" not in str(caught.value)
 
 
 def test_a_note_that_failed_says_so_in_cogstacks_shape() -> None:
