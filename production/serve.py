@@ -2,9 +2,13 @@
 
     python -m production.serve
     python -m production.serve --model models:/behealthy-extractor@champion --port 5001
+    python -m production.serve --log serving-log
 
 Notes stay on this machine: it listens on the loopback. Beyond it (`--host`), clients must send the token that
-BEHEALTHY_TOKEN names. What a request may cost is in `params.yaml`, under `service`.
+BEHEALTHY_TOKEN names. What a request may cost is in `params.yaml`, under `service`. A model that has an alias of the
+registry is looked up again every `inference.champion_seconds`: a promotion or rollback needs no restart.
+
+With --log, notes that were served are described there, without a word of them, for `python -m stages.monitor --log`.
 
 Exit codes: 0 ended by SIGTERM or Ctrl-C, what was begun answered; 2 not served.
 """
@@ -18,14 +22,22 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from production.service.models import HELP, MODELS, opened_model
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.variables import TOKEN
+
+if TYPE_CHECKING:
+    from production.inference.load_model import Model
+    from production.service.measures import Measures
+    from production.service.served import Served
+    from production.service.serving_log import ServingLog
 
 _LEAST_TOKEN = 16
 
@@ -39,6 +51,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=5001, help="port (default: 5001; 0: any that is free)")
     parser.add_argument("--model", default=MODELS, help=HELP)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument("--log", metavar="FOLDER", help="folder, or URL such as s3://…, of the serving log")
     options = parser.parse_args(arguments)
     if options.workers < 1:
         parser.error("--workers must be at least 1")
@@ -85,16 +98,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(options: argparse.Namespace) -> None:
     token = token_for(options.host)
+    from production.inference.params import load_params as load_inference_params
+    from production.service.measures import Measures
     from production.service.params import load_params
+    from production.service.pool import HostPool
+    from production.service.served import Served
 
-    params = load_params()
-    with opened_model(options.model) as model, _listening(options.host, options.port) as listener:
-        from production.service.application import build_application
+    params, inference, measures = load_params(), load_inference_params(), Measures()
 
-        print(f"serve: version {model.version} on http://{_shown(listener)}", flush=True)
-        faults: list[BeHealthyError] = []
-        application = build_application(model, params, workers=options.workers, token=token, failed=faults.append)
-        _run(application, listener, faults, params.request_seconds)
+    def pool_of(model: Model) -> HostPool:
+        return HostPool(model, workers=options.workers, note_seconds=params.note_seconds, measures=measures)
+
+    with opened_model(options.model) as opened, _listening(options.host, options.port) as listener:
+        log = _log(options.log, inference.log_rate, measures)
+        served = Served(opened.model, pool_of, measures, log)
+        try:
+            served.begin()  # before the application is imported, which takes longer than they do
+            from production.service.application import build_application
+
+            print(f"serve: version {opened.model.version} on http://{_shown(listener)}", flush=True)
+            faults: list[BeHealthyError] = []
+            application = build_application(
+                served, params, measures, token=token, failed=faults.append,
+                loaded=partial(_follow, served, opened.find, inference.champion_seconds),
+            )  # fmt: skip
+            _run(application, listener, faults, params.request_seconds)
+        finally:
+            served.stop()
+
+
+def _follow(served: Served, find: Callable[[], Model] | None, seconds: float) -> None:
+    if find is not None:
+        served.follow(find, seconds)
+
+
+def _log(place: str | None, rate: float, measures: Measures) -> ServingLog | None:
+    if place is None:
+        return None
+    from production.database.engine import address, ensure_private, folder_of
+    from production.inference.log_key import log_key
+    from production.log.folder import open_folder
+    from production.record.work_tree import refuse_shared
+    from production.service.serving_log import ServingLog
+
+    if "://" not in place:
+        refuse_shared(Path(place), option="--log", holds="it says what was served")
+        ensure_private(Path(place))
+    return ServingLog(open_folder(place), log_key(folder_of(address())), rate, measures.logged)
 
 
 def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError], seconds: float) -> None:

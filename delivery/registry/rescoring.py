@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -18,19 +17,12 @@ from typing import Any
 import pandas as pd
 
 from delivery.errors import DeliveryError
+from delivery.registry.model_process import environment
 from stages.common.annotated import Annotated, read_annotated
 from stages.common.files import read_table
-from stages.common.variables import KERNELS
 
 WORKER = Path(__file__).with_name("rescoring_worker.py")
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
-)
 _PREDICTED = ["document", "start", "end", "label", "confidence"]
-_PASSED_ON = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME",
-    KERNELS,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -178,15 +170,14 @@ class _Worker:
 @contextmanager
 def _worker(model: Path, name: str) -> Iterator[_Worker]:
     """Run a model in a process of its own, away from the repository and its modules."""
-    kept = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
-    environment = kept | _ONE_THREAD | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "DO_NOT_TRACK": "1"}
+    settings = environment() | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "DO_NOT_TRACK": "1"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("w") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-P", str(WORKER.resolve()), str(model.resolve())],
                 cwd=folder,
-                env={**environment, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": f"file:{folder}"},
+                env={**settings, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": f"file:{folder}"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

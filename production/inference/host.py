@@ -13,20 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
+from delivery.registry.model_process import environment
 from stages.common.errors import BeHealthyError
-from stages.common.variables import KERNELS
 
 PROCESS = Path(__file__).with_name("host_process.py")
 START_SECONDS = 300.0
 """Until a model is loaded and warm, also where nothing is compiled yet."""
-
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
-)
-_PASSED_ON = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "NUMBA_CPU_NAME",
-    "OPENBLAS_CORETYPE", KERNELS,
-)  # fmt: skip
 
 
 class HostError(BeHealthyError):
@@ -111,12 +103,11 @@ class ModelHost:
         HostError
             When it does not load; says why, in the words of the model's own error.
         """
-        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         self._log, self._read = tempfile.TemporaryFile(), b""  # noqa: SIM115  (as long as the process)
         self._process = subprocess.Popen(
             # -B: a folder whose hashes are checked does not change because it was run.
             [sys.executable, "-P", "-B", str(PROCESS), str(self.code.resolve()), str(self.models.resolve())],
-            env=kept | _ONE_THREAD,
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -145,8 +136,8 @@ class ModelHost:
 
     @property
     def running(self) -> bool:
-        """Whether there is a process; the next note starts one where there is none."""
-        return self._process is not None
+        """Whether there is a process that lives; the next note starts one where there is none."""
+        return self._process is not None and self._process.poll() is None
 
     def extract(self, text: str, seconds: float) -> Found:
         """Find the mentions of one note.

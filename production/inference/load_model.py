@@ -76,43 +76,55 @@ def folder_model(models: Path) -> Model:
         raise BeHealthyError(f"there is no complete model in {models}/: run `make repro` to train one")
     check_seal(models)
     digest = folder_md5(models)
-    return Model(f"{LOCAL}{digest.removesuffix('.dir')[:12]}", None, digest, ROOT, models)
+    return Model(f"{LOCAL}{digest.removesuffix('.dir')[:12]}", _commit_of(digest), digest, ROOT, models)
+
+
+def _commit_of(digest: str) -> str | None:
+    """Return the commit of the working tree where it has this model by its `dvc.lock`, and nothing was changed since.
+
+    A model folder does not say what it was made from. What git does not vouch for is None: no guess.
+    """
+    from delivery.revision.git import local
+
+    if shutil.which("git") is None:
+        return None
+    said = [local(ROOT, *command) for command in (("show", "HEAD:dvc.lock"), ("status", "--porcelain"))]
+    if any(one.returncode for one in said) or digest.encode() not in said[0].stdout or said[1].stdout.strip():
+        return None
+    return local(ROOT, "rev-parse", "HEAD").stdout.decode().strip()
 
 
 @dataclass
 class Registry:
-    """The version that has an alias in the registry, in a folder of this machine.
+    """A version of the registry, in a folder of this machine.
 
     Parameters
     ----------
-    alias : str
-        ``champion`` or ``challenger``.
+    wanted : str
+        An alias, such as ``champion`` or ``challenger``, or the number of a version.
     folder : Path
         Where versions are kept; each in a folder of its own.
     """
 
-    alias: str
+    wanted: str
     folder: Path
     _client: MlflowClient | None = field(default=None, init=False, repr=False)
     _known: Model | None = field(default=None, init=False, repr=False)
 
     def find(self) -> Model:
-        """Look the version up; download it where it is not here, and check its files where it was not loaded before.
+        """Look it up; download it where it is not here, and check its files where it was not loaded before.
 
         Raises
         ------
         BeHealthyError
-            When no version has the alias, the registry does not answer, or the files are not those of the version.
+            When there is no such version, the registry does not answer, or the files are not those of the version.
         """
-        from delivery.registry.registry import version_with_alias
         from delivery.registry.server import connect, server_session
 
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # notes wait meanwhile
         with server_session():
             client = self._client = self._client or connect()
-            version = version_with_alias(client, self.alias)
-            if version is None:
-                raise BeHealthyError(f"no version is {self.alias} in the registry: {_REMEDY[self.alias]}")
+            version = _version(client, self.wanted)
             if self._known is None or self._known.version != str(version.version):
                 self._known = self._local(client, version)
             return self._known
@@ -131,6 +143,18 @@ class Registry:
             _fetch(client, version, kept)
         models = kept / "artifacts" / "models"
         return Model(str(version.version), version.tags.get(SHA), digest, kept / "code", models)
+
+
+def _version(client: MlflowClient, wanted: str) -> ModelVersion:
+    from delivery.registry.registry import version_of, version_with_alias
+
+    if wanted.isdecimal():
+        return version_of(client, wanted)
+    version = version_with_alias(client, wanted)
+    if version is None:
+        remedy = _REMEDY.get(wanted, "give it to one on MLflow's page *Model registry*")
+        raise BeHealthyError(f"no version is {wanted} in the registry: {remedy}")
+    return version
 
 
 _REMEDY = {

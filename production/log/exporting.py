@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
 import sqlalchemy as sa
 
 from production.database.schema import SERVING_LOG
 from production.log.folder import LogError, LogFolder, Numbers, gaps
-from stages.common.tables import serving_log
+from production.log.rows import alike, month_of, table_of, utc
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -21,14 +20,6 @@ ROWS = 50_000
 """Rows of a part at most; and what is held in memory."""
 _PATIENCE = 60
 """Seconds that PostgreSQL waits for writers that are at work."""
-
-_SERVED = [
-    pa.field("log_id", pa.int64(), nullable=False),
-    pa.field("served_at", pa.timestamp("us", "UTC"), nullable=False),
-    pa.field("model_version", pa.string(), nullable=False),
-    pa.field("probability", pa.float64(), nullable=False),  # with which a note was logged
-]
-_FIXED = serving_log(())
 
 
 class Window(NamedTuple):
@@ -76,7 +67,7 @@ def export_log(engine: Engine, folder: LogFolder, window: Window = Window(), *, 
     written = Written(0, 0)
     for gap in gaps(parts, *bounds) if bounds else []:
         for month, numbers, run in _runs(_rows(engine, gap, rows), gap.first, window, rows):
-            folder.write(month, numbers, _table(run))
+            folder.write(month, numbers, table_of(run))
             written = Written(written.rows + len(run), written.parts + 1)
     return written
 
@@ -126,7 +117,7 @@ def _refuse_others(connection: Connection, folder: LogFolder, parts: dict[Number
     for path in list(parts.values())[-1:]:
         theirs = folder.last_row(path)
         ours = connection.execute(sa.select(SERVING_LOG).where(SERVING_LOG.c.log_id == theirs["log_id"])).one_or_none()
-        if ours and (_utc(ours.served_at), ours.row["note"]) != (theirs["served_at"], theirs["note"]):
+        if ours and (utc(ours.served_at), ours.row["note"]) != (theirs["served_at"], theirs["note"]):
             raise other
 
 
@@ -152,37 +143,13 @@ def _runs(
     """
     run: list[sa.Row[Any]] = []
     for row in rows:
-        inside = _utc(row.served_at) in window
-        if run and (not inside or len(run) == longest or _alike(row) != _alike(run[-1])):
-            yield _month(run[-1]), Numbers(first, run[-1].log_id), run
+        inside = utc(row.served_at) in window
+        if run and (not inside or len(run) == longest or alike(row) != alike(run[-1])):
+            yield month_of(run[-1]), Numbers(first, run[-1].log_id), run
             first, run = run[-1].log_id + 1, []
         if inside:
             run.append(row)
         else:
             first = row.log_id + 1
     if run:
-        yield _month(run[-1]), Numbers(first, run[-1].log_id), run
-
-
-def _alike(row: sa.Row[Any]) -> tuple[str, frozenset[str]]:
-    return _month(row), frozenset(row.row)
-
-
-def _month(row: sa.Row[Any]) -> str:
-    return _utc(row.served_at).strftime("%Y-%m")
-
-
-def _utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _table(rows: Sequence[sa.Row[Any]]) -> pa.Table:
-    """Return rows as a table: what was served when, and the columns of `stages.common.tables.serving_log`."""
-    counts = [name for name in rows[0].row if name not in _FIXED.names]
-    schema = pa.schema([*_SERVED, *_FIXED, *(pa.field(name, pa.int32(), nullable=False) for name in counts)])
-    return pa.Table.from_pylist([_values(row) for row in rows], schema=schema)
-
-
-def _values(row: sa.Row[Any]) -> dict[str, Any]:
-    served = {"log_id": row.log_id, "served_at": _utc(row.served_at), "model_version": row.model_version}
-    return served | {"probability": row.probability} | row.row
+        yield month_of(run[-1]), Numbers(first, run[-1].log_id), run

@@ -3,7 +3,8 @@
 ``served_month=2026-11/part-000000000001-000000004096.parquet`` holds every row of the log from number 1 to 4096: what
 the folder has can be told from the names alone, on a disk or on S3, and a part is written once and never again.
 (Not ``month=``: that is a column of the log, and readers that make columns of folders' names would take one for the
-other.)
+other.) Beside them lie ``served-….parquet``, which services write: their rows have numbers below zero, which no
+database has.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -63,7 +65,13 @@ class LogFolder:
 
     def write(self, month: str, numbers: Numbers, table: pa.Table) -> None:
         """Write a part, whole or not at all: a new name on a disk, one PUT on S3."""
-        name = f"served_month={month}/part-{numbers.first:012}-{numbers.last:012}.parquet"
+        self._write(f"served_month={month}/part-{numbers.first:012}-{numbers.last:012}.parquet", table)
+
+    def add(self, month: str, table: pa.Table) -> None:
+        """Write rows that no database numbers as a part of their own, whole or not at all."""
+        self._write(f"served_month={month}/served-{uuid4().hex}.parquet", table)
+
+    def _write(self, name: str, table: pa.Table) -> None:
         if self._is_local():
             with replacing(Path(self.root, name), private=True) as file:
                 pq.write_table(table, file, compression="zstd")

@@ -68,8 +68,8 @@ def _predict(options: argparse.Namespace) -> int:
         refuse_shared(options.out, option="--out", holds="predictions quote notes")
     seconds = load_params().note_seconds
     with (
-        opened_model(options.model) as model,
-        ModelHost(model.code, model.models) as host,
+        opened_model(options.model) as opened,
+        ModelHost(opened.model.code, opened.model.models) as host,
         _output(options) as file,
         WRITERS[options.format](file, host.labels) as write,
         _progress(options) as rows,

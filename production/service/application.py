@@ -17,17 +17,18 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from production.inference.host import Found, NoteFailedError
+from production.inference.load_model import Model
 from production.service.gate import FAULT, Gate, RefusalError
 from production.service.invocations import FORMS, mlflow_route
 from production.service.measures import Measures
-from production.service.models import OpenedModel
 from production.service.params import ServiceParams
-from production.service.pool import HostPool
+from production.service.served import Served
 from production.service.shapes import (
     Analyze,
     BulkAnswer,
     Content,
     Entity,
+    Metadata,
     Problem,
     Process,
     ProcessAnswer,
@@ -42,7 +43,10 @@ from stages.common.errors import BeHealthyError
 WORK = ("/analyze", "/api/process", "/api/process_bulk", "/invocations")
 """Paths that take notes."""
 
-_NAMES = frozenset({"body", "content", *Analyze.model_fields, *Content.model_fields})
+API = "1"
+"""Version of the paths and of what they take; `/version` says which model answers."""
+
+_NAMES = frozenset({"body", "content", *Analyze.model_fields, *Content.model_fields, *Metadata.model_fields})
 
 _WHY: dict[int | str, str] = {
     400: "no JSON that can be read, or no notes",
@@ -81,48 +85,46 @@ class _Route(APIRoute):
 
 
 def build_application(
-    model: OpenedModel,
+    served: Served,
     params: ServiceParams,
+    measures: Measures,
     *,
-    workers: int,
     token: str | None = None,
+    loaded: Callable[[], None] = lambda: None,
     failed: Callable[[BeHealthyError], None] = lambda _: None,
 ) -> Gate:
     """Return the whole service as an ASGI application.
 
     Parameters
     ----------
-    model : OpenedModel
+    served : Served
+        Whose hosts are starting.
     params : ServiceParams
-    workers : int
-        Processes of the model.
+    measures : Measures
     token : str, optional
         That clients must send.
-    failed : callable
-        Told when the model does not load.
+    loaded, failed : callable
+        Told when the model is warm, and when it does not load.
     """
-    measures = Measures()
-    measures.describe(model.version, model.commit)
-    pool = HostPool(model, workers=workers, note_seconds=params.note_seconds, measures=measures)
-    pool.begin()  # while MLflow is imported
-    lifespan = _lifespan(pool, params, failed)
-    app = FastAPI(title="BeHealthy", version=model.version, docs_url=None, redoc_url=None, lifespan=lifespan)
+    lifespan = _lifespan(served, params, loaded, failed)
+    app = FastAPI(title="BeHealthy", version=API, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
     app.add_exception_handler(HTTPException, _say_status)
     app.add_exception_handler(RefusalError, _say_refusal)
     app.add_exception_handler(Exception, _say_fault)  # the gate logs where it was
-    app.include_router(_notes(pool, params, model))
-    app.include_router(_about(pool, measures, model))
-    _add_mlflow(app, pool, params)
-    return Gate(app, params, work=WORK, ready=lambda: pool.ready, token=token, measures=measures)
+    app.include_router(_notes(served, params))
+    app.include_router(_about(served, measures))
+    _add_mlflow(app, served, params)
+    return Gate(app, params, work=WORK, ready=lambda: served.ready, token=token, measures=measures)
 
 
 def _lifespan(
-    pool: HostPool, params: ServiceParams, failed: Callable[[BeHealthyError], None]
+    served: Served, params: ServiceParams, loaded: Callable[[], None], failed: Callable[[BeHealthyError], None]
 ) -> Callable[[FastAPI], Any]:
     async def load() -> None:
         try:
-            await pool.start()
+            await served.start()
+            loaded()
         except BeHealthyError as error:
             failed(error)
 
@@ -133,7 +135,7 @@ def _lifespan(
         loading = asyncio.create_task(load())  # requests that ask how it goes are answered meanwhile
         yield
         loading.cancel()
-        pool.stop()
+        served.stop()
 
     return lifespan
 
@@ -141,38 +143,48 @@ def _lifespan(
 # ---- notes ----------------------------------------------------------------------------------------
 
 
-def _notes(pool: HostPool, params: ServiceParams, model: OpenedModel) -> APIRouter:
+def _notes(served: Served, params: ServiceParams) -> APIRouter:
     router = APIRouter(route_class=_Route, tags=["notes"], responses=_PROBLEMS)
-    info = {
-        "service_app_name": "BeHealthy",
-        "service_language": "en",
-        "service_version": model.version,
-        "service_model": model.commit or "",
-    }
 
     @router.post("/analyze", response_model=list[Entity])
     async def analyze(asked: Analyze) -> Response:
         """Find the mentions of a note: Presidio's shape, with assertion and acceptance."""
         _measure_notes([asked.text], params)
-        return _json(entities_of(_found((await pool.extract([asked.text]))[0]), asked))
+        answers = await served.extract([asked.text], _known([asked]))
+        return _json(entities_of(_found(answers.notes[0]), asked))
 
     @router.post("/api/process", response_model=ProcessAnswer)
     async def process(asked: Process) -> Response:
         """Find the mentions of a note: CogStack's shape."""
         _measure_notes([asked.content.text], params)
-        found = _found((await pool.extract([asked.content.text]))[0])
-        return _json({"medcat_info": info, "result": processed(asked.content, found)})
+        answers = await served.extract([asked.content.text], _known([asked.content]))
+        result = processed(asked.content, _found(answers.notes[0]))
+        return _json({"medcat_info": _info(answers.model), "result": result})
 
     @router.post("/api/process_bulk", response_model=BulkAnswer)
     async def process_bulk(asked: ProcessBulk) -> Response:
         """Find the mentions of many notes: CogStack's shape; one that fails says so in its place."""
         texts = [content.text for content in asked.content]
         _measure_notes(texts, params)
-        found = await pool.extract(texts)
-        results = [processed(*pair) for pair in zip(asked.content, found, strict=True)]
-        return _json({"medcat_info": info, "result": results})
+        answers = await served.extract(texts, _known(asked.content))
+        results = [processed(*pair) for pair in zip(asked.content, answers.notes, strict=True)]
+        return _json({"medcat_info": _info(answers.model), "result": results})
 
     return router
+
+
+def _known(asked: Sequence[Analyze | Content]) -> list[dict[str, str]]:
+    return [one.metadata.known() if one.metadata else {} for one in asked]
+
+
+def _info(model: Model) -> dict[str, str]:
+    """Say in CogStack's words who answers."""
+    return {
+        "service_app_name": "BeHealthy",
+        "service_language": "en",
+        "service_version": model.version,
+        "service_model": model.commit or "",
+    }
 
 
 def _json(content: Any) -> Response:
@@ -197,7 +209,7 @@ def _found(answer: Found | NoteFailedError) -> Found:
 # ---- about the service ----------------------------------------------------------------------------
 
 
-def _about(pool: HostPool, measures: Measures, model: OpenedModel) -> APIRouter:
+def _about(served: Served, measures: Measures) -> APIRouter:
     router = APIRouter(tags=["service"])
     closed: dict[int | str, dict[str, Any]] = {401: _PROBLEMS[401]}
 
@@ -206,21 +218,26 @@ def _about(pool: HostPool, measures: Measures, model: OpenedModel) -> APIRouter:
         """Say that the service is there."""
         return State(status="ok")
 
-    @router.get("/ready", response_model=State, responses={503: {"model": State, "description": "still loading"}})
+    @router.get(
+        "/ready",
+        response_model=State,
+        responses={503: {"model": State, "description": "loading, or no process of it starts"}},
+    )
     async def ready() -> Response:
         """Say whether the model is loaded and warm."""
-        state, status = ("ready", 200) if pool.ready else ("loading", 503)
+        state, status = ("ready", 200) if served.ready else ("loading", 503)
         return JSONResponse({"status": state}, status)
 
     @router.get("/ping", response_class=Response, responses={503: _PROBLEMS[503]})
     async def ping() -> Response:
         """Say the same as MLflow's server does."""
-        return Response("\n", 200 if pool.ready else 503, media_type="application/json")
+        return Response("\n", 200 if served.ready else 503, media_type="application/json")
 
     @router.get("/version", responses=closed)
     async def version() -> Version:
         """Say which model answers."""
-        return Version(model_version=model.version, commit=model.commit, labels=list(pool.labels))
+        model = served.model
+        return Version(model_version=model.version, commit=model.commit, labels=list(served.labels))
 
     @router.get("/metrics", response_class=Response, responses=closed | {200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
@@ -230,14 +247,14 @@ def _about(pool: HostPool, measures: Measures, model: OpenedModel) -> APIRouter:
     return router
 
 
-def _add_mlflow(app: FastAPI, pool: HostPool, params: ServiceParams) -> None:
+def _add_mlflow(app: FastAPI, served: Served, params: ServiceParams) -> None:
     forms = [{"type": "object", "properties": {name: form}, "required": [name]} for name, form in FORMS.items()]
     body = {"required": True, "content": {"application/json": {"schema": {"oneOf": forms}}}}
     answer = {"type": "object", "properties": {"predictions": {"type": "array"}}, "required": ["predictions"]}
     responses: dict[int | str, dict[str, Any]] = {status: {"description": why} for status, why in _WHY.items()}
     app.add_api_route(
         "/invocations",
-        mlflow_route(pool, params.request_seconds),
+        mlflow_route(served, params.request_seconds),
         methods=["POST"],
         tags=["notes"],
         summary="As MLflow serves a model: one row per note.",

@@ -1,4 +1,4 @@
-"""MLflow's own route for notes, with the pool of hosts in the place of a model."""
+"""MLflow's own route for notes, with the hosts in the place of a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from production.inference.host import Found, NoteFailedError
-from production.service.pool import HostPool
+from production.service.served import Served
 
 FORMS: dict[str, Any] = {
     "inputs": {"type": "array", "minItems": 1, "items": {"type": "string"}},
@@ -37,12 +37,12 @@ FORMS: dict[str, Any] = {
 class _Pooled:
     """What MLflow's server takes for a model; it is called in threads of that server."""
 
-    def __init__(self, pool: HostPool, seconds: float) -> None:
+    def __init__(self, served: Served, seconds: float) -> None:
         from delivery.registry.model import signature
 
         inputs = signature().inputs
         self.metadata = SimpleNamespace(get_input_schema=lambda: inputs)
-        self._pool, self._seconds = pool, seconds
+        self._served, self._seconds = served, seconds
 
     def predict(self, data: Any, params: Any = None) -> Any:
         """Find the mentions of each note."""
@@ -51,13 +51,13 @@ class _Pooled:
         from delivery.registry.served import COLUMNS, notes_of, row_of
 
         notes = notes_of(data)
-        asked = asyncio.run_coroutine_threadsafe(self._pool.extract(notes.tolist()), self._pool.loop)
+        asked = asyncio.run_coroutine_threadsafe(self._served.extract(notes.tolist()), self._served.loop)
         try:
             found = asked.result(self._seconds)
         except TimeoutError:
             asked.cancel()
             raise
-        rows = [row_of(_found(answer)) for answer in found]
+        rows = [row_of(_found(answer)) for answer in found.notes]
         return pd.DataFrame(rows, index=notes.index, columns=COLUMNS)
 
 
@@ -67,12 +67,12 @@ def _found(answer: Found | NoteFailedError) -> Any:  # with the fields of an ext
     return answer
 
 
-def mlflow_route(pool: HostPool, seconds: float) -> Callable[..., Any]:
+def mlflow_route(served: Served, seconds: float) -> Callable[..., Any]:
     """Return what MLflow's server answers ``/invocations`` with, its input checked as a served model does.
 
     Parameters
     ----------
-    pool : HostPool
+    served : Served
     seconds : float
         After which nobody waits for an answer.
     """
@@ -82,5 +82,5 @@ def mlflow_route(pool: HostPool, seconds: float) -> Callable[..., Any]:
     from delivery.registry.served import guard
 
     guard(scoring_server, LIMITS)
-    app = scoring_server.init(cast(PyFuncModel, _Pooled(pool, seconds)))
+    app = scoring_server.init(cast(PyFuncModel, _Pooled(served, seconds)))
     return next(route.endpoint for route in app.routes if getattr(route, "path", "") == "/invocations")

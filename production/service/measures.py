@@ -32,6 +32,11 @@ class Measures:
         self._mentions = Counter("behealthy_mentions", "Mentions that were found.", ["label"], registry=kept)
         self._rejected = Counter("behealthy_rejected", "Requests that were turned away.", ["reason"], registry=kept)
         self._waiting = Gauge("behealthy_queue_depth", "Requests in work or waiting for it.", registry=kept)
+        self._logged = Counter("behealthy_log_rows", "Rows of the serving log that were written.", registry=kept)
+        self._lost = Counter("behealthy_log_rows_lost", "Rows of the serving log that were not.", registry=kept)
+        self._unfollowed = Counter(
+            "behealthy_follow_failures", "Looks for another model that came to nothing.", registry=kept
+        )
         self._model = Info("behealthy_model", "The model that answers.", registry=kept)
 
     def describe(self, version: str, commit: str | None) -> None:
@@ -65,6 +70,14 @@ class Measures:
         self._failed.inc(failed)
         for label, number in labels.items():
             self._mentions.labels(label).inc(number)
+
+    def logged(self, rows: int, *, lost: bool = False) -> None:
+        """Count rows of the serving log."""
+        (self._lost if lost else self._logged).inc(rows)
+
+    def not_followed(self) -> None:
+        """Count a look for another model that failed, or a model that does not load."""
+        self._unfollowed.inc()
 
     def text(self) -> bytes:
         """Return all of it in Prometheus's format."""

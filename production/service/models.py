@@ -4,76 +4,50 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from production.inference.load_model import Model, Registry, folder_model
 from stages.common.errors import BeHealthyError
 
 MODELS = "models"
 REGISTRY = "models:/"
 HELP = "model folder, or models:/NAME@ALIAS or models:/NAME/VERSION of the registry (default: models)"
 _ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
-_ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
-class OpenedModel:
-    """A model folder, the folder of the code that it runs with, and what it is called.
+class Opened(NamedTuple):
+    """A model, and how to look up whether it is another one by now; None where it cannot be."""
 
-    Parameters
-    ----------
-    code, models : Path
-        As `production.inference.host.ModelHost` takes them.
-    version : str
-        Number in the registry; of a folder, ``local-`` and the beginning of its hash.
-    commit : str, optional
-        That the version was made from; of a folder nobody knows.
-    """
-
-    code: Path
-    models: Path
-    version: str
-    commit: str | None = None
+    model: Model
+    find: Callable[[], Model] | None = None
 
 
 @contextmanager
-def opened_model(address: str) -> Iterator[OpenedModel]:
-    """Open a model folder or a version of the registry, whose files are checked and removed with the block.
+def opened_model(address: str) -> Iterator[Opened]:
+    """Open a model folder or a version of the registry; what was downloaded is removed with the block.
 
     Raises
     ------
     BeHealthyError
-        When there is no such model, or its files are not those that were registered.
+        When there is no such model, or its files are not those that were saved or registered.
     """
-    if address.startswith(REGISTRY):
-        with tempfile.TemporaryDirectory(prefix="behealthy-model-") as folder:
-            yield _downloaded(address, Path(folder))
+    if not address.startswith(REGISTRY):
+        yield Opened(folder_model(Path(address)))
         return
-    from delivery.revision.hashes import folder_md5
-
-    models = Path(address)
-    if not (models / "model.json").is_file():
-        raise BeHealthyError(f"there is no complete model in {address}/: run `make repro`, or name one of the registry")
-    yield OpenedModel(_ROOT, models, f"local-{folder_md5(models)[:12]}")
+    wanted = _wanted(address)
+    with tempfile.TemporaryDirectory(prefix="behealthy-model-") as folder:
+        registry = Registry(wanted, Path(folder))
+        yield Opened(registry.find(), None if wanted.isdecimal() else registry.find)
 
 
-def _downloaded(address: str, folder: Path) -> OpenedModel:
-    from delivery.registry.registry import commit_of, download, version_of, version_with_alias
-    from delivery.registry.server import MODEL, connect, server_session
+def _wanted(address: str) -> str:
+    """Return the alias or the number that an address names."""
+    from delivery.registry.server import MODEL
 
     parts = _ADDRESS.fullmatch(address)
     if parts is None or parts["name"] != MODEL:
         raise BeHealthyError(f"{address} is no address of a model: write models:/{MODEL}@champion or models:/{MODEL}/1")
-    with server_session():
-        client = connect()
-        if parts["alias"]:
-            version = version_with_alias(client, parts["alias"])
-            if version is None:
-                remedy = "`python -m delivery.promote` makes a champion"
-                raise BeHealthyError(f"no version of {MODEL} is {parts['alias']}: {remedy}")
-        else:
-            version = version_of(client, parts["version"])
-        found = download(client, version, folder)
-        return OpenedModel(found / "code", found / "artifacts" / "models", str(version.version), commit_of(version))
+    return parts["alias"] or parts["version"]

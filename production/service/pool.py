@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 
 from production.inference.host import Found, HostError, ModelHost, NoteFailedError
+from production.inference.load_model import Model
 from production.service.measures import Measures
-from production.service.models import OpenedModel
 
 PIECE = 20_000
 """Characters of short notes that are handed to a process in one go; between two, another request has its turn."""
+
+LOOKING = 1.0
+"""Seconds between two looks whether a process that is asked nothing lives."""
+
+TRYING = 5.0
+"""Seconds between two attempts to start a process that does not start."""
 
 Answer = Found | NoteFailedError
 
@@ -23,11 +29,12 @@ class HostPool:
 
     Notes of a request are shared out among all hosts, and hosts go to requests in the order in which they ask: one
     with many notes holds up no other. A host that dies, or that a note takes too long in, is started anew before it
-    is asked again.
+    is asked again; one that does not start is tried again and again, and the pool is not ready while that is all of
+    them.
 
     Parameters
     ----------
-    model : OpenedModel
+    model : Model
     workers : int
         Processes; more than there are cores are of no use.
     note_seconds : float
@@ -36,17 +43,28 @@ class HostPool:
         Told of notes and mentions.
     """
 
-    def __init__(self, model: OpenedModel, *, workers: int, note_seconds: float, measures: Measures) -> None:
+    def __init__(self, model: Model, *, workers: int, note_seconds: float, measures: Measures) -> None:
+        self.model = model
         self._hosts = [ModelHost(model.code, model.models) for _ in range(workers)]
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="host")
         self._free: asyncio.Queue[ModelHost] = asyncio.Queue()
         self._seconds = note_seconds
         self._measures = measures
         self._starts: list[Future[None]] = []
-        self.ready = False
+        self._opened = False
+        self._ended = threading.Event()
+        self._failing: set[int] = set()
+        self._asking = 0
+        self._idle = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
 
     loop: asyncio.AbstractEventLoop
-    """In which it was started."""
+    """In which it was opened."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it was opened, and one of its hosts can be asked or is being started."""
+        return self._opened and not self._ended.is_set() and len(self._failing) < len(self._hosts)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -57,7 +75,7 @@ class HostPool:
         """Let all hosts start, and do something else meanwhile."""
         self._starts = [self._threads.submit(host.start) for host in self._hosts]
 
-    async def start(self) -> None:
+    def wait(self) -> None:
         """Wait until all hosts are warm.
 
         Raises
@@ -65,24 +83,78 @@ class HostPool:
         HostError
             When the model does not load.
         """
+        for start in self._starts:
+            start.result()
+
+    def open(self) -> None:
+        """Let warm hosts be asked, from the running loop."""
         self.loop = asyncio.get_running_loop()
-        await asyncio.gather(*map(asyncio.wrap_future, self._starts))
         for host in self._hosts:
             self._free.put_nowait(host)
-        self.ready = True
+        self._opened = True
+        self._watching = self.loop.create_task(self._watch())
+
+    async def start(self) -> None:
+        """Wait until all hosts are warm, and let them be asked.
+
+        Raises
+        ------
+        HostError
+            When the model does not load.
+        """
+        await asyncio.gather(*map(asyncio.wrap_future, self._starts))
+        self.open()
 
     def stop(self) -> None:
         """End all hosts, whatever they are doing."""
-        self.ready = False
+        self._end()
         for host in self._hosts:
             host.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def retire(self) -> None:
+        """End each host as soon as no request that began here needs it."""
+        self._idle.set()
+        while self._asking:
+            self._idle.clear()
+            await self._idle.wait()
+        self._end()
+        for _ in self._hosts:  # one that reads a note that nobody waits for any longer comes last
+            host = await self._free.get()
+            await asyncio.wrap_future(self._threads.submit(host.stop))
+        self.stop()
+
+    def _end(self) -> None:
+        self._ended.set()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _watch(self) -> None:
+        """Start anew what died while it was asked nothing."""
+        while True:
+            await asyncio.sleep(LOOKING)
+            for _ in range(self._free.qsize()):
+                host = self._free.get_nowait()
+                if host.running:
+                    self._free.put_nowait(host)
+                else:
+                    self._threads.submit(self._revive, host)
 
     async def extract(self, notes: Sequence[str]) -> list[Answer]:
         """Find the mentions of notes; those that failed are errors in their places.
 
         When the caller is cancelled, what is not begun is left.
         """
+        self._asking += 1
+        try:
+            answers = await self._extract(notes)
+        finally:
+            self._asking -= 1
+            self._idle.set()
+        self._measures.count(answers)
+        return answers
+
+    async def _extract(self, notes: Sequence[str]) -> list[Answer]:
         found: dict[int, Answer] = {}
         given_up = threading.Event()
         pieces = _pieces(notes)
@@ -101,9 +173,7 @@ class HostPool:
                     group.create_task(work())
         finally:
             given_up.set()
-        answers = [found[place] for place in range(len(notes))]
-        self._measures.count(answers)
-        return answers
+        return [found[place] for place in range(len(notes))]
 
     def _ask(self, host: ModelHost, notes: Sequence[str], given_up: threading.Event) -> list[Answer]:
         try:
@@ -117,16 +187,30 @@ class HostPool:
     def _find(self, host: ModelHost, note: str) -> Answer:
         try:
             return host.extract(note, self._seconds)
-        except HostError:
+        except (HostError, OSError):  # the second: no room for a process
             return NoteFailedError("the process of the model does not start")
         except NoteFailedError as error:
             return error
 
     def _revive(self, host: ModelHost) -> None:
-        with suppress(HostError):  # the next note tries again
-            if self.ready:
+        """Start a host until it does, or until the pool ends; nobody asks it meanwhile."""
+        while not self._ended.is_set():
+            host.stop()
+            try:
                 host.start()
+                break
+            except (HostError, OSError) as error:
+                self._tell(host, error)
+                self._ended.wait(TRYING)
+        self._failing.discard(id(host))
+        if self._ended.is_set():
+            host.stop()
         self._give_back(host)
+
+    def _tell(self, host: ModelHost, error: Exception) -> None:
+        if id(host) not in self._failing and not self._ended.is_set():
+            self._failing.add(id(host))
+            print(f"serve: ALERT: a process of the model does not start: {error}", file=sys.stderr, flush=True)
 
     def _give_back(self, host: ModelHost) -> None:
         self.loop.call_soon_threadsafe(self._free.put_nowait, host)

@@ -27,10 +27,31 @@ def _whole(text: str) -> str:
 NoteText = Annotated[str, AfterValidator(_whole), Field(examples=[NOTE])]
 
 
+Word = Annotated[str, AfterValidator(_whole), Field(max_length=100)]
+
+
+class Metadata(_Asked):
+    """What is known of a note beside its text: nothing that the model reads, but what drift can be seen in."""
+
+    note_type: Word | None = None
+    speciality: Word | None = None
+    sex: Word | None = None
+    age_band: Word | None = None
+    month: Word | None = None
+
+    def known(self) -> dict[str, str]:
+        """Return what was said."""
+        return {name: str(value) for name, value in self if value}
+
+
+_FOR_THE_LOG = Field(default=None, description="for the serving log; other names are left out")
+
+
 class Analyze(_Asked):
     """A note, as Presidio's analyzer takes it."""
 
     text: NoteText
+    metadata: Metadata | None = _FOR_THE_LOG
     language: Literal["en"] = Field(default="en", description="the model reads English")
     entities: list[str] | None = Field(default=None, description="labels to answer; all without it")
     score_threshold: float | None = Field(default=None, ge=0, le=1, description="least confidence to answer")
@@ -51,6 +72,7 @@ class Content(_Asked):
     """A note, as CogStack has it."""
 
     text: NoteText
+    metadata: Metadata | None = _FOR_THE_LOG
     footer: JsonValue = Field(default=None, description="comes back as it was sent")
 
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,16 +15,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from delivery.registry.model import MD5, log_extractor
 from delivery.registry.registry import SHA
 from delivery.registry.server import MODEL, connect
 from delivery.revision.hashes import folder_md5
 from tests.repository import ROOT
+from tests.servers import tracking_server
 
 pytestmark = pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro")
 
@@ -274,6 +278,132 @@ def test_a_version_of_the_registry_is_served_and_a_damaged_one_is_not(tmp_path: 
     )  # fmt: skip
     assert (result.returncode, result.stdout) == (2, "")
     assert "not those that were sent" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_promotion_and_a_rollback_need_no_restart(tmp_path: Path) -> None:
+    """Requests go on all the while: each is answered, and as before; then the processes of before are gone."""
+    backend, artifacts = f"sqlite:///{tmp_path}/mlflow.db", f"{tmp_path}/artifacts"
+    with tracking_server(tmp_path / "server", backend, artifacts) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        client = connect()
+        client.create_registered_model(MODEL)
+        _version(client, "a" * 40)
+        client.set_registered_model_alias(MODEL, "champion", "1")
+        address = f"models:/{MODEL}@champion"
+        service = Service(tmp_path / "log", "--model", address, MLFLOW_TRACKING_URI=server.uri)
+        try:
+            service.until_ready()
+            (host,) = _hosts(service)
+            expected = service.ask("POST", "/analyze", {"text": NOTE})[1]
+            _version(client, "b" * 40)
+            for champion, commit in (("2", "b" * 40), ("1", "a" * 40)):
+                client.set_registered_model_alias(MODEL, "champion", champion)
+                _answered_until(service, champion, expected)
+                assert json.loads(service.ask("GET", "/version")[1])["commit"] == commit
+                assert f'version="{champion}"' in service.ask("GET", "/metrics")[1]
+            server.crash()
+            service.wait_for(r"(ALERT: going on with version 1)", 120)
+            assert service.ask("POST", "/analyze", {"text": NOTE})[1] == expected
+            assert len(_hosts(service)) == 1 and _hosts(service) != [host]
+            server.restart()
+        finally:
+            assert service.end() == 0
+
+
+def _version(client: MlflowClient, commit: str) -> None:
+    experiment = client.get_experiment_by_name("behealthy")
+    number = experiment.experiment_id if experiment else client.create_experiment("behealthy")
+    run = client.create_run(number).info.run_id
+    logged = log_extractor(ROOT / "models", run_id=run, root=ROOT)
+    client.create_model_version(
+        MODEL,
+        logged,
+        run,
+        model_id=logged.removeprefix("models:/"),
+        tags={SHA: commit, MD5: folder_md5(ROOT / "models")},
+    )
+
+
+def _answered_until(service: Service, version: str, expected: str) -> None:
+    """Ask, one request after the other, until a version answers; within a minute it does, and none goes wrong."""
+    limit = time.monotonic() + 60
+    answers = 0
+    while True:
+        assert service.ask("POST", "/analyze", {"text": NOTE})[:2] == (200, expected)
+        _, said, _ = service.ask("POST", "/api/process_bulk", {"content": [{"text": NOTE}] * 20})
+        assert all(result["success"] for result in json.loads(said)["result"])
+        assert service.ask("POST", "/invocations", {"inputs": [NOTE]})[0] == service.ask("GET", "/ready")[0] == 200
+        answers += 1
+        if json.loads(said)["medcat_info"]["service_version"] == version:
+            break
+        assert time.monotonic() < limit, service.log.read_text()
+    assert answers > 1
+
+
+def test_it_is_not_ready_while_no_process_of_the_model_starts(tmp_path: Path) -> None:
+    models, away = tmp_path / "models", tmp_path / "away"
+    shutil.copytree(ROOT / "models", models)
+    service = Service(tmp_path / "log", "--model", str(models))
+
+    def until(status: int) -> None:
+        limit = time.monotonic() + 60
+        while service.ask("GET", "/ready")[0] != status:
+            assert time.monotonic() < limit, service.log.read_text()
+            time.sleep(0.05)
+
+    try:
+        service.until_ready()
+        models.rename(away)
+        for host in _hosts(service):
+            os.kill(host, signal.SIGKILL)
+        until(503)
+        assert service.ask("GET", "/ping")[0] == 503
+        status, _, headers = service.ask("POST", "/analyze", {"text": NOTE})
+        assert (status, "retry-after" in headers) == (503, True)
+        assert "ALERT: a process of the model does not start" in service.log.read_text()
+        away.rename(models)
+        until(200)
+        assert service.ask("POST", "/analyze", {"text": NOTE})[0] == 200
+    finally:
+        assert service.end() == 0
+
+
+def test_what_was_served_is_judged_by_the_monitor(tmp_path: Path) -> None:
+    notes = [json.loads(line) for line in (ROOT / "data/incoming/notes.jsonl").read_text().splitlines()]
+    content = [{"text": note["text"], "metadata": note["metadata"]} for note in notes]
+    since = datetime.now(UTC)
+    folder = tmp_path / "serving-log"
+    service = Service(tmp_path / "log", "--log", str(folder), BEHEALTHY_LOG_KEY="0123456789abcdef" * 2)
+    try:
+        service.until_ready()
+        status, _, _ = service.ask("POST", "/api/process_bulk", {"content": content})
+        assert status == 200
+        for path, body in PATHS.items():
+            assert service.ask("POST", path, body)[0] == 200
+    finally:
+        assert service.end() == 0
+    told = {"--since": since, "--until": datetime.now(UTC)}
+    for window, served in ((told, len(notes) + 1), ({"--since": told["--until"]}, 0)):
+        command = [sys.executable, "-m", "stages.monitor", "--log", str(folder)]
+        command += [word for name, at in window.items() for word in (name, at.isoformat())]
+        result = subprocess.run(
+            [*command, "--json", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        decision, drift = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("decision", "drift"))
+        assert json.loads(result.stdout) == decision
+        assert (drift["notes"] or {"window": 0})["window"] == served  # copies of a note are one
+        faults = [name for name, column in drift["columns"].items() if column.get("fault")]
+        assert not served or not faults  # the metadata is there
+        assert (decision["decision"] == "unknown") == (not served)
+
+
+def test_a_folder_for_the_log_that_git_would_take_is_refused() -> None:
+    command = [sys.executable, "-m", "production.serve", "--port", "0", "--log", "served"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "does not ignore served" in result.stderr
+    assert not (ROOT / "served").exists()
 
 
 def test_it_ends_in_order(tmp_path: Path) -> None:

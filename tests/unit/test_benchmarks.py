@@ -8,6 +8,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from benchmarks.corpora import Corpus, read_corpus
 from benchmarks.environment import FOLDER
 from benchmarks.plain import PlainDecoder, compare_decoders
 from benchmarks.scores import scored
+from benchmarks.service import scaling_of
 from benchmarks.task import Task, token_count
 from stages.params import load_params
 from stages.prepare.formats.rules import Rules
@@ -276,3 +278,12 @@ def test_both_commands_with_peers(tmp_path: Path, params_file: Path) -> None:
     assert set(result["ratios"]) == {"python-crfsuite", "sklearn-crfsuite", "spacy"}
     assert len((tmp_path / "out.scale.csv").read_text().splitlines()) == scale.POINTS + 1
     assert (tmp_path / "out.scale.png").exists()
+
+
+def test_two_cores_are_compared_by_the_best_rate_of_each() -> None:
+    def service(*rates: float) -> dict[str, Any]:
+        loads = [{"rate": rate, "cpu_ms": {"listening": 0.5, "others": 100 / rate}} for rate in rates]
+        return {"loads": {str(place): load for place, load in enumerate(loads)}}
+
+    scaling = scaling_of(service(50, 80, 60), service(90, 160, 150))
+    assert scaling == {"rate": 2.0, "cpu": pytest.approx(1.125 / 1.75), "most": 2000.0}

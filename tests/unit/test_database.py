@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,18 +20,6 @@ from production.notes.records import Incoming, Place, Rejected
 from production.notes.storing import add
 from stages.common.variables import DATABASE
 from tests.production import current, empty, rows_of, sqlite_url, waiting, worker
-from tests.servers import postgres
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
-    return empty(sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("server"))
 
 
 def modes(folder: Path) -> dict[str, int]:

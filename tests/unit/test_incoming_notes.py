@@ -28,20 +28,8 @@ from production.notes.storing import add
 from stages.common.errors import BeHealthyError
 from stages.common.variables import DATABASE
 from tests.production import empty, sqlite_url, waiting, worker
-from tests.servers import postgres
 
 FRENCH = "Bronchite chronique traitée par corticoïdes, fièvre élevée, très fatigué"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
-    return empty(sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("server"))
 
 
 def reasons(records: Iterator[Incoming | Rejected]) -> list[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,20 +45,8 @@ from tests.production import (
     worker,
 )
 from tests.repository import ROOT
-from tests.servers import postgres
 
 TEXTS = ("Known asthma. Start aspirin.", "No gout.", "   ", "Well.", "Gout: allopurinol.", "x" * 101, "asthma " * 200)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
-    return empty(sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("server"))
 
 
 def fill(engine: Engine, *texts: str, source: str = "s") -> None:
@@ -166,8 +153,8 @@ def test_a_database_that_stays_away_ends_the_command(engine: Engine, monkeypatch
 # ---- claims ---------------------------------------------------------------------------------------
 
 
-def test_what_one_has_claimed_another_does_not_take_on_postgresql(server: str) -> None:
-    engine = empty(server)
+def test_what_one_has_claimed_another_does_not_take_on_postgresql(postgresql: str) -> None:
+    engine = empty(postgresql)
     fill(engine, *"abcdef")
     condition = WAITING.condition("1")
     with claimed(engine, condition, 0, 4) as ours, claimed(engine, condition, 0, 4) as theirs:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from production.database.engine import FILE
 from tests.repository import ROOT
 
 OPS = ROOT / "ops"
@@ -111,3 +112,14 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
     copied = {said.split()[0] for name, said in instructions() if name == "COPY" and not said.startswith("--from")}
     assert copied == allowed
     assert all((ROOT / path).exists() for path in copied)
+
+
+def test_what_is_kept_is_in_volumes_that_the_user_of_the_image_may_write() -> None:
+    made = next(said for name, said in last_stage() if name == "RUN" and said.startswith("install"))
+    user = dict(last_stage())["USER"].split(":")[0]
+    assert f"--owner={user}" in made
+    mounts = {name: [mount.split(":")[1] for mount in SERVICES[name]["volumes"]] for name in ("service", "worker")}
+    assert mounts == {"service": ["/serving-log"], "worker": [f"/app/{FILE.parent}"]}
+    assert all(mount in made.split() for mounted in mounts.values() for mount in mounted)
+    assert SERVICES["service"]["command"][-2:] == ["--log", *mounts["service"]]
+    assert len({SERVICES[name]["environment"]["BEHEALTHY_LOG_KEY"] for name in mounts}) == 1

@@ -1,4 +1,4 @@
-"""What stands before the model: who may ask, how much, how many at a time, for how long; and the pool behind it."""
+"""What stands before the model: who may ask, how much, how many at a time, for how long."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from delivery.registry.model_process import environment
+from delivery.revision.git import commit, git
+from delivery.revision.hashes import folder_md5
+from production.inference import load_model
 from production.inference.host import Found, FoundMention, NoteFailedError
 from production.serve import main, parse, token_for
-from production.service import pool as pools
 from production.service.gate import Gate
 from production.service.measures import Measures
-from production.service.models import OpenedModel, opened_model
+from production.service.models import opened_model
 from production.service.params import ServiceParams, load_params
-from production.service.pool import PIECE, HostPool, _pieces
-from production.service.shapes import Analyze, Content, entities_of, processed
+from production.service.shapes import Analyze, Content, Metadata, entities_of, processed
+from stages.common.documents import METADATA
 from stages.common.errors import BeHealthyError
+from stages.common.seal import sealing
+from tests.hosts import FOUND
 from tests.repository import ROOT
 
 PARAMS = ServiceParams(note_bytes=100, request_bytes=1000, note_seconds=1.0, request_seconds=0.6, waiting=2)
-FOUND = Found((FoundMention(0, 4, "Disease", 0.9, True, "present"),), (), True, 1, 1, 0.0)
-NOTHING = Found((), (), False, 0, 0, 0.0)
 
 
 # ---- the gate ---------------------------------------------------------------------------------------
@@ -160,145 +164,6 @@ def test_a_fault_says_where_and_never_what(capfd: pytest.CaptureFixture[str]) ->
     assert "Gout" not in captured.err + captured.out + answered.body.decode()
 
 
-# ---- the pool ---------------------------------------------------------------------------------------
-
-
-class Host:
-    """Stands for `production.inference.host.ModelHost`."""
-
-    made: list[Host]
-    labels = ("Disease",)
-
-    def __init__(self, code: Path, models: Path) -> None:
-        self.starts, self.seen, self.running = 0, [], False
-        type(self).made.append(self)
-
-    def start(self) -> None:
-        self.starts, self.running = self.starts + 1, True
-
-    def stop(self) -> None:
-        self.running = False
-
-    def extract(self, text: str, seconds: float) -> Found:
-        if not self.running:
-            self.start()
-        self.seen.append(text)
-        if text.startswith("sleep"):
-            time.sleep(float(text.split()[1]))
-        if text == "kill":
-            self.running = False
-            raise NoteFailedError("the process of the model has ended")
-        return FOUND if "gout" in text else NOTHING
-
-
-@pytest.fixture
-def hosts(monkeypatch: pytest.MonkeyPatch) -> list[Host]:
-    Host.made = []
-    monkeypatch.setattr(pools, "ModelHost", Host)
-    return Host.made
-
-
-def within(work: Callable[[HostPool], Any], workers: int = 2) -> tuple[Any, str]:
-    """Do something with a pool that is ready; return what came of it, and the metrics."""
-    measures = Measures()
-    pool = HostPool(OpenedModel(Path(), Path(), "1"), workers=workers, note_seconds=1.0, measures=measures)
-
-    async def done() -> Any:
-        pool.begin()
-        await pool.start()
-        assert pool.ready
-        try:
-            return await work(pool)
-        finally:
-            pool.stop()
-
-    return asyncio.run(done()), measures.text().decode()
-
-
-def test_notes_come_back_in_their_order(hosts: list[Host]) -> None:
-    notes = [f"{'gout' if number % 3 else 'walk'} {'x' * 4000} {number}" for number in range(40)]
-    found, metrics = within(lambda pool: pool.extract(notes))
-    assert [bool(answer.mentions) for answer in found] == ["gout" in note for note in notes]
-    assert all(host.seen for host in hosts)
-    assert "behealthy_notes_total 40.0" in metrics
-    assert 'behealthy_mentions_total{label="Disease"} 26.0' in metrics
-
-
-def test_no_note_is_no_answer(hosts: list[Host]) -> None:
-    assert within(lambda pool: pool.extract([]))[0] == []
-
-
-def test_a_host_that_died_is_started_before_it_is_asked_again(hosts: list[Host]) -> None:
-    found, metrics = within(lambda pool: pool.extract(["gout", "kill", "gout"]), workers=1)
-    assert [type(answer) for answer in found] == [Found, NoteFailedError, Found]
-    assert hosts[0].starts == 2
-    assert "behealthy_notes_failed_total 1.0" in metrics
-
-
-def test_an_answer_waits_for_no_new_process(hosts: list[Host], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def kill(pool: HostPool) -> float:
-        monkeypatch.setattr(Host, "start", lambda host: time.sleep(0.5) or setattr(host, "running", True))
-        started = time.monotonic()
-        await pool.extract(["kill"])
-        seconds = time.monotonic() - started
-        assert await pool.extract(["gout"]) == [FOUND]
-        return seconds
-
-    assert within(kill, workers=1)[0] < 0.4
-
-
-def test_a_request_that_is_given_up_gives_its_host_back_and_leaves_the_rest(hosts: list[Host]) -> None:
-    async def impatient(pool: HostPool) -> Any:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await pool.extract(["sleep 0.3", "left", "left"])
-        return await pool.extract(["gout"])
-
-    assert within(impatient, workers=1)[0] == [FOUND]
-    assert hosts[0].seen == ["sleep 0.3", "gout"]
-
-
-def test_a_host_comes_back_though_nobody_waited_until_it_was_asked(hosts: list[Host]) -> None:
-    async def impatient(pool: HostPool) -> Any:
-        pool._threads.submit(time.sleep, 0.3)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await pool.extract(["left"])
-        async with asyncio.timeout(5):
-            return await pool.extract(["gout"])
-
-    assert within(impatient, workers=1)[0] == [FOUND]
-
-
-def test_many_notes_hold_up_no_other_request(hosts: list[Host]) -> None:
-    async def both(pool: HostPool) -> list[str]:
-        ended = []
-
-        async def one(name: str, notes: list[str]) -> None:
-            await pool.extract(notes)
-            ended.append(name)
-
-        many = asyncio.create_task(one("many", [f"sleep 0.02 {'x' * PIECE}"] * 20))
-        await asyncio.sleep(0.05)
-        await asyncio.gather(many, one("single", ["gout"]))
-        return ended
-
-    assert within(both, workers=1)[0] == ["single", "many"]
-
-
-def test_two_hosts_work_at_a_time(hosts: list[Host]) -> None:
-    started = time.monotonic()
-    within(lambda pool: pool.extract([f"sleep 0.2 {'x' * PIECE}"] * 4))
-    assert time.monotonic() - started < 0.7
-
-
-@pytest.mark.parametrize("sizes", [[], [5], [PIECE], [PIECE, 1], [1, PIECE, 1], [PIECE // 2] * 5])
-def test_pieces_are_all_notes_in_order(sizes: list[int]) -> None:
-    pieces = list(_pieces(["x" * size for size in sizes]))
-    assert [place for piece in pieces for place in piece] == list(range(len(sizes)))
-    assert all(sum(sizes[place] for place in piece[:-1]) < PIECE for piece in pieces)
-
-
 # ---- shapes, command --------------------------------------------------------------------------------
 
 
@@ -311,6 +176,15 @@ def test_presidios_filters() -> None:
     assert types() == types(entities=[]) == ["Disease", "Treatment"]
     assert types(entities=["Treatment"]) == ["Treatment"]
     assert types(score_threshold=0.5) == ["Disease"]
+
+
+def test_metadata_is_what_the_serving_log_has_columns_for() -> None:
+    assert tuple(Metadata.model_fields) == METADATA
+    assert Metadata(sex="female", month="", ward="7").known() == {"sex": "female"}
+    for wrong in ({"sex": 1}, {"sex": "x" * 101}, {"sex": "\ud83d"}):
+        with pytest.raises(ValidationError) as caught:
+            Analyze(text="gout", metadata=wrong)
+        assert "xxx" not in str(caught.value)
 
 
 def test_a_note_that_failed_says_so_in_cogstacks_shape() -> None:
@@ -363,3 +237,63 @@ def test_the_parameters_are_what_the_guide_says() -> None:
     assert (params.note_bytes, params.request_bytes) == (1_000_000, 10_000_000)
     assert params.note_seconds < params.request_seconds
     assert os.cpu_count() == parse([]).workers
+
+
+# ---- the model --------------------------------------------------------------------------------------
+
+
+def seal(folder: Path) -> Path:
+    """Make a model folder that is whole, and cannot be loaded."""
+    with sealing(folder):
+        folder.mkdir()
+        (folder / "model.json").write_text("{}")
+    return folder
+
+
+def test_a_folder_that_is_not_as_it_was_saved_is_not_served(tmp_path: Path) -> None:
+    models = seal(tmp_path / "models")
+    with opened_model(str(models)) as opened:
+        assert (opened.model.version[:6], opened.find) == ("local-", None)
+    (models / "model.json").write_text("{ }")
+    with pytest.raises(BeHealthyError, match="3 bytes, where 2 were saved"), opened_model(str(models)):
+        pass
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """A repository whose commit has the model that lies in it, by its `dvc.lock`; and that commit."""
+    root = tmp_path / "repository"
+    root.mkdir()
+    (root / ".gitignore").write_text("/models\n")
+    digest = folder_md5(seal(root / "models"))
+    (root / "dvc.lock").write_text(f"stages:\n  train:\n    outs:\n    - path: models\n      md5: {digest}\n")
+    monkeypatch.setattr(load_model, "ROOT", root)
+    git("init", "--quiet", root=root)
+    commit("The model", [".gitignore", "dvc.lock"], root)
+    return root, git("rev-parse", "HEAD", root=root).strip()
+
+
+def test_the_commit_of_a_folder_is_said_where_git_vouches_for_it(repository: tuple[Path, str]) -> None:
+    root, made = repository
+    assert load_model.folder_model(root / "models").commit == made
+    (root / "code.py").touch()  # anything may be another one by now
+    assert load_model.folder_model(root / "models").commit is None
+    (root / "code.py").unlink()
+    assert load_model.folder_model(seal(root.parent / "another")).commit == made  # the same bytes elsewhere
+    with sealing(root / "models"):
+        (root / "models" / "model.json").write_text("{ }")
+    assert load_model.folder_model(root / "models").commit is None
+
+
+def test_where_there_is_no_git_no_commit_is_said(repository: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert load_model.folder_model(repository[0] / "models").commit is None
+
+
+def test_a_process_of_the_model_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BEHEALTHY_TOKEN", "BEHEALTHY_LOG_KEY", "BEHEALTHY_DATABASE_URL", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("BEHEALTHY_KERNELS", "/kernels")
+    found = environment()
+    assert "secret" not in found.values()
+    assert (found["BEHEALTHY_KERNELS"], found["NUMBA_NUM_THREADS"]) == ("/kernels", "1")

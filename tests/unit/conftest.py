@@ -1,0 +1,31 @@
+"""Databases of production, for the tests that try both kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers import postgres
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a PostgreSQL that all tests of this process share; `tests.production.empty` empties it."""
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty database of either kind."""
+    from tests.production import empty, sqlite_url
+
+    made = empty(sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgresql"))
+    yield made
+    made.dispose()
