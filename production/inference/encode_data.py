@@ -58,5 +58,5 @@ def features_of(text: str) -> Features:
         longest_token=max(map(len, text.split()), default=0),
         is_blank=not text.strip(),
         has_nul="\0" in text,
-        has_half_character=bool(_HALF.search(text)),
+        has_half_character=not text.isascii() and bool(_HALF.search(text)),
     )

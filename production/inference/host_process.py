@@ -9,6 +9,7 @@ each that goes out the same number and what was found in the note; see `producti
 """
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -37,6 +38,7 @@ def main() -> None:
 
     extractor = load_extractor(Path(options.models))
     extractor.extract_all(WARMING)
+    gc.freeze()  # a model is no garbage: the collector need not go through it again and again
     _send(answers, {"labels": list(extractor.labels)})
     for line in sys.stdin:
         number, note = json.loads(line)

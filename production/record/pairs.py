@@ -8,8 +8,9 @@ kept with that flag and not counted, unless the same two stand in the note witho
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stages.train.extractor import Extraction
 
 SAME_SENTENCE, ADJACENT, SAME_NOTE = 1.0, 0.5, 0.2
+_WEIGHTS = {0: SAME_SENTENCE, 1: ADJACENT}
 DISEASE, TREATMENT = "Disease", "Treatment"
 """The sides of the record, as it calls them whatever labels they have in a model."""
 
@@ -32,9 +34,9 @@ class Sides(NamedTuple):
     disease: str = DISEASE
     treatment: str = TREATMENT
 
-    def side_of(self, label: str) -> str | None:
-        """Return `DISEASE`, `TREATMENT` or None."""
-        return {self.disease: DISEASE, self.treatment: TREATMENT}.get(label)
+    def by_label(self) -> dict[str, str]:
+        """Return `DISEASE` or `TREATMENT` by label."""
+        return {self.disease: DISEASE, self.treatment: TREATMENT}
 
 
 SIDES = Sides()
@@ -113,50 +115,83 @@ class NotePair(NamedTuple):
     sentences: int
 
 
-def tag(note: Note, extractor: Extracts, *, with_text: bool = False, sides: Sides = SIDES) -> TaggedNote:
-    """Find the mentions of a note on either side of the record, the sentence of each, and what flags it."""
-    text = note.text
+def tag(
+    note: Note,
+    extractor: Extracts,
+    *,
+    with_text: bool = False,
+    sides: Sides = SIDES,
+    identity: Callable[[str, Abbreviations], str] = lambda *_: "",
+) -> TaggedNote:
+    """Find the mentions of a note on either side of the record, the sentence of each, and what flags it.
+
+    `identity` makes one of a surface and the note's own abbreviations, where those are enough.
+    """
+    text, side_of = note.text, sides.by_label()
     bounds = split_sentences(text)
-    mentions, kept = [], {}
-    for mention in extractor.extract(text).mentions:
-        side = sides.side_of(mention.label)
-        if side is None:
-            continue
-        number = next((n for n, (_, end) in enumerate(bounds) if mention.start < end), len(bounds) - 1)
-        flag = flag_of(mention.assertion)
-        surface = text[mention.start : mention.end]
-        mentions.append(TaggedMention(mention.start, mention.end, side, mention.confidence, surface, number, flag))
-        if with_text:
-            kept[number] = text[slice(*bounds[number])]
-    spans = [(mention.start, mention.end) for mention in mentions]
-    abbreviations = abbreviations_of(text, (tokenize(text, *span) for span in bounds), spans) if "(" in text else {}
-    return TaggedNote(note.id, tuple(mentions), abbreviations, kept)
+    found = [mention for mention in extractor.extract(text).mentions if mention.label in side_of]
+    bracketed = (tokenize(text, *span) for span in bounds if text.find("(", *span) >= 0)
+    own = abbreviations_of(text, bracketed, [(mention.start, mention.end) for mention in found])
+    ends, last = [end for _, end in bounds], len(bounds) - 1
+    mentions = []
+    for one in found:
+        surface = text[one.start : one.end]
+        sentence, flag = min(bisect(ends, one.start), last), flag_of(one.assertion)
+        of_mention = side_of[one.label], one.confidence, surface, sentence, flag, identity(surface, own)
+        mentions.append(TaggedMention(one.start, one.end, *of_mention))
+    kept = {mention.sentence: text[slice(*bounds[mention.sentence])] for mention in mentions} if with_text else {}
+    return TaggedNote(note.id, tuple(mentions), own, kept)
+
+
+class Closest(NamedTuple):
+    """Two mentions of a pair, of all in the note those at which it is counted; `flag` says why it does not count."""
+
+    disease: TaggedMention
+    treatment: TaggedMention
+    weight: float
+    flag: str
 
 
 def pairs_of(note: TaggedNote) -> Iterator[NotePair]:
     """Pair the diseases and treatments of a note, in order of their identities; mentions without one are left out."""
+    for disease, treatment, candidates in _candidates_of(note.mentions):
+        best = min(candidates, key=_order)
+        both = {one.disease.sentence for one in candidates if not one.flag and one.weight == SAME_SENTENCE}
+        yield NotePair(disease, treatment, _evidence(note, best), len(both))
+
+
+def closest_pairs(mentions: Iterable[TaggedMention]) -> Iterator[Closest]:
+    """Yield the pairs of `pairs_of` by their mentions alone, which takes a third of the time."""
+    for _, _, candidates in _candidates_of(mentions):
+        yield candidates[0] if len(candidates) == 1 else min(candidates, key=_order)
+
+
+def _candidates_of(mentions: Iterable[TaggedMention]) -> Iterator[tuple[str, str, list[Closest]]]:
+    """Yield what may be the closest mentions of each pair, in order of the identities."""
     groups: dict[str, dict[str, list[TaggedMention]]] = {DISEASE: defaultdict(list), TREATMENT: defaultdict(list)}
-    for mention in note.mentions:
+    for mention in mentions:
         if mention.identity and mention.label in groups:
             groups[mention.label][mention.identity].append(mention)
+    treatments = sorted(groups[TREATMENT].items())
     for disease, ours in sorted(groups[DISEASE].items()):
-        for treatment, theirs in sorted(groups[TREATMENT].items()):
-            evidence = [_evidence(note, d, t) for d in ours for t in theirs]
-            both = {e.disease_sentence for e in evidence if not e.flag and e.weight == SAME_SENTENCE}
-            yield NotePair(disease, treatment, min(evidence, key=_order), len(both))
+        for treatment, theirs in treatments:
+            yield disease, treatment, [_candidate(d, t) for d in ours for t in theirs]
 
 
-def _order(evidence: Evidence) -> tuple[bool, float, float, int, int]:
+def _candidate(disease: TaggedMention, treatment: TaggedMention) -> Closest:
+    weight = _WEIGHTS.get(abs(disease.sentence - treatment.sentence), SAME_NOTE)
+    flag = FAMILY if treatment.flag == FAMILY else disease.flag or treatment.flag
+    return Closest(disease, treatment, weight, flag)
+
+
+def _order(candidate: Closest) -> tuple[bool, float, float, int, int]:
     """Sort what counts before what does not, then the closest, the surest, the first."""
-    e = evidence
-    return bool(e.flag), -e.weight, -e.confidence, e.disease_start, e.treatment_start
+    disease, treatment, weight, flag = candidate
+    return bool(flag), -weight, -disease.confidence * treatment.confidence, disease.start, treatment.start
 
 
-def _evidence(note: TaggedNote, disease: TaggedMention, treatment: TaggedMention) -> Evidence:
-    first, last = sorted((disease.sentence, treatment.sentence))
-    weight = (SAME_SENTENCE, ADJACENT, SAME_NOTE)[min(last - first, 2)]
-    flags = {disease.flag, treatment.flag} - {""}
-    flag = FAMILY if FAMILY in flags else next(iter(flags), "")
+def _evidence(note: TaggedNote, best: Closest) -> Evidence:
+    disease, treatment, weight, flag = best
     places = dict.fromkeys((disease.sentence, treatment.sentence))
     text = " … ".join(note.sentences[n] for n in sorted(places)) if note.sentences else None
     return Evidence(
