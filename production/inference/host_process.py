@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import sys
+from operator import attrgetter
 
 WARMING = (
     "Walk.",
@@ -43,16 +44,23 @@ def main() -> None:
     for line in sys.stdin:
         number, note = json.loads(line)
         extraction = extractor.extract(note)
-        spans = {
-            kind: [[getattr(span, name, "present") for name in SPAN] for span in getattr(extraction, kind)]
-            for kind in ("mentions", "suggestions")
-        }
+        spans = {kind: [*map(_described, getattr(extraction, kind))] for kind in ("mentions", "suggestions")}
         whole = {name: getattr(extraction, name) for name in ("accepted", "sentences", "tokens", "unknown_tokens")}
         _send(answers, {"note": number} | spans | whole)
 
 
 SPAN = ("start", "end", "label", "confidence", "accepted", "assertion")
 """What is said of each mention; a model from before assertions says that all are present."""
+
+
+_described_now = attrgetter(*SPAN)
+
+
+def _described(span):  # type: ignore[no-untyped-def]
+    try:
+        return _described_now(span)
+    except AttributeError:
+        return [getattr(span, name, "present") for name in SPAN]
 
 
 def _send(answers, value) -> None:  # type: ignore[no-untyped-def]
