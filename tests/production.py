@@ -26,6 +26,7 @@ PARAMS = InferenceParams(
     note_characters=1000,
     token_characters=100,
     note_seconds=5.0,
+    note_megabytes=500,
     batch=4,
     batch_seconds=60.0,
     champion_seconds=1e-6,

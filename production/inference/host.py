@@ -93,10 +93,13 @@ class ModelHost:
         Folder that holds the model's ``stages/``.
     models : Path
         As the stage `train` writes it.
+    note_megabytes : int, optional
+        Memory that a note may take beside the model; without it, what the machine has.
     """
 
     code: Path
     models: Path
+    note_megabytes: int | None = None
     labels: tuple[str, ...] = field(default=(), init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _log: IO[bytes] | None = field(default=None, init=False, repr=False)
@@ -125,9 +128,10 @@ class ModelHost:
         kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         self._log, self._read, self._unsent = tempfile.TemporaryFile(), b"", b""  # noqa: SIM115  (as long as the process)
         self._answered, self._on_the_way, self._full = 0, 0, False
+        limit = [] if self.note_megabytes is None else ["--note-megabytes", str(self.note_megabytes)]
         self._process = subprocess.Popen(
             # -B: a folder whose hashes are checked does not change because it was run.
-            [sys.executable, "-P", "-B", str(PROCESS), str(self.code.resolve()), str(self.models.resolve())],
+            [sys.executable, "-P", "-B", str(PROCESS), str(self.code.resolve()), str(self.models.resolve()), *limit],
             env=kept | _ONE_THREAD,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -226,6 +230,8 @@ class ModelHost:
             self._on_the_way -= 1
             if answer.get("note") != self._answered or (self._read and not self._on_the_way):
                 raise NoteFailedError("the model answered what it was not asked")
+            if "problem" in answer:
+                raise NoteFailedError(f"the note takes more than {self.note_megabytes} MB of memory")
         except NoteFailedError:
             self.stop()
             raise

@@ -58,9 +58,9 @@ class Host(Protocol):
         ...
 
 
-def start_host(model: Model) -> Host:
+def start_host(model: Model, note_megabytes: int | None = None) -> Host:
     """Start the process of a model, and wait until it is warm."""
-    host = ModelHost(model.code, model.models)
+    host = ModelHost(model.code, model.models, note_megabytes)
     host.start()
     return host
 

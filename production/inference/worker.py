@@ -102,7 +102,8 @@ class Worker:
 
     def _from(self, after: int, version: str, host: Host) -> int:
         size = self.params.batch
-        with claimed(self.engine, self.scope.condition(version), after, size) as claim:
+        longest = self.params.note_characters
+        with claimed(self.engine, self.scope.condition(version), after, size, longest) as claim:
             if not claim.notes:
                 self._after = 0
                 return 0
