@@ -36,13 +36,13 @@ def retry(engine: Engine, *, source: str | None = None, step: str | None = None)
 
 
 def _bound(table: Table) -> tuple[ColumnElement[bool], ...]:
-    return table.c.note_id == bindparam("note"), table.c.text_hash == bindparam("text")
+    return table.c.note_id == bindparam("of_note"), table.c.text_hash == bindparam("of_text")
 
 
 def _keys(connection: Connection, refused: Sequence[ColumnElement[bool]]) -> list[dict[str, Any]]:
     is_current = and_(NOTES.c.note_id == QUARANTINE.c.note_id, NOTES.c.current_hash == QUARANTINE.c.text_hash)
     of_text = and_(RESULTS.c.note_id == QUARANTINE.c.note_id, RESULTS.c.text_hash == QUARANTINE.c.text_hash)
-    columns = QUARANTINE.c.note_id.label("note"), QUARANTINE.c.text_hash.label("text")
+    columns = QUARANTINE.c.note_id.label("of_note"), QUARANTINE.c.text_hash.label("of_text")
     query = select(*columns).distinct().join_from(QUARANTINE, NOTES, is_current)
     query = query.where(*refused, ~exists().where(of_text, ~RESULTS.c.shadow))
     return [dict(row) for row in connection.execute(query).mappings()]
