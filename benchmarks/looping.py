@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.timing import peak_memory_mb
@@ -15,21 +16,24 @@ from benchmarks.timing import peak_memory_mb
 _WARMING = 50
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Load, warm, loop."""
-    models, notes, out = map(Path, sys.argv[1:])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.looping", description=__doc__)
+    for name in ("models", "notes", "out"):
+        parser.add_argument(name, type=Path, metavar=name.upper())
+    options = parser.parse_args(arguments)
     import stages.common  # noqa: F401  (chooses the kernels of OpenBLAS; before numpy)
     from stages.train.extractor import load_extractor
 
-    extractor = load_extractor(models)
-    with notes.open(encoding="utf-8") as lines:
+    extractor = load_extractor(options.models)
+    with options.notes.open(encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in lines]
     for text in texts[:_WARMING]:
         extractor.extract(text)
     started, cpu = time.monotonic(), time.process_time()
     mentions = sum(len(extractor.extract(text).mentions) for text in texts)
     took = {"cpu_seconds": time.process_time() - cpu, "seconds": time.monotonic() - started, "start_cpu_seconds": cpu}
-    out.write_text(json.dumps(took | {"mentions": mentions, "memory_mb": peak_memory_mb()}), encoding="utf-8")
+    options.out.write_text(json.dumps(took | {"mentions": mentions, "memory_mb": peak_memory_mb()}), encoding="utf-8")
 
 
 if __name__ == "__main__":
