@@ -71,7 +71,10 @@ class FoundMention(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a model says of a note; see `stages.train.extractor.Extraction`."""
+    """What a model says of a note; see `stages.train.extractor.Extraction`.
+
+    `ends` are those of its sentences; None where it does not tell.
+    """
 
     mentions: tuple[FoundMention, ...]
     suggestions: tuple[FoundMention, ...]
@@ -79,6 +82,7 @@ class Found(NamedTuple):
     sentences: int
     tokens: int
     unknown_tokens: float
+    ends: tuple[int, ...] | None = None
 
 
 @dataclass
@@ -284,6 +288,6 @@ def _found(answer: dict[str, Any]) -> Found:
     mentions, suggestions = (
         tuple(FoundMention(*span) for span in answer[kind]) for kind in ("mentions", "suggestions")
     )
-    return Found(
-        mentions, suggestions, answer["accepted"], answer["sentences"], answer["tokens"], answer["unknown_tokens"]
-    )
+    ends = answer.get("ends")
+    counts = answer["accepted"], answer["sentences"], answer["tokens"], answer["unknown_tokens"]
+    return Found(mentions, suggestions, *counts, ends if ends is None else tuple(ends))

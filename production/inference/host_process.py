@@ -48,17 +48,27 @@ def main() -> None:
     for line in sys.stdin:
         number, note = json.loads(line)
         try:
-            extraction = extractor.extract(note)
+            extraction, ends = _read(extractor, note)
         except MemoryError:
             _send(answers, {"note": number, "problem": "memory"})
             continue
         spans = {kind: [*map(_described, getattr(extraction, kind))] for kind in ("mentions", "suggestions")}
         whole = {name: getattr(extraction, name) for name in ("accepted", "sentences", "tokens", "unknown_tokens")}
-        _send(answers, {"note": number} | spans | whole)
+        _send(answers, {"note": number, "ends": ends} | spans | whole)
 
 
 SPAN = ("start", "end", "label", "confidence", "accepted", "assertion")
 """What is said of each mention; a model from before assertions says that all are present."""
+
+
+def _read(extractor, note):  # type: ignore[no-untyped-def]
+    """Return what a model finds in a note, and where its sentences end, None where its code tells that to nobody."""
+    if not hasattr(extractor, "extract_tokens"):
+        return extractor.extract(note), None
+    from stages.prepare.segmentation import segment
+
+    sentences = segment(note)
+    return extractor.extract_tokens(note, sentences), [tokens[-1].end for tokens in sentences]
 
 
 def _limit_memory(megabytes):  # type: ignore[no-untyped-def]

@@ -31,11 +31,13 @@ class _Found(NamedTuple):
         return self
 
 
-def pairs_in(text: str, mentions: Sequence[FoundMention], sides: Sides) -> Iterator[Pair]:
+def pairs_in(
+    text: str, mentions: Sequence[FoundMention], sides: Sides, ends: Sequence[int] | None = None
+) -> Iterator[Pair]:
     """Pair the diseases and treatments of a note, each two names once, at their closest; no two mentions overlap."""
     if not {sides.disease, sides.treatment} <= {mention.label for mention in mentions}:
         return
-    note = tag(Note("", text), _Found(mentions), sides=sides, identity=_identity)
+    note = tag(Note("", text), _Found(mentions), sides=sides, ends=ends, identity=_identity)
     numbers = {mention.start: number for number, mention in enumerate(mentions)}
     for disease, treatment, weight, flag in closest_pairs(note.mentions):
         confidence = disease.confidence * treatment.confidence

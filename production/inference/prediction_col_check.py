@@ -31,7 +31,7 @@ def problem_of(found: Found, text: str, labels: Sequence[str]) -> str | None:
             return f"its {kind}s are not in order of their offsets"
     if any(one.end > other.start for one, other in pairwise(found.mentions)):
         return "two of its mentions overlap"
-    return _problem_of_whole(found)
+    return _problem_of_whole(found) or _problem_of_ends(found, len(text))
 
 
 def _problem_of_span(span: FoundMention, text: str, labels: Sequence[str]) -> str | None:
@@ -65,3 +65,15 @@ def _problem_of_whole(found: Found) -> str | None:
     if not (math.isfinite(found.unknown_tokens) and 0 <= found.unknown_tokens <= 1):
         return "its share of unknown tokens is not within 0 and 1"
     return None
+
+
+def _problem_of_ends(found: Found, characters: int) -> str | None:
+    ends = found.ends
+    if ends is None:
+        return None
+    right = (
+        len(ends) == found.sentences
+        and all(type(end) is int for end in ends)
+        and all(one < other for one, other in pairwise((0, *ends, characters + 1)))
+    )
+    return None if right else "its sentences do not end where sentences can"

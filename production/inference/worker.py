@@ -139,7 +139,7 @@ class Worker:
         text = note.document.text
         if problem := prediction_col_check.problem_of(found, text, labels):
             return Outcome(note, None, step="prediction_col_check", reason=problem)
-        pairs = tuple(pairs_in(text, found.mentions, self.sides))
+        pairs = tuple(pairs_in(text, found.mentions, self.sides, found.ends))
         return Outcome(note, found, pairs, logged=self._log_row(note, found, labels))
 
     def _log_row(self, note: Encoded, found: Found, labels: Sequence[str]) -> dict[str, object] | None:

@@ -12,7 +12,7 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product, starmap
+from itertools import pairwise, product, starmap
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -124,22 +124,24 @@ def tag(
     *,
     with_text: bool = False,
     sides: Sides = SIDES,
+    ends: Sequence[int] | None = None,
     identity: Callable[[str, Abbreviations], str] = lambda *_: "",
 ) -> TaggedNote:
     """Find the mentions of a note on either side of the record, the sentence of each, and what flags it.
 
-    `identity` makes one of a surface and the note's own abbreviations, where those are enough.
+    `ends` are those of the sentences, where they are known; `identity` makes one of a surface and the note's own
+    abbreviations, where those are enough.
     """
     text, side_of = note.text, sides.by_label()
-    bounds = split_sentences(text)
+    bounds = split_sentences(text) if ends is None else list(pairwise((0, *ends)))
     found = [mention for mention in extractor.extract(text).mentions if mention.label in side_of]
     bracketed = (tokenize(text, *span) for span in bounds if text.find("(", *span) >= 0)
     own = abbreviations_of(text, bracketed, [(mention.start, mention.end) for mention in found])
-    ends, last = [end for _, end in bounds], len(bounds) - 1
+    last_of, last = [end for _, end in bounds], len(bounds) - 1
     mentions = []
     for one in found:
         surface = text[one.start : one.end]
-        sentence, flag = min(bisect(ends, one.start), last), flag_of(one.assertion)
+        sentence, flag = min(bisect(last_of, one.start), last), flag_of(one.assertion)
         of_mention = side_of[one.label], one.confidence, surface, sentence, flag, identity(surface, own)
         mentions.append(TaggedMention(one.start, one.end, *of_mention))
     kept = {mention.sentence: text[slice(*bounds[mention.sentence])] for mention in mentions} if with_text else {}

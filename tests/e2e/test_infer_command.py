@@ -18,9 +18,11 @@ from sqlalchemy import Engine, func, select
 
 from production.database.engine import reading
 from production.database.schema import QUARANTINE, RESULTS
+from production.inference.host import ModelHost
 from production.notes.records import Incoming
 from production.notes.storing import add
 from stages.common.variables import DATABASE, LOG_KEY
+from stages.prepare.segmentation import split_sentences
 from tests.production import KEY, empty, rows_of, sqlite_url, waiting
 from tests.repository import ROOT
 
@@ -97,6 +99,13 @@ def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return [one for one in family(process) if "production.infer" in one.cmdline()]
+
+
+def test_the_process_of_the_model_tells_where_sentences_end() -> None:
+    text = "Known asthma (mild). Slept well.\n\n- gout: allopurinol"
+    with ModelHost(ROOT, ROOT / "models") as host:
+        assert host.extract(text, 10.0).ends == tuple(end for _, end in split_sentences(text))
+        assert host.extract(" ", 10.0).ends == ()
 
 
 def test_several_workers_do_every_note_once(engine: Engine, tmp_path: Path) -> None:

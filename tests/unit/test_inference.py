@@ -380,8 +380,17 @@ def test_a_prediction_that_cannot_be_true(found: Found) -> None:
 
 def test_a_prediction_that_can(engine: Engine) -> None:
     assert prediction_col_check.problem_of(GOOD, TEXT, ["Disease"]) is None
+    one = replace_found(sentences=1, ends=(len(TEXT),))
+    assert prediction_col_check.problem_of(one, TEXT, ["Disease"]) is None
     unsure = replace_found(accepted=False)  # all mentions are accepted, but what one says of the patient is not
     assert prediction_col_check.problem_of(unsure, TEXT, ["Disease"]) is None
+
+
+@pytest.mark.parametrize("ends", [(), (5, 4), (5, 5), (len(TEXT) + 1,), (4, 9, len(TEXT)), (0,), (True,), ("5",)])
+def test_sentences_that_cannot_end_there(ends: Any) -> None:
+    number = min(len(ends), 2) or 1
+    problem = prediction_col_check.problem_of(replace_found(sentences=number, ends=ends), TEXT, ["Disease"])
+    assert problem == "its sentences do not end where sentences can"
 
 
 # ---- versions -------------------------------------------------------------------------------------

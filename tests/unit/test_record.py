@@ -25,7 +25,7 @@ from production.record.table import RECORD, build_record, log_likelihood_ratio, 
 from production.record.work_tree import refuse_shared
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_table
-from stages.prepare.segmentation import tokenize
+from stages.prepare.segmentation import segment, split_sentences, tokenize
 from stages.train.assertion.context import assertions_of
 from stages.train.extractor import ExtractedMention, Extraction, load_extractor
 from tests.commits import repository_at
@@ -171,6 +171,16 @@ def test_a_pair_weighs_by_its_closest_place() -> None:
     assert weights["gout", "allopurinol"] == ADJACENT
     assert weights["asthma", "salbutamol"] == SAME_NOTE
     assert record_of("Gout on allopurinol. Allopurinol and gout.")["closeness"].tolist() == [SAME_SENTENCE]
+
+
+def test_sentences_of_the_model_are_those_of_the_record() -> None:
+    texts = [json.loads(line)["text"] for line in SEED.read_text(encoding="utf-8").splitlines()][:80]
+    texts.append(" \n Rheumatoid arthritis (RA) today.\u00a0\n\n- RA: methotrexate\x1f\n- gout ")
+    for text in texts:
+        ends = [tokens[-1].end for tokens in segment(text)]
+        assert ends == [end for _, end in split_sentences(text)]
+        told, found = tag(Note("n", text), Dictionary(), ends=ends), tag(Note("n", text), Dictionary())
+        assert (told.mentions, told.abbreviations) == (found.mentions, found.abbreviations)
 
 
 def test_a_note_counts_a_pair_once_and_a_sentence_each() -> None:
