@@ -122,6 +122,20 @@ def test_down_and_up_again_with_data(engine: Engine) -> None:
     assert current(engine) == []
 
 
+def test_the_revision_before_and_back_again_loses_no_row(engine: Engine) -> None:
+    add(engine, [Incoming("a", "Known asthma. Start aspirin.", {}), Incoming("b", " ", {})], "s")
+    worker(engine).run()
+    before = rows_of(engine)
+    assert migrate(engine, "0001") == (newest(), "0001")
+    assert migrate(engine) == ("0001", newest())
+    assert rows_of(engine) == before
+    with engine.connect() as connection:
+        assert not [name for name in inspect(connection).get_table_names() if name.endswith("_before")]
+        if engine.dialect.name == "sqlite":
+            made = connection.execute(text("SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID'")).scalars()
+            assert set(made) == {"mentions", "pairs"}
+
+
 @pytest.mark.parametrize(("revision", "remedy"), [("0000", "newer"), (None, "database build")])
 def test_another_revision_is_refused_with_what_mends_it(engine: Engine, revision: str | None, remedy: str) -> None:
     with writing(engine) as connection:
