@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 
 from benchmarks import assertion as benchmark
 from stages.prepare.segmentation import segment
-from stages.train.assertion.context import assertions, assertions_of
-from stages.train.assertion.cues import cues, folded, without_cue
+from stages.train.assertion.context import Assertion, assertions, assertions_of
 from stages.train.assertion.headings import sections
-from stages.train.assertion.rules import ASSERTIONS, BACKWARD, FORWARD, HEADINGS, RULES, STRONGEST
+from stages.train.assertion.rules import ASSERTIONS, BACKWARD, ENDS, FORWARD, HEADINGS, RULES, STRONGEST
 from stages.train.extractor import ExtractedMention, Extraction
+from tests.reference import assertion as plain
+
+PIECES = sorted({word for entry in (*RULES, *ENDS) for word in (entry.phrase, *entry.phrase.split())} | {"?", ","})
 
 
 def said_of(text: str, mention: str = "gout") -> tuple[str, bool]:
@@ -66,6 +69,7 @@ def test_what_cues_say(text: str, value: str) -> None:
         ("Past medical history:\n- asthma\n- gout\n", "historical"),
         ("Past medical history:\n- asthma\n\nSeen today: gout.", "present"),
         ("Past medical history:\n- asthma\nImpression:\ngout", "present"),
+        ("PMHx: asthma, gout.", "historical"),
         ("PMH: asthma. Also gout.\nSeen today.", "historical"),
         ("PMH: asthma.\nThis is gout.", "present"),
         ("PMH: asthma,\nand gout.", "historical"),
@@ -106,16 +110,52 @@ def test_a_note_with_an_unsure_assertion_is_not_accepted_whole() -> None:
 # ---- the table -----------------------------------------------------------------------------------
 
 
+def said_plainly(text: str, spans: list[tuple[int, int]]) -> list[Assertion]:
+    (tokens,) = segment(text)
+    places = [
+        (
+            next(number for number, token in enumerate(tokens) if token.end > start),
+            next(number for number, token in enumerate(tokens, 1) if token.end >= end),
+        )
+        for start, end in spans
+    ]
+    return plain.said(text, tokens, places)
+
+
 def test_every_rule_is_found_where_it_stands_alone() -> None:
     for rule in RULES:
-        tokens = segment(rule.phrase)
-        written = [rule.phrase[start:end] for start, end in tokens[0]]
-        if rule.direction in (FORWARD, BACKWARD):
-            for spelled in (written, [w.capitalize() for w in written], [w.upper() for w in written]):
-                assert not without_cue(spelled), rule.phrase
-        found = cues(folded(written, tokens[0]))
+        found = plain.cues(plain.folded(rule.phrase, segment(rule.phrase)[0]))
         opened = [*found[0].said.forward, *found[0].said.backward]
         assert rule.direction not in (FORWARD, BACKWARD) or (rule.kind, rule.reach) in opened, rule.phrase
+
+
+def test_every_phrase_is_found_however_it_is_spelled() -> None:
+    for phrase in {entry.phrase for entry in (*RULES, *ENDS)}:
+        for spelled in (phrase, phrase.capitalize(), phrase.title(), phrase.upper()):
+            text = f"no {spelled} gout {spelled} gout {spelled}"
+            if len(segment(text)) == 1:
+                spans = [match.span() for match in re.finditer("gout", text)]
+                assert assertions_of(text, spans) == said_plainly(text, spans), text
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(["gout", *PIECES]), min_size=1, max_size=14))
+def test_the_compiled_loops_say_what_the_plain_ones_say(pieces: list[str]) -> None:
+    text = " ".join(["gout", *pieces]).replace("? ", "?")
+    if len(segment(text)) == 1:
+        spans = [match.span() for match in re.finditer("gout", text)]
+        assert assertions_of(text, spans) == said_plainly(text, spans)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=10), st.lists(st.sampled_from(PIECES), min_size=1, max_size=10))
+def test_no_sentence_says_anything_of_another(earlier: list[str], later: list[str]) -> None:
+    first, second = (" ".join(pieces).replace(".", "") for pieces in (["Seen", *earlier, "gout"], ["Seen", *later]))
+    text = f"{first}.\n\n{second} gout."
+    alone = [*assertions_of(f"{first}.", [(len(first) - 4, len(first))])]
+    end = len(text) - 1
+    alone += assertions_of(f"{second} gout.", [(len(second) + 1, len(second) + 5)])
+    assert assertions_of(text, [(len(first) - 4, len(first)), (end - 4, end)]) == alone
 
 
 def test_the_table_says_nothing_twice() -> None:
