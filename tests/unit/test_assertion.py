@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import assertion as benchmark
+from benchmarks import assertion_cost, environment
 from stages.prepare.segmentation import segment
 from stages.train.assertion.context import Assertion, assertions, assertions_of
 from stages.train.assertion.headings import sections
@@ -224,6 +226,45 @@ def test_the_benchmark_counts_by_dimension(tmp_path: Path, capsys: pytest.Captur
     assert (result["historical"]["right"], result["historical"]["recall"]) == (1, 0.5)
     assert result["hypothetical"]["f1"] is None
     assert "missed 4: Denies [rash]." in capsys.readouterr().out
+
+
+def test_peers_are_scored_on_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit, out, python = tmp_path / "kit.tsv", tmp_path / "out.json", tmp_path / "venv" / "bin" / "python"
+    kit.write_text(KIT)
+    python.parent.mkdir(parents=True)
+    python.touch()
+    asked = []
+
+    def answer(interpreter: Path, arguments: list[str], *, niced: bool) -> None:
+        module, rows, answers = arguments
+        asked.extend(json.loads(Path(rows).read_text()))
+        assert (interpreter, module, niced) == (python, "benchmarks.medspacy_context", False)
+        Path(answers).write_text(json.dumps([["negated"], [], ["negated"], ["family"]]))
+
+    monkeypatch.setattr(benchmark, "MEDSPACY", tmp_path / "venv")
+    monkeypatch.setattr(benchmark, "run_module", answer)
+    assert benchmark.main(["--test", str(kit), "--peers", "--json", str(out)]) == 0
+    assert asked[0] == ["No gout.", 3, 7]
+    scored = json.loads(out.read_text())["peers"]["medspacy"]
+    assert [scored["negated"][name] for name in ("gold", "found", "right")] == [1, 2, 1]
+    assert [scored[kind]["recall"] for kind in ("historical", "family")] == [0.0, 1.0]
+
+
+def test_without_the_environment_of_the_peers_the_benchmark_says_how_to_build_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kit.tsv").write_text(KIT)
+    for module in (benchmark, environment):
+        monkeypatch.setattr(module, "MEDSPACY", tmp_path / "nowhere")
+    assert benchmark.main(["--test", str(tmp_path / "kit.tsv"), "--peers", "--json", str(tmp_path / "o.json")]) == 2
+    assert "python -m benchmarks.environment medspacy" in capsys.readouterr().err
+    assert not (tmp_path / "o.json").exists()
+
+
+def test_the_cost_is_measured_on_every_note_in_both_ways() -> None:
+    turns = [*assertion_cost._turns(5, 3)]
+    assert sorted(turns) == sorted((way, note) for way in (0, 1) for note in range(5) for _ in range(3))
+    assert all(one[1] != two[1] for one, two in pairwise(turns) if one[0] != two[0])
 
 
 def test_the_mark_is_no_clue() -> None:
