@@ -36,7 +36,7 @@ $(STAMP): requirements.txt
 
 .PHONY: lock
 lock: ## resolve every requirements file (*.in) into versions and hashes (*.txt); needs uv
-	for source in requirements.in annotation/requirements/*.in benchmarks/requirements.in .ci/*/requirements.in; do \
+	for source in requirements.in annotation/requirements/*.in benchmarks/*.in .ci/*/requirements.in; do \
 	  uv pip compile --quiet --no-emit-index-url --generate-hashes --python-version 3.11 $$source --output-file $${source%.in}.txt; done
 
 # ---- the loop ----------------------------------------------------------------------------------
