@@ -44,6 +44,8 @@ def said_of(text: str, mention: str = "gout") -> tuple[str, bool]:
         ("Doesn't have gout.", "negated"),
         ("No change in gout.", "present"),
         ("The gout was ruled out.", "negated"),
+        ("Asthma, gout and eczema excluded.", "negated"),
+        ("Has asthma with gout, eczema excluded.", "present"),
         ("Not only gout.", "present"),
         ("?gout", "possible"),
         ("Imp: ? gout or pseudogout.", "possible"),
