@@ -17,7 +17,6 @@ from stages.prepare.formats import READERS, read
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.prepare.splits import SPLITS, assign
 from stages.prepare.tables import PlacedDocument, build_tables
-from stages.train.assertion.context import assertions_of
 from stages.validate import annotations as checks
 from stages.validate import leakage
 from stages.validate.annotations import check_documents
@@ -168,6 +167,8 @@ def _prepare() -> Iterator[Case]:
 
 
 def _asserted(piece: str, size: int, _: Path) -> Work:
+    from stages.train.assertion.context import assertions_of  # not where only help is wanted
+
     text = piece * size
     return partial(assertions_of, text, [match.span() for match in re.finditer("gout", text)])
 

@@ -18,6 +18,7 @@ from stages.featurize.collecting import collect_attributes
 from stages.params import load_params
 from stages.prepare.segmentation import split_sentences, tokenize
 from stages.train.acceptance import Acceptance
+from stages.train.assertion.context import assertions_of
 from stages.train.extractor import MODEL_FILE, Extraction, Extractor, load_extractor
 from stages.train.taggers.chain.crf import CrfTagger
 from tests.labels import LABELS, ONE, THREE
@@ -120,6 +121,28 @@ def test_any_text_gives_mentions_in_order(extractor: Extractor, text: str) -> No
 @pytest.mark.parametrize("text", ["", " ", "\n\r\n\t", "\u2003\u2028"])
 def test_a_text_without_words_is_no_error(extractor: Extractor, text: str) -> None:
     assert extractor.extract(text) == Extraction((), 0, 0, 0.0)
+
+
+@given(texts)
+@example("No gout. Mother had gout?\nPMHx: gout on aspirin. ?gout")
+@example("NO GOUT TODAY, CONTINUE ASPIRIN. HISTORY OF GOUT AND ASTHMA. MOTHER HAS ECZEMA ON INSULIN.")
+@example("no gout today, mother had asthma")
+@settings(max_examples=50, deadline=None)
+def test_a_mention_says_the_same_as_a_span_from_elsewhere(extractor: Extractor, text: str) -> None:
+    mentions = extractor.extract(text).mentions
+    said = assertions_of(text, [(mention.start, mention.end) for mention in mentions])
+    assert [(m.assertion, m.assertion_sure) for m in mentions] == [(one.value, one.sure) for one in said]
+
+
+@pytest.mark.parametrize(("text", "accepted"), [("Known gout.", True), ("History of asthma on insulin, gout.", False)])
+def test_a_note_with_a_mention_that_may_be_meant_otherwise_is_not_accepted_whole(
+    extractor: Extractor, text: str, accepted: bool
+) -> None:
+    extraction = replace(extractor, acceptance=Acceptance(0.9, 0.1, 0.0)).extract(text)
+    assert extraction.mentions
+    assert all(mention.accepted for mention in extraction.mentions)
+    assert all(mention.assertion_sure for mention in extraction.mentions) == accepted
+    assert extraction.accepted == accepted
 
 
 def test_a_very_long_note(extractor: Extractor) -> None:

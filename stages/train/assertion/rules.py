@@ -163,7 +163,7 @@ QUERY = "query"
 
 SEPARATORS = frozenset((",", "or", "and", "nor", "/", "&", ":", "-"))
 """Begin the next item of a list."""
-ENDS_BACKWARD = frozenset((",", ":", "with", "and", "who"))
+ENDS_BACKWARD = frozenset((",", ":", "with", "who"))
 """End, beside the ends above, what stands before a cue that says something of it."""
 
 HEADINGS = {
