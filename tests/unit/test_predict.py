@@ -17,6 +17,7 @@ from production.inference.host import Found, FoundMention, NoteFailedError
 from production.predict.__main__ import main, parse
 from production.predict.results import COLUMNS, WRITERS
 from production.predict.rows import BadRow, Columns, Note, read_rows
+from stages.common.seal import sealing
 
 GOUT = "No gout. Start colchicine."
 FOUND = Found(
@@ -151,8 +152,9 @@ class Host:
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(hosts, "ModelHost", Host)
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models/model.json").write_text("{}")
+    with sealing(tmp_path / "models"):
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models/model.json").write_text("{}")
     return ["--model", str(tmp_path / "models")]
 
 
