@@ -36,7 +36,7 @@ $(STAMP): requirements.txt
 
 .PHONY: lock
 lock: ## resolve every requirements file (*.in) into versions and hashes (*.txt); needs uv
-	for source in requirements.in annotation/requirements/*.in benchmarks/requirements.in .ci/*/requirements.in; do \
+	for source in requirements.in annotation/requirements/*.in benchmarks/*.in .ci/*/requirements.in; do \
 	  uv pip compile --quiet --no-emit-index-url --generate-hashes --python-version 3.11 $$source --output-file $${source%.in}.txt; done
 
 # ---- the loop ----------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ e2e-service: repro ## the service on the loopback: what it answers and refuses, 
 .PHONY: e2e-inference
 e2e-inference: data ## inference on SQLite and PostgreSQL: 60 workers killed on each, a restart, a full disk, a promotion; the real model
 	@.ci/find-postgres >/dev/null
-	KILLS=60 python -m pytest -q -s tests/e2e/test_inference.py
+	KILLS=60 python -m pytest -q -s tests/e2e/test_inference.py tests/e2e/test_infer_command.py
 
 .PHONY: lint
 lint: $(STAMP) ## style, format, and which room may import which
@@ -215,6 +215,11 @@ cold-start: data ## what a fresh machine, clone, process and model cost until th
 .PHONY: bench-service
 bench-service: repro ## the service beside `mlflow models serve`: requests a second, p50 and p99, memory, overload
 	python -m benchmarks.service --json reports/service.json
+
+.PHONY: bench-inference
+bench-inference: repro ## inference on SQLite and PostgreSQL beside a plain loop over the extractor, 100,000 notes: CPU, memory, batches
+	@.ci/find-postgres >/dev/null
+	python -m benchmarks.inference --notes 100000 --json reports/inference.json
 
 .PHONY: growth
 growth: $(STAMP) ## time against size, for every reader, check and the segmentation; fails where it is no straight line

@@ -1,23 +1,26 @@
 """What mentions say of the patient, scored on the ConText test kit (Harkema et al. 2009).
 
-    python -m benchmarks.assertion --test devel.tsv [--json out.json] [--errors NUMBER]
+    python -m benchmarks.assertion --test devel.tsv [--peers] [--json out.json] [--errors KIND]
 
 The kit is a table with tabs and without a head: number, -, phrase, sentence, negation, temporality, experiencer.
 A sentence has its phrase in capitals, which would be a clue; it gets its own case back. Each sentence is read as the
-extractor reads a note. Exit code 2: the table cannot be read.
+extractor reads a note. `--peers` asks medspaCy's ConText the same, in an environment of its own. Exit code 2: the
+table cannot be read, or that environment is not there. What assertions cost: `benchmarks.assertion_cost`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.environment import MEDSPACY, peers_python, run_module
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
-from stages.common.files import write_json
+from stages.common.files import read_json, write_json
 
 if TYPE_CHECKING:
     from stages.train.assertion.context import Assertion
@@ -64,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.assertion", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--test", type=Path, required=True, help="table in the kit's format")
     parser.add_argument("--json", type=Path, help="where the scores go; they are printed anyway")
+    parser.add_argument("--peers", action="store_true", help="score medspaCy's ConText, too (.venv-medspacy)")
     parser.add_argument("--rows", choices=("all", "odd", "even"), default="all", help="half of it (default: all)")
     parser.add_argument("--errors", metavar="KIND", help="print the rows that were got wrong, as negated or historical")
     return parser
@@ -74,6 +78,8 @@ def _run(options: argparse.Namespace) -> None:
     rows = {"all": rows, "odd": rows[::2], "even": rows[1::2]}[options.rows]
     judged = [(row, assertion_of(row)) for row in rows]
     result = {"rows": len(rows), **scores(judged)}
+    if options.peers:
+        result["peers"] = {"medspacy": _medspacy(rows)}
     if options.json:
         write_json(options.json, result)
     print(table_of(result))
@@ -127,6 +133,20 @@ def assertion_of(row: Marked) -> Assertion:
     return assertions_of(row.text, [(row.start, row.end)])[0]
 
 
+def _medspacy(rows: Sequence[Marked]) -> dict[str, Any]:
+    """Score medspaCy's ConText on the same rows."""
+    from stages.train.assertion.context import Assertion
+
+    python = peers_python(MEDSPACY)
+    with tempfile.TemporaryDirectory(prefix="behealthy-assertion-") as name:
+        asked, answered = Path(name) / "rows.json", Path(name) / "answers.json"
+        write_json(asked, [[row.text, row.start, row.end] for row in rows])
+        run_module(python, ["benchmarks.medspacy_context", str(asked), str(answered)], niced=False)
+        answers = map(frozenset, read_json(answered))
+        judged = [(row, Assertion("", True, kinds)) for row, kinds in zip(rows, answers, strict=True)]
+    return {question.kind: _score(judged, question) for question in QUESTIONS}
+
+
 def scores(judged: Sequence[tuple[Marked, Assertion]]) -> dict[str, Any]:
     """Return precision, recall and F1 of each question, and how often what was sure, and what was not, is right."""
     result: dict[str, Any] = {question.kind: _score(judged, question) for question in QUESTIONS}
@@ -161,14 +181,20 @@ _second: Callable[[tuple[bool, bool]], bool] = lambda pair: pair[1]  # noqa: E73
 def table_of(result: dict[str, Any]) -> str:
     """Return the scores as a table."""
     lines = [f"{result['rows']} phrases", f"{'':15}{'precision':>10}{'recall':>8}{'F1':>7}{'of':>6}"]
-    for question in QUESTIONS:
-        one = result[question.kind]
-        shown = [f"{one[name]:.3f}" if one[name] is not None else "-" for name in ("precision", "recall", "f1")]
-        lines.append(f"{question.name:15}{shown[0]:>10}{shown[1]:>8}{shown[2]:>7}{one['gold']:6}")
+    lines += _rows_of(result)
+    for name, scored in result.get("peers", {}).items():
+        lines += [name, *_rows_of(scored)]
     for name in ("sure", "unsure"):
         one = result[name]
         lines.append(f"{name}: {one['rows']} phrases, {one['wrong']} of them wrong in one of these")
     return "\n".join(lines)
+
+
+def _rows_of(scored: dict[str, Any]) -> Iterator[str]:
+    for question in QUESTIONS:
+        one = scored[question.kind]
+        shown = [f"{one[name]:.3f}" if one[name] is not None else "-" for name in ("precision", "recall", "f1")]
+        yield f"{question.name:15}{shown[0]:>10}{shown[1]:>8}{shown[2]:>7}{one['gold']:6}"
 
 
 def _errors(judged: Iterable[tuple[Marked, Assertion]], question: Question) -> Iterable[str]:

@@ -14,10 +14,10 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from production.arguments import time_argument
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.wording import counted
@@ -36,16 +36,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m production.backfill", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--since", type=_time, metavar="DATE", help="notes that arrived from then on (UTC)")
+    parser.add_argument("--since", type=time_argument, metavar="DATE", help="notes that arrived from then on (UTC)")
     parser.add_argument("--source", help="notes of one source")
     parser.add_argument("--dry-run", action="store_true", help="say how many notes and what it costs; do nothing")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="a model folder, with the code of this repository")
     return parser.parse_args(arguments)
-
-
-def _time(given: str) -> datetime:
-    read = datetime.fromisoformat(given)  # argparse says which argument is wrong
-    return read.replace(tzinfo=read.tzinfo or UTC)
 
 
 def run(options: argparse.Namespace) -> int:

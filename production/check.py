@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from production.arguments import count_argument
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.wording import counted
@@ -32,7 +33,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--all", action="store_true", help="all texts, not those alone that wait")
     parser.add_argument("--source", help="notes of one source")
-    parser.add_argument("--last", type=int, default=MOST, help=f"how many, the newest (default: {MOST:,})")
+    parser.add_argument("--last", type=count_argument, default=MOST, help=f"how many, the newest (default: {MOST:,})")
     return parser.parse_args(arguments)
 
 

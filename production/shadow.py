@@ -16,8 +16,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from production.arguments import count_argument
 from production.database.engine import database_session
 from stages.common.command import run_command
+from stages.common.errors import BeHealthyError
 from stages.common.wording import counted
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--champion", metavar="VERSION", help="default: the newest that was champion here")
     parser.add_argument("--challenger", metavar="VERSION", help="default: the one with the newest hidden results")
-    parser.add_argument("--show", type=int, default=20, help="notes that differ (default: 20; --json has all)")
+    parser.add_argument(
+        "--show", type=count_argument, default=20, help="notes that differ (default: 20; --json has all)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
 
@@ -47,6 +51,11 @@ def run(options: argparse.Namespace) -> None:
         found = versions_of(engine)
         champion, challenger = champion or found[0], challenger or found[1]
     compared = agreement(engine, champion, challenger)
+    if not compared.notes:
+        raise BeHealthyError(
+            f"no note was looked at by version {champion} and, in its shadow, by {challenger}:"
+            " `python -m production.database status` names the versions"
+        )
     if options.json:
         print(json.dumps(_as_json(compared), indent=2, ensure_ascii=False))
     else:
@@ -75,9 +84,16 @@ def _show(compared: Agreement, most: int) -> None:
     print(f"{'':28}{'both':>8}{'champion':>10}{'challenger':>12}{'F1':>8}")
     for name, one in [*compared.labels.items(), *compared.slices.items()]:
         f1 = "-" if one.f1 is None else f"{one.f1:.3f}"
-        print(f"{name[:27]:28}{one.both:8,}{one.champion_only:10,}{one.challenger_only:12,}{f1:>8}")
+        print(f"{_on_one_line(name)[:27]:28}{one.both:8,}{one.champion_only:10,}{one.challenger_only:12,}{f1:>8}")
     for source, source_id in compared.differing[:most]:
-        print(f"differs: {source}/{source_id}")
+        print(f"differs: {_on_one_line(f'{source}/{source_id}')}")
+
+
+def _on_one_line(name: str) -> str:
+    """Return a name from outside, which may neither steer the terminal nor look like another line."""
+    from production.explain.__main__ import printable
+
+    return printable(" ".join(name.split()))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

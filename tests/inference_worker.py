@@ -58,6 +58,8 @@ class Extractor:
             spans = (Span(0, len(text) + 1, "Disease", 0.5, False),)
         if "crash" in text:
             import os; os._exit(3)
+        if "huge" in text:
+            bytearray(1 << 30)
         if "endless" in text:
             time.sleep(3600)
         return Extraction(spans, (), False, 1, len(text.split()), 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from production.database.engine import address, make_engine, reading
 from production.database.revision import migrate
 from production.database.schema import MENTIONS, NOTE_TEXTS, PAIRS, QUARANTINE, RESULTS, SERVING_LOG
 from production.inference.claims import WAITING, Scope
-from production.inference.host import Found, FoundMention
+from production.inference.host import Found, FoundMention, NoteFailedError
 from production.inference.load_model import Loaded, Model
 from production.inference.params import InferenceParams
 from production.inference.worker import Worker
@@ -26,6 +26,7 @@ PARAMS = InferenceParams(
     note_characters=1000,
     token_characters=100,
     note_seconds=5.0,
+    note_megabytes=500,
     batch=4,
     batch_seconds=60.0,
     champion_seconds=1e-6,
@@ -66,6 +67,13 @@ class FakeHost:
         if isinstance(fault, Exception):
             raise fault
         return fault or found_in(text, self.words)
+
+    def extract_all(self, texts: Iterable[str], seconds: float) -> Iterator[Found | NoteFailedError]:
+        for note in texts:
+            try:
+                yield self.extract(note, seconds)
+            except NoteFailedError as error:
+                yield error
 
     def stop(self) -> None:
         self.stopped = True

@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from production.arguments import count_argument
 from production.database.engine import database_session
 from stages.common.command import run_command
 
@@ -33,7 +34,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=run_status)
     quarantine = commands.add_parser("quarantine", help="the notes that were set aside: where they stand, and why")
-    quarantine.add_argument("--last", type=int, default=100, help="how many, the newest (default: 100)")
+    quarantine.add_argument("--last", type=count_argument, default=100, help="how many, the newest (default: 100)")
     quarantine.set_defaults(run=run_quarantine)
     return parser.parse_args(arguments)
 
@@ -68,9 +69,11 @@ def run_quarantine(options: argparse.Namespace) -> None:
     """Print the newest rows of the quarantine, oldest first."""
     from production.database.revision import open_database
     from production.database.status import quarantined
+    from production.explain.__main__ import printable
 
     for row in quarantined(open_database(), options.last):
-        print("\t".join("" if value is None else str(value) for value in row))
+        # A name from outside may neither steer the terminal nor look like another column or row.
+        print("\t".join("" if value is None else printable(" ".join(str(value).split())) for value in row))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

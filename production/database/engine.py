@@ -8,8 +8,9 @@ which may be notes.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,9 +105,19 @@ def make_engine(url: URL | None = None, *, create: bool = False) -> Engine:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     elif not file.is_file():
         raise DatabaseError("there is no database yet: `python -m production.database build` makes it")
+    _close_to_others(file)
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
     _prepare_sqlite(engine)
     return engine
+
+
+def _close_to_others(file: Path) -> None:
+    """Take from all but its owner what a copy or a backup let them do with the file and its journal."""
+    for path in (file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm"))):
+        with suppress(FileNotFoundError, PermissionError):  # not there; or of somebody else, who does it
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o077:
+                path.chmod(mode & 0o700)
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -129,6 +129,7 @@ MENTIONS = Table(
     CheckConstraint("kind in ('mention', 'suggestion')", name="kind"),
     CheckConstraint('"start" >= 0 and "end" > "start"', name="offsets"),
     CheckConstraint("confidence between 0 and 1", name="confidence"),
+    sqlite_with_rowid=False,  # in the order of the keys, which are then kept once: half the file
 )
 
 PAIRS = Table(
@@ -142,6 +143,7 @@ PAIRS = Table(
     Column("confidence", Float, nullable=False),
     Column("flag", String(12), nullable=False),  # why it does not count; empty where it does
     _of_result(),
+    sqlite_with_rowid=False,
 )
 
 QUARANTINE = Table(

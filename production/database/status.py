@@ -34,8 +34,10 @@ def counts(engine: Engine) -> dict[str, Any]:
 
 def quarantined(engine: Engine, last: int) -> Sequence[Any]:
     """Return the newest rows of the quarantine, oldest first: source, id, file, line, version, step, reason."""
-    columns = ("source", "source_id", "file", "line", "model_version", "step", "reason")
+    columns = ("file", "line", "model_version", "step", "reason")
     newest = select(QUARANTINE).order_by(QUARANTINE.c.quarantine_id.desc()).limit(last).subquery()
     with reading(engine) as connection:
-        query = select(*[newest.c[name] for name in columns]).order_by(newest.c.quarantine_id)
-        return connection.execute(query).all()
+        source_id = func.coalesce(newest.c.source_id, NOTES.c.source_id)
+        query = select(newest.c.source, source_id, *[newest.c[name] for name in columns])
+        named = query.outerjoin(NOTES, NOTES.c.note_id == newest.c.note_id)
+        return connection.execute(named.order_by(newest.c.quarantine_id)).all()

@@ -19,12 +19,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from production.arguments import count_argument, time_argument
 from production.database.engine import database_session
 from production.export.formats import FORMATS, Format, Settings, load_format
 from stages.common.command import run_command
 from stages.common.locks import locked
 from stages.common.wording import counted
-from stages.monitor.times import as_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -38,19 +38,21 @@ FOLDER = "exports/FORMAT"
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m production.export", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m production.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--format", choices=FORMATS, required=True)
     parser.add_argument("--to", help=f"folder that gets parts, or - for standard output (default: {FOLDER})")
-    parser.add_argument("--since", type=as_time, help="only results made then or later (ISO 8601)")
+    parser.add_argument(
+        "--since", type=time_argument, help="only results made then or later (ISO 8601; UTC without a zone)"
+    )
     parser.add_argument("--source", help="only notes of this source")
     parser.add_argument("--all", action="store_true", help="what the folder has already, too, in parts of its own")
     parser.add_argument("--concepts", type=Path, help="CSV of term,concept_id (with omop; other terms have concept 0)")
-    parser.add_argument("--notes-per-part", type=int, default=10_000, help="about so many (default: 10000)")
+    parser.add_argument("--notes-per-part", type=count_argument, default=10_000, help="about so many (default: 10000)")
     options = parser.parse_args(arguments)
     if options.concepts and options.format != "omop":
         parser.error("--concepts goes with --format omop")
-    if options.notes_per_part < 1:
-        parser.error("--notes-per-part must be at least 1")
     if options.to == STDOUT and options.format == "brat":
         parser.error("brat is a folder of files: give one by --to")
     options.to = options.to or f"exports/{options.format}"
@@ -68,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
 
     printing = options.to == STDOUT
     if not printing:
-        refuse_shared(Path(options.to))
+        refuse_shared(Path(options.to).resolve(), holds="an export has words of notes")
     sides = load_params()
     settings = Settings(sides.disease, sides.treatment, read_concepts(options.concepts) if options.concepts else {})
     format, scope, engine = load_format(options.format), Scope(options.since, options.source), open_database()

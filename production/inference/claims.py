@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, func, select
 
 from production.database.engine import file_of, reading, writing
 from production.database.schema import NOTE_TEXTS, NOTES, QUARANTINE, RESULTS
@@ -26,6 +26,8 @@ from production.inference.encode_data import Encoded, Key, encode
 
 BLOCK = 200
 """Note numbers that are locked together on SQLite."""
+LONGEST = 1 << 30
+"""Characters, which no text of either database has."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,14 @@ def same_text(table: Any) -> ColumnElement[bool]:
 
 
 _TEXTS = NOTE_TEXTS.join(NOTES, NOTES.c.note_id == NOTE_TEXTS.c.note_id)
-_COLUMNS: tuple[Any, ...] = (
-    NOTE_TEXTS.c.note_id,
-    NOTE_TEXTS.c.text_hash,
-    NOTE_TEXTS.c.text,
-    NOTE_TEXTS.c.metadata,
-    NOTES.c.source,
-)
+
+
+def _columns(longest: int) -> tuple[Any, ...]:
+    """Return what is read of a note; of one that is too long, the rest stays where it is."""
+    text = NOTE_TEXTS.c.text
+    read = func.substr(text, 1, longest + 1).label("text")
+    names = NOTE_TEXTS.c.note_id, NOTE_TEXTS.c.text_hash, NOTE_TEXTS.c.metadata, NOTES.c.source
+    return *names, read, func.length(text).label("characters")
 
 
 class Claim(NamedTuple):
@@ -95,7 +98,9 @@ class Claim(NamedTuple):
 
 
 @contextmanager
-def claimed(engine: Engine, condition: ColumnElement[bool], after: int, size: int) -> Iterator[Claim]:
+def claimed(
+    engine: Engine, condition: ColumnElement[bool], after: int, size: int, longest: int = LONGEST
+) -> Iterator[Claim]:
     """Claim notes for the block.
 
     Parameters
@@ -107,19 +112,21 @@ def claimed(engine: Engine, condition: ColumnElement[bool], after: int, size: in
         Numbers of notes from which on they are looked for.
     size : int
         How many at most.
+    longest : int
+        Characters of a note that are read, and one more: a batch of endless notes would fill the memory.
     """
     claim = _claimed_rows if engine.dialect.name == "postgresql" else _claimed_block
-    with claim(engine, condition, after, size) as claimed_now:
+    with claim(engine, select(*_columns(longest)).select_from(_TEXTS).where(condition), after, size) as claimed_now:
         yield claimed_now
 
 
 def _encoded(rows: Sequence[Any]) -> list[Encoded]:
-    return [encode(Key(row.note_id, row.text_hash), row.source, row.text, row.metadata) for row in rows]
+    return [encode(Key(row.note_id, row.text_hash), row.source, row.text, row.metadata, row.characters) for row in rows]
 
 
 @contextmanager
-def _claimed_rows(engine: Engine, condition: ColumnElement[bool], after: int, size: int) -> Iterator[Claim]:
-    query = select(*_COLUMNS).select_from(_TEXTS).where(condition, NOTE_TEXTS.c.note_id >= after)
+def _claimed_rows(engine: Engine, texts: Select[Any], after: int, size: int) -> Iterator[Claim]:
+    query = texts.where(NOTE_TEXTS.c.note_id >= after)
     query = query.order_by(NOTE_TEXTS.c.note_id, NOTE_TEXTS.c.text_hash).limit(size)
     with engine.begin() as connection:
         rows = connection.execute(query.with_for_update(of=NOTE_TEXTS, skip_locked=True)).all()
@@ -132,12 +139,12 @@ def _claimed_rows(engine: Engine, condition: ColumnElement[bool], after: int, si
 
 
 @contextmanager
-def _claimed_block(engine: Engine, condition: ColumnElement[bool], after: int, size: int) -> Iterator[Claim]:
+def _claimed_block(engine: Engine, texts: Select[Any], after: int, size: int) -> Iterator[Claim]:
     file = file_of(engine.url)
     assert file is not None
     descriptor = os.open(_locks(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        rows = _first_free(engine, descriptor, condition, after, size)
+        rows = _first_free(engine, descriptor, texts, after, size)
         yield Claim(_encoded(rows), lambda: writing(engine))
     finally:
         os.close(descriptor)  # releases the lock
@@ -147,12 +154,9 @@ def _locks(file: Path) -> Path:
     return file.with_name(f"{file.name}-claims")
 
 
-def _first_free(
-    engine: Engine, descriptor: int, condition: ColumnElement[bool], after: int, size: int
-) -> Sequence[Any]:
+def _first_free(engine: Engine, descriptor: int, texts: Select[Any], after: int, size: int) -> Sequence[Any]:
     """Lock the first block that has such notes and is nobody's; return its notes."""
-    texts = select(*_COLUMNS).select_from(_TEXTS).where(condition)
-    first = select(NOTE_TEXTS.c.note_id).select_from(_TEXTS).where(condition).order_by(NOTE_TEXTS.c.note_id).limit(1)
+    first = texts.with_only_columns(NOTE_TEXTS.c.note_id).order_by(NOTE_TEXTS.c.note_id).limit(1)
     while True:
         with reading(engine) as connection:
             found = connection.execute(first.where(NOTE_TEXTS.c.note_id >= after)).scalar()

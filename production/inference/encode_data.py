@@ -45,10 +45,16 @@ class Encoded(NamedTuple):
     features: Features
 
 
-def encode(key: Key, source: str, text: str, metadata: Mapping[str, Any]) -> Encoded:
-    """Return a note as a document with its features; metadata that the project does not know is left out."""
+def encode(key: Key, source: str, text: str, metadata: Mapping[str, Any], characters: int | None = None) -> Encoded:
+    """Return a note as a document with its features; metadata that the project does not know is left out.
+
+    `characters` are those of the whole note, where `text` is only its beginning because it is too long.
+    """
     known = {name: str(metadata[name]) for name in METADATA if metadata.get(name) not in (None, "")}
-    return Encoded(key, source, Document(str(key.note_id), text, metadata=known), features_of(text))
+    features = features_of(text)
+    if characters is not None and characters > len(text):
+        features = features._replace(characters=characters, is_blank=False)
+    return Encoded(key, source, Document(str(key.note_id), text, metadata=known), features)
 
 
 def features_of(text: str) -> Features:
@@ -58,5 +64,5 @@ def features_of(text: str) -> Features:
         longest_token=max(map(len, text.split()), default=0),
         is_blank=not text.strip(),
         has_nul="\0" in text,
-        has_half_character=bool(_HALF.search(text)),
+        has_half_character=not text.isascii() and bool(_HALF.search(text)),
     )

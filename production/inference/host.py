@@ -1,4 +1,4 @@
-"""A model in a process of its own, asked note by note, each with a deadline."""
+"""A model in a process of its own, asked about notes in their order, each with a deadline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
@@ -19,6 +22,10 @@ from stages.common.errors import BeHealthyError
 PROCESS = Path(__file__).with_name("host_process.py")
 START_SECONDS = 300.0
 """Until a model is loaded and warm, also where nothing is compiled yet."""
+AHEAD = 8
+"""Notes that a process has at most: the one that it reads, and those it need not wait for."""
+_NAP_SECONDS = 0.004
+"""While so many are on their way: answers are taken several at a time. Waking up for each costs as much as it says."""
 
 
 class HostError(BeHealthyError):
@@ -56,7 +63,10 @@ class FoundMention(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a model says of a note; see `stages.train.extractor.Extraction`."""
+    """What a model says of a note; see `stages.train.extractor.Extraction`.
+
+    `ends` are those of its sentences; None where it does not tell.
+    """
 
     mentions: tuple[FoundMention, ...]
     suggestions: tuple[FoundMention, ...]
@@ -64,6 +74,7 @@ class Found(NamedTuple):
     sentences: int
     tokens: int
     unknown_tokens: float
+    ends: tuple[int, ...] | None = None
 
 
 @dataclass
@@ -78,15 +89,22 @@ class ModelHost:
         Folder that holds the model's ``stages/``.
     models : Path
         As the stage `train` writes it.
+    note_megabytes : int, optional
+        Memory that a note may take beside the model; without it, what the machine has.
     """
 
     code: Path
     models: Path
+    note_megabytes: int | None = None
     labels: tuple[str, ...] = field(default=(), init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _log: IO[bytes] | None = field(default=None, init=False, repr=False)
+    _pipes: selectors.BaseSelector | None = field(default=None, init=False, repr=False)
     _read: bytes = field(default=b"", init=False, repr=False)
-    _asked: int = field(default=0, init=False, repr=False)
+    _unsent: bytes = field(default=b"", init=False, repr=False)
+    _full: bool = field(default=False, init=False, repr=False)
+    _answered: int = field(default=0, init=False, repr=False)
+    _on_the_way: int = field(default=0, init=False, repr=False)
 
     def __enter__(self) -> Self:
         self.start()
@@ -103,16 +121,22 @@ class ModelHost:
         HostError
             When it does not load; says why, in the words of the model's own error.
         """
-        self._log, self._read = tempfile.TemporaryFile(), b""  # noqa: SIM115  (as long as the process)
+        self._log, self._read, self._unsent = tempfile.TemporaryFile(), b"", b""  # noqa: SIM115  (as long as the process)
+        self._answered, self._on_the_way, self._full = 0, 0, False
+        limit = [] if self.note_megabytes is None else ["--note-megabytes", str(self.note_megabytes)]
         self._process = subprocess.Popen(
             # -B: a folder whose hashes are checked does not change because it was run.
-            [sys.executable, "-P", "-B", str(PROCESS), str(self.code.resolve()), str(self.models.resolve())],
+            [sys.executable, "-P", "-B", str(PROCESS), str(self.code.resolve()), str(self.models.resolve()), *limit],
             env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=tempfile.gettempdir(),
         )
+        assert self._process.stdin and self._process.stdout
+        os.set_blocking(self._process.stdin.fileno(), False)
+        self._pipes = selectors.DefaultSelector()
+        self._pipes.register(self._process.stdout, selectors.EVENT_READ)
         try:
             self.labels = tuple(self._answer(START_SECONDS)["labels"])
         except (NoteFailedError, KeyError, ValueError):
@@ -127,6 +151,10 @@ class ModelHost:
     def stop(self) -> None:
         """End the process."""
         process, self._process = self._process, None
+        self._on_the_way = 0
+        if self._pipes is not None:
+            self._pipes.close()
+            self._pipes = None
         if process is not None:
             process.kill()
             process.communicate()
@@ -148,55 +176,109 @@ class ModelHost:
             When the note takes longer than `seconds`, or the process dies on it, and a second one too: the first may
             have been ended by somebody else. The next note has a new process.
         """
-        try:
-            return self._extract(text, seconds)
-        except ProcessEndedError:
-            return self._extract(text, seconds)
+        (found,) = self.extract_all((text,), seconds)
+        if isinstance(found, NoteFailedError):
+            raise found
+        return found
 
-    def _extract(self, text: str, seconds: float) -> Found:
+    def extract_all(self, texts: Iterable[str], seconds: float) -> Iterator[Found | NoteFailedError]:
+        """Find the mentions of notes, in their order; what `extract` would raise for a note is yielded in its place.
+
+        While the process reads one note, the next ones are on their way to it, so that neither side waits for the
+        other. A note's time begins when the one before it was answered; one that fails takes no other along.
+        """
+        rest, ahead, ended = iter(texts), deque[str](), False
+        try:
+            while True:
+                ahead.extend(islice(rest, AHEAD - len(ahead)))
+                if not ahead:
+                    return
+                found: Found | NoteFailedError
+                try:
+                    found = self._first_of(ahead, seconds)
+                except ProcessEndedError as error:
+                    if not ended:
+                        ended = True
+                        continue
+                    found = error
+                except NoteFailedError as error:
+                    found = error
+                ended = False
+                ahead.popleft()
+                yield found
+        finally:
+            if self._on_the_way:  # nobody takes their answers
+                self.stop()
+
+    def _first_of(self, texts: Sequence[str], seconds: float) -> Found:
+        """Let the process have all notes, and return its answer to the first."""
         if self._process is None:
             self.start()
+        for text in islice(texts, self._on_the_way, None):
+            self._on_the_way += 1
+            # ASCII: half a character stays one.
+            self._unsent += json.dumps([self._answered + self._on_the_way, text]).encode() + b"\n"
+        self._send()
         try:
-            return _found(self._ask(text, seconds))
+            answer = self._answer(seconds)
+            self._answered += 1
+            self._on_the_way -= 1
+            if answer.get("note") != self._answered or (self._read and not self._on_the_way):
+                raise NoteFailedError("the model answered what it was not asked")
+            if "problem" in answer:
+                raise NoteFailedError(f"the note takes more than {self.note_megabytes} MB of memory")
         except NoteFailedError:
             self.stop()
             raise
+        return _found(answer)
 
-    def _ask(self, text: str, seconds: float) -> dict[str, Any]:
-        assert self._process and self._process.stdin
-        self._asked += 1
+    def _send(self) -> None:
+        """Send what the pipe takes; the rest is sent as it takes more (`_answer`)."""
+        assert self._process and self._process.stdin and self._pipes
+        stdin, was_full = self._process.stdin, self._full
         try:
-            # ASCII: half a character stays one.
-            self._process.stdin.write(json.dumps([self._asked, text]).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:
-            raise ProcessEndedError("the process of the model has ended") from None
-        answer = self._answer(seconds)
-        if answer.get("note") != self._asked or self._read:
-            raise NoteFailedError("the model answered what it was not asked")
-        return answer
+            while self._unsent:
+                self._unsent = self._unsent[os.write(stdin.fileno(), self._unsent) :]
+            self._full = False
+        except BlockingIOError:
+            self._full = True
+        except OSError:  # it has ended, which is told where its answers end
+            self._unsent, self._full = b"", False
+        if self._full and not was_full:
+            self._pipes.register(stdin, selectors.EVENT_WRITE)
+        elif was_full and not self._full:
+            self._pipes.unregister(stdin)
 
     def _answer(self, seconds: float) -> dict[str, Any]:
-        assert self._process and self._process.stdout
+        assert self._process and self._process.stdout and self._pipes
         deadline = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._read:
-                if not selector.select(max(deadline - time.monotonic(), 0)):
-                    raise NoteFailedError(f"the note takes longer than {seconds:g} s", too_slow=True)
-                piece = os.read(self._process.stdout.fileno(), 1 << 20)
-                if not piece:
-                    raise ProcessEndedError("the process of the model ended while it read the note")
-                self._read += piece
+        if self._on_the_way == AHEAD and b"\n" not in self._read:
+            time.sleep(_NAP_SECONDS)
+        while b"\n" not in self._read:
+            ready = self._pipes.select(max(deadline - time.monotonic(), 0))
+            if not ready:
+                raise NoteFailedError(f"the note takes longer than {seconds:g} s", too_slow=True)
+            for key, _ in ready:
+                if key.fileobj is self._process.stdout:
+                    self._receive()
+                else:
+                    self._send()
         line, self._read = self._read.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _receive(self) -> None:
+        assert self._process and self._process.stdout
+        piece = os.read(self._process.stdout.fileno(), 1 << 20)
+        if not piece:
+            raise ProcessEndedError("the process of the model ended while it read the note")
+        self._read += piece
 
 
 def _found(answer: dict[str, Any]) -> Found:
     mentions, suggestions = (
         tuple(FoundMention(*span) for span in answer[kind]) for kind in ("mentions", "suggestions")
     )
-    return Found(
-        mentions, suggestions, answer["accepted"], answer["sentences"], answer["tokens"], answer["unknown_tokens"]
-    )
+    ends = answer.get("ends")
+    counts = answer["accepted"], answer["sentences"], answer["tokens"], answer["unknown_tokens"]
+    return Found(mentions, suggestions, *counts, ends if ends is None else tuple(ends))

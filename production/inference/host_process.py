@@ -5,13 +5,16 @@ in a process of its own, which can also be ended when a note takes too long, and
 
 Notes come, and extractions go, through pipes as lines of JSON, and touch no disk. The first line that goes out names
 the labels of the model: it is loaded and warm then. After that each line that comes in is a number and a note, and
-each that goes out the same number and what was found in the note; see `production.inference.host.Found`.
+each that goes out the same number and what was found in the note; see `production.inference.host.Found`. A note that
+takes more memory than it may is answered by that as its `problem`.
 """
 
 import argparse
+import gc
 import json
 import os
 import sys
+from operator import attrgetter
 
 WARMING = (
     "Walk.",
@@ -26,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("code", metavar="CODE", help="folder that holds the model's `stages`")
     parser.add_argument("models", metavar="MODELS", help="model folder, as the stage train writes it")
+    parser.add_argument("--note-megabytes", type=int, help="memory that a note may take beside the model")
     options = parser.parse_args()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
@@ -37,20 +41,58 @@ def main() -> None:
 
     extractor = load_extractor(Path(options.models))
     extractor.extract_all(WARMING)
+    gc.freeze()  # a model is no garbage: the collector need not go through it again and again
+    if options.note_megabytes:
+        _limit_memory(options.note_megabytes)
     _send(answers, {"labels": list(extractor.labels)})
     for line in sys.stdin:
         number, note = json.loads(line)
-        extraction = extractor.extract(note)
-        spans = {
-            kind: [[getattr(span, name, "present") for name in SPAN] for span in getattr(extraction, kind)]
-            for kind in ("mentions", "suggestions")
-        }
+        try:
+            extraction, ends = _read(extractor, note)
+        except MemoryError:
+            _send(answers, {"note": number, "problem": "memory"})
+            continue
+        spans = {kind: [*map(_described, getattr(extraction, kind))] for kind in ("mentions", "suggestions")}
         whole = {name: getattr(extraction, name) for name in ("accepted", "sentences", "tokens", "unknown_tokens")}
-        _send(answers, {"note": number} | spans | whole)
+        _send(answers, {"note": number, "ends": ends} | spans | whole)
 
 
 SPAN = ("start", "end", "label", "confidence", "accepted", "assertion")
 """What is said of each mention; a model from before assertions says that all are present."""
+
+
+def _read(extractor, note):  # type: ignore[no-untyped-def]
+    """Return what a model finds in a note, and where its sentences end, None where its code tells that to nobody."""
+    if not hasattr(extractor, "extract_tokens"):
+        return extractor.extract(note), None
+    from stages.prepare.segmentation import segment
+
+    sentences = segment(note)
+    return extractor.extract_tokens(note, sentences), [tokens[-1].end for tokens in sentences]
+
+
+def _limit_memory(megabytes):  # type: ignore[no-untyped-def]
+    """Let what is asked for beyond so much fail; where the system does not say what there is, nothing is limited."""
+    import resource
+    from pathlib import Path
+
+    try:
+        held = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()
+    except OSError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = held + (megabytes << 20)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if most < 0 else min(limit, most), most))
+
+
+_described_now = attrgetter(*SPAN)
+
+
+def _described(span):  # type: ignore[no-untyped-def]
+    try:
+        return _described_now(span)
+    except AttributeError:
+        return [getattr(span, name, "present") for name in SPAN]
 
 
 def _send(answers, value) -> None:  # type: ignore[no-untyped-def]

@@ -11,12 +11,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from production.inference.host import Found, HostError, ModelHost
+from production.inference.host import Found, HostError, ModelHost, NoteFailedError
 from stages.common.errors import BeHealthyError
 from stages.common.files import make_beside
 
@@ -49,14 +49,18 @@ class Host(Protocol):
         """Find the mentions of a note."""
         ...
 
+    def extract_all(self, texts: Iterable[str], seconds: float) -> Iterator[Found | NoteFailedError]:
+        """Find the mentions of notes in their order, or say in its place why one failed."""
+        ...
+
     def stop(self) -> None:
         """End it."""
         ...
 
 
-def start_host(model: Model) -> Host:
+def start_host(model: Model, note_megabytes: int | None = None) -> Host:
     """Start the process of a model, and wait until it is warm."""
-    host = ModelHost(model.code, model.models)
+    host = ModelHost(model.code, model.models, note_megabytes)
     host.start()
     return host
 

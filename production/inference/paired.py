@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from production.inference.host import FoundMention
-from production.record.names import expanded, identity_of
+from production.record.names import Abbreviations, expanded, identity_of
 from production.record.notes import Note
-from production.record.pairs import Sides, pairs_of, tag
+from production.record.pairs import Sides, closest_pairs, tag
 
 
 class Pair(NamedTuple):
@@ -31,18 +31,18 @@ class _Found(NamedTuple):
         return self
 
 
-def pairs_in(text: str, mentions: Sequence[FoundMention], sides: Sides) -> Iterator[Pair]:
-    """Pair the diseases and treatments of a note, each two names once, at their closest."""
+def pairs_in(
+    text: str, mentions: Sequence[FoundMention], sides: Sides, ends: Sequence[int] | None = None
+) -> Iterator[Pair]:
+    """Pair the diseases and treatments of a note, each two names once, at their closest; no two mentions overlap."""
     if not {sides.disease, sides.treatment} <= {mention.label for mention in mentions}:
         return
-    note = tag(Note("", text), _Found(mentions), sides=sides)
-    named = [
-        mention._replace(identity=identity_of(expanded(mention.surface, note.abbreviations, {})))
-        for mention in note.mentions
-    ]
-    numbers = {(mention.start, mention.end): number for number, mention in enumerate(mentions)}
-    for pair in pairs_of(type(note)(note.id, tuple(named), note.abbreviations, {})):
-        at = pair.evidence
-        disease = numbers[at.disease_start, at.disease_end]
-        treatment = numbers[at.treatment_start, at.treatment_end]
-        yield Pair(disease, treatment, at.weight, at.confidence, at.flag)
+    note = tag(Note("", text), _Found(mentions), sides=sides, ends=ends, identity=_identity)
+    numbers = {mention.start: number for number, mention in enumerate(mentions)}
+    for disease, treatment, weight, flag in closest_pairs(note.mentions):
+        confidence = disease.confidence * treatment.confidence
+        yield Pair(numbers[disease.start], numbers[treatment.start], weight, confidence, flag)
+
+
+def _identity(surface: str, own: Abbreviations) -> str:
+    return identity_of(expanded(surface, own, {}) if own else surface)

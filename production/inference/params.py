@@ -18,6 +18,7 @@ class InferenceParams(Section):
     note_characters: Positive
     token_characters: Positive
     note_seconds: Seconds
+    note_megabytes: Positive
     batch: Positive
     batch_seconds: Seconds
     champion_seconds: Seconds

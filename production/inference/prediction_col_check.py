@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from production.inference.host import Found, FoundMention
 from stages.train.acceptance import is_whole
@@ -26,27 +27,32 @@ def problem_of(found: Found, text: str, labels: Sequence[str]) -> str | None:
         for number, span in enumerate(spans):
             if wrong := _problem_of_span(span, text, labels):
                 return f"{kind} {number}, counted from 0, {wrong}"
-        if [(span.start, span.end) for span in spans] != sorted((span.start, span.end) for span in spans):
+        if any(one[:2] > other[:2] for one, other in pairwise(spans)):
             return f"its {kind}s are not in order of their offsets"
-    if any(one.end > other.start for one, other in zip(found.mentions, found.mentions[1:], strict=False)):
+    if any(one.end > other.start for one, other in pairwise(found.mentions)):
         return "two of its mentions overlap"
-    return _problem_of_whole(found)
+    return _problem_of_whole(found) or _problem_of_ends(found, len(text))
 
 
 def _problem_of_span(span: FoundMention, text: str, labels: Sequence[str]) -> str | None:
     if not (type(span.start) is type(span.end) is int and 0 <= span.start < span.end <= len(text)):
         return "is not within the text"
-    right = {
-        "begins or ends with a blank": not (text[span.start].isspace() or text[span.end - 1].isspace()),
-        "has a label that is none of the model": span.label in labels,
-        # Not a number is neither above 0 nor below 1.
-        "has a confidence that is not within 0 and 1": isinstance(span.confidence, float | int)
-        and 0 <= span.confidence <= 1,
-        "does not say whether it is accepted": isinstance(span.accepted, bool),
-        "does not say what it says of the patient": isinstance(span.assertion, str)
-        and 0 < len(span.assertion) <= _LONGEST_ASSERTION,
-    }
-    return next((problem for problem, holds in right.items() if not holds), None)
+    if text[span.start].isspace() or text[span.end - 1].isspace():
+        return "begins or ends with a blank"
+    if span.label not in labels:
+        return "has a label that is none of the model"
+    return _problem_of_values(span)
+
+
+def _problem_of_values(span: FoundMention) -> str | None:
+    # Not a number is neither above 0 nor below 1.
+    if not (isinstance(span.confidence, float | int) and 0 <= span.confidence <= 1):
+        return "has a confidence that is not within 0 and 1"
+    if not isinstance(span.accepted, bool):
+        return "does not say whether it is accepted"
+    if not (isinstance(span.assertion, str) and 0 < len(span.assertion) <= _LONGEST_ASSERTION):
+        return "does not say what it says of the patient"
+    return None
 
 
 def _problem_of_whole(found: Found) -> str | None:
@@ -59,3 +65,15 @@ def _problem_of_whole(found: Found) -> str | None:
     if not (math.isfinite(found.unknown_tokens) and 0 <= found.unknown_tokens <= 1):
         return "its share of unknown tokens is not within 0 and 1"
     return None
+
+
+def _problem_of_ends(found: Found, characters: int) -> str | None:
+    ends = found.ends
+    if ends is None:
+        return None
+    right = (
+        len(ends) == found.sentences
+        and all(type(end) is int for end in ends)
+        and all(one < other for one, other in pairwise((0, *ends, characters + 1)))
+    )
+    return None if right else "its sentences do not end where sentences can"

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from production.database.engine import folder_of
 from production.database.revision import open_database
 from production.inference.claims import WAITING, Scope
-from production.inference.load_model import Loaded, Model, Registry, folder_model
+from production.inference.load_model import Loaded, Model, Registry, folder_model, start_host
 from production.inference.log_key import log_key
 from production.inference.params import InferenceParams, load_params
 from production.inference.worker import Worker
@@ -44,7 +44,8 @@ class Workplace:
         def on_load(model: Model, labels: Sequence[str]) -> None:
             register(self.engine, model, labels, champion=alias == "champion")
 
-        return Loaded(find, float("inf") if folder else self.params.champion_seconds, on_load)
+        start = partial(start_host, note_megabytes=self.params.note_megabytes)
+        return Loaded(find, float("inf") if folder else self.params.champion_seconds, on_load, start)
 
     def worker(self, served: Loaded, scope: Scope = WAITING, shadow: Loaded | None = None) -> Worker:
         """Return a worker."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
@@ -68,6 +69,7 @@ class Worker:
         DatabaseError
             When the database does not answer for minutes.
         """
+        gc.freeze()  # libraries are no garbage: the collector need not go through them again and again
         failures, told = 0, time.monotonic()
         while not self.stopping:
             try:
@@ -100,7 +102,8 @@ class Worker:
 
     def _from(self, after: int, version: str, host: Host) -> int:
         size = self.params.batch
-        with claimed(self.engine, self.scope.condition(version), after, size) as claim:
+        longest = self.params.note_characters
+        with claimed(self.engine, self.scope.condition(version), after, size, longest) as claim:
             if not claim.notes:
                 self._after = 0
                 return 0
@@ -116,26 +119,28 @@ class Worker:
 
     def _outcomes(self, notes: Sequence[Encoded], host: Host) -> list[Outcome]:
         """Ask about notes until the time of a batch is over; at least about one."""
-        deadline = time.monotonic() + self.params.batch_seconds
+        refused = [input_features_check.problem_of(note.features, self.params) for note in notes]
+        asked = [note.document.text for note, problem in zip(notes, refused, strict=True) if not problem]
+        answers = host.extract_all(_for_seconds(asked, self.params.batch_seconds), self.params.note_seconds)
         outcomes: list[Outcome] = []
-        for note in notes:
-            outcomes.append(self._outcome(note, host))
-            if time.monotonic() > deadline:
+        for note, problem in zip(notes, refused, strict=True):
+            if problem:
+                outcomes.append(Outcome(note, None, step="input_features_check", reason=problem))
+                continue
+            found = next(answers, None)
+            if found is None:
                 break
+            outcomes.append(self._outcome(note, found, host.labels))
         return outcomes
 
-    def _outcome(self, note: Encoded, host: Host) -> Outcome:
+    def _outcome(self, note: Encoded, found: Found | NoteFailedError, labels: Sequence[str]) -> Outcome:
+        if isinstance(found, NoteFailedError):
+            return Outcome(note, None, step="encode_data", reason=str(found))
         text = note.document.text
-        if problem := input_features_check.problem_of(note.features, self.params):
-            return Outcome(note, None, step="input_features_check", reason=problem)
-        try:
-            found = host.extract(text, self.params.note_seconds)
-        except NoteFailedError as error:
-            return Outcome(note, None, step="encode_data", reason=str(error))
-        if problem := prediction_col_check.problem_of(found, text, host.labels):
+        if problem := prediction_col_check.problem_of(found, text, labels):
             return Outcome(note, None, step="prediction_col_check", reason=problem)
-        pairs = tuple(pairs_in(text, found.mentions, self.sides))
-        return Outcome(note, found, pairs, logged=self._log_row(note, found, host.labels))
+        pairs = tuple(pairs_in(text, found.mentions, self.sides, found.ends))
+        return Outcome(note, found, pairs, logged=self._log_row(note, found, labels))
 
     def _log_row(self, note: Encoded, found: Found, labels: Sequence[str]) -> dict[str, object] | None:
         """Return the row of the serving log where the note is drawn; the draw depends on the note and key alone."""
@@ -181,3 +186,12 @@ class Worker:
         end = time.monotonic() + seconds
         while not self.stopping and time.monotonic() < end:
             time.sleep(min(0.2, seconds))
+
+
+def _for_seconds(texts: Sequence[str], seconds: float) -> Iterator[str]:
+    """Yield texts until the time is over; at least one."""
+    deadline = time.monotonic() + seconds
+    for number, text in enumerate(texts):
+        if number and time.monotonic() > deadline:
+            return
+        yield text

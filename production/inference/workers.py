@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from stages.common.command import COULD_NOT
+from stages.common.command import COULD_NOT, DONE
 
 RESTARTS = 1000
 """How often in all; what kills a worker is not the notes, whose model has its own process."""
@@ -46,6 +46,8 @@ def supervise(arguments: Sequence[str], workers: int) -> int:
                     restarts += 1
                     print(f"infer: a worker was ended by signal {-code}; starting another", file=sys.stderr, flush=True)
                     running.append(subprocess.Popen(command))
+                elif stopping and code == -signal.SIGTERM:  # it was not at work yet
+                    codes.append(DONE)
                 else:
                     codes.append(code if code >= 0 else COULD_NOT)
             time.sleep(0.1)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, insert, select, tuple_, update
 
+from production.database.bulk import insert_rows
 from production.database.engine import writing
 from production.database.schema import (
     MENTIONS,
@@ -81,8 +82,8 @@ def write(
     fresh = [outcome for outcome in outcomes if outcome.note.key not in there]
     now = datetime.now(UTC)
     _insert(connection, RESULTS, (_result(one, version, now, shadow) for one in fresh if one.found))
-    _insert(connection, MENTIONS, (row for one in fresh for row in _mentions(one, version)))
-    _insert(connection, PAIRS, (row for one in fresh for row in _pairs(one, version)))
+    insert_rows(connection, MENTIONS, (row for one in fresh for row in _mentions(one, version)))
+    insert_rows(connection, PAIRS, (row for one in fresh for row in _pairs(one, version)))
     _insert(connection, QUARANTINE, (_refusal(one, version, now) for one in fresh if not one.found))
     logged = {"served_at": now, "model_version": version, "probability": log_rate}
     _insert(connection, SERVING_LOG, ({**logged, "row": one.logged} for one in fresh if one.logged and not shadow))
@@ -94,6 +95,11 @@ def _insert(connection: Connection, table: Any, rows: Iterator[dict[str, Any]]) 
         connection.execute(insert(table), listed)
 
 
+def _of_notes(table: Any, keys: Sequence[Key]) -> Any:
+    """Return that a row is of one of the notes, whatever their text: half of what `_of` costs."""
+    return table.c.note_id.in_([key.note_id for key in keys])
+
+
 def _of(table: Any, keys: Sequence[Key]) -> Any:
     return tuple_(table.c.note_id, table.c.text_hash).in_([tuple(key) for key in keys])
 
@@ -101,16 +107,17 @@ def _of(table: Any, keys: Sequence[Key]) -> Any:
 def _results_of(connection: Connection, keys: Sequence[Key], version: str) -> tuple[set[Key], set[Key]]:
     """Return which notes have a result of the version, and which have a hidden one, of its time as challenger."""
     query = select(RESULTS.c.note_id, RESULTS.c.text_hash, RESULTS.c.shadow)
-    rows = connection.execute(query.where(_of(RESULTS, keys), RESULTS.c.model_version == version)).all()
+    rows = connection.execute(query.where(_of_notes(RESULTS, keys), RESULTS.c.model_version == version)).all()
     known, hidden = (
         {Key(row.note_id, row.text_hash) for row in rows if bool(row.shadow) is kind} for kind in (False, True)
     )
-    return known, hidden
+    return known & set(keys), hidden & set(keys)
 
 
 def _quarantined(connection: Connection, keys: Sequence[Key], version: str) -> set[Key]:
     query = select(QUARANTINE.c.note_id, QUARANTINE.c.text_hash).where(QUARANTINE.c.model_version == version)
-    return {Key(row.note_id, row.text_hash) for row in connection.execute(query.where(_of(QUARANTINE, keys)))}
+    rows = connection.execute(query.where(_of_notes(QUARANTINE, keys)))
+    return {Key(row.note_id, row.text_hash) for row in rows} & set(keys)
 
 
 def _clear(connection: Connection, keys: Sequence[Key]) -> None:
@@ -142,16 +149,18 @@ def _result(outcome: Outcome, version: str, now: datetime, shadow: bool) -> dict
     }
 
 
-def _mentions(outcome: Outcome, version: str) -> Iterator[dict[str, Any]]:
+def _mentions(outcome: Outcome, version: str) -> Iterator[tuple[Any, ...]]:
     if outcome.found:
+        key = (*outcome.note.key, version)
         for kind, spans in (("mention", outcome.found.mentions), ("suggestion", outcome.found.suggestions)):
             for number, span in enumerate(spans):
-                yield {**_key(outcome, version), "kind": kind, "number": number, **span._asdict()}
+                yield (*key, kind, number, *span)
 
 
-def _pairs(outcome: Outcome, version: str) -> Iterator[dict[str, Any]]:
+def _pairs(outcome: Outcome, version: str) -> Iterator[tuple[Any, ...]]:
+    key = (*outcome.note.key, version)
     for number, pair in enumerate(outcome.pairs):
-        yield {**_key(outcome, version), "number": number, **pair._asdict()}
+        yield (*key, number, *pair)
 
 
 def _refusal(outcome: Outcome, version: str, now: datetime) -> dict[str, Any]:

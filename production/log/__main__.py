@@ -18,23 +18,25 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from production.arguments import time_argument
 from production.database.engine import database_session
 from stages.common.command import run_command
 from stages.common.locks import locked
 from stages.common.wording import counted
-from stages.monitor.times import as_time
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m production.log", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m production.log", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="write the rows that the folder does not have yet")
     export.add_argument("--to", default="serving-log", help="folder, or URL such as s3://… (default: serving-log)")
     export.add_argument(
-        "--since", type=as_time, help="only what was served then or later (ISO 8601; UTC without a zone)"
+        "--since", type=time_argument, help="only what was served then or later (ISO 8601; UTC without a zone)"
     )
-    export.add_argument("--until", type=as_time, help="only what was served before")
+    export.add_argument("--until", type=time_argument, help="only what was served before")
     options = parser.parse_args(arguments)
     if options.since and options.until and options.since >= options.until:
         parser.error("--since must be before --until")
@@ -48,13 +50,14 @@ def run(options: argparse.Namespace) -> None:
     from production.log.folder import open_folder
     from production.record.work_tree import refuse_shared
 
-    local = "://" not in options.to
+    to = options.to.removeprefix("file://")
+    local = "://" not in to
     if local:
-        refuse_shared(Path(options.to))
-        Path(options.to).parent.mkdir(parents=True, exist_ok=True)
-    with locked(Path(options.to), "exporting the serving log") if local else nullcontext():
+        refuse_shared(Path(to).resolve(), holds="the serving log tells of patients")
+        Path(to).parent.mkdir(parents=True, exist_ok=True)
+    with locked(Path(to), "exporting the serving log") if local else nullcontext():
         engine = open_database()
-        written = export_log(engine, open_folder(options.to), Window(options.since, options.until))
+        written = export_log(engine, open_folder(to), Window(options.since, options.until))
     done = f"{counted(written.rows, 'row')} in {counted(written.parts, 'part')}" if written.parts else "nothing new"
     print(f"log: {done}: {options.to}")
 

@@ -3,11 +3,12 @@
     python -m production.notes add notes.jsonl --source ward-7
     python -m production.notes add folder/of/notes
     some-program | python -m production.notes add -
+    python -m production.notes retry --step encode_data      after inference.note_seconds was raised
 
 Text files (a note each), CSV (columns id and text, all others metadata), JSON lines ({"id", "text", "metadata"}),
 Parquet; standard input has JSON lines. The same notes again change nothing. A note that cannot be read goes to
-quarantine with file, line and reason, and the rest goes on. Exit codes: 0 all stored or known; 1 some in quarantine;
-2 could not.
+quarantine with file, line and reason, and the rest goes on. `retry` lets notes wait
+again that the pipeline refused. Exit codes: 0 all stored or known; 1 some in quarantine; 2 could not.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from pathlib import Path
 
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
+from stages.common.wording import counted
 
 FORMATS = ("text", "csv", "jsonl", "parquet")
 SOURCE = "notes"
+STEPS = ("encode_data", "input_features_check", "prediction_col_check")
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -35,8 +38,18 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add.add_argument("--source", default=SOURCE, help=f"where they come from: ward, system (default: {SOURCE})")
     add.add_argument("--format", choices=FORMATS, help="of the files; without it their suffix tells")
     add.add_argument("--encoding", default="utf-8", help="of text, CSV and JSON lines (default: utf-8)")
+    add.add_argument("--id-column", default="id", help="of CSV, JSON lines, Parquet: the identifier (default: id)")
+    add.add_argument("--text-column", default="text", help="of the same: the text of the note (default: text)")
     add.set_defaults(run=run_add)
+    retry = commands.add_parser("retry", help="let quarantined notes wait again: after a limit was raised")
+    retry.add_argument("--source", help="only notes of one source")
+    retry.add_argument("--step", choices=STEPS, help="only what one step of the pipeline refused")
+    retry.set_defaults(run=run_retry)
     options = parser.parse_args(arguments)
+    if options.command != "add":
+        return options
+    if options.id_column == options.text_column:
+        parser.error("--id-column and --text-column cannot be one")
     if not options.source.strip() or len(options.source) > 200:
         parser.error("--source must have 1 to 200 characters")
     return options
@@ -50,7 +63,8 @@ def run_add(options: argparse.Namespace) -> int:
     from production.notes.reading import read
     from production.notes.storing import add
 
-    sources = [read(path, options.format, options.encoding) for path in options.notes]
+    columns = {"id_column": options.id_column, "text_column": options.text_column}
+    sources = [read(path, options.format, options.encoding, **columns) for path in options.notes]
     counts = add(open_database(), chain.from_iterable(sources), options.source)
     shown = ", ".join(f"{counts[kind]:,} {kind}" for kind in ("new", "changed", "known", "quarantined"))
     print(f"notes: {shown}")
@@ -58,6 +72,16 @@ def run_add(options: argparse.Namespace) -> int:
         return DONE
     print("notes: why, and where: `python -m production.database quarantine`", file=sys.stderr)
     return REFUSED
+
+
+def run_retry(options: argparse.Namespace) -> int:
+    """Let quarantined notes wait; tell how many."""
+    from production.database.revision import open_database
+    from production.notes.retrying import retry
+
+    number = retry(open_database(), source=options.source, step=options.step)
+    print(f"notes: {counted(number, 'note')} out of quarantine, to be looked at by `python -m production.infer`")
+    return DONE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,11 +10,14 @@ import codecs
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from production.notes.form import Form, as_json, fault_of_columns, known, marked_encoding
 from production.notes.records import Incoming, Place, Rejected, record
 from stages.common.command import fault_of_machine
 from stages.common.errors import BeHealthyError
@@ -24,10 +27,14 @@ MOST_BYTES = 16_000_000
 """Of one note with all around it; a longer line is passed over without being kept in memory."""
 
 STDIN = "-"
+
+
 Records = Iterator[Incoming | Rejected]
 
 
-def read(path: Path, format: str | None = None, encoding: str = "utf-8") -> Records:
+def read(
+    path: Path, format: str | None = None, encoding: str = "utf-8", *, id_column: str = "id", text_column: str = "text"
+) -> Records:
     """Read the notes of a file or of all files in a folder, or JSON lines from standard input.
 
     Parameters
@@ -38,71 +45,84 @@ def read(path: Path, format: str | None = None, encoding: str = "utf-8") -> Reco
         A key of `FORMATS`; without it the suffix tells.
     encoding : str
         Of text, CSV and JSON lines.
+    id_column, text_column : str
+        What the identifier and the text are called in CSV, JSON lines and Parquet.
 
     Raises
     ------
     BeHealthyError
         When there is no such file, or its format is not known; what is wrong with one note of several is no error.
     """
-    encoding = _known(encoding)
+    form = Form(known(encoding), id_column, text_column)
     if str(path) == STDIN:
-        return READERS[format or "jsonl"](sys.stdin.buffer, "standard input", encoding)
+        if format == "parquet":
+            raise BeHealthyError("Parquet is read from its end, which standard input does not have yet: give a file")
+        return READERS[format or "jsonl"](sys.stdin.buffer, "standard input", form)
     if path.is_dir():
-        return _read_folder(path, format, encoding)
+        return _read_folder(path, format, form)
     if not path.is_file():
-        raise BeHealthyError(f"{path} does not exist: give a file of notes, a folder of them, or - for standard input")
+        raise BeHealthyError(
+            f"{path} is no file that is there: give a file of notes, a folder, or - for standard input"
+        )
     kind = format or _format_of(path)
     if kind is None:
         raise BeHealthyError(f"{path.name} has no suffix that tells its format: say --format ({', '.join(FORMATS)})")
-    return _read_file(path, path.name, kind, encoding)
-
-
-def _known(encoding: str) -> str:
-    try:
-        return "utf-8" if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") else codecs.lookup(encoding).name
-    except LookupError:
-        raise BeHealthyError(f"--encoding {encoding}: there is no such encoding; cp1252 or latin-1 are some") from None
+    return _read_file(path, path.name, kind, form)
 
 
 def _format_of(path: Path) -> str | None:
     return next((name for name, suffixes in FORMATS.items() if path.suffix.lower() in suffixes), None)
 
 
-def _read_folder(folder: Path, format: str | None, encoding: str) -> Records:
+def _read_folder(folder: Path, format: str | None, form: Form) -> Records:
     """Read what a folder holds, in order of the names; hidden files are left out."""
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if not path.is_file() or any(part.startswith(".") for part in place.parts):
+    unreadable: list[OSError] = []
+    inside = [Path(top, name) for top, *names in os.walk(folder, onerror=unreadable.append) for name in chain(*names)]
+    for error in unreadable:
+        place = Path(error.filename).relative_to(folder).as_posix()
+        yield Rejected(Place(_shown(place)), f"cannot be looked into: {error.strerror}")
+    for path in sorted(inside):
+        name = path.relative_to(folder).as_posix()
+        if any(part.startswith(".") for part in name.split("/")) or (path.is_dir() and not path.is_symlink()):
             continue
         kind = _format_of(path)
-        if kind is None or format not in (None, kind):
-            yield Rejected(Place(_shown(place.as_posix())), f"its suffix is none of {_suffixes(format)}")
+        if not path.is_file():
+            yield Rejected(Place(_shown(name)), "is no file; a link to a folder is not followed")
+        elif kind is None or format not in (None, kind):
+            yield Rejected(Place(_shown(name)), f"its suffix is none of {_suffixes(format)}")
         else:
-            yield from _read_file(path, place.as_posix(), kind, encoding)
+            yield from _read_file(path, name, kind, form)
 
 
 def _suffixes(format: str | None) -> str:
     return ", ".join(FORMATS[format] if format else (suffix for known in FORMATS.values() for suffix in known))
 
 
-def _read_file(path: Path, name: str, kind: str, encoding: str) -> Records:
+def _read_file(path: Path, name: str, kind: str, form: Form) -> Records:
     try:
         with path.open("rb") as file:
-            yield from READERS[kind](file, _shown(name), encoding)
+            marked = marked_encoding(file.peek(4))
+            if marked and kind in ("csv", "jsonl") and form.encoding == "utf-8":
+                remedy = f"add it with --encoding {marked}" if kind == "csv" else "convert it to UTF-8"
+                problem = f"is not UTF-8; it looks like {marked}: {remedy} if that is right"
+                yield Rejected(Place(_shown(name)), problem)
+                return
+            yield from READERS[kind](file, _shown(name), form)
     except OSError as error:
         yield Rejected(Place(_shown(name)), f"cannot be read: {fault_of_machine(error)}"[:300])
 
 
 def _shown(name: str) -> str:
-    """Return a file's name as the database can keep it."""
-    return name.encode("utf-8", "replace").decode("utf-8")[-300:]
+    """Return a file's name as the database can keep it; two that are no UTF-8 stay two."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")[-300:]
 
 
 # ---- one format each -------------------------------------------------------------------------------
 
 
-def _read_text(file: BinaryIO, name: str, encoding: str) -> Records:
+def _read_text(file: BinaryIO, name: str, form: Form) -> Records:
     """Read a file as one note, called as the file is without its suffix."""
+    encoding = form.encoding
     content = file.read(MOST_BYTES + 1)
     place = Place(name)
     if len(content) > MOST_BYTES:
@@ -136,52 +156,60 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         yield number, line if whole else None
 
 
-def _read_jsonl(file: BinaryIO, name: str, encoding: str) -> Records:
+def _read_jsonl(file: BinaryIO, name: str, form: Form) -> Records:
+    if "{}\n".encode(form.encoding) != b"{}\n":
+        yield Rejected(Place(name), f"JSON lines in {form.encoding.upper()} cannot be read: convert the file to UTF-8")
+        return
     for number, line in _lines(file):
         place = Place(name, number)
         if line is None:
             yield Rejected(place, _too_long())
-        elif content := (_bare(line, encoding) if number == 1 else line).strip():
-            yield _of_json(content, place, encoding)
+        elif content := (_bare(line, form.encoding) if number == 1 else line).strip():
+            yield _of_json(content, place, form)
 
 
-def _of_json(content: bytes, place: Place, encoding: str) -> Incoming | Rejected:
+def _of_json(content: bytes, place: Place, form: Form) -> Incoming | Rejected:
     try:
-        entry = json.loads(content.decode(encoding, "surrogateescape"))
+        entry = json.loads(content.decode(form.encoding, "surrogateescape"))
     except (ValueError, RecursionError):
         return Rejected(place, "is not JSON: write one object on each line")
     if not isinstance(entry, dict):
         return Rejected(place, 'is no object: write {"id": …, "text": …, "metadata": {…}}')
-    return record(entry.get("id"), entry.get("text"), entry.get("metadata"), place, encoding)
+    return record(entry.get(form.id), entry.get(form.text), entry.get("metadata"), place, form.encoding)
 
 
-def _read_csv(file: BinaryIO, name: str, encoding: str) -> Records:
+def _read_csv(file: BinaryIO, name: str, form: Form) -> Records:
     """Columns `id` and `text`; all others are metadata."""
+    encoding = form.encoding
     csv.field_size_limit(MOST_BYTES)
     stream = io.TextIOWrapper(
         file, "utf-8-sig" if encoding == "utf-8" else encoding, errors="surrogateescape", newline=""
     )
-    rows = csv.reader(stream)
+    # Without `strict`, a quote that is left open makes all notes behind it one note.
+    rows = csv.reader(stream, strict=True)
     try:
         header = next(rows, [])
-        if missing := {"id", "text"} - set(header):
-            yield Rejected(Place(name, 1), f"its first row has no column {' and '.join(sorted(missing))}")
+        if fault := fault_of_columns(header, form):
+            yield Rejected(Place(name, 1), f"its first row {fault}")
             return
-        yield from _csv_rows(rows, header, name, encoding)
+        yield from _csv_rows(rows, header, name, form)
+    except csv.Error:
+        yield Rejected(Place(name, 1), "is no CSV: write columns id and text, parted by commas")
     except UnicodeError:
         yield Rejected(Place(name, rows.line_num), f"is not {encoding.upper()} from here on")
     finally:
         stream.detach()
 
 
-def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, encoding: str) -> Records:
+def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, form: Form) -> Records:
     while True:
+        first = rows.line_num + 1  # type: ignore[attr-defined]
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Rejected(Place(name, rows.line_num), _too_long() if "field larger" in str(error) else "is no CSV")  # type: ignore[attr-defined]
+            yield Rejected(Place(name, first), _fault_of_csv(error))
             continue
         place = Place(name, rows.line_num)  # type: ignore[attr-defined]
         if not row:
@@ -190,32 +218,40 @@ def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, encoding:
             yield Rejected(place, f"has {len(row)} fields, and the first row {len(header)}")
             continue
         entry = dict(zip(header, row, strict=True))
-        yield record(entry.pop("id"), entry.pop("text"), entry, place, encoding)
+        yield record(entry.pop(form.id), entry.pop(form.text), entry, place, form.encoding)
 
 
-def _read_parquet(file: BinaryIO, name: str, encoding: str) -> Records:
+def _fault_of_csv(error: csv.Error) -> str:
+    if "field larger" in str(error):
+        return _too_long()
+    if "unexpected end" in str(error):
+        return "begins a quote that never ends: nothing from here on was read"
+    return "is no CSV: a quote within a field must be doubled"
+
+
+def _read_parquet(file: BinaryIO, name: str, form: Form) -> Records:
     """Columns `id` and `text`; a column `metadata` of structs, and all others, are metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         table = pq.ParquetFile(file, pre_buffer=False)
-        names = table.schema_arrow.names
-        if missing := {"id", "text"} - set(names):
-            yield Rejected(Place(name), f"has no column {' and '.join(sorted(missing))}")
+        if fault := fault_of_columns(table.schema_arrow.names, form):
+            yield Rejected(Place(name), fault)
             return
         number = 0
         for batch in table.iter_batches(batch_size=200, use_threads=False):
             for row in batch.to_pylist():
                 number += 1
-                metadata = row.pop("metadata", None)
+                identifier, text, metadata = row.pop(form.id), row.pop(form.text), row.pop("metadata", None)
                 whole = {**row, **metadata} if isinstance(metadata, dict) else row
-                yield record(whole.pop("id"), whole.pop("text"), whole, Place(name, number))
+                told = {column: as_json(value) for column, value in whole.items()}
+                yield record(identifier, text, told, Place(name, number))
     except (pa.ArrowException, UnicodeError) as error:
         yield Rejected(Place(name), f"is no Parquet that can be read ({type(error).__name__})")
 
 
-READERS: dict[str, Callable[[BinaryIO, str, str], Records]] = {
+READERS: dict[str, Callable[[BinaryIO, str, Form], Records]] = {
     "text": _read_text,
     "csv": _read_csv,
     "jsonl": _read_jsonl,

@@ -11,6 +11,10 @@ from typing import Any, NamedTuple
 NAME_CHARACTERS = 200
 METADATA_CHARACTERS = 64_000
 _HALF = re.compile(r"[\ud800-\udfff]")
+_WESTERN = re.compile(r"[\u00a0\u00a3\u00a7\u00a9\u00ab\u00ae\u00b0-\u00b5\u00b7\u00b9\u00bb-\u00be\u00c0-\u00ff"
+                      r"\u0152\u0153\u2013\u2014\u2018-\u201d\u2022\u2026\u20ac\u2122]")  # fmt: skip
+"""Letters, and the signs that word processors put in: degrees, fractions, quotes, dashes."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _ESCAPED = re.compile(r"[\udc80-\udcff]")
 
 
@@ -70,7 +74,8 @@ def record(
 
 def _problem_of_name(identifier: object) -> str | None:
     if not isinstance(identifier, str) or not identifier.strip():
-        return "has no id: give each note one, as a string or a whole number"
+        found = "" if isinstance(identifier, str | None) else f"a {type(identifier).__name__} is none; "
+        return f"has no id: {found}give each note one, as a string or a whole number"
     if len(identifier) > NAME_CHARACTERS:
         return f"its id has {len(identifier):,} characters, more than {NAME_CHARACTERS}"
     return "its id has characters that are no text" if _HALF.search(identifier) or "\0" in identifier else None
@@ -100,10 +105,22 @@ def guess_encoding(content: bytes) -> str | None:
     """Name the encoding that bytes look like, None where they look like no text."""
     import charset_normalizer
 
+    if _is_western(content[:200_000]):
+        return "cp1252"
     best = charset_normalizer.from_bytes(content[:200_000]).best()
     if best is None or (b"\0" in content[:1000] and not best.encoding.startswith("utf")):
         return None
     return best.encoding
+
+
+def _is_western(content: bytes) -> bool:
+    """Tell whether bytes read as English with a few accents: too few for statistics, which then name Big5."""
+    try:
+        text = content.decode("cp1252")
+    except UnicodeError:
+        return False
+    rare = [character for character in text if not character.isascii()]
+    return len(rare) * 5 < len(text) and all(map(_WESTERN.match, rare)) and not _CONTROL.search(text)
 
 
 def _problem_of_metadata(metadata: object) -> str | None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from production.explain.__main__ import printable
 from production.predict.results import WRITERS, Write
 from production.predict.rows import FORMATS, STANDARD_INPUT, BadRow, Columns, Note, read_rows, size_of
 from production.service.models import HELP, MODELS, opened_model
@@ -105,7 +106,8 @@ def _find(rows: Iterator[tuple[str, Note | BadRow]], host: ModelHost, seconds: f
 
 def _named(source: str, note: Note) -> str:
     """Name a note by its file; what is no file is the note itself, and not named."""
-    return f"{source}, {note.id}" if size_of(source) or source == STANDARD_INPUT else note.id
+    named = f"{source}, {note.id}" if size_of(source) or source == STANDARD_INPUT else note.id
+    return printable(" ".join(named.split()))
 
 
 @contextmanager

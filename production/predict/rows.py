@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 
 from stages.common.errors import BeHealthyError
 
-SUFFIXES = {".txt": "text", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+SUFFIXES = {".txt": "text", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 STANDARD_INPUT = "-"
 _LONGEST_FIELD = 100_000_000  # characters; csv takes 131,072 by itself
 
@@ -63,6 +63,8 @@ def read_rows(source: str, kind: str | None, columns: Columns) -> Iterator[tuple
         yield from ((row, 0) for row in _READERS[kind or "text"]("standard input", sys.stdin.buffer, columns))
         return
     path = Path(source)
+    if _is_there(path) and not _is_file(path):
+        raise BeHealthyError(f"{source} is a folder or a pipe: give its files of notes, or - for standard input")
     if not _is_file(path):
         if path.suffix.lower() in SUFFIXES and " " not in source:
             raise BeHealthyError(f"{source} is no file that can be read: correct the path")
@@ -80,6 +82,13 @@ def size_of(source: str) -> int:
     """Return the bytes of a file, 0 of what is none."""
     path = Path(source)
     return path.stat().st_size if _is_file(path) else 0
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.name != "" and path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_file(path: Path) -> bool:
@@ -133,6 +142,7 @@ def _csv(name: str, file: IO[bytes], columns: Columns) -> Iterator[Row]:
         rows = csv.DictReader(lines, strict=True)
         if columns.text not in (rows.fieldnames or ()):
             raise BeHealthyError(f"{name} has no column {columns.text}: name it with --text-column")
+        _refuse_twice(name, list(rows.fieldnames or ()), columns)
         number = 0
         while True:
             number += 1
@@ -159,6 +169,7 @@ def _parquet(name: str, file: IO[bytes], columns: Columns) -> Iterator[Row]:
         table = pq.ParquetFile(file)
         if columns.text not in table.schema_arrow.names:
             raise BeHealthyError(f"{name} has no column {columns.text}: name it with --text-column")
+        _refuse_twice(name, table.schema_arrow.names, columns)
         named = [column for column in dict.fromkeys(columns) if column in table.schema_arrow.names]
         number = 0
         for batch in table.iter_batches(batch_size=1000, columns=named, use_threads=False):
@@ -167,6 +178,12 @@ def _parquet(name: str, file: IO[bytes], columns: Columns) -> Iterator[Row]:
                 yield _note(f"{name}, row {number}", row[columns.text], number, columns, row.get(columns.id))
     except pa.ArrowInvalid:
         raise BeHealthyError(f"{name} is no Parquet file that can be read: write it again") from None
+
+
+def _refuse_twice(name: str, found: list[str], columns: Columns) -> None:
+    for column in columns:
+        if found.count(column) > 1:
+            raise BeHealthyError(f"{name} has more than one column {column}: leave one of that name")
 
 
 _READERS: dict[str, Callable[[str, IO[bytes], Columns], Iterator[Row]]] = {

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from stages.featurize.attributes.abbreviations import definitions
 from stages.featurize.attributes.words import stem_of
@@ -58,6 +59,7 @@ def _stem(word: str) -> str:
     return word if any(map(str.isdigit, word)) else stem_of(word)
 
 
+@lru_cache(maxsize=20_000)  # notes name the same again and again
 def identity_of(surface: str) -> str:
     """Return the key without spaces, so that *co-amoxiclav*, *co amoxiclav* and *coamoxiclav* are one."""
     return key_of(surface).replace(" ", "")

@@ -8,9 +8,12 @@ kept with that flag and not counted, unless the same two stand in the note witho
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product, starmap
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from production.record.cues import FAMILY, flag_of
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from stages.train.extractor import Extraction
 
 SAME_SENTENCE, ADJACENT, SAME_NOTE = 1.0, 0.5, 0.2
+_WEIGHTS = {0: SAME_SENTENCE, 1: ADJACENT}
+_FEW = 16
 DISEASE, TREATMENT = "Disease", "Treatment"
 """The sides of the record, as it calls them whatever labels they have in a model."""
 
@@ -32,9 +37,9 @@ class Sides(NamedTuple):
     disease: str = DISEASE
     treatment: str = TREATMENT
 
-    def side_of(self, label: str) -> str | None:
-        """Return `DISEASE`, `TREATMENT` or None."""
-        return {self.disease: DISEASE, self.treatment: TREATMENT}.get(label)
+    def by_label(self) -> dict[str, str]:
+        """Return `DISEASE` or `TREATMENT` by label."""
+        return {self.disease: DISEASE, self.treatment: TREATMENT}
 
 
 SIDES = Sides()
@@ -113,50 +118,115 @@ class NotePair(NamedTuple):
     sentences: int
 
 
-def tag(note: Note, extractor: Extracts, *, with_text: bool = False, sides: Sides = SIDES) -> TaggedNote:
-    """Find the mentions of a note on either side of the record, the sentence of each, and what flags it."""
-    text = note.text
-    bounds = split_sentences(text)
-    mentions, kept = [], {}
-    for mention in extractor.extract(text).mentions:
-        side = sides.side_of(mention.label)
-        if side is None:
-            continue
-        number = next((n for n, (_, end) in enumerate(bounds) if mention.start < end), len(bounds) - 1)
-        flag = flag_of(mention.assertion)
-        surface = text[mention.start : mention.end]
-        mentions.append(TaggedMention(mention.start, mention.end, side, mention.confidence, surface, number, flag))
-        if with_text:
-            kept[number] = text[slice(*bounds[number])]
-    spans = [(mention.start, mention.end) for mention in mentions]
-    abbreviations = abbreviations_of(text, (tokenize(text, *span) for span in bounds), spans) if "(" in text else {}
-    return TaggedNote(note.id, tuple(mentions), abbreviations, kept)
+def tag(
+    note: Note,
+    extractor: Extracts,
+    *,
+    with_text: bool = False,
+    sides: Sides = SIDES,
+    ends: Sequence[int] | None = None,
+    identity: Callable[[str, Abbreviations], str] = lambda *_: "",
+) -> TaggedNote:
+    """Find the mentions of a note on either side of the record, the sentence of each, and what flags it.
+
+    `ends` are those of the sentences, where they are known; `identity` makes one of a surface and the note's own
+    abbreviations, where those are enough.
+    """
+    text, side_of = note.text, sides.by_label()
+    bounds = split_sentences(text) if ends is None else list(pairwise((0, *ends)))
+    found = [mention for mention in extractor.extract(text).mentions if mention.label in side_of]
+    bracketed = (tokenize(text, *span) for span in bounds if text.find("(", *span) >= 0)
+    own = abbreviations_of(text, bracketed, [(mention.start, mention.end) for mention in found])
+    last_of, last = [end for _, end in bounds], len(bounds) - 1
+    mentions = []
+    for one in found:
+        surface = text[one.start : one.end]
+        sentence, flag = min(bisect(last_of, one.start), last), flag_of(one.assertion)
+        of_mention = side_of[one.label], one.confidence, surface, sentence, flag, identity(surface, own)
+        mentions.append(TaggedMention(one.start, one.end, *of_mention))
+    kept = {mention.sentence: text[slice(*bounds[mention.sentence])] for mention in mentions} if with_text else {}
+    return TaggedNote(note.id, tuple(mentions), own, kept)
+
+
+class Closest(NamedTuple):
+    """Two mentions of a pair, of all in the note those at which it is counted; `flag` says why it does not count."""
+
+    disease: TaggedMention
+    treatment: TaggedMention
+    weight: float
+    flag: str
 
 
 def pairs_of(note: TaggedNote) -> Iterator[NotePair]:
     """Pair the diseases and treatments of a note, in order of their identities; mentions without one are left out."""
+    for disease, treatment, ours, theirs in _pairs_of(note.mentions):
+        both = {one.sentence for one in ours if not one.flag} & {one.sentence for one in theirs if not one.flag}
+        yield NotePair(disease, treatment, _evidence(note, _closest(ours, theirs)), len(both))
+
+
+def closest_pairs(mentions: Iterable[TaggedMention]) -> Iterator[Closest]:
+    """Yield the pairs of `pairs_of` by their mentions alone, which takes a third of the time."""
+    for _, _, ours, theirs in _pairs_of(mentions):
+        yield _closest(ours, theirs)
+
+
+def _pairs_of(mentions: Iterable[TaggedMention]) -> Iterator[tuple[str, str, list[TaggedMention], list[TaggedMention]]]:
+    """Yield the identities of each pair, in their order, and the mentions of either."""
     groups: dict[str, dict[str, list[TaggedMention]]] = {DISEASE: defaultdict(list), TREATMENT: defaultdict(list)}
-    for mention in note.mentions:
+    for mention in mentions:
         if mention.identity and mention.label in groups:
             groups[mention.label][mention.identity].append(mention)
+    treatments = sorted(groups[TREATMENT].items())
     for disease, ours in sorted(groups[DISEASE].items()):
-        for treatment, theirs in sorted(groups[TREATMENT].items()):
-            evidence = [_evidence(note, d, t) for d in ours for t in theirs]
-            both = {e.disease_sentence for e in evidence if not e.flag and e.weight == SAME_SENTENCE}
-            yield NotePair(disease, treatment, min(evidence, key=_order), len(both))
+        for treatment, theirs in treatments:
+            yield disease, treatment, ours, theirs
 
 
-def _order(evidence: Evidence) -> tuple[bool, float, float, int, int]:
+def _closest(ours: Sequence[TaggedMention], theirs: Sequence[TaggedMention]) -> Closest:
+    number = len(ours) * len(theirs)
+    if number == 1:
+        return _candidate(ours[0], theirs[0])
+    near = product(ours, theirs) if number <= _FEW else _near(_surest(ours), _surest(theirs))
+    return min(starmap(_candidate, near), key=_order)
+
+
+def _surest(
+    mentions: Iterable[TaggedMention], of: Callable[[TaggedMention], object] = attrgetter("sentence", "flag")
+) -> list[TaggedMention]:
+    """Keep for each sentence and flag, or for whatever `of` tells apart, the surest; the first, of equals."""
+    kept: dict[object, TaggedMention] = {}
+    for one in mentions:
+        known = kept.setdefault(of(one), one)
+        if (-one.confidence, one.start) < (-known.confidence, known.start):
+            kept[of(one)] = one
+    return list(kept.values())
+
+
+def _near(ours: list[TaggedMention], theirs: list[TaggedMention]) -> Iterator[tuple[TaggedMention, TaggedMention]]:
+    """Yield what can be the closest: adjacent ones, and for each flag the surest of the note. All would be too many."""
+    by_sentence: dict[int, list[TaggedMention]] = defaultdict(list)
+    for one in theirs:
+        by_sentence[one.sentence].append(one)
+    for one in ours:
+        for sentence in (one.sentence - 1, one.sentence, one.sentence + 1):
+            yield from ((one, other) for other in by_sentence.get(sentence, ()))
+    yield from product(_surest(ours, attrgetter("flag")), _surest(theirs, attrgetter("flag")))
+
+
+def _candidate(disease: TaggedMention, treatment: TaggedMention) -> Closest:
+    weight = _WEIGHTS.get(abs(disease.sentence - treatment.sentence), SAME_NOTE)
+    flag = FAMILY if treatment.flag == FAMILY else disease.flag or treatment.flag
+    return Closest(disease, treatment, weight, flag)
+
+
+def _order(candidate: Closest) -> tuple[bool, float, float, int, int]:
     """Sort what counts before what does not, then the closest, the surest, the first."""
-    e = evidence
-    return bool(e.flag), -e.weight, -e.confidence, e.disease_start, e.treatment_start
+    disease, treatment, weight, flag = candidate
+    return bool(flag), -weight, -disease.confidence * treatment.confidence, disease.start, treatment.start
 
 
-def _evidence(note: TaggedNote, disease: TaggedMention, treatment: TaggedMention) -> Evidence:
-    first, last = sorted((disease.sentence, treatment.sentence))
-    weight = (SAME_SENTENCE, ADJACENT, SAME_NOTE)[min(last - first, 2)]
-    flags = {disease.flag, treatment.flag} - {""}
-    flag = FAMILY if FAMILY in flags else next(iter(flags), "")
+def _evidence(note: TaggedNote, best: Closest) -> Evidence:
+    disease, treatment, weight, flag = best
     places = dict.fromkeys((disease.sentence, treatment.sentence))
     text = " … ".join(note.sentences[n] for n in sorted(places)) if note.sentences else None
     return Evidence(

@@ -150,7 +150,7 @@ def _says_more(name: KnownName, wanted: KnownName) -> bool:
 
 def _term_of(question: str, extractor: Extracts | None, sides: Sides) -> str:
     """Return the part of the question that names something."""
-    mentions = [m for m in extractor.extract(question).mentions if sides.side_of(m.label)] if extractor else []
+    mentions = [m for m in extractor.extract(question).mentions if m.label in sides] if extractor else []
     if mentions:
         return _without_asking(max((question[m.start : m.end] for m in mentions), key=len))
     return " ".join(word for word in _WORD.findall(question) if word.casefold() not in _ASKING) or question.strip()

@@ -14,6 +14,7 @@ code   meaning
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import select
 import sys
@@ -26,6 +27,10 @@ from stages.common.errors import BeHealthyError
 from stages.common.variables import TRACEBACK
 
 DONE, REFUSED, COULD_NOT, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
+
+_NEW_OBJECTS = 50_000
+"""After so many garbage in cycles is looked for, where Python looks after 700: a tenth of what a stage takes, whose
+libraries make hundreds of thousands of objects that stay."""
 
 
 def parse_no_arguments(module: str, about: str | None, arguments: Sequence[str] | None = None) -> None:
@@ -65,6 +70,7 @@ def run_command(
     within : context manager, optional
         Entered before the work, such as one that translates the errors of a server.
     """
+    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
     try:
         with within or nullcontext():
             code = work() or DONE

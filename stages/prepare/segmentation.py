@@ -36,6 +36,15 @@ def tokenize(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     return list(map(_token, map(_span, _TOKEN.finditer(text, start, len(text) if end is None else end))))
 
 
+def words_in(text: str) -> list[str]:
+    """List the tokens of a text as strings, where nobody asks where they stand.
+
+    >>> words_in("COPD/asthma, 500mg")
+    ['COPD', '/', 'asthma', ',', '500', 'mg']
+    """
+    return _TOKEN.findall(text)
+
+
 def split_sentences(text: str) -> list[tuple[int, int]]:
     r"""List the sentences as (start, end), without surrounding white space.
 

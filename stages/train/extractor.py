@@ -145,7 +145,8 @@ class Extractor:
         tokens = self.read(words)
         tagged, suggested = self.tagger.tag_and_suggest(tokens, self.acceptance.suggestion)
         both = [t + s if s else t for t, s in zip(tagged, suggested, strict=True)]
-        said = assertions(text, sentences, words, both)
+        numbered = (tokens.surface.words, tokens.sentence_starts) if tokens.surface else None
+        said = assertions(text, sentences, words, both, numbered)
         return Extraction(
             tuple(_mentions(sentences, tagged, said, self.acceptance.accepts)),
             len(words),

@@ -110,7 +110,7 @@ def judge_of(estimator: Any, scale: NDArray[np.float32]) -> MentionJudge:
     if hasattr(estimator, "coef_"):
         weights = estimator.coef_[0].astype(np.float64) / scale
         return MentionJudge(np.append(weights, float(estimator.intercept_[0])))
-    trees = BoostedTrees.from_dump(estimator.booster_.dump_model()["tree_info"])
+    trees = BoostedTrees.of(estimator.booster_)
     inner = trees.features >= 0
     trees.thresholds[inner] *= scale[trees.features[inner]]
     return MentionJudge(trees)

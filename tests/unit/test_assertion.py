@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import assertion as benchmark
+from benchmarks import assertion_cost, environment
 from stages.prepare.segmentation import segment
-from stages.train.assertion.context import assertions, assertions_of
-from stages.train.assertion.cues import cues, folded, without_cue
+from stages.train.assertion.context import Assertion, assertions, assertions_of
 from stages.train.assertion.headings import sections
-from stages.train.assertion.rules import ASSERTIONS, BACKWARD, FORWARD, HEADINGS, RULES, STRONGEST
+from stages.train.assertion.rules import ASSERTIONS, BACKWARD, ENDS, FORWARD, HEADINGS, RULES, STRONGEST
 from stages.train.extractor import ExtractedMention, Extraction
+from tests.reference import assertion as plain
+
+PIECES = sorted({word for entry in (*RULES, *ENDS) for word in (entry.phrase, *entry.phrase.split())} | {"?", ","})
 
 
 def said_of(text: str, mention: str = "gout") -> tuple[str, bool]:
@@ -66,6 +71,7 @@ def test_what_cues_say(text: str, value: str) -> None:
         ("Past medical history:\n- asthma\n- gout\n", "historical"),
         ("Past medical history:\n- asthma\n\nSeen today: gout.", "present"),
         ("Past medical history:\n- asthma\nImpression:\ngout", "present"),
+        ("PMHx: asthma, gout.", "historical"),
         ("PMH: asthma. Also gout.\nSeen today.", "historical"),
         ("PMH: asthma.\nThis is gout.", "present"),
         ("PMH: asthma,\nand gout.", "historical"),
@@ -106,16 +112,52 @@ def test_a_note_with_an_unsure_assertion_is_not_accepted_whole() -> None:
 # ---- the table -----------------------------------------------------------------------------------
 
 
+def said_plainly(text: str, spans: list[tuple[int, int]]) -> list[Assertion]:
+    (tokens,) = segment(text)
+    places = [
+        (
+            next(number for number, token in enumerate(tokens) if token.end > start),
+            next(number for number, token in enumerate(tokens, 1) if token.end >= end),
+        )
+        for start, end in spans
+    ]
+    return plain.said(text, tokens, places)
+
+
 def test_every_rule_is_found_where_it_stands_alone() -> None:
     for rule in RULES:
-        tokens = segment(rule.phrase)
-        written = [rule.phrase[start:end] for start, end in tokens[0]]
-        if rule.direction in (FORWARD, BACKWARD):
-            for spelled in (written, [w.capitalize() for w in written], [w.upper() for w in written]):
-                assert not without_cue(spelled), rule.phrase
-        found = cues(folded(written, tokens[0]))
+        found = plain.cues(plain.folded(rule.phrase, segment(rule.phrase)[0]))
         opened = [*found[0].said.forward, *found[0].said.backward]
         assert rule.direction not in (FORWARD, BACKWARD) or (rule.kind, rule.reach) in opened, rule.phrase
+
+
+def test_every_phrase_is_found_however_it_is_spelled() -> None:
+    for phrase in {entry.phrase for entry in (*RULES, *ENDS)}:
+        for spelled in (phrase, phrase.capitalize(), phrase.title(), phrase.upper()):
+            text = f"no {spelled} gout {spelled} gout {spelled}"
+            if len(segment(text)) == 1:
+                spans = [match.span() for match in re.finditer("gout", text)]
+                assert assertions_of(text, spans) == said_plainly(text, spans), text
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(["gout", *PIECES]), min_size=1, max_size=14))
+def test_the_compiled_loops_say_what_the_plain_ones_say(pieces: list[str]) -> None:
+    text = " ".join(["gout", *pieces]).replace("? ", "?")
+    if len(segment(text)) == 1:
+        spans = [match.span() for match in re.finditer("gout", text)]
+        assert assertions_of(text, spans) == said_plainly(text, spans)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=10), st.lists(st.sampled_from(PIECES), min_size=1, max_size=10))
+def test_no_sentence_says_anything_of_another(earlier: list[str], later: list[str]) -> None:
+    first, second = (" ".join(pieces).replace(".", "") for pieces in (["Seen", *earlier, "gout"], ["Seen", *later]))
+    text = f"{first}.\n\n{second} gout."
+    alone = [*assertions_of(f"{first}.", [(len(first) - 4, len(first))])]
+    end = len(text) - 1
+    alone += assertions_of(f"{second} gout.", [(len(second) + 1, len(second) + 5)])
+    assert assertions_of(text, [(len(first) - 4, len(first)), (end - 4, end)]) == alone
 
 
 def test_the_table_says_nothing_twice() -> None:
@@ -184,6 +226,45 @@ def test_the_benchmark_counts_by_dimension(tmp_path: Path, capsys: pytest.Captur
     assert (result["historical"]["right"], result["historical"]["recall"]) == (1, 0.5)
     assert result["hypothetical"]["f1"] is None
     assert "missed 4: Denies [rash]." in capsys.readouterr().out
+
+
+def test_peers_are_scored_on_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit, out, python = tmp_path / "kit.tsv", tmp_path / "out.json", tmp_path / "venv" / "bin" / "python"
+    kit.write_text(KIT)
+    python.parent.mkdir(parents=True)
+    python.touch()
+    asked = []
+
+    def answer(interpreter: Path, arguments: list[str], *, niced: bool) -> None:
+        module, rows, answers = arguments
+        asked.extend(json.loads(Path(rows).read_text()))
+        assert (interpreter, module, niced) == (python, "benchmarks.medspacy_context", False)
+        Path(answers).write_text(json.dumps([["negated"], [], ["negated"], ["family"]]))
+
+    monkeypatch.setattr(benchmark, "MEDSPACY", tmp_path / "venv")
+    monkeypatch.setattr(benchmark, "run_module", answer)
+    assert benchmark.main(["--test", str(kit), "--peers", "--json", str(out)]) == 0
+    assert asked[0] == ["No gout.", 3, 7]
+    scored = json.loads(out.read_text())["peers"]["medspacy"]
+    assert [scored["negated"][name] for name in ("gold", "found", "right")] == [1, 2, 1]
+    assert [scored[kind]["recall"] for kind in ("historical", "family")] == [0.0, 1.0]
+
+
+def test_without_the_environment_of_the_peers_the_benchmark_says_how_to_build_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kit.tsv").write_text(KIT)
+    for module in (benchmark, environment):
+        monkeypatch.setattr(module, "MEDSPACY", tmp_path / "nowhere")
+    assert benchmark.main(["--test", str(tmp_path / "kit.tsv"), "--peers", "--json", str(tmp_path / "o.json")]) == 2
+    assert "python -m benchmarks.environment medspacy" in capsys.readouterr().err
+    assert not (tmp_path / "o.json").exists()
+
+
+def test_the_cost_is_measured_on_every_note_in_both_ways() -> None:
+    turns = [*assertion_cost._turns(5, 3)]
+    assert sorted(turns) == sorted((way, note) for way in (0, 1) for note in range(5) for _ in range(3))
+    assert all(one[1] != two[1] for one, two in pairwise(turns) if one[0] != two[0])
 
 
 def test_the_mark_is_no_clue() -> None:

@@ -16,7 +16,7 @@ from production.database import __main__ as command
 from production.database.engine import DatabaseError, address, database_session, make_engine, reading, writing
 from production.database.revision import check, migrate, newest
 from production.database.schema import METADATA, RESULTS
-from production.notes.records import Incoming
+from production.notes.records import Incoming, Place, Rejected
 from production.notes.storing import add
 from stages.common.variables import DATABASE
 from tests.production import current, empty, rows_of, sqlite_url, waiting, worker
@@ -38,6 +38,17 @@ def test_only_its_owner_can_read_the_file_and_its_journal(tmp_path: Path) -> Non
     assert {"behealthy.db", "behealthy.db-wal", "behealthy.db-shm"} <= found.keys()
     assert set(found.values()) == {0o600}
     assert stat.S_IMODE((tmp_path / "production").stat().st_mode) == 0o700
+
+
+def test_a_file_that_a_backup_left_open_is_closed(tmp_path: Path) -> None:
+    empty(sqlite_url(tmp_path)).dispose()
+    folder = tmp_path / "production"
+    for name in ("behealthy.db", "behealthy.db-wal"):
+        (folder / name).touch()
+        (folder / name).chmod(0o664)
+    with reading(make_engine(address(sqlite_url(tmp_path)))) as connection:
+        connection.execute(text("SELECT 1 FROM notes"))
+        assert set(modes(folder).values()) == {0o600}
 
 
 def test_sqlite_loses_nothing_and_holds_its_keys(tmp_path: Path) -> None:
@@ -111,6 +122,20 @@ def test_down_and_up_again_with_data(engine: Engine) -> None:
     assert current(engine) == []
 
 
+def test_the_revision_before_and_back_again_loses_no_row(engine: Engine) -> None:
+    add(engine, [Incoming("a", "Known asthma. Start aspirin.", {}), Incoming("b", " ", {})], "s")
+    worker(engine).run()
+    before = rows_of(engine)
+    assert migrate(engine, "0001") == (newest(), "0001")
+    assert migrate(engine) == ("0001", newest())
+    assert rows_of(engine) == before
+    with engine.connect() as connection:
+        assert not [name for name in inspect(connection).get_table_names() if name.endswith("_before")]
+        if engine.dialect.name == "sqlite":
+            made = connection.execute(text("SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID'")).scalars()
+            assert set(made) == {"mentions", "pairs"}
+
+
 @pytest.mark.parametrize(("revision", "remedy"), [("0000", "newer"), (None, "database build")])
 def test_another_revision_is_refused_with_what_mends_it(engine: Engine, revision: str | None, remedy: str) -> None:
     with writing(engine) as connection:
@@ -152,3 +177,17 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert not list(tmp_path.iterdir())
     assert [command.main(["build"]), command.main(["build"]), command.main(["status", "--json"])] == [0, 0, 0]
     assert '"waiting": 0' in capsys.readouterr().out
+
+
+def test_the_quarantine_names_notes_and_steers_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATABASE, sqlite_url(tmp_path))
+    engine = empty(sqlite_url(tmp_path))
+    bad = Rejected(Place("\x1b[2Jn.jsonl", 1), "is not JSON", "b\n\tforged")
+    add(engine, [Incoming("blank-7", " ", {}), bad], "ward")
+    worker(engine).run()
+    assert command.main(["quarantine"]) == 0
+    read, checked = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert read == ["ward", "b forged", "\ufffd[2Jn.jsonl", "1", "", "read", "is not JSON"]
+    assert checked[:2] == ["ward", "blank-7"]

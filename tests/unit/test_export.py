@@ -439,14 +439,19 @@ def test_the_command_prints_one_document_and_nothing_else(database, monkeypatch,
         assert connection.execute(sa.select(sa.func.count()).select_from(EXPORTED)).scalar_one() == 0
 
 
-def test_a_place_that_git_would_take_is_refused(database, monkeypatch, capsys):
+def test_a_place_that_git_would_take_is_refused(database, tmp_path, monkeypatch, capsys):
     serve(database, monkeypatch)
     monkeypatch.chdir(ROOT)
     assert run("--format", "csv", "--to", "docs") == 2
     assert "git tracks" in capsys.readouterr().err
     assert run("--format", "csv", "--to", "not-ignored") == 2
-    assert "does not ignore" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "does not ignore" in message
+    assert "an export has words of notes" in message
     assert not (ROOT / "not-ignored").exists()
+    (tmp_path / "link").symlink_to(ROOT / "docs")
+    assert run("--format", "csv", "--to", str(tmp_path / "link")) == 2
+    assert "git tracks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +110,115 @@ def test_parquet_row_by_row(tmp_path: Path) -> None:
     assert reasons(read(write(tmp_path / "m.parquet", "no parquet"))) == [(None, "is no Parquet")]
 
 
+def test_a_quote_that_is_left_open_does_not_make_one_note_of_many(tmp_path: Path) -> None:
+    records = read(write(tmp_path / "n.csv", 'id,text\n1,gout\n2,"open\n3,asthma\n4,COPD\n'))
+    assert reasons(records) == ["1", (3, "begins a quote")]
+    records = read(write(tmp_path / "m.csv", 'id,text\n1,"not "doubled" here"\n2,gout\n'))
+    assert reasons(records) == [(2, "is no CSV:"), "2"]
+    assert reasons(read(write(tmp_path / "h.csv", 'id,"text\n1,gout\n'))) == [(1, "is no CSV:")]
+
+
+def test_which_column_is_the_text_is_not_guessed(tmp_path: Path) -> None:
+    (twice,) = read(write(tmp_path / "n.csv", "id,text,text\n1,gout,asthma\n"))
+    assert isinstance(twice, Rejected)
+    assert "more than one column text" in twice.reason
+    table = pa.table([pa.array(["1"]), pa.array(["gout"]), pa.array(["asthma"])], names=["id", "text", "text"])
+    pq.write_table(table, tmp_path / "n.parquet")
+    (twice,) = read(tmp_path / "n.parquet")
+    assert isinstance(twice, Rejected)
+    assert "more than one column text" in twice.reason
+    (semicolons,) = read(write(tmp_path / "s.csv", "id;text\n1;gout\n"))
+    assert isinstance(semicolons, Rejected)
+    assert "parted by commas" in semicolons.reason
+
+
+def test_columns_of_other_names(tmp_path: Path) -> None:
+    names = {"id_column": "NOTE_ID", "text_column": "NOTE_TEXT"}
+    table = {"NOTE_ID": ["a"], "NOTE_TEXT": ["gout"], "text": ["of the letterhead"]}
+    write(tmp_path / "n.csv", ",".join(table) + "\na,gout,of the letterhead\n")
+    write(tmp_path / "n.jsonl", '{"NOTE_ID": "a", "NOTE_TEXT": "gout", "metadata": {"text": "of the letterhead"}}')
+    pq.write_table(pa.table(table), tmp_path / "n.parquet")
+    for suffix in ("csv", "jsonl", "parquet"):
+        assert list(read(tmp_path / f"n.{suffix}", **names)) == [Incoming("a", "gout", {"text": "of the letterhead"})]
+    (unnamed,) = read(write(tmp_path / "m.csv", ",".join(table) + "\n"))
+    assert isinstance(unnamed, Rejected)
+    assert "has no column id; --id-column" in unnamed.reason
+    options = command.parse(["add", "-", "--id-column", "NOTE_ID", "--text-column", "NOTE_TEXT"])
+    assert {name: getattr(options, name) for name in names} == names
+    with pytest.raises(SystemExit):
+        command.parse(["add", "-", "--id-column", "text"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_table_in_wide_characters_is_named_once(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path / "n.csv", "id,text\n1,gout\n2,asthma\n".encode(encoding))
+    (rejected,) = read(path)
+    assert isinstance(rejected, Rejected)
+    assert f"--encoding {encoding}" in rejected.reason
+    assert reasons(read(path, encoding=encoding)) == ["1", "2"]
+    path = write(tmp_path / "n.jsonl", '{"id": 1, "text": "gout"}\n{"id": 2, "text": "asthma"}\n'.encode(encoding))
+    for options in ({}, {"encoding": encoding}):
+        (rejected,) = read(path, **options)
+        assert isinstance(rejected, Rejected)
+        assert "to UTF-8" in rejected.reason
+
+
+def test_standard_input_is_no_parquet() -> None:
+    with pytest.raises(BeHealthyError, match="give a file"):
+        read(Path("-"), "parquet")
+
+
+def test_metadata_takes_the_place_of_nothing(tmp_path: Path) -> None:
+    told = [{"id": "other", "text": "of another note", "ward": "7"}]
+    pq.write_table(pa.table({"id": ["a"], "text": ["gout"], "metadata": told}), tmp_path / "n.parquet")
+    (note,) = read(tmp_path / "n.parquet")
+    assert isinstance(note, Incoming)
+    assert (note.source_id, note.text) == ("a", "gout")
+
+
+def test_dates_and_decimals_of_parquet_are_metadata(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 1, 8, 30, tzinfo=UTC)
+    columns = {"at": [at], "day": [at.date()], "time": [at.time()], "dose": [Decimal("2.50")]}
+    pq.write_table(pa.table({"id": ["a"], "text": ["gout"], **columns}), tmp_path / "n.parquet")
+    (note,) = read(tmp_path / "n.parquet")
+    assert isinstance(note, Incoming)
+    assert note.metadata == {
+        "at": "2026-11-01T08:30:00+00:00", "day": "2026-11-01", "time": "08:30:00", "dose": "2.50"
+    }  # fmt: skip
+
+
+def test_what_a_folder_does_not_let_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "notes"
+    (folder / "closed").mkdir(parents=True)
+    write(folder / "a.txt", "gout")
+    (folder / "gone.txt").symlink_to("nowhere")
+    (folder / "round").symlink_to(folder)
+    write(Path(os.fsdecode(os.fsencode(folder) + b"/b\xff.txt")), "gout")
+    write(Path(os.fsdecode(os.fsencode(folder) + b"/b\xfe.txt")), "gout")
+    scandir = os.scandir
+
+    def scan(path: str) -> Any:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    records = list(read(folder))
+    assert {one.place.file: one.reason.split()[0] for one in records if isinstance(one, Rejected)} == {
+        "closed": "cannot",
+        "gone.txt": "is",
+        "round": "is",
+    }
+    assert len({one.source_id for one in records if isinstance(one, Incoming)}) == 3
+
+
+@pytest.mark.parametrize("text", ["Ménière disease with vertigo and tinnitus", "Temp 38.5° today, “well”, naïve"])
+def test_english_with_a_few_accents_is_recognised(tmp_path: Path, text: str) -> None:
+    (rejected,) = read(write(tmp_path / "n.txt", text.encode("cp1252")))
+    assert isinstance(rejected, Rejected)
+    assert "--encoding cp1252" in rejected.reason
+
+
 def test_a_folder_with_everything_in_it(tmp_path: Path) -> None:
     folder = tmp_path / "notes"
     (folder / "ward").mkdir(parents=True)
@@ -138,6 +250,8 @@ def test_what_cannot_be_looked_for_is_an_error(tmp_path: Path) -> None:
         (tmp_path / "none", {}),
         (write(tmp_path / "n.doc", "x"), {}),
         (write(tmp_path / "n.txt", "x"), {"encoding": "klingon"}),
+        (tmp_path / "n.txt", {"encoding": "rot13"}),
+        (tmp_path / "n.txt", {"encoding": "a\0b"}),
     ]:
         with pytest.raises(BeHealthyError):
             list(read(path, **options))

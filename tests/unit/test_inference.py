@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from production.database.engine import DatabaseError, reading
-from production.database.schema import SERVING_LOG
+from production import shadow as shadow_command
+from production.database.bulk import insert_rows
+from production.database.engine import DatabaseError, reading, writing
+from production.database.schema import MENTIONS, SERVING_LOG
 from production.inference import agreement, prediction_col_check
 from production.inference import worker as workers
 from production.inference.claims import WAITING, Scope, claimed
@@ -25,11 +27,13 @@ from production.inference.input_features_check import problem_of
 from production.inference.load_model import Loaded
 from production.inference.log_key import log_key
 from production.inference.writing import Outcome, write
-from production.notes.records import Incoming
+from production.notes.__main__ import main as notes_command
+from production.notes.records import Incoming, Place, Rejected
+from production.notes.retrying import retry
 from production.notes.storing import add
 from stages.common.errors import BeHealthyError
 from stages.common.tables import serving_log
-from stages.common.variables import LOG_KEY
+from stages.common.variables import DATABASE, LOG_KEY
 from tests.production import (
     PARAMS,
     FakeHost,
@@ -191,6 +195,71 @@ def test_what_was_done_meanwhile_is_not_written_again(engine: Engine) -> None:
     assert rows_of(engine) == before
 
 
+def test_of_a_note_that_is_too_long_only_the_beginning_is_read(engine: Engine) -> None:
+    """200 notes of ten million characters would be two gigabytes."""
+    fill(engine, "gout " * 2_000_000, "No gout. " * 100_000, " " * 10_000_000 + "gout", "gout")
+    longest = PARAMS.note_characters
+    with claimed(engine, WAITING.condition("1"), 0, 4, longest) as claim:
+        assert [len(note.document.text) for note in claim.notes] == [longest + 1] * 3 + [4]
+    host = FakeHost()
+    worker(engine, host).run()
+    assert host.asked == ["gout"]
+    assert sorted(row[-1] for row in rows_of(engine)["quarantine"]) == [
+        f"has {number:,} characters, more than inference.note_characters"
+        for number in (10_000_000, 10_000_004, 900_000)
+    ]
+
+
+def test_rows_in_bulk_are_refused_as_others_are(engine: Engine) -> None:
+    row = (1, "0" * 64, "1", "mention", 0, 0, 1, "Disease", 0.5, True, "present")
+    with pytest.raises(DBAPIError) as refused, writing(engine) as connection:
+        insert_rows(connection, MENTIONS, [row])  # of no result
+    assert "Disease" not in str(refused.value)
+    assert count(engine, "mentions") == 0
+
+
+# ---- retrying -------------------------------------------------------------------------------------
+
+
+def test_quarantined_notes_are_tried_again(engine: Engine) -> None:
+    fill(engine, "gout", "stuck", "asthma " * 200, "   ")
+    host = FakeHost(faults={"stuck": NoteFailedError("the note takes longer than 5 s")})
+    worker(engine, host).run()
+    assert count(engine, "quarantine") == 3
+    assert retry(engine, source="another") == 0
+    assert retry(engine, step="encode_data") == 1
+    host.faults.clear()
+    assert worker(engine, host).run() == {"notes": 1, "mentions": 0}
+    assert (waiting(engine), count(engine, "results"), count(engine, "quarantine")) == (0, 2, 2)
+    assert retry(engine) == 2
+    raised = PARAMS.model_copy(update={"note_characters": 10_000})
+    assert worker(engine, host, params=raised).run()["quarantined"] == 1
+    assert (waiting(engine), count(engine, "results"), count(engine, "quarantine")) == (0, 3, 1)
+
+
+def test_what_is_not_tried_again(engine: Engine) -> None:
+    add(engine, [Rejected(Place("notes.csv", 3), "has no text")], "s")
+    fill(engine, "stuck", "stuck too")
+    host = FakeHost(faults={text: NoteFailedError("too slow") for text in ("stuck", "stuck too")})
+    worker(engine, host).run()
+    fill(engine, "corrected")  # another text of the first note
+    worker(engine, FakeHost(), "2", scope=Scope(backfill=True)).run()  # finds the second
+    assert count(engine, "results") == 2
+    assert retry(engine) == 0
+    assert (waiting(engine), count(engine, "quarantine")) == (0, 3)
+
+
+def test_the_command_says_how_many_are_tried_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(engine, "   ", "gout")
+    worker(engine).run()
+    monkeypatch.setenv(DATABASE, engine.url.render_as_string(hide_password=False))
+    assert notes_command(["retry", "--step", "input_features_check"]) == 0
+    assert capsys.readouterr().out.startswith("notes: 1 note out of quarantine")
+    assert waiting(engine) == 1
+
+
 # ---- steps ----------------------------------------------------------------------------------------
 
 
@@ -299,8 +368,17 @@ def test_a_prediction_that_cannot_be_true(found: Found) -> None:
 
 def test_a_prediction_that_can(engine: Engine) -> None:
     assert prediction_col_check.problem_of(GOOD, TEXT, ["Disease"]) is None
+    one = replace_found(sentences=1, ends=(len(TEXT),))
+    assert prediction_col_check.problem_of(one, TEXT, ["Disease"]) is None
     unsure = replace_found(accepted=False)  # all mentions are accepted, but what one says of the patient is not
     assert prediction_col_check.problem_of(unsure, TEXT, ["Disease"]) is None
+
+
+@pytest.mark.parametrize("ends", [(), (5, 4), (5, 5), (len(TEXT) + 1,), (4, 9, len(TEXT)), (0,), (True,), ("5",)])
+def test_sentences_that_cannot_end_there(ends: Any) -> None:
+    number = min(len(ends), 2) or 1
+    problem = prediction_col_check.problem_of(replace_found(sentences=number, ends=ends), TEXT, ["Disease"])
+    assert problem == "its sentences do not end where sentences can"
 
 
 # ---- versions -------------------------------------------------------------------------------------
@@ -351,6 +429,20 @@ def test_a_shadow_is_beside_and_never_current(engine: Engine) -> None:
     assert {name: tuple(one) for name, one in found.labels.items()} == {"Disease": (1, 2, 1), "Treatment": (0, 2, 0)}
     assert found.labels["Disease"].f1 == pytest.approx(0.4)
     assert {name for _, name in found.differing} == {"000", "001", "003", "004"}
+
+
+def test_versions_that_were_never_beside_each_other_are_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATABASE, sqlite_url(tmp_path))
+    engine = empty(sqlite_url(tmp_path))
+    fill(engine, "gout", "well")
+    other = FakeHost(words={"well": "Disease"})
+    worker(engine, version="1", shadow=loaded(engine, other, "2", champion=False)).run()
+    assert shadow_command.main([]) == 0
+    assert "2 of them differ" in capsys.readouterr().out
+    assert shadow_command.main(["--challenger", "9"]) == 2
+    assert "by 9" in capsys.readouterr().err
 
 
 def test_results_of_the_shadow_count_once_it_is_champion(engine: Engine) -> None:

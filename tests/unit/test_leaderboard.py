@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,19 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
         comparison = compared(table(), tunings=2)
     assert not list(folder.iterdir()), "PyCaret left something behind"
     return comparison
+
+
+def test_pycaret_is_loaded_without_mlflow_which_stays_for_others(tmp_path: Path) -> None:
+    code = (
+        "import sys; from stages.train.leaderboard import _quiet_thread\n"
+        "with _quiet_thread(): assert 'pycaret.classification' in sys.modules\n"
+        "assert not [name for name in sys.modules if name.partition('.')[0] == 'mlflow'], 'loaded'\n"
+        "import mlflow\n"
+        "assert mlflow.__version__"
+    )
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_leaderboard_is_sorted_rounded_and_has_no_clock(found: Comparison) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from production.inference import host as hosts
 from production.inference.host import Found, FoundMention, NoteFailedError
-from production.predict.__main__ import main, parse
+from production.predict.__main__ import _named, main, parse
 from production.predict.results import COLUMNS, WRITERS
 from production.predict.rows import BadRow, Columns, Note, read_rows
-from stages.common.seal import sealing
+from stages.common.errors import BeHealthyError
 
 GOUT = "No gout. Start colchicine."
 FOUND = Found(
@@ -37,6 +40,23 @@ def test_what_is_no_file_is_a_note() -> None:
     assert rows("a\0b") == [Note("note", "a\0b")]
 
 
+def test_a_folder_or_pipe_is_no_note(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(BeHealthyError, match="standard input"):
+            rows(str(place))
+    assert rows("") == [Note("note", "")]
+
+
+def test_which_column_is_the_text_is_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text("id,text,text\n1,gout,asthma\n")
+    table = pa.table([pa.array(["gout"]), pa.array(["asthma"])], names=["text", "text"])
+    pq.write_table(table, tmp_path / "n.parquet")
+    for suffix in ("csv", "parquet"):
+        with pytest.raises(BeHealthyError, match="more than one column text"):
+            rows(str(tmp_path / f"n.{suffix}"))
+
+
 def test_each_format_is_read(tmp_path: Path) -> None:
     table = pd.DataFrame({"id": ["a", "b"], "text": [GOUT, 'Wälk, "well"\nand more']})
     (tmp_path / "n.jsonl").write_text("\n".join(json.dumps(row) for row in table.to_dict("records")) + "\n\n")
@@ -45,6 +65,7 @@ def test_each_format_is_read(tmp_path: Path) -> None:
     expected = [Note(*row) for row in table.itertuples(index=False)]
     for suffix in ("jsonl", "csv", "parquet"):
         assert rows(str(tmp_path / f"n.{suffix}")) == expected
+    assert rows(str((tmp_path / "n.jsonl").rename(tmp_path / "n.ndjson"))) == expected
     (tmp_path / "n.txt").write_text(GOUT, encoding="utf-8-sig")
     assert rows(str(tmp_path / "n.txt")) == [Note("n", GOUT)]
 
@@ -152,9 +173,8 @@ class Host:
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(hosts, "ModelHost", Host)
-    with sealing(tmp_path / "models"):
-        (tmp_path / "models").mkdir()
-        (tmp_path / "models/model.json").write_text("{}")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/model.json").write_text("{}")
     return ["--model", str(tmp_path / "models")]
 
 
@@ -175,6 +195,10 @@ def test_the_rest_is_written_and_the_exit_code_tells(
 def test_a_note_that_fails_is_not_quoted(model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*model, "kill gout"]) == 1
     assert "gout" not in capsys.readouterr().err
+
+
+def test_the_name_of_a_note_that_fails_steers_no_terminal() -> None:
+    assert _named("-", Note("\x1b[2Jid\nforged", GOUT)) == "-, \ufffd[2Jid forged"
 
 
 def test_only_the_first_bad_rows_are_named(

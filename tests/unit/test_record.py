@@ -19,13 +19,13 @@ from production.record.cues import FAMILY, NEGATED, NONE, flag_of
 from production.record.forms import FORMS
 from production.record.names import abbreviations_of, expanded, identity_of, key_of, name_forms, unambiguous
 from production.record.notes import Note, read_notes
-from production.record.pairs import ADJACENT, SAME_NOTE, SAME_SENTENCE, pairs_of, tag
+from production.record.pairs import ADJACENT, SAME_NOTE, SAME_SENTENCE, TaggedMention, closest_pairs, pairs_of, tag
 from production.record.question import ALIKE, EXACT, PART, Answer, answer
 from production.record.table import RECORD, build_record, log_likelihood_ratio, read_record
 from production.record.work_tree import refuse_shared
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_table
-from stages.prepare.segmentation import tokenize
+from stages.prepare.segmentation import segment, split_sentences, tokenize
 from stages.train.assertion.context import assertions_of
 from stages.train.extractor import ExtractedMention, Extraction, load_extractor
 from tests.commits import repository_at
@@ -173,12 +173,60 @@ def test_a_pair_weighs_by_its_closest_place() -> None:
     assert record_of("Gout on allopurinol. Allopurinol and gout.")["closeness"].tolist() == [SAME_SENTENCE]
 
 
+def test_sentences_of_the_model_are_those_of_the_record() -> None:
+    texts = [json.loads(line)["text"] for line in SEED.read_text(encoding="utf-8").splitlines()][:80]
+    texts.append(" \n Rheumatoid arthritis (RA) today.\u00a0\n\n- RA: methotrexate\x1f\n- gout ")
+    for text in texts:
+        ends = [tokens[-1].end for tokens in segment(text)]
+        assert ends == [end for _, end in split_sentences(text)]
+        told, found = tag(Note("n", text), Dictionary(), ends=ends), tag(Note("n", text), Dictionary())
+        assert (told.mentions, told.abbreviations) == (found.mentions, found.abbreviations)
+
+
 def test_a_note_counts_a_pair_once_and_a_sentence_each() -> None:
     record = record_of("Gout on allopurinol. Gout again, more allopurinol.", "Gout, on allopurinol.", "Asthma.")
     row = record.iloc[0]
     assert (row["notes"], row["sentences"], row["total_notes"], row["disease_notes"]) == (2, 3, 3, 2)
     assert row["confidence"] == pytest.approx(0.81)
     assert row["strength"] == pytest.approx(log_likelihood_ratio(2, 2, 2, 3))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Disease", "Treatment"]),
+            st.integers(0, 6),
+            st.sampled_from([0.25, 0.5, 0.75]),
+            st.sampled_from(["", NEGATED, FAMILY]),
+        ),
+        max_size=40,
+    )
+)
+def test_the_closest_of_many_is_the_closest_of_all(drawn: list[tuple[str, int, float, str]]) -> None:
+    mentions = [
+        TaggedMention(n, n + 1, label, confidence, "x", sentence, flag, identity=label)
+        for n, (label, sentence, confidence, flag) in enumerate(sorted(drawn, key=lambda one: one[1]))
+    ]
+    ours, theirs = ([m for m in mentions if m.label == label] for label in ("Disease", "Treatment"))
+
+    def place(d: TaggedMention, t: TaggedMention) -> tuple[bool, int, float, int, int]:
+        apart = min(abs(d.sentence - t.sentence), 2)
+        return bool(d.flag or t.flag), apart, -d.confidence * t.confidence, d.start, t.start
+
+    found = [(one.disease, one.treatment) for one in closest_pairs(mentions)]
+    all_of_them = [(d, t) for d in ours for t in theirs]
+    assert found == ([min(all_of_them, key=lambda pair: place(*pair))] if all_of_them else [])
+
+
+def test_a_name_that_a_note_has_ten_thousand_times() -> None:
+    """All pairs of its mentions would fill the memory."""
+    mentions = [
+        TaggedMention(n, n + 1, label, 0.5, "x", n // 4 if apart else 0, "", identity=label)
+        for apart in (True, False)
+        for n, label in enumerate(["Disease", "Treatment"] * 20_000)
+    ]
+    (only,) = closest_pairs(mentions)
+    assert (only.disease.start, only.treatment.start, only.weight) == (0, 1, SAME_SENTENCE)
 
 
 def test_flagged_pairs_are_kept_and_not_counted() -> None:

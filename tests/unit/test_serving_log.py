@@ -209,7 +209,10 @@ def test_the_command(database, tmp_path, monkeypatch, capsys):
     assert command.main(["export", "--to", log]) == 0
     assert "nothing new" in capsys.readouterr().out
     monkeypatch.chdir(ROOT)
-    assert command.main(["export", "--to", "docs"]) == 2
+    (tmp_path / "link").symlink_to(ROOT / "docs")
+    for taken in ("docs", f"file://{ROOT}/docs", str(tmp_path / "link")):
+        assert command.main(["export", "--to", taken]) == 2
+        assert "git tracks" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         command.main(["export", "--since", "2026-12-01", "--until", "2026-11-01"])
 

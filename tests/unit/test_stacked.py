@@ -230,10 +230,44 @@ def test_the_trees_score_as_lightgbm_does() -> None:
     booster = lightgbm.train(
         {"objective": "binary", "verbosity": -1, "num_threads": 1}, lightgbm.Dataset(table, right.astype(int)), 30
     )
-    trees = BoostedTrees.from_dump(booster.dump_model()["tree_info"])
+    trees = BoostedTrees.of(booster)
     np.testing.assert_allclose(trees.log_odds(table), booster.predict(table, raw_score=True), rtol=1e-9)
     shares = trees.contributions(table[0])
     assert shares.sum() == pytest.approx(trees.log_odds(table[:1])[0])
+
+
+def test_the_trees_are_those_that_lightgbm_dumps() -> None:
+    import lightgbm
+
+    generator = np.random.default_rng(2)
+    table = generator.normal(size=(300, 6)).astype(np.float32)
+    table[generator.random(table.shape) < 0.3] = 0
+    settings = {"objective": "binary", "verbosity": -1, "num_threads": 1, "num_leaves": 15}
+    booster = lightgbm.train(settings, lightgbm.Dataset(table, (table[:, 0] > 0).astype(int)), 20)
+    trees = BoostedTrees.of(booster)
+
+    def follow(node: int, dumped: dict) -> None:
+        if "leaf_value" in dumped:
+            assert (trees.features[node], trees.values[node]) == (-1, dumped["leaf_value"])
+            return
+        assert trees.features[node] == dumped["split_feature"]
+        assert trees.thresholds[node] == dumped["threshold"]
+        assert trees.values[node] == pytest.approx(dumped["internal_value"], rel=1e-12)
+        follow(trees.lefts[node], dumped["left_child"])
+        follow(trees.rights[node], dumped["right_child"])
+
+    for root, dumped in zip(trees.roots, booster.dump_model()["tree_info"], strict=True):
+        follow(root, dumped["tree_structure"])
+
+
+def test_a_tree_may_be_a_single_leaf() -> None:
+    import lightgbm
+
+    table = np.zeros((4, 2), dtype=np.float32)  # nothing to split
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(table, [0, 1, 1, 1]), 1)
+    trees = BoostedTrees.of(booster)
+    assert trees.features.tolist() == [-1]
+    np.testing.assert_allclose(trees.log_odds(table), booster.predict(table, raw_score=True))
 
 
 def test_neighbours_share_a_fold() -> None:

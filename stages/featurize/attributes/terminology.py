@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import filterfalse
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +24,7 @@ from stages.featurize.attributes.hashing import hashes_of
 from stages.featurize.attributes.kernels import build_table
 from stages.featurize.attributes.terminology_kernels import beginning_keys, longest_terms
 from stages.featurize.attributes.words import stem_of
-from stages.prepare.segmentation import tokenize
+from stages.prepare.segmentation import words_in
 
 TERMINOLOGIES = Path("data/terminology")
 CATEGORIES = ("chemical", "disease", "other", "procedure", "protein")
@@ -151,8 +152,10 @@ def words_of(term: str) -> tuple[str, ...]:
     >>> words_of("Non-Hodgkin Lymphomas"), words_of("Alzheimer's disease")
     (('non', 'hodgkin', 'lymphoma'), ('alzheimer', 's', 'disease'))
     """
-    tokens = (term[start:end] for start, end in tokenize(term))
-    return tuple(stem_of(token) for token in tokens if token not in _JOINERS)
+    return tuple(map(_stem_of, filterfalse(_JOINERS.__contains__, words_in(term))))
+
+
+_stem_of = lru_cache(maxsize=1 << 16)(stem_of)  # terms share their words
 
 
 def _read_terms(path: Path) -> Iterator[tuple[str, str]]:

@@ -1,105 +1,125 @@
-"""Find the phrases of `stages.train.assertion.rules` in a sentence."""
+"""The table of `stages.train.assertion.rules` as numbers: words, phrases, and what they do."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stages.common.documents import Token
-from stages.train.assertion.rules import BACKWARD, ENDS, FORWARD, QUERY, RULES, words_of
+from stages.featurize.attributes.hashing import hashes_of
+from stages.featurize.attributes.kernels import build_table
+from stages.train.assertion import headings, kernels
+from stages.train.assertion.rules import (
+    BACKWARD,
+    ENDS,
+    ENDS_BACKWARD,
+    FORWARD,
+    KINDS,
+    QUERY,
+    RULES,
+    SEPARATORS,
+    words_of,
+)
+
+_FIRST_COLUMN = {FORWARD: kernels.OPENS, BACKWARD: kernels.OPENS_BACK}
 
 
-class Said(NamedTuple):
-    """What a phrase does: opens a scope of each kind with its reach, and ends scopes, softly or not."""
+class Table(NamedTuple):
+    """Words by their hashes, phrases and what they do, as `kernels.find_reached` takes them."""
 
-    forward: tuple[tuple[str, int], ...]
-    backward: tuple[tuple[str, int], ...]
-    ends: dict[str, bool]
-
-
-class Cue(NamedTuple):
-    """A phrase as the words ``first`` to ``end`` (exclusive) of a sentence."""
-
-    first: int
-    end: int
-    said: Said
+    keys: NDArray[np.uint64]
+    numbers: NDArray[np.int32]
+    phrases: NDArray[np.int16]
+    first_phrases: NDArray[np.int16]
+    marks: NDArray[np.int16]
+    query: int
 
 
-def _phrases() -> dict[tuple[str, ...], Said]:
-    opened: dict[tuple[str, ...], dict[str, list[tuple[str, int]]]] = defaultdict(lambda: defaultdict(list))
-    ended: dict[tuple[str, ...], dict[str, bool]] = defaultdict(dict)
+def _effects() -> dict[tuple[str, ...], NDArray[np.int16]]:
+    """Return what each phrase does, as a row of the table."""
+    rows: dict[tuple[str, ...], NDArray[np.int16]] = defaultdict(lambda: np.zeros(kernels.COLUMNS, dtype=np.int16))
     for rule in RULES:
         for phrase in {rule.phrase, rule.phrase.replace("'", "\u2019")}:
-            opened[words_of(phrase)][rule.direction].append((rule.kind, rule.reach))
+            row = rows[words_of(phrase)]
+            if rule.direction in _FIRST_COLUMN:
+                row[_FIRST_COLUMN[rule.direction] + KINDS.index(rule.kind)] = rule.reach
     for end in ENDS:
-        ended[words_of(end.phrase)].update(dict.fromkeys(end.kinds, end.soft))
-    return {
-        words: Said(tuple(opened[words][FORWARD]), tuple(opened[words][BACKWARD]), ended.get(words, {}))
-        for words in {*opened, *ended}
-    }
+        for kind in end.kinds:
+            how = kernels.SOFT if end.soft else kernels.HARD
+            rows[words_of(end.phrase)][kernels.CLOSES + KINDS.index(kind)] = how
+    return rows
 
 
-class _Phrases(NamedTuple):
-    """The phrases that begin with a word: it alone, and by their second word the longer ones, the longest first."""
-
-    alone: Said | None
-    longer: dict[str, list[tuple[tuple[str, ...], Said]]]
+def _numbered(words: Iterable[str]) -> dict[str, int]:
+    return {word: number for number, word in enumerate(sorted(set(words)), start=1)}
 
 
-def _by_first_word(phrases: dict[tuple[str, ...], Said]) -> dict[str, _Phrases]:
-    found: dict[str, _Phrases] = {}
-    for words, said in sorted(phrases.items(), key=lambda phrase: (-len(phrase[0]), phrase[0])):
-        if words[0] not in found:
-            found[words[0]] = _Phrases(phrases.get(words[:1]), {})
-        if len(words) > 1:
-            found[words[0]].longer.setdefault(words[1], []).append((words, said))
-    return found
+def _table(effects: dict[tuple[str, ...], NDArray[np.int16]], numbers: dict[str, int]) -> Table:
+    """Lay out the phrases by their first words, the longest first."""
+    ordered = sorted(effects, key=lambda words: (numbers[words[0]], -len(words), words))
+    for words in ordered:
+        effects[words][: 1 + len(words)] = len(words), *(numbers[word] for word in words)
+    firsts = [numbers[words[0]] for words in ordered]
+    first_phrases = np.searchsorted(firsts, np.arange(len(numbers) + 2)).astype(np.int16)
+    return Table(
+        *_lookup(numbers),
+        np.stack([effects[words] for words in ordered]),
+        first_phrases,
+        _marks(numbers),
+        numbers[QUERY],
+    )
 
 
-_FREQUENT = frozenset(
-    ("for", "to", "in", "of", "is", "her", "his", "have", "would", "were", "year", "years", "months", "last", "/", "-",
-     "h", "s", "w", "r", "'", "t")
-)  # fmt: skip
+def _marks(numbers: dict[str, int]) -> NDArray[np.int16]:
+    marks = np.zeros(len(numbers) + 1, dtype=np.int16)
+    for words, bit in _MARKED:
+        marks[[numbers[word] for word in words]] |= bit
+    return marks
 
 
-def _clues(phrases: dict[tuple[str, ...], Said]) -> frozenset[str]:
-    """Return words, as they may be written, one of which is in every sentence with a cue; rare ones where possible."""
-    cues = [words for words, said in phrases.items() if said.forward or said.backward]
-    alone = {words[0] for words in cues if len(words) == 1} | {"?"}
-    rest = {max(words, key=lambda w: (w not in _FREQUENT, len(w))) for words in cues if alone.isdisjoint(words)}
-    return frozenset(spelled for word in alone | rest for spelled in (word, word.capitalize(), word.upper()))
+_MARKED = (
+    (sorted(SEPARATORS), kernels.SEPARATES),
+    (sorted(ENDS_BACKWARD), kernels.ENDS_BACKWARD),
+    ([","], kernels.COMMA),
+    (sorted(headings.CLUES), kernels.IN_HEADING),
+)
 
 
-_ALL = _phrases()
-_LEXICON = _by_first_word(_ALL)
-without_cue = _clues(_ALL).isdisjoint
-"""Tells of the words of a sentence, as they are written, that no cue is among them: cheap, and true of most."""
+def _spelled(word: str) -> set[str]:
+    """Return a word as notes spell it: small, with a capital, in capitals, and abbreviated as in *PMHx*."""
+    return {word, word.capitalize(), word.upper(), word[:-1].upper() + word[-1]}
 
 
-def folded(written: Sequence[str], tokens: Sequence[Token]) -> list[str]:
-    """Return the words of a sentence in lower case; a question mark before what it doubts (*?gout*) is a word, too."""
-    words = list(map(str.lower, written))
-    if "?" in words:
-        for place, word in enumerate(words[:-1]):
+def _lookup(numbers: dict[str, int]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+    spelled = {form: number for word, number in numbers.items() for form in _spelled(word)}
+    return build_table(hashes_of([*spelled]), np.fromiter(spelled.values(), dtype=np.int32))
+
+
+_EFFECTS = _effects()
+_NUMBERS = _numbered(chain(*_EFFECTS, *(words for words, _ in _MARKED), [QUERY]))
+
+
+@cache
+def table() -> Table:
+    """Return the table; it is made when it is first asked for."""
+    return _table(_EFFECTS, _NUMBERS)
+
+
+def queries(text: str, sentences: Sequence[Sequence[Token]], words: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    """Find the question marks that stand before what they doubt (*?gout*): behind a blank, with a word after them."""
+    return np.array([*_queries(sentences, words)] if "?" in text else (), dtype=np.int64)
+
+
+def _queries(sentences: Sequence[Sequence[Token]], words: Sequence[Sequence[str]]) -> Iterator[int]:
+    first = 0
+    for tokens, written in zip(sentences, words, strict=True):
+        for place, word in enumerate(written[:-1]):
             if word == "?" and (not place or tokens[place - 1].end < tokens[place].start):
-                words[place] = QUERY
-    return words
-
-
-def cues(words: Sequence[str]) -> list[Cue]:
-    """Find the longest phrases from left to right; none begins inside of another."""
-    found, free, last = [], 0, len(words)
-    for place, phrases in enumerate(map(_LEXICON.get, words)):
-        if phrases is None or place < free:
-            continue
-        said, longer = phrases
-        free = place + 1
-        if longer and free < last and words[free] in longer:
-            for phrase, of_phrase in longer[words[free]]:
-                if tuple(words[place : place + len(phrase)]) == phrase:
-                    said, free = of_phrase, place + len(phrase)
-                    break
-        if said is not None:
-            found.append(Cue(place, free, said))
-    return found
+                yield first + place
+        first += len(tokens)

@@ -8,13 +8,8 @@ from typing import NamedTuple
 from stages.train.assertion.rules import HEADINGS
 
 _KIND = {name: kind for kind, names in HEADINGS.items() for name in names}
-_CLUES = frozenset(
-    spelled
-    for word in {max(re.findall(r"\w+", name), key=len) for name in _KIND}
-    for spelled in (word, word.capitalize(), word.upper())
-)
-without_heading = _CLUES.isdisjoint
-"""Tells of the words of a sentence, as they are written, that none of the headings is among them."""
+CLUES = frozenset(max(re.findall(r"\w+", name), key=len) for name in _KIND)
+"""Words, one of which is in every heading."""
 _NAMES = "|".join(re.escape(name).replace(r"\ ", r"[ \t]+") for name in sorted(_KIND, key=len, reverse=True))
 _HEADING = re.compile(rf"^[ \t]*({_NAMES})(?:[ \t]*:|[ \t]+[-\u2013](?=[ \t])|(?=[ \t]*$))[ \t]*", re.I | re.M)
 _WITH_WORDS = re.compile(r"[^\n\r]*(?:\r?\n[ \t]*(?:[-*\u2022][ \t]|[a-z(])[^\n\r]*)*")

@@ -17,7 +17,8 @@ from stages.prepare.segmentation import tokenize
 
 PRESENT, NEGATED, POSSIBLE = "present", "negated", "possible"
 HYPOTHETICAL, HISTORICAL, FAMILY = "hypothetical", "historical", "family"
-ASSERTIONS = (PRESENT, NEGATED, POSSIBLE, HYPOTHETICAL, HISTORICAL, FAMILY)
+KINDS = (NEGATED, POSSIBLE, HYPOTHETICAL, HISTORICAL, FAMILY)
+ASSERTIONS = (PRESENT, *KINDS)
 
 STRONGEST = (FAMILY, NEGATED, HYPOTHETICAL, POSSIBLE, HISTORICAL)
 """Where several hold, the first of these is the assertion."""
@@ -128,10 +129,9 @@ _NO_CUES = """
         may be discharged | is unlikely to | as possible | free of charge | without change"""
 """Look like cues, or hold words that are, and say nothing of a mention."""
 
-_ALL = (NEGATED, POSSIBLE, HYPOTHETICAL, HISTORICAL, FAMILY)
 _ENDS: tuple[tuple[tuple[str, ...], bool, str], ...] = (
-    (_ALL, False, ". | ;"),
-    (_ALL, False, """
+    (KINDS, False, ". | ;"),
+    (KINDS, False, """
         but | however | although | though | except | except for | apart from | apart | yet | still | otherwise |
         nevertheless | instead | whereas | who presents | who presented | presents with | presented with |
         presenting with | admitted with | complains of | complaining of | , positive for | and positive for"""),

@@ -1,0 +1,275 @@
+"""A hospital's first day, in one piece: notes into a database, the champion of a real MLflow server, workers killed, a
+promotion while they and the service work, exports that other systems would take, and the serving log judged.
+
+On SQLite and on a real PostgreSQL; MLflow keeps its runs in PostgreSQL and its models on S3. `make e2e-inference`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from fhir.resources.R4B import get_fhir_model_class
+
+from benchmarks.load import Clients, Load
+from delivery.registry.model import MD5, log_extractor
+from delivery.registry.registry import SHA, ensure_registered_model
+from delivery.registry.server import MODEL, connect
+from delivery.revision.hashes import folder_md5
+from production.database.engine import address, make_engine, reading
+from production.database.schema import QUARANTINE, RESULTS
+from stages.common.variables import DATABASE, LOG_KEY
+from tests.e2e.test_service import Service
+from tests.production import KEY, sqlite_url, waiting
+from tests.repository import ROOT
+from tests.servers import TrackingServer, postgres, team_tracking_server
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro"),
+]
+
+NOTES = 2000
+BAD = ("", " \n\t", "a" * 5_000, "Gout. " * 20_000)
+"""Notes that cannot be read: nothing, white space, no words, longer than allowed."""
+OMOP = (
+    "note_nlp_id note_id section_concept_id snippet offset lexical_variant note_nlp_concept_id"
+    " note_nlp_source_concept_id nlp_system nlp_date nlp_datetime term_exists term_temporal term_modifiers"
+).split()
+"""Columns of NOTE_NLP in version 5.4 of the OMOP Common Data Model, in its order."""
+KILLS = 6
+CLIENTS = 8
+
+
+@dataclass
+class Day:
+    """What was run, and what it said."""
+
+    url: str
+    folder: Path
+    environment: dict[str, str]
+    said: dict[str, str] = field(default_factory=dict)
+    load: Load = field(default_factory=Load)
+    versions_served: list[str] = field(default_factory=list)
+    killed: int = 0
+
+    @property
+    def engine(self) -> sa.Engine:
+        return make_engine(address(self.url))
+
+    def command(self, *arguments: str, code: int = 0) -> str:
+        """Run a command as a user would; its exit code must be `code`."""
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-3000:])
+        return done.stdout + done.stderr
+
+    def count(self, table: sa.Table, *conditions: Any) -> int:
+        with reading(self.engine) as connection:
+            query = sa.select(sa.func.count()).select_from(table).where(*conditions)
+            return int(connection.execute(query).scalar_one())
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TrackingServer, dict[str, str]]]:
+    """A team's MLflow with two versions of the model, the first of them champion."""
+    with team_tracking_server(tmp_path_factory.mktemp("team")) as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment().items():
+            patch.setenv(name, value)
+        client = connect()
+        ensure_registered_model(client, MODEL, "")
+        experiment = client.create_experiment("behealthy")
+        for version, alias in ((1, "champion"), (2, "challenger")):
+            run = client.create_run(experiment).info.run_id
+            source = log_extractor(ROOT / "models", run_id=run, root=ROOT)
+            tags = {SHA: str(version) * 40, MD5: folder_md5(ROOT / "models")}
+            client.create_model_version(MODEL, source, run, tags=tags)
+            client.set_registered_model_alias(MODEL, alias, str(version))
+        yield server, server.environment()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def day(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, registry: tuple[TrackingServer, dict]
+) -> Iterator[Day]:
+    """The whole day, once for each database; the tests look at what came of it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "sqlite":
+        yield lived(sqlite_url(folder), folder, registry[1])
+        return
+    with postgres() as url:
+        yield lived(url, folder, registry[1])
+
+
+def lived(url: str, folder: Path, registry: dict[str, str]) -> Day:
+    environment = {**os.environ, **registry, DATABASE: url, LOG_KEY: KEY}
+    day = Day(url, folder, environment)
+    connect().set_registered_model_alias(MODEL, "champion", "1")
+    day.said["build"] = day.command("production.database", "build")
+    day.said["add"] = day.command(
+        "production.notes", "add", str(write_notes(folder / "notes.jsonl")), "--source", "ward"
+    )
+    service = Service(
+        folder / "service.log", "--model", f"models:/{MODEL}@champion", "--log", str(folder / "served"), **environment
+    )
+    try:
+        service.until_ready()
+        work(day, service)
+    finally:
+        assert service.end() == 0, service.log.read_text()[-3000:]
+    return day
+
+
+def work(day: Day, service: Service) -> None:
+    """Let two workers do all notes, some killed; promote when half is done; ask the service all the while."""
+    clients = Clients(service.port, "/analyze", [json.dumps({"text": note}).encode() for note in seed_texts()])
+    asking = threading.Thread(target=lambda: setattr(day, "load", asyncio.run(clients.closed(CLIENTS, seconds=90))))
+    asking.start()
+    chance, log = random.Random(13), day.folder / "infer.log"
+    with log.open("ab") as output:
+        workers = [started(day, output) for _ in range(2)]
+        promoted = False
+        while any(worker.poll() is None for worker in workers):
+            time.sleep(chance.uniform(0.5, 1.5))
+            if not promoted and day.count(RESULTS) > NOTES // 2:
+                connect().set_registered_model_alias(MODEL, "champion", "2")
+                promoted = True
+            victim = chance.randrange(len(workers))
+            if day.killed < KILLS and day.count(RESULTS) > NOTES * day.killed // (KILLS + 1):
+                workers[victim].send_signal(signal.SIGKILL)
+                workers[victim].wait(10)
+                workers[victim] = started(day, output)
+                day.killed += 1
+        day.said["codes"] = str(sorted({worker.returncode for worker in workers}))
+    asking.join(200)
+    limit = time.monotonic() + 90
+    while time.monotonic() < limit:
+        day.versions_served.append(json.loads(service.ask("GET", "/version")[1])["model_version"])
+        if day.versions_served[-1] == "2":
+            break
+        time.sleep(0.5)
+    day.said["infer"] = day.command("production.infer", code=0)
+
+
+def started(day: Day, output: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "production.infer", "--batch", "50"],
+        cwd=ROOT, env=day.environment, stdout=output, stderr=output,
+    )  # fmt: skip
+
+
+def seed_notes() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (ROOT / "data/incoming/notes.jsonl").read_text("utf-8").splitlines()]
+
+
+def seed_texts() -> list[str]:
+    return [note["text"] for note in seed_notes()]
+
+
+def write_notes(path: Path) -> Path:
+    """Write `NOTES` notes, two of the seed's in each, and `BAD` behind them."""
+    seed = seed_notes()
+    pairs = ((n % len(seed), (n * 7 + n // len(seed) + 1) % len(seed)) for n in range(NOTES))
+    rows = [
+        {**seed[first], "id": f"ward-{n:05}", "text": f"{seed[first]['text']}\n\n{seed[second]['text']}"}
+        for n, (first, second) in enumerate(pairs)
+    ]
+    rows += [{"id": f"bad-{n}", "text": text} for n, text in enumerate(BAD)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_every_note_has_one_result_or_one_reason(day: Day) -> None:
+    assert not waiting(day.engine)
+    with reading(day.engine) as connection:
+        done = Counter(connection.scalars(sa.select(RESULTS.c.note_id)).all())
+        versions = Counter(connection.scalars(sa.select(RESULTS.c.model_version)).all())
+    assert set(done.values()) == {1}
+    assert len(done) == NOTES
+    assert day.count(QUARANTINE) == len(BAD)
+    assert day.killed == KILLS
+    assert min(versions["1"], versions["2"]) > 0
+    print(f"\n{NOTES} notes, {day.killed} workers killed, by version {dict(versions)}, {len(BAD)} in quarantine")
+
+
+def test_the_service_answered_all_the_while(day: Day) -> None:
+    assert set(day.load.statuses) <= {200, 503}
+    assert day.load.statuses[200] > 100
+    assert day.versions_served[-1] == "2", "the promotion was not taken"
+    quantiles = ", ".join(f"p{share * 100:g} {day.load.quantile(share) * 1000:.0f} ms" for share in (0.5, 0.99))
+    print(f"\n{CLIENTS} clients: {dict(day.load.statuses)}, {quantiles}")
+
+
+def test_the_suite_passes_what_was_read(day: Day) -> None:
+    assert f"{NOTES:,} notes" in day.command("production.check", "--all", code=1), "the bad ones are named"
+
+
+def test_exports_are_what_other_systems_take(day: Day) -> None:
+    for name in ("omop", "fhir", "csv", "parquet", "brat", "label-studio"):
+        day.command("production.export", "--format", name, "--to", str(day.folder / "exports" / name))
+    texts = {f"ward-{n:05}" for n in range(NOTES)}
+    assert noted(day.folder / "exports/csv") == texts
+    omop = pd.concat(pd.read_csv(path) for path in sorted((day.folder / "exports/omop").rglob("note_nlp.csv")))
+    assert list(omop.columns) == OMOP
+    assert set(omop["term_exists"]) <= {"Y", "N"}
+    resources: Counter[str] = Counter()
+    for path in sorted((day.folder / "exports/fhir").rglob("*.ndjson")):
+        for line in path.read_text("utf-8").splitlines():
+            resource = json.loads(line)
+            get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+            resources[resource["resourceType"]] += 1
+    assert {"Condition", "MedicationStatement", "Provenance"} <= set(resources)
+    assert "0 notes" in day.command("production.export", "--format", "csv", "--to", str(day.folder / "exports/csv"))
+    print(f"\nOMOP: {len(omop):,} rows; FHIR: {dict(resources)}")
+
+
+def noted(folder: Path) -> set[str]:
+    with_names = set()
+    for path in sorted(folder.rglob("notes.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            with_names |= {row["source_note_id"] for row in csv.DictReader(file)}
+    return with_names
+
+
+def test_the_serving_log_is_judged(day: Day) -> None:
+    day.command("production.log", "export", "--to", str(day.folder / "log"))
+    for log, least in (("log", NOTES), ("served", day.load.statuses[200])):
+        rows = pd.concat(pd.read_parquet(path) for path in sorted((day.folder / log).rglob("*.parquet")))
+        assert len(rows) >= least
+        assert not set(seed_texts()) & set(rows.astype(str).to_numpy().ravel())
+        said = day.command("stages.monitor", "--log", str(day.folder / log), "--since", "2026-01-01")
+        decision = json.loads(said[said.index("{") : said.rindex("}") + 1])
+        assert decision["notes"] == len(rows)
+        assert decision["decision"] in {"none", "watch", "retrain", "retrain_and_alert", "redevelop"}
+        print(f"\n{log}: {len(rows):,} rows, {decision['decision']}")
+
+
+def test_no_note_is_in_what_was_printed(day: Day) -> None:
+    printed = "".join(path.read_text(errors="replace") for path in day.folder.glob("*.log")) + "".join(
+        day.said.values()
+    )
+    words = {match for text in seed_texts() for match in re.findall(r"[^.\n]{40,}", text)}
+    assert not [part for part in words if part in printed]

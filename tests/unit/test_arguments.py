@@ -1,0 +1,63 @@
+"""What commands of production take on their command lines: times, numbers, and what they say of what is neither."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+ODD = ["yesterday", "2026-13-01", "0001-01-01T00:00+01:00", "9999-12-31T23:00-05:00", ""]
+
+
+def parse(module: str, *arguments: str) -> object:
+    return importlib.import_module(module).parse(arguments)
+
+
+@pytest.mark.parametrize("given", ODD)
+@pytest.mark.parametrize(
+    ("module", "before"),
+    [
+        ("production.backfill", ()),
+        ("production.export.__main__", ("--format", "csv")),
+        ("production.log.__main__", ("export",)),
+    ],
+)
+def test_what_is_no_time_is_said_in_plain_words(
+    module: str, before: tuple[str, ...], given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(module, *before, "--since", given)
+    assert ended.value.code == 2
+    assert "argument --since: this is no time: write 2026-11-01" in capsys.readouterr().err
+
+
+def test_a_time_of_another_zone_is_the_same_moment_everywhere() -> None:
+    """SQLite keeps no zones: a time that is not in UTC would be hours off there."""
+    options = parse("production.backfill", "--since", "2026-11-01T01:00+01:00")
+    assert options.since.isoformat() == "2026-11-01T00:00:00+00:00"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("given", ["0", "-3", "1.5", "٣", "9" * 5000])
+@pytest.mark.parametrize(
+    ("module", "before", "option"),
+    [
+        ("production.check", (), "--last"),
+        ("production.shadow", (), "--show"),
+        ("production.database.__main__", ("quarantine",), "--last"),
+        ("production.export.__main__", ("--format", "csv"), "--notes-per-part"),
+    ],
+)
+def test_numbers_begin_at_one(module: str, before: tuple[str, ...], option: str, given: str) -> None:
+    assert parse(module, *before, option, "7")
+    with pytest.raises(SystemExit) as ended:
+        parse(module, *before, f"{option}={given}")
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("module", ["production.export.__main__", "production.log.__main__"])
+def test_help_has_the_examples_and_the_exit_codes(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(module, "--help")
+    shown = capsys.readouterr().out
+    assert "    python -m production." in shown
+    assert "Exit codes: 0 done, also when there was nothing new; 2 something" in shown
