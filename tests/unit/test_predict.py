@@ -21,6 +21,7 @@ from production.predict.__main__ import _named, main, parse
 from production.predict.results import COLUMNS, WRITERS
 from production.predict.rows import BadRow, Columns, Note, read_rows
 from stages.common.errors import BeHealthyError
+from stages.common.seal import sealing
 
 GOUT = "No gout. Start colchicine."
 FOUND = Found(
@@ -173,8 +174,9 @@ class Host:
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(hosts, "ModelHost", Host)
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models/model.json").write_text("{}")
+    with sealing(tmp_path / "models"):
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models/model.json").write_text("{}")
     return ["--model", str(tmp_path / "models")]
 
 
