@@ -89,7 +89,7 @@ def run_infer(url: str, models: Path, workers: int, notes: Path, server: int | N
         workers,
         cpu,
         start,
-        samples[-1].host_cpu_seconds - started[-1].host_cpu_seconds,
+        max(one.host_cpu_seconds for one in samples) - started[-1].host_cpu_seconds,
         took,
         seconds,
         gaps[len(gaps) // 2],
