@@ -153,9 +153,9 @@ e2e-service: repro ## the service on the loopback: what it answers and refuses, 
 	python -m pytest -q tests/e2e/test_service.py
 
 .PHONY: e2e-inference
-e2e-inference: data ## inference on SQLite and PostgreSQL: 60 workers killed on each, a restart, a full disk, a promotion; the real model
+e2e-inference: data ## production on SQLite and PostgreSQL: workers killed, a restart, a full disk; a hospital's first day, from notes to exports and the log
 	@.ci/find-postgres >/dev/null
-	KILLS=60 python -m pytest -q -s tests/e2e/test_inference.py tests/e2e/test_infer_command.py
+	KILLS=60 python -m pytest -q -s tests/e2e/test_inference.py tests/e2e/test_infer_command.py tests/e2e/test_first_day.py
 
 .PHONY: lint
 lint: $(STAMP) ## style, format, and which room may import which
