@@ -153,7 +153,7 @@ e2e-service: repro ## the service on the loopback: what it answers and refuses, 
 	python -m pytest -q tests/e2e/test_service.py
 
 .PHONY: e2e-inference
-e2e-inference: data ## production on SQLite and PostgreSQL: workers killed, a restart, a full disk; a hospital's first day, from notes to exports and the log
+e2e-inference: repro ## production on SQLite and PostgreSQL: workers killed, a restart, a full disk; a hospital's first day, from notes to exports and the log
 	@.ci/find-postgres >/dev/null
 	KILLS=60 python -m pytest -q -s tests/e2e/test_inference.py tests/e2e/test_infer_command.py tests/e2e/test_first_day.py
 
