@@ -12,13 +12,13 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ pytestmark = [
     pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro"),
 ]
 
-NOTES = 2000
+NOTES, MORNING = 2000, 1500
 BAD = ("", " \n\t", "a" * 5_000, "Gout. " * 20_000)
 """Notes that cannot be read: nothing, white space, no words, longer than allowed."""
 OMOP = (
@@ -129,56 +129,78 @@ def lived(url: str, folder: Path, registry: dict[str, str]) -> Day:
     day = Day(url, folder, environment)
     connect().set_registered_model_alias(MODEL, "champion", "1")
     day.said["build"] = day.command("production.database", "build")
-    day.said["add"] = day.command(
-        "production.notes", "add", str(write_notes(folder / "notes.jsonl")), "--source", "ward"
-    )
+    morning, evening = write_notes(folder)
+    day.said["morning"] = day.command("production.notes", "add", str(morning), "--source", "ward")
     service = Service(
         folder / "service.log", "--model", f"models:/{MODEL}@champion", "--log", str(folder / "served"), **environment
     )
     try:
         service.until_ready()
-        work(day, service)
+        with clients_of(day, service):
+            work(day, evening)
+        served_by(day, service, "2")
     finally:
         assert service.end() == 0, service.log.read_text()[-3000:]
     return day
 
 
-def work(day: Day, service: Service) -> None:
-    """Let two workers do all notes, some killed; promote when half is done; ask the service all the while."""
+@contextmanager
+def clients_of(day: Day, service: Service) -> Iterator[None]:
+    """Let clients ask the service meanwhile, and for a minute at least."""
     clients = Clients(service.port, "/analyze", [json.dumps({"text": note}).encode() for note in seed_texts()])
     asking = threading.Thread(target=lambda: setattr(day, "load", asyncio.run(clients.closed(CLIENTS, seconds=60))))
     asking.start()
+    try:
+        yield
+    finally:
+        asking.join(200)
+
+
+def work(day: Day, evening: Path) -> None:
+    """Let two workers watch; kill some of them, promote, and add the notes of the evening once that was taken."""
     chance, log = random.Random(13), day.folder / "infer.log"
     with log.open("ab") as output:
         workers = [started(day, output) for _ in range(2)]
-        for kill in range(KILLS):
-            while day.count(RESULTS) < NOTES * (kill + 1) // (KILLS + 2):
-                assert any(worker.poll() is None for worker in workers), log.read_text()[-3000:]
-                time.sleep(0.02)
-            if kill == KILLS // 2:  # who is started from now on takes the other version, who goes on the one it has
-                connect().set_registered_model_alias(MODEL, "champion", "2")
-            time.sleep(chance.uniform(0, 0.2))
-            victim = chance.randrange(len(workers))
-            workers[victim].send_signal(signal.SIGKILL)
-            workers[victim].wait(10)
-            workers[victim] = started(day, output)
-            day.killed += 1
-        for worker in workers:
-            worker.wait(300)
-    assert {worker.returncode for worker in workers} <= {0, 1}, log.read_text()[-3000:]
-    asking.join(200)
-    limit = time.monotonic() + 90
-    while time.monotonic() < limit:
-        day.versions_served.append(json.loads(service.ask("GET", "/version")[1])["model_version"])
-        if day.versions_served[-1] == "2":
-            break
-        time.sleep(0.5)
+        try:
+            for kill in range(KILLS):
+                until(lambda kill=kill: day.count(RESULTS) >= MORNING * (kill + 1) // (KILLS + 2), log)
+                if kill == KILLS // 2:
+                    connect().set_registered_model_alias(MODEL, "champion", "2")
+                time.sleep(chance.uniform(0, 0.2))
+                victim = chance.randrange(len(workers))
+                workers[victim].kill()
+                workers[victim].wait(10)
+                workers[victim] = started(day, output)
+                day.killed += 1
+            until(lambda: "version 2 is loaded" in log.read_text(), log)
+            day.said["evening"] = day.command("production.notes", "add", str(evening), "--source", "ward", code=1)
+            until(lambda: not waiting(day.engine), log)
+        finally:
+            for worker in workers:
+                worker.terminate()
+            codes = {worker.wait(60) for worker in workers}
+    assert codes <= {0, 1}, log.read_text()[-3000:]
     day.said["infer"] = day.command("production.infer")
+
+
+def until(true: Callable[[], bool], log: Path, seconds: float = 300) -> None:
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, log.read_text()[-3000:]
+        time.sleep(0.02)
+
+
+def served_by(day: Day, service: Service, version: str) -> None:
+    """Ask which version is served, until it is the one or two minutes are over."""
+    limit = time.monotonic() + 120
+    while time.monotonic() < limit and day.versions_served[-1:] != [version]:
+        time.sleep(0.2)
+        day.versions_served.append(json.loads(service.ask("GET", "/version")[1])["model_version"])
 
 
 def started(day: Day, output: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "production.infer", "--batch", "50"],
+        [sys.executable, "-m", "production.infer", "--watch", "--batch", "50"],
         cwd=ROOT, env=day.environment, stdout=output, stderr=output,
     )  # fmt: skip
 
@@ -191,17 +213,19 @@ def seed_texts() -> list[str]:
     return [note["text"] for note in seed_notes()]
 
 
-def write_notes(path: Path) -> Path:
-    """Write `NOTES` notes, two of the seed's in each, and `BAD` behind them."""
+def write_notes(folder: Path) -> tuple[Path, Path]:
+    """Write `NOTES` notes, two of the seed's in each, in two files; the second has `BAD` at its end."""
     seed = seed_notes()
     pairs = ((n % len(seed), (n * 7 + n // len(seed) + 1) % len(seed)) for n in range(NOTES))
     rows = [
         {**seed[first], "id": f"ward-{n:05}", "text": f"{seed[first]['text']}\n\n{seed[second]['text']}"}
         for n, (first, second) in enumerate(pairs)
     ]
-    rows += [{"id": f"bad-{n}", "text": text} for n, text in enumerate(BAD)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
+    bad = [{"id": f"bad-{n}", "text": text} for n, text in enumerate(BAD)]
+    files = folder / "morning.jsonl", folder / "evening.jsonl"
+    for path, notes in zip(files, (rows[:MORNING], rows[MORNING:] + bad), strict=True):
+        path.write_text("".join(json.dumps(note) + "\n" for note in notes), encoding="utf-8")
+    return files
 
 
 def test_every_note_has_one_result_or_one_reason(day: Day) -> None:
