@@ -36,6 +36,7 @@ from stages.common.variables import TOKEN
 if TYPE_CHECKING:
     from production.inference.load_model import Model
     from production.service.measures import Measures
+    from production.service.params import ServiceParams
     from production.service.served import Served
     from production.service.serving_log import ServingLog
 
@@ -122,7 +123,7 @@ def _serve(options: argparse.Namespace) -> None:
                 served, params, measures, token=token, failed=faults.append,
                 loaded=partial(_follow, served, opened.find, inference.champion_seconds),
             )  # fmt: skip
-            _run(application, listener, faults, params.request_seconds)
+            _run(application, listener, faults, params)
         finally:
             served.stop()
 
@@ -147,9 +148,11 @@ def _log(place: str | None, rate: float, measures: Measures) -> ServingLog | Non
     return ServingLog(open_folder(place), log_key(folder_of(address())), rate, measures.logged)
 
 
-def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError], seconds: float) -> None:
-    """Serve until a signal comes, or a fault; `seconds` is what requests in work have left then."""
+def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError], params: ServiceParams) -> None:
+    """Serve until a signal comes, or a fault; requests in work have their time left then."""
     import uvicorn
+
+    from production.service.arrival import uvicorn_config
 
     class Server(uvicorn.Server):
         @contextmanager
@@ -160,11 +163,7 @@ def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError]
         async def on_tick(self, counter: int) -> bool:
             return await super().on_tick(counter) or bool(faults)
 
-    config = uvicorn.Config(
-        application, log_level="warning", access_log=False, server_header=False, lifespan="on", ws="none",
-        timeout_graceful_shutdown=int(seconds) + 1,
-    )  # fmt: skip
-    Server(config).run(sockets=[listener])
+    Server(uvicorn_config(application, params)).run(sockets=[listener])
     if faults:
         raise faults[0]
 

@@ -36,8 +36,6 @@ FAULT = "an unforeseen fault of the service"
 HELD = 4
 """Requests of the largest size whose bodies may be in memory at a time."""
 
-_READING_SHARE = 1 / 3  # of the seconds of a request, for its body to arrive
-
 
 class RefusalError(Exception):
     """A request that is turned away.
@@ -132,7 +130,7 @@ class Gate:
         body = bytearray()
         try:
             try:
-                async with asyncio.timeout(self._params.request_seconds * _READING_SHARE):
+                async with asyncio.timeout(self._params.arrival_seconds):
                     await self._read(receive, headers, body)
             except TimeoutError:
                 raise RefusalError(408, "slow", "the request did not arrive in time", connection="close") from None

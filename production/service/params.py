@@ -21,6 +21,11 @@ class ServiceParams(Section):
     request_seconds: Seconds
     waiting: Positive
 
+    @property
+    def arrival_seconds(self) -> float:
+        """Seconds of a request for its header to arrive, and as many for its body."""
+        return self.request_seconds / 3
+
 
 def load_params(path: Path = PARAMS) -> ServiceParams:
     """Read and check the section `service`."""
