@@ -28,6 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from production.arguments import workers_argument
 from production.service.models import HELP, MODELS, opened_model
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
@@ -51,11 +52,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=5001, help="port (default: 5001; 0: any that is free)")
     parser.add_argument("--model", default=MODELS, help=HELP)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument(
+        "--workers", type=workers_argument, default=os.cpu_count() or 1, help="processes (default: one a core)"
+    )
     parser.add_argument("--log", metavar="FOLDER", help="folder, or URL such as s3://…, of the serving log")
     options = parser.parse_args(arguments)
-    if options.workers < 1:
-        parser.error("--workers must be at least 1")
     if not 0 <= options.port <= 65535:
         parser.error("--port must be between 0 and 65535")
     return options
