@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from production.inference.host import Found, NoteFailedError
 from production.inference.load_model import Model
-from production.service.gate import FAULT, Gate, RefusalError
+from production.service.gate import FAULT, Gate, RefusalError, refuse_many
 from production.service.invocations import FORMS, mlflow_route
 from production.service.measures import Measures
 from production.service.params import ServiceParams
@@ -52,7 +52,7 @@ _WHY: dict[int | str, str] = {
     400: "no JSON that can be read, or no notes",
     401: "the token is missing or another one",
     408: "the request did not arrive in time",
-    413: "a note or the request is too large",
+    413: "a note or the request is too large, or there are too many notes",
     422: "the model takes too long for the note",
     500: "the process of the model ended while it read the note",
     503: "loading, or too many requests at a time: see Retry-After",
@@ -163,8 +163,12 @@ def _notes(served: Served, params: ServiceParams) -> APIRouter:
 
     @router.post("/api/process_bulk", response_model=BulkAnswer)
     async def process_bulk(asked: ProcessBulk) -> Response:
-        """Find the mentions of many notes: CogStack's shape; one that fails says so in its place."""
+        """Find the mentions of many notes: CogStack's shape; one that fails says so in its place.
+
+        One that is no text, such as null, has the whole request refused: nobody can have meant it.
+        """
         texts = [content.text for content in asked.content]
+        refuse_many(texts, params)
         _measure_notes(texts, params)
         answers = await served.extract(texts, _known(asked.content))
         results = [processed(*pair) for pair in zip(asked.content, answers.notes, strict=True)]
@@ -254,7 +258,7 @@ def _add_mlflow(app: FastAPI, served: Served, params: ServiceParams) -> None:
     responses: dict[int | str, dict[str, Any]] = {status: {"description": why} for status, why in _WHY.items()}
     app.add_api_route(
         "/invocations",
-        mlflow_route(served, params.request_seconds),
+        mlflow_route(served, params),
         methods=["POST"],
         tags=["notes"],
         summary="As MLflow serves a model: one row per note.",

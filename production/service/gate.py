@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sized
 from contextlib import suppress
 from hmac import compare_digest
 from typing import Any
@@ -55,6 +55,18 @@ class RefusalError(Exception):
         super().__init__(problem)
         self.status, self.reason, self.problem = status, reason, problem
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def refuse_many(notes: Sized, params: ServiceParams) -> None:
+    """Refuse a request of more notes than it may have.
+
+    Raises
+    ------
+    RefusalError
+        Names the bound.
+    """
+    if len(notes) > params.request_notes:
+        raise RefusalError(413, "too_large", f"a request may have {params.request_notes} notes: send fewer at a time")
 
 
 class Gate:

@@ -17,6 +17,7 @@ class ServiceParams(Section):
 
     note_bytes: Positive
     request_bytes: Positive
+    request_notes: Positive
     note_seconds: Seconds
     request_seconds: Seconds
     waiting: Positive

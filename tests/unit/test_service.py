@@ -30,7 +30,9 @@ from stages.common.seal import sealing
 from tests.hosts import FOUND
 from tests.repository import ROOT
 
-PARAMS = ServiceParams(note_bytes=100, request_bytes=1000, note_seconds=1.0, request_seconds=0.6, waiting=2)
+PARAMS = ServiceParams(
+    note_bytes=100, request_bytes=1000, request_notes=3, note_seconds=1.0, request_seconds=0.6, waiting=2
+)
 
 
 # ---- the gate ---------------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def test_what_can_not_be_served_is_said(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_parameters_are_what_the_guide_says() -> None:
     params = load_params(ROOT / "params.yaml")
-    assert (params.note_bytes, params.request_bytes) == (1_000_000, 10_000_000)
+    assert (params.note_bytes, params.request_bytes, params.request_notes) == (1_000_000, 10_000_000, 10_000)
     assert params.note_seconds < params.request_seconds
     assert os.cpu_count() == parse([]).workers
 

@@ -12,7 +12,9 @@ import uvicorn
 from production.service.arrival import HEADER_BYTES, uvicorn_config
 from production.service.params import ServiceParams
 
-PARAMS = ServiceParams(note_bytes=100, request_bytes=1000, note_seconds=0.1, request_seconds=0.9, waiting=2)
+PARAMS = ServiceParams(
+    note_bytes=100, request_bytes=1000, request_notes=3, note_seconds=0.1, request_seconds=0.9, waiting=2
+)
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
