@@ -56,3 +56,20 @@ def test_a_request_has_so_many_notes_and_no_more(path_and_body: Any) -> None:
 def test_what_is_no_text_among_notes_has_all_of_them_refused_by_its_place() -> None:
     answer = asked("POST", "/api/process_bulk", {"content": [{"text": "gout"}, {"text": None}]})
     assert (answer.status_code, "body.content.1.text" in answer.json()["error"]) == (400, True)
+
+
+def test_a_label_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    assert asked("POST", "/analyze", {"text": "gout", "entities": ["Disease"]}).status_code == 200
+    for entities in (["PERSON"], ["Disease", "PERSON"]):
+        refused = asked("POST", "/analyze", {"text": "gout", "entities": entities})
+        assert (refused.status_code, refused.json()) == (400, {"error": "entities: this model has the labels Disease"})
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/ping"])
+def test_probes_may_ask_for_the_head_alone(path: str) -> None:
+    assert asked("HEAD", path).status_code == asked("GET", path).status_code == 200
+
+
+def test_the_documentation_names_the_labels() -> None:
+    documented = asked("GET", "/openapi.json").json()["components"]["schemas"]["Analyze"]["properties"]["entities"]
+    assert documented["anyOf"][0]["items"]["enum"] == ["Disease"]
