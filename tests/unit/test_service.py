@@ -17,7 +17,7 @@ from delivery.registry.model_process import environment
 from delivery.revision.git import commit, git
 from delivery.revision.hashes import folder_md5
 from production.inference import load_model
-from production.inference.host import Found, FoundMention, NoteFailedError
+from production.inference.host import Found, FoundMention, HostError, ModelHost, NoteFailedError
 from production.serve import main, parse, token_for
 from production.service.gate import Gate
 from production.service.measures import Measures
@@ -259,6 +259,17 @@ def test_a_folder_that_is_not_as_it_was_saved_is_not_served(tmp_path: Path) -> N
     (models / "model.json").write_text("{ }")
     with pytest.raises(BeHealthyError, match="3 bytes, where 2 were saved"), opened_model(str(models)):
         pass
+
+
+def test_why_a_model_does_not_load_decides_what_is_to_be_done(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="Take the whole folder anew") as damaged:
+        ModelHost(ROOT, seal(tmp_path / "models")).start()
+    assert "model.json" in str(damaged.value)
+    assert "environment" not in str(damaged.value)
+    (tmp_path / "stages").mkdir()
+    with pytest.raises(HostError, match="make env") as foreign:
+        ModelHost(tmp_path, tmp_path / "models").start()
+    assert "anew" not in str(foreign.value)
 
 
 @pytest.fixture
