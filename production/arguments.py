@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from datetime import datetime
 
 from stages.monitor.times import as_time
+
+WORKERS_A_CORE = 4
+"""At most: each has the model in memory."""
 
 
 def time_argument(given: str) -> datetime:
@@ -36,3 +40,19 @@ def count_argument(given: str) -> int:
     if not re.fullmatch("0*[1-9][0-9]{0,8}", given):
         raise argparse.ArgumentTypeError("this is no whole number from 1 on")
     return int(given)
+
+
+def workers_argument(given: str) -> int:
+    """Read how many processes are to work.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When it is no number, or more than this machine can do anything with.
+    """
+    cores = os.cpu_count() or 1
+    if (workers := count_argument(given)) > (most := cores * WORKERS_A_CORE):
+        raise argparse.ArgumentTypeError(
+            f"at most {most} can work here, {WORKERS_A_CORE} for each of the machine's cores ({cores})"
+        )
+    return workers

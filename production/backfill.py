@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     from production.inference.claims import Scope
     from production.inference.setup import Workplace, stop_when_asked
 
-    place = Workplace.open()
+    place = Workplace.open(command="backfill")
     scope = Scope(backfill=True, since=options.since, source=options.source)
     served = place.loaded(folder=options.model)
     try:

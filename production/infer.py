@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from production.arguments import workers_argument
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
 
@@ -25,14 +26,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         prog="python -m production.infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--watch", action="store_true", help="go on: look for new notes until asked to end")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--workers", type=workers_argument, default=1, help="processes (default: 1)")
     parser.add_argument("--batch", type=int, help="notes of one transaction (default: inference.batch of params.yaml)")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="a model folder, with the code of this repository")
     parser.add_argument("--shadow", choices=("challenger",), help="ask this version too; its results do not count")
     options = parser.parse_args(arguments)
-    for name in ("workers", "batch"):
-        if (value := getattr(options, name)) is not None and not 1 <= value <= 5000:
-            parser.error(f"--{name} must be 1 to 5000")
+    if options.batch is not None and not 1 <= options.batch <= 5000:
+        parser.error("--batch must be 1 to 5000")
     return options
 
 

@@ -28,6 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from production.arguments import workers_argument
 from production.service.models import HELP, MODELS, opened_model
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
@@ -36,6 +37,7 @@ from stages.common.variables import TOKEN
 if TYPE_CHECKING:
     from production.inference.load_model import Model
     from production.service.measures import Measures
+    from production.service.params import ServiceParams
     from production.service.served import Served
     from production.service.serving_log import ServingLog
 
@@ -50,11 +52,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=5001, help="port (default: 5001; 0: any that is free)")
     parser.add_argument("--model", default=MODELS, help=HELP)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument(
+        "--workers", type=workers_argument, default=os.cpu_count() or 1, help="processes (default: one a core)"
+    )
     parser.add_argument("--log", metavar="FOLDER", help="folder, or URL such as s3://…, of the serving log")
     options = parser.parse_args(arguments)
-    if options.workers < 1:
-        parser.error("--workers must be at least 1")
     if not 0 <= options.port <= 65535:
         parser.error("--port must be between 0 and 65535")
     return options
@@ -122,7 +124,7 @@ def _serve(options: argparse.Namespace) -> None:
                 served, params, measures, token=token, failed=faults.append,
                 loaded=partial(_follow, served, opened.find, inference.champion_seconds),
             )  # fmt: skip
-            _run(application, listener, faults, params.request_seconds)
+            _run(application, listener, faults, params)
         finally:
             served.stop()
 
@@ -147,9 +149,11 @@ def _log(place: str | None, rate: float, measures: Measures) -> ServingLog | Non
     return ServingLog(open_folder(place), log_key(folder_of(address())), rate, measures.logged)
 
 
-def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError], seconds: float) -> None:
-    """Serve until a signal comes, or a fault; `seconds` is what requests in work have left then."""
+def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError], params: ServiceParams) -> None:
+    """Serve until a signal comes, or a fault; requests in work have their time left then."""
     import uvicorn
+
+    from production.service.arrival import uvicorn_config
 
     class Server(uvicorn.Server):
         @contextmanager
@@ -160,11 +164,7 @@ def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError]
         async def on_tick(self, counter: int) -> bool:
             return await super().on_tick(counter) or bool(faults)
 
-    config = uvicorn.Config(
-        application, log_level="warning", access_log=False, server_header=False, lifespan="on", ws="none",
-        timeout_graceful_shutdown=int(seconds) + 1,
-    )  # fmt: skip
-    Server(config).run(sockets=[listener])
+    Server(uvicorn_config(application, params)).run(sockets=[listener])
     if faults:
         raise faults[0]
 

@@ -181,11 +181,14 @@ def row_of(extraction: Extraction) -> tuple:
 # ---- over HTTP ------------------------------------------------------------------------------------
 
 
-def guard(server: ModuleType, limits: Mapping[str, int | None]) -> None:
+def guard(
+    server: ModuleType, limits: Mapping[str, int | None], admit: Callable[[list[Any]], None] = lambda _: None
+) -> None:
     """Stand between MLflow's server and its requests, whose text it would quote in errors.
 
     It puts malformed input into its answer, writes nulls and numbers as text (``"None"``, which is a note without
     mentions), and reads a file of this machine where one string is given. It has no setting for any of that.
+    What is to refuse notes for other reasons than `limits` is `admit`, which raises an error of its own.
     """
     answer = server.invocations  # where this version of MLflow has another name for it, nothing is served
 
@@ -193,6 +196,7 @@ def guard(server: ModuleType, limits: Mapping[str, int | None]) -> None:
         notes = _requested(data, content_type, limits)
         if not notes:
             raise NoteError("there is no note")
+        admit(notes)
         _check(notes, limits)
         try:
             return answer({"inputs": notes}, "application/json", model, input_schema)

@@ -29,7 +29,7 @@ _NAP_SECONDS = 0.004
 
 
 class HostError(BeHealthyError):
-    """The model does not load in this environment."""
+    """The model does not load: its files are damaged, or this environment is not its own."""
 
 
 class NoteFailedError(Exception):
@@ -143,10 +143,7 @@ class ModelHost:
             self._log.seek(0)
             last = self._log.read().decode("utf-8", "replace").strip().splitlines()[-1:]
             self.stop()
-            raise HostError(
-                f"the model does not load in this environment ({last[0] if last else 'no message'}): make the"
-                " environment of its commit (`make env`), or promote a version that runs here"
-            ) from None
+            raise _not_loaded(last[0] if last else "no message") from None
 
     def stop(self) -> None:
         """End the process."""
@@ -273,6 +270,17 @@ class ModelHost:
         if not piece:
             raise ProcessEndedError("the process of the model ended while it read the note")
         self._read += piece
+
+
+def _not_loaded(said: str) -> HostError:
+    """Say why a model does not load; an error about its files, whose remedy is in it, is no matter of environments."""
+    kind, _, problem = said.partition(": ")
+    if kind.rpartition(".")[2] == "ModelError":
+        return HostError(f"the model does not load: {problem}")
+    return HostError(
+        f"the model does not load in this environment ({said}): make the environment of its commit (`make env`), or"
+        " promote a version that runs here"
+    )
 
 
 def _found(answer: dict[str, Any]) -> Found:

@@ -108,10 +108,13 @@ class Registry:
         An alias, such as ``champion`` or ``challenger``, or the number of a version.
     folder : Path
         Where versions are kept; each in a folder of its own.
+    command : str, optional
+        That looks it up, in what is said.
     """
 
     wanted: str
     folder: Path
+    command: str = "infer"
     _client: MlflowClient | None = field(default=None, init=False, repr=False)
     _known: Model | None = field(default=None, init=False, repr=False)
 
@@ -141,7 +144,8 @@ class Registry:
         digest = str(version.tags[MD5])
         kept = self.folder / f"{version.version}-{digest.removesuffix('.dir')[:12]}"
         if kept.is_dir() and not _is_whole(client, version, kept):
-            print(f"infer: the files of version {version.version} here were changed: fetching them", file=sys.stderr)
+            said = f"the files of version {version.version} here were changed: fetching them"
+            print(f"{self.command}: {said}", file=sys.stderr)
             shutil.rmtree(kept)
         if not kept.is_dir():
             _fetch(client, version, kept)
@@ -209,12 +213,15 @@ class Loaded:
         Starts the process of a model.
     on_load : callable
         Told of each model and its labels before the first note.
+    command : str, optional
+        That has it loaded, in what is said.
     """
 
     find: Callable[[], Model]
     seconds: float
     on_load: Callable[[Model, Sequence[str]], None]
     start: Callable[[Model], Host] = start_host
+    command: str = "infer"
     _model: Model | None = field(default=None, init=False, repr=False)
     _host: Host | None = field(default=None, init=False, repr=False)
     _looked: float = field(default=float("-inf"), init=False, repr=False)
@@ -234,7 +241,8 @@ class Loaded:
             except BeHealthyError as error:
                 if self._model is None:
                     raise
-                print(f"infer: ALERT: going on with version {self._model.version}: {error}", file=sys.stderr)
+                said = f"ALERT: going on with version {self._model.version}: {error}"
+                print(f"{self.command}: {said}", file=sys.stderr)
         assert self._model and self._host
         return self._model, self._host
 
@@ -250,7 +258,7 @@ class Loaded:
             raise
         self.stop()
         self._model, self._host = found, host
-        print(f"infer: version {found.version} is loaded", file=sys.stderr, flush=True)
+        print(f"{self.command}: version {found.version} is loaded", file=sys.stderr, flush=True)
 
     def stop(self) -> None:
         """End its process."""

@@ -30,28 +30,30 @@ class Workplace:
 
     engine: Engine
     params: InferenceParams
+    command: str = "infer"
 
     @classmethod
-    def open(cls, batch: int | None = None) -> Workplace:
-        """Open the database of the environment; `batch` takes the place of the parameter."""
+    def open(cls, batch: int | None = None, *, command: str = "infer") -> Workplace:
+        """Open the database of the environment for a command; `batch` takes the place of the parameter."""
         params = load_params()
-        return cls(open_database(), params.model_copy(update={"batch": batch}) if batch else params)
+        return cls(open_database(), params.model_copy(update={"batch": batch}) if batch else params, command)
 
     def loaded(self, alias: str = "champion", folder: Path | None = None) -> Loaded:
         """Return the version that has an alias, or the model of a folder, to be loaded with the first note."""
-        find = partial(folder_model, folder) if folder else Registry(alias, folder_of(self.engine.url) / CACHE).find
+        registry = Registry(alias, folder_of(self.engine.url) / CACHE, self.command)
+        find = partial(folder_model, folder) if folder else registry.find
 
         def on_load(model: Model, labels: Sequence[str]) -> None:
             register(self.engine, model, labels, champion=alias == "champion")
 
         start = partial(start_host, note_megabytes=self.params.note_megabytes)
-        return Loaded(find, float("inf") if folder else self.params.champion_seconds, on_load, start)
+        return Loaded(find, float("inf") if folder else self.params.champion_seconds, on_load, start, self.command)
 
     def worker(self, served: Loaded, scope: Scope = WAITING, shadow: Loaded | None = None) -> Worker:
         """Return a worker."""
         record = load_record_params()
         sides, key = Sides(record.disease, record.treatment), log_key(folder_of(self.engine.url))
-        return Worker(self.engine, self.params, served, sides, key, scope, shadow)
+        return Worker(self.engine, self.params, served, sides, key, scope, shadow, self.command)
 
 
 def stop_when_asked(worker: Worker) -> None:

@@ -48,6 +48,8 @@ class Worker:
     scope : Scope
     shadow : Loaded, optional
         A version that is asked about the same notes, and whose results do not count.
+    command : str, optional
+        That it works for, in what is said.
     """
 
     engine: Engine
@@ -57,6 +59,7 @@ class Worker:
     key: str
     scope: Scope = WAITING
     shadow: Loaded | None = None
+    command: str = "infer"
     stopping: bool = field(default=False, init=False)
     counts: Counter[str] = field(default_factory=Counter, init=False)
     _after: int = field(default=0, init=False)
@@ -85,7 +88,7 @@ class Worker:
                 self._pause(self.params.poll_seconds)
             elif time.monotonic() - told > _PROGRESS_SECONDS:
                 told = time.monotonic()
-                print(f"infer: {self.summary()} so far", file=sys.stderr, flush=True)
+                print(f"{self.command}: {self.summary()} so far", file=sys.stderr, flush=True)
         return self.counts
 
     def summary(self) -> str:
@@ -165,12 +168,9 @@ class Worker:
                 continue
             self.counts["quarantined"] += 1
             if outcome.step == "prediction_col_check":
-                number = outcome.note.key.note_id
-                print(
-                    f"infer: ALERT: prediction_col_check: note {number}, version {version}: {outcome.reason}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                where = f"note {outcome.note.key.note_id}, version {version}"
+                said = f"ALERT: prediction_col_check: {where}: {outcome.reason}"
+                print(f"{self.command}: {said}", file=sys.stderr, flush=True)
 
     def _wait_for_database(self, error: DBAPIError, failures: int, watch: bool) -> None:
         if failures > ATTEMPTS and not watch:
@@ -178,7 +178,8 @@ class Worker:
                 f"the database does not answer ({kind_of(error)}): start it or make room, and run the same again;"
                 " no note is lost or done by half"
             ) from None
-        print(f"infer: the database does not answer ({kind_of(error)}); trying again", file=sys.stderr, flush=True)
+        said = f"the database does not answer ({kind_of(error)}); trying again"
+        print(f"{self.command}: {said}", file=sys.stderr, flush=True)
         self.engine.dispose()
         self._pause(min(0.25 * 2**failures, _LONGEST_PAUSE))
 

@@ -68,7 +68,7 @@ def _predict(options: argparse.Namespace) -> int:
         refuse_shared(options.out, option="--out", holds="predictions quote notes")
     seconds = load_params().note_seconds
     with (
-        opened_model(options.model) as opened,
+        opened_model(options.model, "predict") as opened,
         ModelHost(opened.model.code, opened.model.models) as host,
         _output(options) as file,
         WRITERS[options.format](file, host.labels) as write,

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 
 from production.inference.host import Found, NoteFailedError
 from production.inference.load_model import Model
-from production.service.gate import FAULT, Gate, RefusalError
+from production.service.gate import Gate, RefusalError, refuse_many
 from production.service.invocations import FORMS, mlflow_route
 from production.service.measures import Measures
 from production.service.params import ServiceParams
+from production.service.problems import say_problems
 from production.service.served import Served
 from production.service.shapes import (
     Analyze,
     BulkAnswer,
     Content,
     Entity,
-    Metadata,
     Problem,
     Process,
     ProcessAnswer,
@@ -46,13 +43,11 @@ WORK = ("/analyze", "/api/process", "/api/process_bulk", "/invocations")
 API = "1"
 """Version of the paths and of what they take; `/version` says which model answers."""
 
-_NAMES = frozenset({"body", "content", *Analyze.model_fields, *Content.model_fields, *Metadata.model_fields})
-
 _WHY: dict[int | str, str] = {
-    400: "no JSON that can be read, or no notes",
+    400: "no JSON that can be read, no notes, or no labels of the model",
     401: "the token is missing or another one",
     408: "the request did not arrive in time",
-    413: "a note or the request is too large",
+    413: "a note or the request is too large, or there are too many notes",
     422: "the model takes too long for the note",
     500: "the process of the model ended while it read the note",
     503: "loading, or too many requests at a time: see Retry-After",
@@ -108,13 +103,11 @@ def build_application(
     """
     lifespan = _lifespan(served, params, loaded, failed)
     app = FastAPI(title="BeHealthy", version=API, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
-    app.add_exception_handler(HTTPException, _say_status)
-    app.add_exception_handler(RefusalError, _say_refusal)
-    app.add_exception_handler(Exception, _say_fault)  # the gate logs where it was
+    say_problems(app)
     app.include_router(_notes(served, params))
     app.include_router(_about(served, measures))
     _add_mlflow(app, served, params)
+    _name_labels(app, served)
     return Gate(app, params, work=WORK, ready=lambda: served.ready, token=token, measures=measures)
 
 
@@ -150,6 +143,7 @@ def _notes(served: Served, params: ServiceParams) -> APIRouter:
     async def analyze(asked: Analyze) -> Response:
         """Find the mentions of a note: Presidio's shape, with assertion and acceptance."""
         _measure_notes([asked.text], params)
+        _check_labels(asked.entities or (), served.labels)
         answers = await served.extract([asked.text], _known([asked]))
         return _json(entities_of(_found(answers.notes[0]), asked))
 
@@ -163,8 +157,12 @@ def _notes(served: Served, params: ServiceParams) -> APIRouter:
 
     @router.post("/api/process_bulk", response_model=BulkAnswer)
     async def process_bulk(asked: ProcessBulk) -> Response:
-        """Find the mentions of many notes: CogStack's shape; one that fails says so in its place."""
+        """Find the mentions of many notes: CogStack's shape; one that fails says so in its place.
+
+        One that is no text, such as null, has the whole request refused: nobody can have meant it.
+        """
         texts = [content.text for content in asked.content]
+        refuse_many(texts, params)
         _measure_notes(texts, params)
         answers = await served.extract(texts, _known(asked.content))
         results = [processed(*pair) for pair in zip(asked.content, answers.notes, strict=True)]
@@ -198,6 +196,11 @@ def _measure_notes(notes: list[str], params: ServiceParams) -> None:
             raise RefusalError(413, "too_large", problem)
 
 
+def _check_labels(wanted: Iterable[str], labels: Iterable[str]) -> None:
+    if not set(labels).issuperset(wanted):
+        raise RefusalError(400, "no_label", f"entities: this model has the labels {', '.join(labels)}")
+
+
 def _found(answer: Found | NoteFailedError) -> Found:
     if isinstance(answer, Found):
         return answer
@@ -213,11 +216,13 @@ def _about(served: Served, measures: Measures) -> APIRouter:
     router = APIRouter(tags=["service"])
     closed: dict[int | str, dict[str, Any]] = {401: _PROBLEMS[401]}
 
+    @router.head("/health", include_in_schema=False)
     @router.get("/health")
     async def health() -> State:
         """Say that the service is there."""
         return State(status="ok")
 
+    @router.head("/ready", include_in_schema=False)
     @router.get(
         "/ready",
         response_model=State,
@@ -228,6 +233,7 @@ def _about(served: Served, measures: Measures) -> APIRouter:
         state, status = ("ready", 200) if served.ready else ("loading", 503)
         return JSONResponse({"status": state}, status)
 
+    @router.head("/ping", include_in_schema=False)
     @router.get("/ping", response_class=Response, responses={503: _PROBLEMS[503]})
     async def ping() -> Response:
         """Say the same as MLflow's server does."""
@@ -254,7 +260,7 @@ def _add_mlflow(app: FastAPI, served: Served, params: ServiceParams) -> None:
     responses: dict[int | str, dict[str, Any]] = {status: {"description": why} for status, why in _WHY.items()}
     app.add_api_route(
         "/invocations",
-        mlflow_route(served, params.request_seconds),
+        mlflow_route(served, params),
         methods=["POST"],
         tags=["notes"],
         summary="As MLflow serves a model: one row per note.",
@@ -264,33 +270,15 @@ def _add_mlflow(app: FastAPI, served: Served, params: ServiceParams) -> None:
     )
 
 
-# ---- what is wrong --------------------------------------------------------------------------------
+def _name_labels(app: FastAPI, served: Served) -> None:
+    """Let the documentation say which labels can be asked for: those of the model that answers by then."""
+    describe = app.openapi
 
+    def openapi() -> dict[str, Any]:
+        documented = describe()
+        if served.labels:
+            entities = documented["components"]["schemas"]["Analyze"]["properties"]["entities"]
+            entities["anyOf"][0]["items"]["enum"] = list(served.labels)
+        return documented
 
-async def _say_what_is_wrong(_: Request, error: Exception) -> Response:
-    """Say where a request is at fault, by names of ours and places; what stands there is not said."""
-    assert isinstance(error, RequestValidationError)
-    faults = [f"{_place(fault['loc'])}: {fault['type']}" for fault in error.errors()[:5]]
-    return JSONResponse({"error": f"the request is not as documented ({'; '.join(faults)})"}, 400)
-
-
-def _place(parts: Sequence[str | int]) -> str:
-    """Return a place as far as its names are ours: below a footer they are the client's."""
-    own = itertools.takewhile(lambda part: isinstance(part, int) or part in _NAMES, parts)
-    return ".".join(map(str, own))
-
-
-async def _say_fault(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": FAULT}, 500)
-
-
-async def _say_status(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    said = {400: "the request is no JSON that can be read", 404: "there is nothing here", 405: "not with this method"}
-    problem = said.get(error.status_code, "the request cannot be answered")
-    return JSONResponse({"error": problem}, error.status_code, headers=error.headers)
-
-
-async def _say_refusal(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusalError)
-    return JSONResponse({"error": error.problem}, error.status)
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sized
 from contextlib import suppress
 from hmac import compare_digest
 from typing import Any
@@ -36,8 +36,6 @@ FAULT = "an unforeseen fault of the service"
 HELD = 4
 """Requests of the largest size whose bodies may be in memory at a time."""
 
-_READING_SHARE = 1 / 3  # of the seconds of a request, for its body to arrive
-
 
 class RefusalError(Exception):
     """A request that is turned away.
@@ -57,6 +55,18 @@ class RefusalError(Exception):
         super().__init__(problem)
         self.status, self.reason, self.problem = status, reason, problem
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def refuse_many(notes: Sized, params: ServiceParams) -> None:
+    """Refuse a request of more notes than it may have.
+
+    Raises
+    ------
+    RefusalError
+        Names the bound.
+    """
+    if len(notes) > params.request_notes:
+        raise RefusalError(413, "too_large", f"a request may have {params.request_notes} notes: send fewer at a time")
 
 
 class Gate:
@@ -132,7 +142,7 @@ class Gate:
         body = bytearray()
         try:
             try:
-                async with asyncio.timeout(self._params.request_seconds * _READING_SHARE):
+                async with asyncio.timeout(self._params.arrival_seconds):
                     await self._read(receive, headers, body)
             except TimeoutError:
                 raise RefusalError(408, "slow", "the request did not arrive in time", connection="close") from None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 from production.inference.host import Found, NoteFailedError
+from production.service.gate import refuse_many
+from production.service.params import ServiceParams
 from production.service.served import Served
 
 FORMS: dict[str, Any] = {
@@ -67,20 +70,20 @@ def _found(answer: Found | NoteFailedError) -> Any:  # with the fields of an ext
     return answer
 
 
-def mlflow_route(served: Served, seconds: float) -> Callable[..., Any]:
+def mlflow_route(served: Served, params: ServiceParams) -> Callable[..., Any]:
     """Return what MLflow's server answers ``/invocations`` with, its input checked as a served model does.
 
     Parameters
     ----------
     served : Served
-    seconds : float
-        After which nobody waits for an answer.
+    params : ServiceParams
+        How many notes there may be, and how long anybody waits for an answer.
     """
     from mlflow.pyfunc import PyFuncModel, scoring_server
 
     from delivery.registry.model import LIMITS
     from delivery.registry.served import guard
 
-    guard(scoring_server, LIMITS)
-    app = scoring_server.init(cast(PyFuncModel, _Pooled(served, seconds)))
+    guard(scoring_server, LIMITS, partial(refuse_many, params=params))
+    app = scoring_server.init(cast(PyFuncModel, _Pooled(served, params.request_seconds)))
     return next(route.endpoint for route in app.routes if getattr(route, "path", "") == "/invocations")

@@ -26,8 +26,8 @@ class Opened(NamedTuple):
 
 
 @contextmanager
-def opened_model(address: str) -> Iterator[Opened]:
-    """Open a model folder or a version of the registry; what was downloaded is removed with the block.
+def opened_model(address: str, command: str = "serve") -> Iterator[Opened]:
+    """Open a model folder or a version of the registry for a command; what was downloaded is removed with the block.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def opened_model(address: str) -> Iterator[Opened]:
         return
     wanted = _wanted(address)
     with tempfile.TemporaryDirectory(prefix="behealthy-model-") as folder:
-        registry = Registry(wanted, Path(folder))
+        registry = Registry(wanted, Path(folder), command)
         yield Opened(registry.find(), None if wanted.isdecimal() else registry.find)
 
 

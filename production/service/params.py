@@ -17,9 +17,15 @@ class ServiceParams(Section):
 
     note_bytes: Positive
     request_bytes: Positive
+    request_notes: Positive
     note_seconds: Seconds
     request_seconds: Seconds
     waiting: Positive
+
+    @property
+    def arrival_seconds(self) -> float:
+        """Seconds of a request for its header to arrive, and as many for its body."""
+        return self.request_seconds / 3
 
 
 def load_params(path: Path = PARAMS) -> ServiceParams:

@@ -181,6 +181,18 @@ def test_a_length_that_is_not_true_does_not_help(service: Service) -> None:
         assert b" 413 " in connection.recv(100)
 
 
+def test_a_header_without_end_is_not_kept(service: Service) -> None:
+    import psutil
+
+    before = psutil.Process(service.process.pid).memory_info().rss
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        connection.sendall(b"POST /analyze HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        with pytest.raises(OSError):  # closed at its other end
+            for _ in range(300):
+                connection.sendall(b"x" * 0x100000)
+    assert psutil.Process(service.process.pid).memory_info().rss - before < 20_000_000
+
+
 def test_who_has_no_token_learns_nothing(service: Service) -> None:
     for headers in ({"Authorization": "Bearer another"}, {"Authorization": "Bearer "}, {"Authorization": TOKEN}):
         assert service.ask("POST", "/analyze", {"text": NOTE}, **headers)[0] == 401

@@ -45,13 +45,28 @@ def test_a_time_of_another_zone_is_the_same_moment_everywhere() -> None:
         ("production.shadow", (), "--show"),
         ("production.database.__main__", ("quarantine",), "--last"),
         ("production.export.__main__", ("--format", "csv"), "--notes-per-part"),
+        ("production.infer", (), "--workers"),
+        ("production.serve", (), "--workers"),
     ],
 )
 def test_numbers_begin_at_one(module: str, before: tuple[str, ...], option: str, given: str) -> None:
-    assert parse(module, *before, option, "7")
+    assert parse(module, *before, option, "2")
     with pytest.raises(SystemExit) as ended:
         parse(module, *before, f"{option}={given}")
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("module", ["production.infer", "production.serve"])
+def test_workers_are_no_more_than_the_machine_can_use(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    assert parse(module, "--workers", "12").workers == 12  # type: ignore[attr-defined]
+    for given in ("13", "5000"):
+        with pytest.raises(SystemExit) as ended:
+            parse(module, "--workers", given)
+        assert ended.value.code == 2
+        assert "argument --workers: at most 12 can work here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("module", ["production.export.__main__", "production.log.__main__"])

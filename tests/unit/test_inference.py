@@ -26,6 +26,7 @@ from production.inference.host import Found, FoundMention, NoteFailedError
 from production.inference.input_features_check import problem_of
 from production.inference.load_model import Loaded
 from production.inference.log_key import log_key
+from production.inference.setup import Workplace
 from production.inference.writing import Outcome, write
 from production.notes.__main__ import main as notes_command
 from production.notes.records import Incoming, Place, Rejected
@@ -487,6 +488,20 @@ def test_a_promotion_is_followed_and_a_registry_that_is_away_is_not_waited_for(
     registry.version = None
     with pytest.raises(BeHealthyError, match="does not answer"):
         Loaded(registry, 0.0, lambda *_: None, start).current()
+
+
+def test_what_is_said_of_a_model_is_said_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = Workplace(empty(sqlite_url(tmp_path)), PARAMS, "backfill")
+    served = place.loaded()
+    assert (served.command, served.find.__self__.command) == ("backfill", "backfill")  # type: ignore[attr-defined]
+    assert place.worker(served).command == "backfill"
+    registry = Found2()
+    served = Loaded(registry, 0.0, lambda *_: None, lambda _: FakeHost(), "backfill")
+    served.current()
+    registry.version = None
+    served.current()
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in said] == ["backfill", "backfill"]
 
 
 def test_the_registry_is_not_asked_for_every_batch() -> None:

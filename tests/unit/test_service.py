@@ -17,7 +17,7 @@ from delivery.registry.model_process import environment
 from delivery.revision.git import commit, git
 from delivery.revision.hashes import folder_md5
 from production.inference import load_model
-from production.inference.host import Found, FoundMention, NoteFailedError
+from production.inference.host import Found, FoundMention, HostError, ModelHost, NoteFailedError
 from production.serve import main, parse, token_for
 from production.service.gate import Gate
 from production.service.measures import Measures
@@ -30,7 +30,9 @@ from stages.common.seal import sealing
 from tests.hosts import FOUND
 from tests.repository import ROOT
 
-PARAMS = ServiceParams(note_bytes=100, request_bytes=1000, note_seconds=1.0, request_seconds=0.6, waiting=2)
+PARAMS = ServiceParams(
+    note_bytes=100, request_bytes=1000, request_notes=3, note_seconds=1.0, request_seconds=0.6, waiting=2
+)
 
 
 # ---- the gate ---------------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def test_what_can_not_be_served_is_said(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_parameters_are_what_the_guide_says() -> None:
     params = load_params(ROOT / "params.yaml")
-    assert (params.note_bytes, params.request_bytes) == (1_000_000, 10_000_000)
+    assert (params.note_bytes, params.request_bytes, params.request_notes) == (1_000_000, 10_000_000, 10_000)
     assert params.note_seconds < params.request_seconds
     assert os.cpu_count() == parse([]).workers
 
@@ -257,6 +259,17 @@ def test_a_folder_that_is_not_as_it_was_saved_is_not_served(tmp_path: Path) -> N
     (models / "model.json").write_text("{ }")
     with pytest.raises(BeHealthyError, match="3 bytes, where 2 were saved"), opened_model(str(models)):
         pass
+
+
+def test_why_a_model_does_not_load_decides_what_is_to_be_done(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="Take the whole folder anew") as damaged:
+        ModelHost(ROOT, seal(tmp_path / "models")).start()
+    assert "model.json" in str(damaged.value)
+    assert "environment" not in str(damaged.value)
+    (tmp_path / "stages").mkdir()
+    with pytest.raises(HostError, match="make env") as foreign:
+        ModelHost(tmp_path, tmp_path / "models").start()
+    assert "anew" not in str(foreign.value)
 
 
 @pytest.fixture

@@ -1,0 +1,75 @@
+"""The routes of the service, in front of processes that are none: what is refused, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from mlflow.pyfunc import scoring_server
+
+from production.service import pool
+from production.service.application import build_application
+from production.service.measures import Measures
+from production.service.params import ServiceParams
+from production.service.served import Served
+from tests.hosts import Host, exchanging
+
+PARAMS = ServiceParams(
+    note_bytes=100, request_bytes=1000, request_notes=3, note_seconds=1.0, request_seconds=60, waiting=2
+)
+
+
+@pytest.fixture(autouse=True)
+def _hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Host, "made", [], raising=False)
+    monkeypatch.setattr(pool, "ModelHost", Host)
+
+
+def asked(method: str, path: str, body: Any = None) -> httpx.Response:
+    async def work(served: Served) -> httpx.Response:
+        transport = httpx.ASGITransport(build_application(served, PARAMS, Measures()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.request(method, path, json=body)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring_server, "invocations", scoring_server.invocations)  # each application guards it
+        answer: httpx.Response = exchanging(work)[0]
+    return answer
+
+
+@pytest.mark.parametrize(
+    "path_and_body",
+    [
+        lambda number: ("/api/process_bulk", {"content": [{"text": "gout"}] * number}),
+        lambda number: ("/invocations", {"inputs": ["gout"] * number}),
+        lambda number: ("/invocations", {"dataframe_records": [{"text": "gout"}] * number}),
+    ],
+    ids=["bulk", "inputs", "records"],
+)
+def test_a_request_has_so_many_notes_and_no_more(path_and_body: Any) -> None:
+    assert asked("POST", *path_and_body(3)).status_code == 200
+    refused = asked("POST", *path_and_body(4))
+    assert (refused.status_code, refused.json()) == (413, {"error": "a request may have 3 notes: send fewer at a time"})
+
+
+def test_what_is_no_text_among_notes_has_all_of_them_refused_by_its_place() -> None:
+    answer = asked("POST", "/api/process_bulk", {"content": [{"text": "gout"}, {"text": None}]})
+    assert (answer.status_code, "body.content.1.text" in answer.json()["error"]) == (400, True)
+
+
+def test_a_label_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    assert asked("POST", "/analyze", {"text": "gout", "entities": ["Disease"]}).status_code == 200
+    for entities in (["PERSON"], ["Disease", "PERSON"]):
+        refused = asked("POST", "/analyze", {"text": "gout", "entities": entities})
+        assert (refused.status_code, refused.json()) == (400, {"error": "entities: this model has the labels Disease"})
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/ping"])
+def test_probes_may_ask_for_the_head_alone(path: str) -> None:
+    assert asked("HEAD", path).status_code == asked("GET", path).status_code == 200
+
+
+def test_the_documentation_names_the_labels() -> None:
+    documented = asked("GET", "/openapi.json").json()["components"]["schemas"]["Analyze"]["properties"]["entities"]
+    assert documented["anyOf"][0]["items"]["enum"] == ["Disease"]
