@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from production.arguments import time_argument
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.wording import counted
+from stages.monitor.times import time_argument
 
 if TYPE_CHECKING:
     from production.inference.claims import Scope

@@ -19,12 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from production.arguments import count_argument, time_argument
+from production.arguments import count_argument
 from production.database.engine import database_session
 from production.export.formats import FORMATS, Format, Settings, load_format
 from stages.common.command import run_command
 from stages.common.locks import locked
 from stages.common.wording import counted
+from stages.monitor.times import time_argument
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from production.arguments import time_argument
 from production.database.engine import database_session
 from stages.common.command import run_command
 from stages.common.locks import locked
 from stages.common.wording import counted
+from stages.monitor.times import time_argument
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
