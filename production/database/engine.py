@@ -105,19 +105,19 @@ def make_engine(url: URL | None = None, *, create: bool = False) -> Engine:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     elif not file.is_file():
         raise DatabaseError("there is no database yet: `python -m production.database build` makes it")
-    _close_to_others(file)
+    for path in (file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm"))):
+        close_to_others(path)
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
     _prepare_sqlite(engine)
     return engine
 
 
-def _close_to_others(file: Path) -> None:
-    """Take from all but its owner what a copy or a backup let them do with the file and its journal."""
-    for path in (file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm"))):
-        with suppress(FileNotFoundError, PermissionError):  # not there; or of somebody else, who does it
-            mode = stat.S_IMODE(path.stat().st_mode)
-            if mode & 0o077:
-                path.chmod(mode & 0o700)
+def close_to_others(file: Path) -> None:
+    """Take from all but its owner what a copy or a backup let them do with a file."""
+    with suppress(FileNotFoundError, PermissionError):  # not there; or of somebody else, who does it
+        mode = stat.S_IMODE(file.stat().st_mode)
+        if mode & 0o077:
+            file.chmod(mode & 0o700)
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -26,7 +26,9 @@ from production.inference.host import Found, FoundMention, NoteFailedError
 from production.inference.input_features_check import problem_of
 from production.inference.load_model import Loaded
 from production.inference.log_key import log_key
+from production.inference.setup import Workplace
 from production.inference.writing import Outcome, write
+from production.log.__main__ import main as log_command
 from production.notes.__main__ import main as notes_command
 from production.notes.records import Incoming, Place, Rejected
 from production.notes.retrying import retry
@@ -514,3 +516,48 @@ def test_the_key_is_private_stays_and_may_come_from_the_environment(
     with pytest.raises(DatabaseError) as refused:
         log_key(tmp_path)
     assert "hunter2" not in str(refused.value)
+
+
+def lost_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """Return a place whose serving log has a row, and whose key is not there any more."""
+    monkeypatch.delenv(LOG_KEY, raising=False)
+    monkeypatch.setenv(DATABASE, sqlite_url(folder))
+    engine = empty(sqlite_url(folder))
+    fill(engine, "gout")
+    worker(engine).run()
+    return Workplace(engine, PARAMS)
+
+
+def test_a_key_that_is_lost_is_no_new_one_until_somebody_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, key = lost_key(tmp_path, monkeypatch), tmp_path / "production" / "log.key"
+    served = loaded(place.engine, FakeHost(), "1")
+    with pytest.raises(DatabaseError, match=f"restore it from its backup, or set {LOG_KEY}.*production.log new-key"):
+        place.worker(served)
+    assert not key.exists()
+    monkeypatch.setenv(LOG_KEY, "f" * 32)
+    assert place.worker(served).key == "f" * 32
+    monkeypatch.delenv(LOG_KEY)
+    assert log_command(["new-key"]) == 0
+    made = key.read_text().strip()
+    assert place.worker(served).key == made
+    assert log_command(["new-key"]) == 2
+    said = capsys.readouterr()
+    assert "log.key is there already" in said.err
+    assert made not in said.out + said.err
+    assert key.read_text().strip() == made
+
+
+def test_a_key_that_a_backup_left_open_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(LOG_KEY, raising=False)
+    before = os.umask(0)
+    try:
+        key = log_key(tmp_path)
+    finally:
+        os.umask(before)
+    file = tmp_path / "log.key"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.chmod(0o644)
+    assert log_key(tmp_path) == key
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
