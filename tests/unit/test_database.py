@@ -51,6 +51,29 @@ def test_a_file_that_a_backup_left_open_is_closed(tmp_path: Path) -> None:
         assert set(modes(folder).values()) == {0o600}
 
 
+@pytest.mark.parametrize("pooled", [True, False])
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_file_that_is_no_longer_there_is_not_worked_on(tmp_path: Path, replaced: bool, pooled: bool) -> None:
+    """What is open goes on being read and written after its name is gone, or is another's: all of it would be lost."""
+    engine = empty(sqlite_url(tmp_path))
+    add(engine, [Incoming("1", "gout", {})], "s")
+    file = tmp_path / "production" / "behealthy.db"
+    if not pooled:
+        engine.dispose()
+    if replaced:
+        other = empty(sqlite_url(tmp_path / "other"))
+        other.dispose()
+        (tmp_path / "other" / "production" / "behealthy.db").replace(file)
+    else:
+        file.unlink()
+    for begin in (reading, writing):
+        with pytest.raises(DatabaseError, match="was deleted or replaced"), begin(engine):
+            pass
+    assert file.exists() == replaced
+    with pytest.raises(DatabaseError, match="was deleted or replaced"):
+        worker(engine).run(watch=True)
+
+
 def test_sqlite_loses_nothing_and_holds_its_keys(tmp_path: Path) -> None:
     with empty(sqlite_url(tmp_path)).connect() as connection:
         asked = {
