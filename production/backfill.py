@@ -45,10 +45,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> int:
     """Estimate, and do it."""
+    from production.database.sources import refuse_unknown_source
     from production.inference.claims import Scope
     from production.inference.setup import Workplace, stop_when_asked
 
     place = Workplace.open()
+    refuse_unknown_source(place.engine, options.source)
     scope = Scope(backfill=True, since=options.since, source=options.source)
     served = place.loaded(folder=options.model)
     try:

@@ -39,12 +39,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> int:
     """Run the suite and print what failed."""
+    from production.database.sources import refuse_unknown_source
     from production.inference.feature_table import feature_table
     from production.inference.setup import Workplace
     from stages.validate.project import Project
     from stages.validate.suites import DATA_DOCS, ROOT
 
     place = Workplace.open()
+    refuse_unknown_source(place.engine, options.source)
     table = feature_table(place.engine, waiting=not options.all, source=options.source, last=options.last)
     bounds = {
         "inference_note_characters": place.params.note_characters,

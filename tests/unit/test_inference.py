@@ -14,9 +14,12 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from production import shadow as shadow_command
+from production.backfill import main as backfill_command
+from production.check import main as check_command
 from production.database.bulk import insert_rows
 from production.database.engine import DatabaseError, reading, writing
 from production.database.schema import MENTIONS, SERVING_LOG
+from production.export.__main__ import main as export_command
 from production.inference import agreement, prediction_col_check
 from production.inference import worker as workers
 from production.inference.claims import WAITING, Scope, claimed
@@ -415,6 +418,30 @@ def test_a_backfill_keeps_to_its_scope(engine: Engine) -> None:
     assert worker(engine, version="2", scope=Scope(True, source="a")).run()["notes"] == 1
     with reading(engine) as connection:
         assert Scope(True).size(connection, "2") == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (backfill_command, ["--dry-run"]),
+        (export_command, ["--format", "csv", "--to", "-"]),
+        (check_command, []),
+        (notes_command, ["retry"]),
+    ],
+)
+def test_a_source_that_no_note_has_is_refused_with_those_there_are(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: Any, arguments: Any
+) -> None:
+    monkeypatch.setenv(DATABASE, engine.url.render_as_string(hide_password=False))
+    fresh = [notes_command(["retry", "--source", "typo"]), capsys.readouterr().err]
+    assert fresh == [2, "notes: no note has this source: there are no notes yet\n"]
+    for number in range(12):
+        fill(engine, "gout", source=f"ward-{number:02}")
+    fill(engine, "gout", source="\x1b[2J\nforged")
+    first = ", ".join(["\ufffd[2J forged", *(f"ward-{number:02}" for number in range(9))])
+    words = arguments[:1] if command is notes_command else []
+    assert command([*words, "--source", "typo", *arguments[len(words) :]]) == 2
+    assert f"no note has this source: there are {first} and others\n" in capsys.readouterr().err
 
 
 def test_a_shadow_is_beside_and_never_current(engine: Engine) -> None:
