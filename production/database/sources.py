@@ -1,4 +1,4 @@
-"""Sources of notes, as options name them."""
+"""What commands refuse to look for among the notes: any, where there are none; a source that none has."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ def refuse_unknown_source(engine: Engine, source: str | None) -> None:
         query = select(NOTES.c.source).distinct().order_by(NOTES.c.source).limit(SHOWN + 1)
         names = list(connection.execute(query).scalars())
     raise DatabaseError(f"no note has this source: there are {_listed(names)}")
+
+
+def refuse_no_notes(engine: Engine) -> None:
+    """Make sure that there are notes at all.
+
+    Raises
+    ------
+    DatabaseError
+        When there are none.
+    """
+    with reading(engine) as connection:
+        if connection.execute(select(NOTES.c.note_id).limit(1)).first() is None:
+            raise DatabaseError("there are no notes yet: `python -m production.notes add` stores them")
 
 
 def _listed(names: list[str]) -> str:

@@ -326,6 +326,20 @@ def test_the_suite_of_great_expectations_says_the_same(tmp_path: Path) -> None:
         assert outcome.evaluated == 6
 
 
+def test_where_no_note_waits_there_is_nothing_to_judge(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATABASE, engine.url.render_as_string(hide_password=False))
+    assert [check_command([]), check_command(["--all"])] == [2, 2]
+    assert capsys.readouterr().err.count("there are no notes yet: `python -m production.notes add` stores them\n") == 2
+    fill(engine, "gout")
+    worker(engine).run()
+    capsys.readouterr()
+    assert check_command(["--source", "s"]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("check: no note waits: nothing was judged; --all looks at those done, too\n", "")
+
+
 TEXT = "gout, asthma"
 GOOD = Found((FoundMention(0, 4, "Disease", 1, True, "present"), FoundMention(6, 12, "Disease", 0.0, True, "negated")),
              (), True, 1, 3, 1.0)  # fmt: skip
