@@ -1,32 +1,13 @@
-"""What commands of production take on their command lines, and what they say of what is none."""
+"""Numbers on the command lines of production, and what is said of what is none."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import re
-from datetime import datetime
-
-from stages.monitor.times import as_time
 
 WORKERS_A_CORE = 4
 """At most: each has the model in memory."""
-
-
-def time_argument(given: str) -> datetime:
-    """Read a time in ISO 8601; without a zone it is UTC.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        When it is none.
-    """
-    try:
-        return as_time(given)
-    except (ValueError, OverflowError):  # the first hour of the year 1, in a zone where it is not that year yet
-        raise argparse.ArgumentTypeError(
-            "this is no time: write 2026-11-01, or 2026-11-01T08:00+01:00 (UTC without a zone)"
-        ) from None
 
 
 def count_argument(given: str) -> int:

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from production.arguments import time_argument
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.wording import counted
+from stages.monitor.times import time_argument
 
 if TYPE_CHECKING:
     from production.inference.claims import Scope
@@ -45,10 +45,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> int:
     """Estimate, and do it."""
+    from production.database.sources import refuse_unknown_source
     from production.inference.claims import Scope
     from production.inference.setup import Workplace, stop_when_asked
 
     place = Workplace.open(command="backfill")
+    refuse_unknown_source(place.engine, options.source)
     scope = Scope(backfill=True, since=options.since, source=options.source)
     served = place.loaded(folder=options.model)
     try:

@@ -5,7 +5,7 @@
 
 Is the new data in the format that the pipeline takes? The worker asks the same of each note by itself, at a
 thousandth of the cost, and sets those aside that fail; this says it of all of them at once, with pages under
-reports/inference_docs. Exit codes: 0 as expected; 1 not; 2 could not.
+reports/inference_docs. Exit codes: 0 as expected, or none waits; 1 not; 2 could not, also where there are no notes.
 """
 
 from __future__ import annotations
@@ -39,13 +39,19 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> int:
     """Run the suite and print what failed."""
+    from production.database.sources import refuse_no_notes, refuse_unknown_source
     from production.inference.feature_table import feature_table
     from production.inference.setup import Workplace
     from stages.validate.project import Project
     from stages.validate.suites import DATA_DOCS, ROOT
 
     place = Workplace.open()
+    refuse_unknown_source(place.engine, options.source)
     table = feature_table(place.engine, waiting=not options.all, source=options.source, last=options.last)
+    if table.empty:
+        refuse_no_notes(place.engine)
+        print("check: no note waits: nothing was judged; --all looks at those done, too")
+        return DONE
     bounds = {
         "inference_note_characters": place.params.note_characters,
         "inference_token_characters": place.params.token_characters,

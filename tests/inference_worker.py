@@ -62,6 +62,8 @@ class Extractor:
             bytearray(1 << 30)
         if "endless" in text:
             time.sleep(3600)
+        if "astray" in text:
+            re.match("(a+)+b", "a" * 60)
         return Extraction(spans, (), False, 1, len(text.split()), 0.0)
 
 def load_extractor(folder):

@@ -34,6 +34,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=run_status)
     quarantine = commands.add_parser("quarantine", help="the notes that were set aside: where they stand, and why")
+    quarantine.add_argument("--all", action="store_true", help="those, too, whose note has a result since")
     quarantine.add_argument("--last", type=count_argument, default=100, help="how many, the newest (default: 100)")
     quarantine.set_defaults(run=run_quarantine)
     return parser.parse_args(arguments)
@@ -71,7 +72,7 @@ def run_quarantine(options: argparse.Namespace) -> None:
     from production.database.status import quarantined
     from production.explain.__main__ import printable
 
-    for row in quarantined(open_database(), options.last):
+    for row in quarantined(open_database(), options.last, mended=options.all):
         # A name from outside may neither steer the terminal nor look like another column or row.
         print("\t".join("" if value is None else printable(" ".join(str(value).split())) for value in row))
 

@@ -105,19 +105,20 @@ def make_engine(url: URL | None = None, *, create: bool = False) -> Engine:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     elif not file.is_file():
         raise DatabaseError("there is no database yet: `python -m production.database build` makes it")
-    _close_to_others(file)
+    for path in (file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm"))):
+        close_to_others(path)
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
     _prepare_sqlite(engine)
+    _keep_to_file(engine, file.absolute())
     return engine
 
 
-def _close_to_others(file: Path) -> None:
-    """Take from all but its owner what a copy or a backup let them do with the file and its journal."""
-    for path in (file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm"))):
-        with suppress(FileNotFoundError, PermissionError):  # not there; or of somebody else, who does it
-            mode = stat.S_IMODE(path.stat().st_mode)
-            if mode & 0o077:
-                path.chmod(mode & 0o700)
+def close_to_others(file: Path) -> None:
+    """Take from all but its owner what a copy or a backup let them do with a file."""
+    with suppress(FileNotFoundError, PermissionError):  # not there; or of somebody else, who does it
+        mode = stat.S_IMODE(file.stat().st_mode)
+        if mode & 0o077:
+            file.chmod(mode & 0o700)
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -134,6 +135,31 @@ def _prepare_sqlite(engine: Engine) -> None:
         # A transaction that reads first and writes then would fail where another has written in between.
         reads = connection.get_execution_options().get(_READING)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _keep_to_file(engine: Engine, file: Path) -> None:
+    """Refuse every transaction once the file is gone or another: SQLite would go on with what has no name any more."""
+    from sqlalchemy import event
+
+    opened = _identity(file)
+
+    def refuse_another(*_: Any) -> None:
+        if _identity(file) != opened:
+            raise DatabaseError(
+                "the file of the database was deleted or replaced while it was in use: end all that still uses it,"
+                " put the right file there, and start the same again"
+            )
+
+    event.listen(engine, "do_connect", refuse_another)  # would make an empty file
+    event.listen(engine, "checkout", refuse_another)
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

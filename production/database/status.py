@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select
 
 from production.database.engine import reading
 from production.database.schema import NOTE_TEXTS, NOTES, QUARANTINE, RESULTS
@@ -32,12 +32,42 @@ def counts(engine: Engine) -> dict[str, Any]:
         }
 
 
-def quarantined(engine: Engine, last: int) -> Sequence[Any]:
-    """Return the newest rows of the quarantine, oldest first: source, id, file, line, version, step, reason."""
+def quarantined(engine: Engine, last: int, *, mended: bool = False) -> Sequence[Any]:
+    """Return the newest rows of the quarantine, oldest first: source, id, file, line, version, step, reason.
+
+    Parameters
+    ----------
+    engine : Engine
+    last : int
+        How many at most.
+    mended : bool
+        Also those whose note has a result of its newest text since.
+    """
     columns = ("file", "line", "model_version", "step", "reason")
-    newest = select(QUARANTINE).order_by(QUARANTINE.c.quarantine_id.desc()).limit(last).subquery()
+    rows = select(QUARANTINE) if mended else select(QUARANTINE).where(~_is_mended())
+    newest = rows.order_by(QUARANTINE.c.quarantine_id.desc()).limit(last).subquery()
     with reading(engine) as connection:
         source_id = func.coalesce(newest.c.source_id, NOTES.c.source_id)
-        query = select(newest.c.source, source_id, *[newest.c[name] for name in columns])
+        query = select(newest.c.source, source_id.label("source_id"), *[newest.c[name] for name in columns])
         named = query.outerjoin(NOTES, NOTES.c.note_id == newest.c.note_id)
         return connection.execute(named.order_by(newest.c.quarantine_id)).all()
+
+
+def _is_mended() -> ColumnElement[bool]:
+    """Return that the note of a row of the quarantine has a result since, and of a later text where none was read."""
+    note = NOTES.alias()
+    found = exists().where(
+        RESULTS.c.note_id == note.c.note_id,
+        RESULTS.c.text_hash == note.c.current_hash,
+        RESULTS.c.created_at > QUARANTINE.c.at,
+        ~RESULTS.c.shadow,
+    )
+    arrived = exists().where(
+        NOTE_TEXTS.c.note_id == note.c.note_id,
+        NOTE_TEXTS.c.text_hash == note.c.current_hash,
+        NOTE_TEXTS.c.received_at > QUARANTINE.c.at,
+    )
+    same_name = and_(note.c.source == QUARANTINE.c.source, note.c.source_id == QUARANTINE.c.source_id)
+    read = exists().where(note.c.note_id == QUARANTINE.c.note_id, found)
+    unread = exists().where(QUARANTINE.c.note_id.is_(None), same_name, arrived, found)
+    return or_(read, unread)

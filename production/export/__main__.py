@@ -19,12 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from production.arguments import count_argument, time_argument
+from production.arguments import count_argument
 from production.database.engine import database_session
 from production.export.formats import FORMATS, Format, Settings, load_format
 from stages.common.command import run_command
 from stages.common.locks import locked
 from stages.common.wording import counted
+from stages.monitor.times import time_argument
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -62,6 +63,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     """Export, and say how much."""
     from production.database.revision import open_database
+    from production.database.sources import refuse_unknown_source
     from production.export.concepts import read_concepts
     from production.export.exporting import print_results
     from production.export.results import Scope
@@ -74,6 +76,7 @@ def run(options: argparse.Namespace) -> None:
     sides = load_params()
     settings = Settings(sides.disease, sides.treatment, read_concepts(options.concepts) if options.concepts else {})
     format, scope, engine = load_format(options.format), Scope(options.since, options.source), open_database()
+    refuse_unknown_source(engine, scope.source)
     print("export: what is written holds words of notes: keep it where notes may be", file=sys.stderr)
     if printing:
         _tell(print_results(engine, scope, format, settings), "standard output", sys.stderr)

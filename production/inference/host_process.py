@@ -6,13 +6,14 @@ in a process of its own, which can also be ended when a note takes too long, and
 Notes come, and extractions go, through pipes as lines of JSON, and touch no disk. The first line that goes out names
 the labels of the model: it is loaded and warm then. After that each line that comes in is a number and a note, and
 each that goes out the same number and what was found in the note; see `production.inference.host.Found`. A note that
-takes more memory than it may is answered by that as its `problem`.
+takes more memory than it may is answered by that as its `problem`. With the worker, however that ends, it ends too.
 """
 
 import argparse
 import gc
 import json
 import os
+import signal
 import sys
 from operator import attrgetter
 
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("models", metavar="MODELS", help="model folder, as the stage train writes it")
     parser.add_argument("--note-megabytes", type=int, help="memory that a note may take beside the model")
     options = parser.parse_args()
+    _end_with_parent()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
     sys.path.insert(0, options.code)
@@ -55,6 +57,19 @@ def main() -> None:
         spans = {kind: [*map(_described, getattr(extraction, kind))] for kind in ("mentions", "suggestions")}
         whole = {name: getattr(extraction, name) for name in ("accepted", "sentences", "tokens", "unknown_tokens")}
         _send(answers, {"note": number, "ends": ends} | spans | whole)
+
+
+def _end_with_parent() -> None:
+    """End soon after the process that started this one: a note without an end would keep it from seeing that."""
+    parent = os.getppid()
+
+    def look(*_: object) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+
+    # Not a thread: a regular expression that goes astray lets none run, and lets signals be handled.
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
 
 
 SPAN = ("start", "end", "label", "confidence", "accepted", "assertion")

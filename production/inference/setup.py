@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
-from production.database.engine import folder_of
+from production.database.engine import folder_of, reading
 from production.database.revision import open_database
+from production.database.schema import SERVING_LOG
 from production.inference.claims import WAITING, Scope
 from production.inference.load_model import Loaded, Model, Registry, folder_model, start_host
 from production.inference.log_key import log_key
@@ -52,8 +53,12 @@ class Workplace:
     def worker(self, served: Loaded, scope: Scope = WAITING, shadow: Loaded | None = None) -> Worker:
         """Return a worker."""
         record = load_record_params()
-        sides, key = Sides(record.disease, record.treatment), log_key(folder_of(self.engine.url))
+        sides, key = Sides(record.disease, record.treatment), log_key(folder_of(self.engine.url), self._has_names)
         return Worker(self.engine, self.params, served, sides, key, scope, shadow, self.command)
+
+    def _has_names(self) -> bool:
+        with reading(self.engine) as connection:
+            return connection.execute(select(SERVING_LOG.c.log_id).limit(1)).first() is not None
 
 
 def stop_when_asked(worker: Worker) -> None:

@@ -77,9 +77,12 @@ def run_add(options: argparse.Namespace) -> int:
 def run_retry(options: argparse.Namespace) -> int:
     """Let quarantined notes wait; tell how many."""
     from production.database.revision import open_database
+    from production.database.sources import refuse_unknown_source
     from production.notes.retrying import retry
 
-    number = retry(open_database(), source=options.source, step=options.step)
+    engine = open_database()
+    refuse_unknown_source(engine, options.source)
+    number = retry(engine, source=options.source, step=options.step)
     print(f"notes: {counted(number, 'note')} out of quarantine, to be looked at by `python -m production.infer`")
     return DONE
 

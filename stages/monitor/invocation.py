@@ -16,7 +16,7 @@ from stages.common.tables import serving_log
 from stages.monitor.decision import EXIT_CODES, Decision, unknown
 from stages.monitor.drift import Drift
 from stages.monitor.serving import profile_schema, serving_rows, training_profile
-from stages.monitor.times import as_time
+from stages.monitor.times import time_argument
 from stages.monitor.window import Window, read_window
 
 DOCUMENTS = Path("data/prepared/documents.parquet")
@@ -33,8 +33,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     about = "A window of the serving log against the training profile -> a decision: none, watch, retrain, and so on."
     parser = argparse.ArgumentParser(prog="python -m stages.monitor", description=about)
     parser.add_argument("--log", type=Path, help="serving log (Parquet, or a folder of it); without it the stage runs")
-    parser.add_argument("--since", type=as_time, help="only what was served then or later (ISO 8601; UTC by default)")
-    parser.add_argument("--until", type=as_time, help="only what was served before")
+    parser.add_argument(
+        "--since", type=time_argument, help="only what was served then or later (ISO 8601; UTC by default)"
+    )
+    parser.add_argument("--until", type=time_argument, help="only what was served before")
     parser.add_argument("--model-version", help="only what this version of the model served")
     parser.add_argument("--profile", type=Path, default=TRAINING_PROFILE, help="training profile (Parquet)")
     parser.add_argument("--json", type=Path, help="folder for drift.json and decision.json (with --log)")

@@ -1,7 +1,8 @@
-"""Times on a command line."""
+"""Times on a command line, and what is said of what is none."""
 
 from __future__ import annotations
 
+import argparse
 from datetime import UTC, datetime
 
 
@@ -13,3 +14,19 @@ def as_time(given: str) -> datetime:
     """
     time = datetime.fromisoformat(given)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def time_argument(given: str) -> datetime:
+    """Read a time as `as_time` does, for an option of a command.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When it is none.
+    """
+    try:
+        return as_time(given)
+    except (ValueError, OverflowError):  # the first hour of the year 1, in a zone where it is not that year yet
+        raise argparse.ArgumentTypeError(
+            "this is no time: write 2026-11-01, or 2026-11-01T08:00+01:00 (UTC without a zone)"
+        ) from None

@@ -150,6 +150,15 @@ def test_a_watch_takes_what_comes_and_ends_when_asked(engine: Engine, tmp_path: 
     assert waiting(engine) == 0
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_watch_ends_when_its_file_is_gone(engine: Engine, tmp_path: Path, number: int) -> None:
+    with inferring(engine, tmp_path, "--watch", "--workers", str(number)) as (process, log):
+        until(lambda: log.read_text().count("is loaded") == number, log)
+        (tmp_path / "production" / "behealthy.db").unlink()
+        assert process.wait(30) == 2, log.read_text()[-3000:]
+    assert log.read_text().count("was deleted or replaced while it was in use") == number
+
+
 def test_a_command_that_is_asked_to_end_while_it_starts(engine: Engine, tmp_path: Path) -> None:
     with inferring(engine, tmp_path, "--watch", "--workers", "2") as (process, log):
         until(lambda: len(workers_of(process)) == 2, log)

@@ -20,6 +20,7 @@ def parse(module: str, *arguments: str) -> object:
         ("production.backfill", ()),
         ("production.export.__main__", ("--format", "csv")),
         ("production.log.__main__", ("export",)),
+        ("stages.monitor.invocation", ("--log", "serving-log")),
     ],
 )
 def test_what_is_no_time_is_said_in_plain_words(

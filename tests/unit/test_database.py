@@ -16,10 +16,13 @@ from production.database import __main__ as command
 from production.database.engine import DatabaseError, address, database_session, make_engine, reading, writing
 from production.database.revision import check, migrate, newest
 from production.database.schema import METADATA, RESULTS
+from production.database.status import quarantined
+from production.inference.claims import Scope
+from production.inference.host import NoteFailedError
 from production.notes.records import Incoming, Place, Rejected
 from production.notes.storing import add
 from stages.common.variables import DATABASE
-from tests.production import current, empty, rows_of, sqlite_url, waiting, worker
+from tests.production import FakeHost, current, empty, rows_of, sqlite_url, waiting, worker
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -49,6 +52,29 @@ def test_a_file_that_a_backup_left_open_is_closed(tmp_path: Path) -> None:
     with reading(make_engine(address(sqlite_url(tmp_path)))) as connection:
         connection.execute(text("SELECT 1 FROM notes"))
         assert set(modes(folder).values()) == {0o600}
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_file_that_is_no_longer_there_is_not_worked_on(tmp_path: Path, replaced: bool, pooled: bool) -> None:
+    """What is open goes on being read and written after its name is gone, or is another's: all of it would be lost."""
+    engine = empty(sqlite_url(tmp_path))
+    add(engine, [Incoming("1", "gout", {})], "s")
+    file = tmp_path / "production" / "behealthy.db"
+    if not pooled:
+        engine.dispose()
+    if replaced:
+        other = empty(sqlite_url(tmp_path / "other"))
+        other.dispose()
+        (tmp_path / "other" / "production" / "behealthy.db").replace(file)
+    else:
+        file.unlink()
+    for begin in (reading, writing):
+        with pytest.raises(DatabaseError, match="was deleted or replaced"), begin(engine):
+            pass
+    assert file.exists() == replaced
+    with pytest.raises(DatabaseError, match="was deleted or replaced"):
+        worker(engine).run(watch=True)
 
 
 def test_sqlite_loses_nothing_and_holds_its_keys(tmp_path: Path) -> None:
@@ -177,6 +203,48 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert not list(tmp_path.iterdir())
     assert [command.main(["build"]), command.main(["build"]), command.main(["status", "--json"])] == [0, 0, 0]
     assert '"waiting": 0' in capsys.readouterr().out
+
+
+def test_the_quarantine_shows_what_is_still_open(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mended is what has a result since: of a text that came after what could not be read."""
+    monkeypatch.setenv(DATABASE, engine.url.render_as_string(hide_password=False))
+
+    def shown(*arguments: str) -> list[str]:
+        assert command.main(["quarantine", *arguments]) == 0
+        return [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()]
+
+    def arrive(*names: str, text: str = "gout") -> None:
+        add(engine, [Incoming(name, text, {}) for name in names], "s")
+
+    arrive("known")
+    worker(engine).run()
+    unread = [Rejected(Place("n.jsonl", n), "is not JSON", name) for n, name in enumerate(("cut", "known", None))]
+    arrive("blank", "corrected", "waiting", text=" ")
+    add(engine, unread, "s")
+    worker(engine).run()
+    everything = ["cut", "known", "", "blank", "corrected", "waiting"]
+    capsys.readouterr()
+    assert shown() == shown("--all") == everything
+    arrive("cut", "corrected")
+    worker(engine).run()
+    arrive("waiting")
+    arrive("known")  # the text from before what could not be read
+    capsys.readouterr()
+    assert shown() == ["known", "", "blank", "waiting"]
+    assert shown("--last", "1") == ["waiting"]
+    assert shown("--all") == everything
+
+
+def test_a_backfill_that_fails_is_open_although_there_is_a_result_from_before(engine: Engine) -> None:
+    add(engine, [Incoming("1", "gout", {})], "s")
+    worker(engine).run()
+    host = FakeHost(faults={"gout": NoteFailedError("too slow")})
+    worker(engine, host, "2", scope=Scope(backfill=True)).run()
+    assert [row.source_id for row in quarantined(engine, 10)] == ["1"]
+    worker(engine, version="3", scope=Scope(backfill=True)).run()
+    assert not quarantined(engine, 10)
 
 
 def test_the_quarantine_names_notes_and_steers_no_terminal(

@@ -14,9 +14,12 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from production import shadow as shadow_command
+from production.backfill import main as backfill_command
+from production.check import main as check_command
 from production.database.bulk import insert_rows
 from production.database.engine import DatabaseError, reading, writing
 from production.database.schema import MENTIONS, SERVING_LOG
+from production.export.__main__ import main as export_command
 from production.inference import agreement, prediction_col_check
 from production.inference import worker as workers
 from production.inference.claims import WAITING, Scope, claimed
@@ -28,6 +31,7 @@ from production.inference.load_model import Loaded
 from production.inference.log_key import log_key
 from production.inference.setup import Workplace
 from production.inference.writing import Outcome, write
+from production.log.__main__ import main as log_command
 from production.notes.__main__ import main as notes_command
 from production.notes.records import Incoming, Place, Rejected
 from production.notes.retrying import retry
@@ -322,6 +326,20 @@ def test_the_suite_of_great_expectations_says_the_same(tmp_path: Path) -> None:
         assert outcome.evaluated == 6
 
 
+def test_where_no_note_waits_there_is_nothing_to_judge(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATABASE, engine.url.render_as_string(hide_password=False))
+    assert [check_command([]), check_command(["--all"])] == [2, 2]
+    assert capsys.readouterr().err.count("there are no notes yet: `python -m production.notes add` stores them\n") == 2
+    fill(engine, "gout")
+    worker(engine).run()
+    capsys.readouterr()
+    assert check_command(["--source", "s"]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("check: no note waits: nothing was judged; --all looks at those done, too\n", "")
+
+
 TEXT = "gout, asthma"
 GOOD = Found((FoundMention(0, 4, "Disease", 1, True, "present"), FoundMention(6, 12, "Disease", 0.0, True, "negated")),
              (), True, 1, 3, 1.0)  # fmt: skip
@@ -414,6 +432,30 @@ def test_a_backfill_keeps_to_its_scope(engine: Engine) -> None:
     assert worker(engine, version="2", scope=Scope(True, source="a")).run()["notes"] == 1
     with reading(engine) as connection:
         assert Scope(True).size(connection, "2") == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (backfill_command, ["--dry-run"]),
+        (export_command, ["--format", "csv", "--to", "-"]),
+        (check_command, []),
+        (notes_command, ["retry"]),
+    ],
+)
+def test_a_source_that_no_note_has_is_refused_with_those_there_are(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: Any, arguments: Any
+) -> None:
+    monkeypatch.setenv(DATABASE, engine.url.render_as_string(hide_password=False))
+    fresh = [notes_command(["retry", "--source", "typo"]), capsys.readouterr().err]
+    assert fresh == [2, "notes: no note has this source: there are no notes yet\n"]
+    for number in range(12):
+        fill(engine, "gout", source=f"ward-{number:02}")
+    fill(engine, "gout", source="\x1b[2J\nforged")
+    first = ", ".join(["\ufffd[2J forged", *(f"ward-{number:02}" for number in range(9))])
+    words = arguments[:1] if command is notes_command else []
+    assert command([*words, "--source", "typo", *arguments[len(words) :]]) == 2
+    assert f"no note has this source: there are {first} and others\n" in capsys.readouterr().err
 
 
 def test_a_shadow_is_beside_and_never_current(engine: Engine) -> None:
@@ -529,3 +571,48 @@ def test_the_key_is_private_stays_and_may_come_from_the_environment(
     with pytest.raises(DatabaseError) as refused:
         log_key(tmp_path)
     assert "hunter2" not in str(refused.value)
+
+
+def lost_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """Return a place whose serving log has a row, and whose key is not there any more."""
+    monkeypatch.delenv(LOG_KEY, raising=False)
+    monkeypatch.setenv(DATABASE, sqlite_url(folder))
+    engine = empty(sqlite_url(folder))
+    fill(engine, "gout")
+    worker(engine).run()
+    return Workplace(engine, PARAMS)
+
+
+def test_a_key_that_is_lost_is_no_new_one_until_somebody_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, key = lost_key(tmp_path, monkeypatch), tmp_path / "production" / "log.key"
+    served = loaded(place.engine, FakeHost(), "1")
+    with pytest.raises(DatabaseError, match=f"restore it from its backup, or set {LOG_KEY}.*production.log new-key"):
+        place.worker(served)
+    assert not key.exists()
+    monkeypatch.setenv(LOG_KEY, "f" * 32)
+    assert place.worker(served).key == "f" * 32
+    monkeypatch.delenv(LOG_KEY)
+    assert log_command(["new-key"]) == 0
+    made = key.read_text().strip()
+    assert place.worker(served).key == made
+    assert log_command(["new-key"]) == 2
+    said = capsys.readouterr()
+    assert "log.key is there already" in said.err
+    assert made not in said.out + said.err
+    assert key.read_text().strip() == made
+
+
+def test_a_key_that_a_backup_left_open_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(LOG_KEY, raising=False)
+    before = os.umask(0)
+    try:
+        key = log_key(tmp_path)
+    finally:
+        os.umask(before)
+    file = tmp_path / "log.key"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.chmod(0o644)
+    assert log_key(tmp_path) == key
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600

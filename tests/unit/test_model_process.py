@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from production.inference.host import AHEAD, Found, ModelHost, NoteFailedError
 from tests.inference_worker import make_model
+from tests.repository import ROOT
 
 SECONDS = 1.5
 
@@ -104,3 +108,33 @@ def test_without_a_limit_a_note_takes_what_there_is(folder: Path) -> None:
         assert said(host, ["a huge"]) == [2]
     with ModelHost(folder, folder, note_megabytes=300) as host, pytest.raises(NoteFailedError, match="300 MB"):
         host.extract("a huge", SECONDS)
+
+
+STARTER = """
+import sys
+from pathlib import Path
+from production.inference.host import ModelHost
+
+host = ModelHost(Path(sys.argv[1]), Path(sys.argv[1]))
+host.start()
+print(host._process.pid, flush=True)
+host.extract(sys.argv[2], 3600.0)
+"""
+
+
+@pytest.mark.parametrize("note", ["endless", "astray"])
+def test_it_ends_with_the_process_that_started_it_also_amid_a_note_without_an_end(folder: Path, note: str) -> None:
+    command = [sys.executable, "-c", STARTER, str(folder), note]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        process = psutil.Process(int(starter.stdout.readline()))
+        try:
+            with pytest.raises(psutil.TimeoutExpired):
+                process.wait(2)  # it is amid the note, and goes on as long as it has somebody to tell
+            starter.kill()
+            starter.wait(10)
+            process.wait(10)
+        finally:
+            starter.kill()
+            if process.is_running():
+                process.kill()
