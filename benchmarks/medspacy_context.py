@@ -7,8 +7,8 @@ A row is a text, and where its phrase starts and ends; an answer is the list of 
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,12 @@ KINDS = {
 
 def main() -> None:
     """Answer the rows of a file, and write the answers into another."""
-    rows, answers = map(Path, sys.argv[1:3])
-    found = [*_found(json.loads(rows.read_text(encoding="utf-8")))]
-    answers.write_text(json.dumps(found), encoding="utf-8")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=Path, metavar="ROWS.json")
+    parser.add_argument("answers", type=Path, metavar="ANSWERS.json")
+    options = parser.parse_args()
+    found = [*_found(json.loads(options.rows.read_text(encoding="utf-8")))]
+    options.answers.write_text(json.dumps(found), encoding="utf-8")
 
 
 def _found(rows: list[tuple[str, int, int]]) -> Iterator[list[str]]:

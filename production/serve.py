@@ -112,7 +112,7 @@ def _serve(options: argparse.Namespace) -> None:
         return HostPool(model, workers=options.workers, note_seconds=params.note_seconds, measures=measures)
 
     with opened_model(options.model) as opened, _listening(options.host, options.port) as listener:
-        log = _log(options.log, inference.log_rate, measures)
+        log = open_log(options.log, inference.log_rate, measures)
         served = Served(opened.model, pool_of, measures, log)
         try:
             served.begin()  # before the application is imported, which takes longer than they do
@@ -134,7 +134,14 @@ def _follow(served: Served, find: Callable[[], Model] | None, seconds: float) ->
         served.follow(find, seconds)
 
 
-def _log(place: str | None, rate: float, measures: Measures) -> ServingLog | None:
+def open_log(place: str | None, rate: float, measures: Measures) -> ServingLog | None:
+    """Open the log of what is served, where there is to be one.
+
+    Raises
+    ------
+    BeHealthyError
+        When git would take it, or the key of the names in it is lost.
+    """
     if place is None:
         return None
     from production.database.engine import address, ensure_private, folder_of
@@ -146,7 +153,9 @@ def _log(place: str | None, rate: float, measures: Measures) -> ServingLog | Non
     if "://" not in place:
         refuse_shared(Path(place), option="--log", holds="it says what was served")
         ensure_private(Path(place))
-    return ServingLog(open_folder(place), log_key(folder_of(address())), rate, measures.logged)
+    folder = open_folder(place)
+    key = log_key(folder_of(address()), in_use=folder.has_rows)
+    return ServingLog(folder, key, rate, measures.logged)
 
 
 def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError], params: ServiceParams) -> None:

@@ -63,6 +63,11 @@ class LogFolder:
                 found[Numbers(int(named[2]), int(named[3]))] = path
         return dict(sorted(found.items()))
 
+    def has_rows(self) -> bool:
+        """Tell whether there is any part, of a database or of a service."""
+        self.files.invalidate_cache()
+        return self.files.exists(self.root) and any(path.endswith(".parquet") for path in self.files.find(self.root))
+
     def write(self, month: str, numbers: Numbers, table: pa.Table) -> None:
         """Write a part, whole or not at all: a new name on a disk, one PUT on S3."""
         self._write(f"served_month={month}/part-{numbers.first:012}-{numbers.last:012}.parquet", table)

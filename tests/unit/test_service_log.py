@@ -12,15 +12,19 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from production.database.engine import DatabaseError
 from production.inference.host import Found
 from production.inference.load_model import Model
 from production.log.exporting import export_log
 from production.log.folder import LogFolder, open_folder
+from production.serve import open_log
 from production.service import pool as pools
 from production.service import serving_log as serving_logs
+from production.service.measures import Measures
 from production.service.served import Served
 from production.service.serving_log import ServingLog
 from stages.common.pseudonyms import pseudonym
+from stages.common.variables import DATABASE, LOG_KEY
 from stages.monitor.window import Window, read_window
 from tests.hosts import FOUND, NOTHING, Host, exchanging, until
 from tests.production import KEY, model
@@ -79,6 +83,19 @@ def test_what_was_served_is_a_row_without_a_word(hosts: list[Host], tmp_path: Pa
     assert file.parent.name == f"served_month={datetime.now(UTC):%Y-%m}"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert b"gout" not in file.read_bytes()
+
+
+def test_a_log_whose_key_is_lost_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATABASE, f"sqlite:///{tmp_path}/behealthy.db")
+    monkeypatch.delenv(LOG_KEY, raising=False)
+    place = str(tmp_path / "log")
+    log = open_log(place, 1.0, Measures())
+    assert log is not None
+    taken(log, model("1"), ("Disease",), ["gout"], [FOUND])
+    log.close()
+    (tmp_path / "log.key").unlink()
+    with pytest.raises(DatabaseError, match="restore it from its backup"):
+        open_log(place, 1.0, Measures())
 
 
 def test_parts_are_written_by_rows_and_by_time(tmp_path: Path) -> None:
