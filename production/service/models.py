@@ -38,7 +38,8 @@ def opened_model(address: str, command: str = "serve") -> Iterator[Opened]:
         yield Opened(folder_model(Path(address)))
         return
     wanted = _wanted(address)
-    with tempfile.TemporaryDirectory(prefix="behealthy-model-") as folder:
+    # A version that is being fetched when the service ends is no reason to end badly.
+    with tempfile.TemporaryDirectory(prefix="behealthy-model-", ignore_cleanup_errors=True) as folder:
         registry = Registry(wanted, Path(folder), command)
         yield Opened(registry.find(), None if wanted.isdecimal() else registry.find)
 

@@ -135,6 +135,8 @@ class Served:
             if found.version != self.model.version:
                 self._load(found)
         except Exception as error:
+            if self._ended.is_set():  # and what was being fetched is removed
+                return
             self._measures.not_followed()
             why = str(error) if isinstance(error, BeHealthyError) else place_of(error)
             said = f"going on with version {self.model.version}: {why}"

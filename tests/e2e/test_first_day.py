@@ -173,7 +173,7 @@ def work(day: Day, evening: Path) -> None:
                 workers[victim] = started(day, output)
                 day.killed += 1
             until(lambda: "version 2 is loaded" in log.read_text(), log)
-            day.said["evening"] = day.command("production.notes", "add", str(evening), "--source", "ward", code=1)
+            day.said["evening"] = day.command("production.notes", "add", str(evening), "--source", "ward")
             until(lambda: not waiting(day.engine), log)
         finally:
             for worker in workers:

@@ -177,10 +177,13 @@ def test_a_promotion_in_mid_run_loses_no_note(url: str, tmp_path: Path) -> None:
 
 def test_postgresql_killed_in_mid_batch(server: tuple[Server, str], tmp_path: Path) -> None:
     database, url = server
-    folder, log, number = make_model(tmp_path / "model"), tmp_path / "log", 600
+    folder, log, number = make_model(tmp_path / "model", seconds=0.01), tmp_path / "log", 600
     engine = empty(url)
     add(engine, notes(0, number), "s")
     with pool(folder, url, log, 2) as workers:
+        while log.read_text().count("is loaded") < 2:  # one that finds no database when it starts says so, and ends
+            assert not any(worker.poll() for worker in workers), log.read_text()[-3000:]
+            time.sleep(0.02)
         for done in (number // 6, number // 3):
             while rows_done(engine) < done:
                 time.sleep(0.02)

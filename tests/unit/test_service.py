@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import time
@@ -28,6 +29,7 @@ from stages.common.documents import METADATA
 from stages.common.errors import BeHealthyError
 from stages.common.seal import sealing
 from tests.hosts import FOUND
+from tests.production import model
 from tests.repository import ROOT
 
 PARAMS = ServiceParams(
@@ -259,6 +261,25 @@ def test_a_folder_that_is_not_as_it_was_saved_is_not_served(tmp_path: Path) -> N
     (models / "model.json").write_text("{ }")
     with pytest.raises(BeHealthyError, match="3 bytes, where 2 were saved"), opened_model(str(models)):
         pass
+
+
+def test_a_version_that_is_being_fetched_does_not_stand_in_the_way_of_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = []
+
+    class Fetching:
+        def __init__(self, _alias: str, folder: Path, _command: str) -> None:
+            folders.append(folder)
+
+        def find(self) -> load_model.Model:
+            return model("1")
+
+    def not_empty(*_: object, **__: object) -> None:  # what is removed is written to
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr("production.service.models.Registry", Fetching)
+    with monkeypatch.context() as patched, opened_model("models:/behealthy-extractor@champion"):
+        patched.setattr(os, "rmdir", not_empty)
+    folders[0].rmdir()
 
 
 def test_why_a_model_does_not_load_decides_what_is_to_be_done(tmp_path: Path) -> None:
