@@ -188,9 +188,11 @@ def guard(
 
     It puts malformed input into its answer, writes nulls and numbers as text (``"None"``, which is a note without
     mentions), and reads a file of this machine where one string is given. It has no setting for any of that.
-    What is to refuse notes for other reasons than `limits` is `admit`, which raises an error of its own.
+    What is to refuse notes for other reasons than `limits` is `admit`, which raises an error of its own. A server that
+    is guarded already is guarded anew.
     """
-    answer = server.invocations  # where this version of MLflow has another name for it, nothing is served
+    guarded = server.invocations  # where this version of MLflow has another name for it, nothing is served
+    answer = getattr(guarded, "behind", guarded)
 
     def invocations(data: bytes, content_type: str | None, model: Any, input_schema: Any) -> Any:
         notes = _requested(data, content_type, limits)
@@ -206,6 +208,7 @@ def guard(
             # The cause may quote a note: neither the answer nor the log has it.
             raise MlflowException("the model failed on a note of this request", INTERNAL_ERROR) from None
 
+    invocations.behind = answer  # type: ignore[attr-defined]
     server.invocations = invocations  # type: ignore[attr-defined]
 
 

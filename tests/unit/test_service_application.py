@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-from mlflow.pyfunc import scoring_server
 
 from production.service import pool
 from production.service.application import build_application
@@ -32,9 +31,7 @@ def asked(method: str, path: str, body: Any = None) -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             return await client.request(method, path, json=body)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring_server, "invocations", scoring_server.invocations)  # each application guards it
-        answer: httpx.Response = exchanging(work)[0]
+    answer: httpx.Response = exchanging(work)[0]
     return answer
 
 
@@ -51,6 +48,11 @@ def test_a_request_has_so_many_notes_and_no_more(path_and_body: Any) -> None:
     assert asked("POST", *path_and_body(3)).status_code == 200
     refused = asked("POST", *path_and_body(4))
     assert (refused.status_code, refused.json()) == (413, {"error": "a request may have 3 notes: send fewer at a time"})
+
+
+def test_a_second_application_in_a_process_guards_anew_and_not_twice() -> None:
+    for _ in range(3):
+        assert asked("POST", "/invocations", {"inputs": ["gout"]}).status_code == 200
 
 
 def test_what_is_no_text_among_notes_has_all_of_them_refused_by_its_place() -> None:
