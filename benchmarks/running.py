@@ -7,13 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.environment import ROOT
 from stages.common.errors import BeHealthyError
 from stages.common.variables import DATABASE, LOG_KEY
+from stages.monitor.times import as_utc
 
 _LOOK_SECONDS = 0.2
 _KEY = "0" * 32
@@ -156,7 +156,7 @@ def _written(engine: object) -> list[tuple[float, int]]:
     at = RESULTS.c.created_at
     with reading(engine) as connection:
         rows = connection.execute(select(at, func.count()).group_by(at).order_by(at)).all()
-    return [((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp(), number) for at, number in rows]
+    return [(as_utc(at).timestamp(), number) for at, number in rows]
 
 
 def _time_of(written: Sequence[tuple[float, int]], notes: int) -> float:

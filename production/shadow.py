@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from production.arguments import count_argument
 from production.database.engine import database_session
+from production.terminal import on_one_line
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.wording import counted
@@ -84,16 +85,9 @@ def _show(compared: Agreement, most: int) -> None:
     print(f"{'':28}{'both':>8}{'champion':>10}{'challenger':>12}{'F1':>8}")
     for name, one in [*compared.labels.items(), *compared.slices.items()]:
         f1 = "-" if one.f1 is None else f"{one.f1:.3f}"
-        print(f"{_on_one_line(name)[:27]:28}{one.both:8,}{one.champion_only:10,}{one.challenger_only:12,}{f1:>8}")
+        print(f"{on_one_line(name)[:27]:28}{one.both:8,}{one.champion_only:10,}{one.challenger_only:12,}{f1:>8}")
     for source, source_id in compared.differing[:most]:
-        print(f"differs: {_on_one_line(f'{source}/{source_id}')}")
-
-
-def _on_one_line(name: str) -> str:
-    """Return a name from outside, which may neither steer the terminal nor look like another line."""
-    from production.explain.__main__ import printable
-
-    return printable(" ".join(name.split()))
+        print(f"differs: {on_one_line(f'{source}/{source_id}')}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from production.arguments import count_argument
 from production.database.engine import database_session
+from production.terminal import on_one_line
 from stages.common.command import run_command
 
 
@@ -70,11 +71,9 @@ def run_quarantine(options: argparse.Namespace) -> None:
     """Print the newest rows of the quarantine, oldest first."""
     from production.database.revision import open_database
     from production.database.status import quarantined
-    from production.explain.__main__ import printable
 
     for row in quarantined(open_database(), options.last, mended=options.all):
-        # A name from outside may neither steer the terminal nor look like another column or row.
-        print("\t".join("" if value is None else printable(" ".join(str(value).split())) for value in row))
+        print("\t".join("" if value is None else on_one_line(str(value)) for value in row))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ from sqlalchemy import Engine, select
 
 from production.database.engine import DatabaseError, reading
 from production.database.schema import NOTES
+from production.terminal import on_one_line
 
 SHOWN = 10
 
@@ -42,7 +43,5 @@ def refuse_no_notes(engine: Engine) -> None:
 
 
 def _listed(names: list[str]) -> str:
-    from production.explain.__main__ import printable
-
-    shown = ", ".join(printable(" ".join(name.split())) for name in names[:SHOWN])
+    shown = ", ".join(on_one_line(name) for name in names[:SHOWN])
     return f"{shown} and others" if len(names) > SHOWN else shown or "no notes yet"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from production.terminal import printable
 from stages.common.colours import colours_of
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
@@ -31,23 +32,6 @@ if TYPE_CHECKING:
 MODELS = Path("models")
 _PARTS = (("span model", "span_model"), ("chain", "chain"))
 _TEMPLATE = Path(__file__).parent / "templates" / "explain.html"
-
-
-def printable(text: str) -> str:
-    """Replace what could steer a terminal or cannot be encoded; offsets stay as they are.
-
-    >>> printable(chr(27) + "[2Jgout")
-    '�[2Jgout'
-    """
-    return "".join(_printable(character) for character in text)
-
-
-def _printable(character: str) -> str:
-    if character == "\r":
-        return " "
-    code = ord(character)
-    steers = (code < 0x20 and character not in "\n\t") or 0x7F <= code < 0xA0
-    return "\ufffd" if steers or 0xD800 <= code < 0xE000 else character
 
 
 def show(

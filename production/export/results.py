@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from production.database.schema import EXPORTED, MENTIONS, NOTE_TEXTS, NOTES, PAIRS, RESULTS
+from stages.monitor.times import as_utc
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -126,11 +127,6 @@ def due_results(engine: Engine, scope: Scope, target: str | None) -> Iterator[li
             results = _read(connection, _due(scope, target, low, low + STEP - 1))
         if results:
             yield results
-
-
-def as_utc(time: datetime) -> datetime:
-    """Return a time of the database with its zone: SQLite keeps none."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _due(scope: Scope, target: str | None, low: int, high: int) -> sa.Select[Any]:

@@ -21,9 +21,10 @@ from typing import IO, TYPE_CHECKING
 import sqlalchemy as sa
 
 from production.database.schema import EXPORTED
-from production.export.results import Key, as_utc
+from production.export.results import Key
 from stages.common.errors import BeHealthyError
 from stages.common.files import read_json, write_text
+from stages.monitor.times import as_utc
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

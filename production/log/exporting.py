@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from production.database.schema import SERVING_LOG
 from production.log.folder import LogError, LogFolder, Numbers, gaps
-from production.log.rows import alike, month_of, table_of, utc
+from production.log.rows import alike, month_of, table_of
+from stages.monitor.times import as_utc
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -117,7 +118,7 @@ def _refuse_others(connection: Connection, folder: LogFolder, parts: dict[Number
     for path in list(parts.values())[-1:]:
         theirs = folder.last_row(path)
         ours = connection.execute(sa.select(SERVING_LOG).where(SERVING_LOG.c.log_id == theirs["log_id"])).one_or_none()
-        if ours and (utc(ours.served_at), ours.row["note"]) != (theirs["served_at"], theirs["note"]):
+        if ours and (as_utc(ours.served_at), ours.row["note"]) != (theirs["served_at"], theirs["note"]):
             raise other
 
 
@@ -143,7 +144,7 @@ def _runs(
     """
     run: list[sa.Row[Any]] = []
     for row in rows:
-        inside = utc(row.served_at) in window
+        inside = as_utc(row.served_at) in window
         if run and (not inside or len(run) == longest or alike(row) != alike(run[-1])):
             yield month_of(run[-1]), Numbers(first, run[-1].log_id), run
             first, run = run[-1].log_id + 1, []

@@ -55,9 +55,8 @@ class LogFolder:
 
     def parts(self) -> dict[Numbers, str]:
         """Return what is there, by the numbers of the rows, in their order."""
-        self.files.invalidate_cache()
         found = {}
-        for path in self.files.find(self.root) if self.files.exists(self.root) else []:
+        for path in self._paths():
             named = _PART.fullmatch("/".join(path.split("/")[-2:]))
             if named:
                 found[Numbers(int(named[2]), int(named[3]))] = path
@@ -65,8 +64,11 @@ class LogFolder:
 
     def has_rows(self) -> bool:
         """Tell whether there is any part, of a database or of a service."""
+        return any(path.endswith(".parquet") for path in self._paths())
+
+    def _paths(self) -> list[str]:
         self.files.invalidate_cache()
-        return self.files.exists(self.root) and any(path.endswith(".parquet") for path in self.files.find(self.root))
+        return list(self.files.find(self.root)) if self.files.exists(self.root) else []
 
     def write(self, month: str, numbers: Numbers, table: pa.Table) -> None:
         """Write a part, whole or not at all: a new name on a disk, one PUT on S3."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from stages.common.tables import serving_log
+from stages.monitor.times import as_utc
 
 _SERVED = [
     pa.field("log_id", pa.int64(), nullable=False),
@@ -50,12 +51,7 @@ def alike(row: LogRow) -> tuple[str, frozenset[str]]:
 
 def month_of(row: LogRow) -> str:
     """Return the month in which a note was served, as 2026-11."""
-    return utc(row.served_at).strftime("%Y-%m")
-
-
-def utc(time: datetime) -> datetime:
-    """Return a time in UTC."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return as_utc(row.served_at).strftime("%Y-%m")
 
 
 def table_of(rows: Sequence[LogRow]) -> pa.Table:
@@ -66,5 +62,5 @@ def table_of(rows: Sequence[LogRow]) -> pa.Table:
 
 
 def _values(row: LogRow) -> dict[str, Any]:
-    served = {"log_id": row.log_id, "served_at": utc(row.served_at), "model_version": row.model_version}
+    served = {"log_id": row.log_id, "served_at": as_utc(row.served_at), "model_version": row.model_version}
     return served | {"probability": row.probability} | dict(row.row)

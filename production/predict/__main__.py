@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from production.explain.__main__ import printable
 from production.predict.results import WRITERS, Write
 from production.predict.rows import FORMATS, STANDARD_INPUT, BadRow, Columns, Note, read_rows, size_of
 from production.service.models import HELP, MODELS, opened_model
+from production.terminal import on_one_line
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.wording import counted
 
@@ -107,7 +107,7 @@ def _find(rows: Iterator[tuple[str, Note | BadRow]], host: ModelHost, seconds: f
 def _named(source: str, note: Note) -> str:
     """Name a note by its file; what is no file is the note itself, and not named."""
     named = f"{source}, {note.id}" if size_of(source) or source == STANDARD_INPUT else note.id
-    return printable(" ".join(named.split()))
+    return on_one_line(named)
 
 
 @contextmanager

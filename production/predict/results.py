@@ -12,9 +12,9 @@ from typing import IO, Any
 from rich.console import Console
 from rich.text import Text
 
-from production.explain.__main__ import printable
 from production.inference.host import Found, FoundMention
 from production.predict.rows import Note
+from production.terminal import on_one_line, printable
 from stages.common.colours import colours_of
 
 Write = Callable[[Note, Found], None]
@@ -103,11 +103,8 @@ def _table(file: IO[bytes], labels: tuple[str, ...]) -> Iterator[Write]:
     shown = ("note", "kind", "start", "end", "text", "label", "conf.", "accepted", "assertion")
 
     def line(cells: tuple[Any, ...]) -> None:
-        said = (printable(" ".join(str(cell).split())) for cell in cells)
-        cut = (
-            cell if len(cell) <= width else f"{cell[: width - 1]}…" for cell, width in zip(said, widths, strict=True)
-        )
-        _put(file, " ".join(cell.ljust(width) for cell, width in zip(cut, widths, strict=True)).rstrip() + "\n")
+        fitted = (_fitted(on_one_line(str(cell)), width) for cell, width in zip(cells, widths, strict=True))
+        _put(file, " ".join(fitted).rstrip() + "\n")
 
     def write(note: Note, found: Found) -> None:
         for row in _rows(note, found):
@@ -157,7 +154,7 @@ def _fitted(cell: str, width: int) -> str:
 
 
 def _said(text: str, span: FoundMention) -> str:
-    return f"{printable(' '.join(text[span.start : span.end].split()))} ({span.label}, {span.confidence:.2f})"
+    return f"{on_one_line(text[span.start : span.end])} ({span.label}, {span.confidence:.2f})"
 
 
 def _put(file: IO[bytes], text: str) -> None:

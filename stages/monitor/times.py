@@ -12,7 +12,11 @@ def as_time(given: str) -> datetime:
     >>> as_time("2026-11-01").isoformat(), as_time("2026-11-01T01:00+01:00").isoformat()
     ('2026-11-01T00:00:00+00:00', '2026-11-01T00:00:00+00:00')
     """
-    time = datetime.fromisoformat(given)
+    return as_utc(datetime.fromisoformat(given))
+
+
+def as_utc(time: datetime) -> datetime:
+    """Return a time in UTC; without a zone it is that already, as SQLite keeps it."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 

@@ -279,6 +279,7 @@ def test_a_version_that_is_being_fetched_does_not_stand_in_the_way_of_an_end(mon
     monkeypatch.setattr("production.service.models.Registry", Fetching)
     with monkeypatch.context() as patched, opened_model("models:/behealthy-extractor@champion"):
         patched.setattr(os, "rmdir", not_empty)
+    assert folders[0].is_dir(), "it could not be removed, and that was not told as a fault"
     folders[0].rmdir()
 
 
