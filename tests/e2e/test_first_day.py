@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import itertools
 import json
 import os
 import random
@@ -29,15 +30,14 @@ import sqlalchemy as sa
 from fhir.resources.R4B import get_fhir_model_class
 
 from benchmarks.load import Clients, Load
-from delivery.registry.model import MD5, log_extractor
-from delivery.registry.registry import SHA, ensure_registered_model
+from benchmarks.recombined import recombined, seed_notes
 from delivery.registry.server import MODEL, connect
-from delivery.revision.hashes import folder_md5
 from production.database.engine import address, make_engine, reading
 from production.database.schema import QUARANTINE, RESULTS
 from stages.common.variables import DATABASE, LOG_KEY
 from tests.e2e.test_service import Service
 from tests.production import KEY, sqlite_url, waiting
+from tests.registered import add_version
 from tests.repository import ROOT
 from tests.servers import TrackingServer, postgres, team_tracking_server
 
@@ -100,14 +100,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Trackin
         for name, value in server.environment().items():
             patch.setenv(name, value)
         client = connect()
-        ensure_registered_model(client, MODEL, "")
-        experiment = client.create_experiment("behealthy")
-        for version, alias in ((1, "champion"), (2, "challenger")):
-            run = client.create_run(experiment).info.run_id
-            source = log_extractor(ROOT / "models", run_id=run, root=ROOT)
-            tags = {SHA: str(version) * 40, MD5: folder_md5(ROOT / "models")}
-            client.create_model_version(MODEL, source, run, tags=tags, model_id=source.removeprefix("models:/"))
-            client.set_registered_model_alias(MODEL, alias, str(version))
+        add_version(client, "1" * 40, alias="champion")
+        add_version(client, "2" * 40, alias="challenger")
         yield server, server.environment()
 
 
@@ -156,38 +150,63 @@ def clients_of(day: Day, service: Service) -> Iterator[None]:
         asking.join(200)
 
 
+@dataclass
+class Watching:
+    """A worker that watches, and what it says."""
+
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(cls, day: Day, log: Path) -> Watching:
+        command = [sys.executable, "-m", "production.infer", "--watch", "--batch", "50"]
+        with log.open("wb") as output:
+            return cls(log, subprocess.Popen(command, cwd=ROOT, env=day.environment, stdout=output, stderr=output))
+
+    def until(self, true: Callable[[], bool], seconds: float = 300) -> None:
+        limit = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < limit, self.said
+            time.sleep(0.02)
+
+    def has_loaded(self, version: str) -> bool:
+        return f"version {version} is loaded" in self.said
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
 def work(day: Day, evening: Path) -> None:
-    """Let two workers watch; kill some of them, promote, and add the notes of the evening once that was taken."""
-    chance, log = random.Random(13), day.folder / "infer.log"
-    with log.open("ab") as output:
-        workers = [started(day, output) for _ in range(2)]
-        try:
-            for kill in range(KILLS):
-                until(lambda kill=kill: day.count(RESULTS) >= MORNING * (kill + 1) // (KILLS + 2), log)
-                if kill == KILLS // 2:
-                    connect().set_registered_model_alias(MODEL, "champion", "2")
-                time.sleep(chance.uniform(0, 0.2))
-                victim = chance.randrange(len(workers))
-                workers[victim].kill()
-                workers[victim].wait(10)
-                workers[victim] = started(day, output)
-                day.killed += 1
-            until(lambda: "version 2 is loaded" in log.read_text(), log)
-            day.said["evening"] = day.command("production.notes", "add", str(evening), "--source", "ward")
-            until(lambda: not waiting(day.engine), log)
-        finally:
-            for worker in workers:
-                worker.terminate()
-            codes = {worker.wait(60) for worker in workers}
-    assert codes <= {0, 1}, log.read_text()[-3000:]
+    """Let two workers watch; kill some of them, promote, and add the notes of the evening once both have taken that."""
+    chance, numbers = random.Random(13), itertools.count()
+
+    def worker() -> Watching:
+        return Watching.start(day, day.folder / f"infer-{next(numbers)}.log")
+
+    workers = [worker(), worker()]
+    try:
+        for kill in range(KILLS):
+            enough = MORNING * (kill + 1) // (KILLS + 2)
+            workers[0].until(lambda enough=enough: day.count(RESULTS) >= enough)
+            if kill == KILLS // 2:
+                connect().set_registered_model_alias(MODEL, "champion", "2")
+            time.sleep(chance.uniform(0, 0.2))
+            victim = chance.randrange(len(workers))
+            workers[victim].process.kill()
+            workers[victim].process.wait(10)
+            workers[victim] = worker()
+            day.killed += 1
+        for one in workers:
+            one.until(lambda one=one: one.has_loaded("2"), seconds=90)
+        day.said["evening"] = day.command("production.notes", "add", str(evening), "--source", "ward")
+        workers[0].until(lambda: not waiting(day.engine))
+    finally:
+        for one in workers:
+            one.process.terminate()
+        codes = {one.process.wait(60) for one in workers}
+    assert codes <= {0, 1}, [one.said[-3000:] for one in workers]
     day.said["infer"] = day.command("production.infer")
-
-
-def until(true: Callable[[], bool], log: Path, seconds: float = 300) -> None:
-    limit = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < limit, log.read_text()[-3000:]
-        time.sleep(0.02)
 
 
 def served_by(day: Day, service: Service, version: str) -> None:
@@ -198,33 +217,18 @@ def served_by(day: Day, service: Service, version: str) -> None:
         day.versions_served.append(json.loads(service.ask("GET", "/version")[1])["model_version"])
 
 
-def started(day: Day, output: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "production.infer", "--watch", "--batch", "50"],
-        cwd=ROOT, env=day.environment, stdout=output, stderr=output,
-    )  # fmt: skip
-
-
-def seed_notes() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (ROOT / "data/incoming/notes.jsonl").read_text("utf-8").splitlines()]
-
-
 def seed_texts() -> list[str]:
-    return [note["text"] for note in seed_notes()]
+    return [seed.text for seed in seed_notes()]
 
 
 def write_notes(folder: Path) -> tuple[Path, Path]:
-    """Write `NOTES` notes, two of the seed's in each, in two files; the second has `BAD` at its end."""
-    seed = seed_notes()
-    pairs = ((n % len(seed), (n * 7 + n // len(seed) + 1) % len(seed)) for n in range(NOTES))
-    rows = [
-        {**seed[first], "id": f"ward-{n:05}", "text": f"{seed[first]['text']}\n\n{seed[second]['text']}"}
-        for n, (first, second) in enumerate(pairs)
-    ]
+    """Write `NOTES` notes, recombined of the seed's, in two files; the second has `BAD` at its end."""
+    notes = recombined(seed_notes(), NOTES)
+    rows = [{"id": f"ward-{n:05}", "text": text, "metadata": metadata} for n, (text, metadata) in enumerate(notes)]
     bad = [{"id": f"bad-{n}", "text": text} for n, text in enumerate(BAD)]
     files = folder / "morning.jsonl", folder / "evening.jsonl"
-    for path, notes in zip(files, (rows[:MORNING], rows[MORNING:] + bad), strict=True):
-        path.write_text("".join(json.dumps(note) + "\n" for note in notes), encoding="utf-8")
+    for path, part in zip(files, (rows[:MORNING], rows[MORNING:] + bad), strict=True):
+        path.write_text("".join(json.dumps(note) + "\n" for note in part), encoding="utf-8")
     return files
 
 

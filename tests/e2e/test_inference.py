@@ -28,6 +28,7 @@ from production.notes.storing import add
 from stages.common.variables import DATABASE
 from tests.inference_worker import make_model, promote
 from tests.production import empty, rows_of, sqlite_url, waiting
+from tests.registered import add_version
 from tests.repository import ROOT
 from tests.servers import Server, postgres_server
 
@@ -228,10 +229,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
 @pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro")
 def test_the_real_model_from_a_registry(tmp_path: Path) -> None:
     """The champion of a registry, its files checked; changed files are fetched again; then a rollback."""
-    from delivery.registry.model import MD5, log_extractor
-    from delivery.registry.registry import SHA, ensure_registered_model
     from delivery.registry.server import MODEL, connect
-    from delivery.revision.hashes import folder_md5
 
     url, environment = sqlite_url(tmp_path), {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     engine = empty(url)
@@ -251,14 +249,9 @@ def test_the_real_model_from_a_registry(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", environment["MLFLOW_TRACKING_URI"])
         client = connect()
-        experiment = client.create_experiment("behealthy", artifact_location=(tmp_path / "artifacts").as_uri())
-        ensure_registered_model(client, MODEL, "")
-        for version, alias in ((1, "champion"), (2, "challenger")):
-            run = client.create_run(experiment).info.run_id
-            source = log_extractor(ROOT / "models", run_id=run, root=ROOT)
-            tags = {SHA: str(version) * 40, MD5: folder_md5(ROOT / "models")}
-            client.create_model_version(MODEL, source, run, tags=tags)
-            client.set_registered_model_alias(MODEL, alias, str(version))
+        artifacts = (tmp_path / "artifacts").as_uri()
+        add_version(client, "1" * 40, alias="champion", artifacts=artifacts)
+        add_version(client, "2" * 40, alias="challenger")
         command("production.notes", "add", "data/incoming/notes.jsonl")
         said = command("production.infer", "--shadow", "challenger")
         assert "version 1 is loaded" in said

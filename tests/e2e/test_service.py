@@ -20,12 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
-from delivery.registry.model import MD5, log_extractor
-from delivery.registry.registry import SHA
 from delivery.registry.server import MODEL, connect
-from delivery.revision.hashes import folder_md5
+from tests.registered import add_version
 from tests.repository import ROOT
 from tests.servers import tracking_server
 
@@ -267,13 +264,7 @@ def test_a_version_of_the_registry_is_served_and_a_damaged_one_is_not(tmp_path: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         client = connect()
-        experiment = client.create_experiment("behealthy", artifact_location=(tmp_path / "artifacts").as_uri())
-        run = client.create_run(experiment).info.run_id
-        logged = log_extractor(ROOT / "models", run_id=run, root=ROOT)
-        client.create_registered_model(MODEL)
-        tags = {SHA: "0" * 40, MD5: folder_md5(ROOT / "models")}
-        version = client.create_model_version(MODEL, logged, run, tags=tags)
-        client.set_registered_model_alias(MODEL, "champion", version.version)
+        add_version(client, "0" * 40, alias="champion", artifacts=(tmp_path / "artifacts").as_uri())
     service = Service(tmp_path / "log", "--model", f"models:/{MODEL}@champion", MLFLOW_TRACKING_URI=uri)
     try:
         service.until_ready()
@@ -299,16 +290,14 @@ def test_a_promotion_and_a_rollback_need_no_restart(tmp_path: Path) -> None:
     with tracking_server(tmp_path / "server", backend, artifacts) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", server.uri)
         client = connect()
-        client.create_registered_model(MODEL)
-        _version(client, "a" * 40)
-        client.set_registered_model_alias(MODEL, "champion", "1")
+        add_version(client, "a" * 40, alias="champion")
         address = f"models:/{MODEL}@champion"
         service = Service(tmp_path / "log", "--model", address, MLFLOW_TRACKING_URI=server.uri)
         try:
             service.until_ready()
             (host,) = _hosts(service)
             expected = service.ask("POST", "/analyze", {"text": NOTE})[1]
-            _version(client, "b" * 40)
+            add_version(client, "b" * 40)
             for champion, commit in (("2", "b" * 40), ("1", "a" * 40)):
                 client.set_registered_model_alias(MODEL, "champion", champion)
                 _answered_until(service, champion, expected)
@@ -321,20 +310,6 @@ def test_a_promotion_and_a_rollback_need_no_restart(tmp_path: Path) -> None:
             server.restart()
         finally:
             assert service.end() == 0
-
-
-def _version(client: MlflowClient, commit: str) -> None:
-    experiment = client.get_experiment_by_name("behealthy")
-    number = experiment.experiment_id if experiment else client.create_experiment("behealthy")
-    run = client.create_run(number).info.run_id
-    logged = log_extractor(ROOT / "models", run_id=run, root=ROOT)
-    client.create_model_version(
-        MODEL,
-        logged,
-        run,
-        model_id=logged.removeprefix("models:/"),
-        tags={SHA: commit, MD5: folder_md5(ROOT / "models")},
-    )
 
 
 def _answered_until(service: Service, version: str, expected: str) -> None:
