@@ -18,7 +18,7 @@ from production.inference.claims import WAITING, Scope, claimed
 from production.inference.encode_data import Encoded
 from production.inference.host import Found, NoteFailedError
 from production.inference.load_model import Host, Loaded
-from production.inference.paired import pairs_in
+from production.inference.paired import TooManyPairsError, places_in
 from production.inference.params import InferenceParams
 from production.inference.writing import Outcome, write
 from production.record.pairs import Sides
@@ -142,8 +142,11 @@ class Worker:
         text = note.document.text
         if problem := prediction_col_check.problem_of(found, text, labels):
             return Outcome(note, None, step="prediction_col_check", reason=problem)
-        pairs = tuple(pairs_in(text, found.mentions, self.sides, found.ends))
-        return Outcome(note, found, pairs, logged=self._log_row(note, found, labels))
+        try:
+            places = places_in(text, found.mentions, self.sides, found.ends)
+        except TooManyPairsError as error:
+            return Outcome(note, None, step="prediction_col_check", reason=str(error))
+        return Outcome(note, found, places, logged=self._log_row(note, found, labels))
 
     def _log_row(self, note: Encoded, found: Found, labels: Sequence[str]) -> dict[str, object] | None:
         """Return the row of the serving log where the note is drawn; the draw depends on the note and key alone."""

@@ -87,9 +87,9 @@ def test_what_is_written_is_what_was_found(engine: Engine) -> None:
     worker(engine, version="7").run()
     found = rows_of(engine)
     assert [row[3:] for row in found["mentions"]] == [
-        ("mention", "0", "3", "7", "Disease", "0.75", "True", "present"),
-        ("mention", "0", "6", "12", "Disease", "0.75", "True", "present"),
-        ("mention", "1", "20", "27", "Treatment", "0.75", "True", "present"),
+        ("mention", "0", "3", "7", "Disease", "0.75", "True", "present", "None", "None", "None"),
+        ("mention", "0", "6", "12", "Disease", "0.75", "True", "present", "0", "0", "None"),
+        ("mention", "1", "20", "27", "Treatment", "0.75", "True", "present", "1", "None", "0"),
     ]
     assert [row[3:] for row in found["pairs"]] == [("0", "0", "1", "0.5", "0.5625", "")]
     assert current(engine) == [("000", "7", False), ("001", "7", False)]
@@ -216,7 +216,7 @@ def test_of_a_note_that_is_too_long_only_the_beginning_is_read(engine: Engine) -
 
 
 def test_rows_in_bulk_are_refused_as_others_are(engine: Engine) -> None:
-    row = (1, "0" * 64, "1", "mention", 0, 0, 1, "Disease", 0.5, True, "present")
+    row = (1, "0" * 64, "1", "mention", 0, 0, 1, "Disease", 0.5, True, "present", None, None, None)
     with pytest.raises(DBAPIError) as refused, writing(engine) as connection:
         insert_rows(connection, MENTIONS, [row])  # of no result
     assert "Disease" not in str(refused.value)
