@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
@@ -124,7 +125,7 @@ class Worker:
         """Ask about notes until the time of a batch is over; at least about one."""
         refused = [input_features_check.problem_of(note.features, self.params) for note in notes]
         asked = [note.document.text for note, problem in zip(notes, refused, strict=True) if not problem]
-        answers = host.extract_all(_for_seconds(asked, self.params.batch_seconds), self.params.note_seconds)
+        answers = iter(self._answers(asked, host))
         outcomes: list[Outcome] = []
         for note, problem in zip(notes, refused, strict=True):
             if problem:
@@ -135,6 +136,17 @@ class Worker:
                 break
             outcomes.append(self._outcome(note, found, host.labels))
         return outcomes
+
+    def _answers(self, texts: Sequence[str], host: Host) -> list[Found | NoteFailedError]:
+        """Let the model read while nothing else is done: at work at once, two processes cost each other a fifth."""
+        over = time.monotonic() + self.params.batch_seconds
+        found: list[Found | NoteFailedError] = []
+        with closing(host.extract_all(_until(texts, over), self.params.note_seconds)) as answers:
+            for answer in answers:
+                found.append(answer)
+                if time.monotonic() > over + self.params.note_seconds:
+                    break  # what is on its way is slow: it waits for the next batch
+        return found
 
     def _outcome(self, note: Encoded, found: Found | NoteFailedError, labels: Sequence[str]) -> Outcome:
         if isinstance(found, NoteFailedError):
@@ -192,10 +204,9 @@ class Worker:
             time.sleep(min(0.2, seconds))
 
 
-def _for_seconds(texts: Sequence[str], seconds: float) -> Iterator[str]:
+def _until(texts: Sequence[str], time_over: float) -> Iterator[str]:
     """Yield texts until the time is over; at least one."""
-    deadline = time.monotonic() + seconds
     for number, text in enumerate(texts):
-        if number and time.monotonic() > deadline:
+        if number and time.monotonic() > time_over:
             return
         yield text

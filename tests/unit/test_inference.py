@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import stat
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -124,6 +126,28 @@ def test_a_batch_whose_time_is_over_leaves_the_rest_waiting(engine: Engine) -> N
     assert one.batch() == 1
     assert waiting(engine) == 2
     assert one.run()["notes"] == 3
+
+
+def test_notes_on_their_way_wait_for_the_next_batch_where_the_model_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(FakeHost):
+        def extract(self, text: str, seconds: float) -> Found:
+            now[0] += 1
+            return super().extract(text, seconds)
+
+        def extract_all(self, texts: Any, seconds: float) -> Any:
+            yield from super().extract_all(list(texts), seconds)  # all are on their way at once
+
+    now = [0.0]
+    monkeypatch.setattr(workers, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=time.sleep))
+    engine = empty(sqlite_url(tmp_path))
+    fill(engine, "a", "b", "c", "d")
+    limits = {"batch_seconds": 0.5, "note_seconds": 1.0}
+    one = worker(engine, Slow(), params=PARAMS.model_copy(update=limits))
+    assert one.batch() == 2
+    assert waiting(engine) == 2
+    assert one.run()["notes"] == 4
 
 
 def test_a_failed_transaction_leaves_nothing_and_no_note_is_lost(
