@@ -26,8 +26,8 @@ AHEAD = 96
 """Notes that a process has at most: the one that it reads, and those it need not wait for."""
 _FEW = 8
 _NAP_SECONDS = 0.0004
-"""For each note on its way, while they are more than `_FEW`: a good deal less than what it takes. Answers are taken many
-at a time: waking up for each costs as much as it says, and two processes at once cost each other what they share."""
+"""For each note on its way, while they are more than `_FEW`: a good deal less than what it takes. Answers are taken
+many at a time: waking up for each costs as much as it says, and two processes at once cost each other a fifth."""
 
 
 class HostError(BeHealthyError):
@@ -218,7 +218,7 @@ class ModelHost:
         for text in islice(texts, self._on_the_way, None):
             self._on_the_way += 1
             # ASCII: half a character stays one.
-            self._unsent += json.dumps([self._answered + self._on_the_way, text]).encode() + b"\n"
+            self._unsent += f"[{self._answered + self._on_the_way}, {json.dumps(text)}]\n".encode()
         self._send()
         try:
             answer = self._answer(seconds)
@@ -288,9 +288,7 @@ def _not_loaded(said: str) -> HostError:
 
 
 def _found(answer: dict[str, Any]) -> Found:
-    mentions, suggestions = (
-        tuple(FoundMention(*span) for span in answer[kind]) for kind in ("mentions", "suggestions")
-    )
+    mentions, suggestions = (tuple(map(FoundMention._make, answer[kind])) for kind in ("mentions", "suggestions"))
     ends = answer.get("ends")
     counts = answer["accepted"], answer["sentences"], answer["tokens"], answer["unknown_tokens"]
     return Found(mentions, suggestions, *counts, ends if ends is None else tuple(ends))

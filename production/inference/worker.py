@@ -162,10 +162,12 @@ class Worker:
 
     def _log_row(self, note: Encoded, found: Found, labels: Sequence[str]) -> dict[str, object] | None:
         """Return the row of the serving log where the note is drawn; the draw depends on the note and key alone."""
-        drawn = int(pseudonym(self.key, f"draw {note.key.note_id} {note.key.text_hash}"), 16) / 16**16
-        if drawn >= self.params.log_rate:
+        if self.params.log_rate < 1 and self._drawn(note) >= self.params.log_rate:
             return None
         return serving_row(pseudonym(self.key, note.document.text), note.document, found, labels)
+
+    def _drawn(self, note: Encoded) -> float:
+        return int(pseudonym(self.key, f"draw {note.key.note_id} {note.key.text_hash}"), 16) / 16**16
 
     def _shadowed(self, notes: Sequence[Encoded], champion: str) -> tuple[str, list[Outcome]] | None:
         if self.shadow is None:

@@ -81,11 +81,12 @@ def write(
     there = known | refused | hidden
     fresh = [outcome for outcome in outcomes if outcome.note.key not in there]
     now = datetime.now(UTC)
-    _insert(connection, RESULTS, (_result(one, version, now, shadow) for one in fresh if one.found))
+    insert_rows(connection, RESULTS, (_result(one, version, now, shadow) for one in fresh if one.found))
     insert_rows(connection, MENTIONS, (row for one in fresh for row in _mentions(one, version)))
     _insert(connection, QUARANTINE, (_refusal(one, version, now) for one in fresh if not one.found))
-    logged = {"served_at": now, "model_version": version, "probability": log_rate}
-    _insert(connection, SERVING_LOG, ({**logged, "row": one.logged} for one in fresh if one.logged and not shadow))
+    if not shadow:
+        logged = ((now, version, log_rate, one.logged) for one in fresh if one.logged)
+        insert_rows(connection, SERVING_LOG, logged, ("served_at", "model_version", "probability", "row"))
     return fresh
 
 
@@ -134,18 +135,11 @@ def _key(outcome: Outcome, version: str) -> dict[str, Any]:
     return {**outcome.note.key._asdict(), "model_version": version}
 
 
-def _result(outcome: Outcome, version: str, now: datetime, shadow: bool) -> dict[str, Any]:
+def _result(outcome: Outcome, version: str, now: datetime, shadow: bool) -> tuple[Any, ...]:
     found = outcome.found
     assert found
-    return {
-        **_key(outcome, version),
-        "shadow": shadow,
-        "created_at": now,
-        "sentences": found.sentences,
-        "tokens": found.tokens,
-        "unknown_tokens": found.unknown_tokens,
-        "accepted": found.accepted,
-    }
+    counts = found.sentences, found.tokens, found.unknown_tokens
+    return (*outcome.note.key, version, shadow, now, *counts, found.accepted)
 
 
 def _mentions(outcome: Outcome, version: str) -> Iterator[tuple[Any, ...]]:
