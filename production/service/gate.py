@@ -57,6 +57,11 @@ class RefusalError(Exception):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+def not_loaded() -> RefusalError:
+    """Return what is said while no process of the model can be asked."""
+    return RefusalError(503, "loading", "the model is not loaded: try again", retry_after="5")
+
+
 def refuse_many(notes: Sized, params: ServiceParams) -> None:
     """Refuse a request of more notes than it may have.
 
@@ -125,7 +130,7 @@ class Gate:
             await self._app(scope, receive, answer.send)
             return
         if not self._ready():
-            raise RefusalError(503, "loading", "the model is not loaded yet", retry_after="5")
+            raise not_loaded()
         if self._admitted >= self._params.waiting:
             raise RefusalError(503, "overload", "too many requests at a time: try again", retry_after="1")
         self._admitted += 1

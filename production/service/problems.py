@@ -50,4 +50,4 @@ async def _say_status(_: Request, error: Exception) -> Response:
 
 async def _say_refusal(_: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)
-    return JSONResponse({"error": error.problem}, error.status)
+    return JSONResponse({"error": error.problem}, error.status, headers=error.headers)

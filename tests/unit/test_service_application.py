@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
+from production.inference.host import HostError
 from production.service import pool
 from production.service.application import build_application
 from production.service.measures import Measures
@@ -53,6 +55,35 @@ def test_a_request_has_so_many_notes_and_no_more(path_and_body: Any) -> None:
 def test_a_second_application_in_a_process_guards_anew_and_not_twice() -> None:
     for _ in range(3):
         assert asked("POST", "/invocations", {"inputs": ["gout"]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/analyze", {"text": "gout"}),
+        ("/api/process_bulk", {"content": [{"text": "gout"}]}),
+        ("/invocations", {"inputs": ["gout"]}),
+    ],
+)
+def test_what_waits_when_no_process_is_left_is_told_to_try_again(
+    path: str, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: Host) -> None:
+        raise HostError("no model")
+
+    async def work(served: Served) -> httpx.Response:
+        transport = httpx.ASGITransport(build_application(served, PARAMS, Measures()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client, asyncio.timeout(10):
+            dying = [asyncio.create_task(served.extract(["sleep 0.3", "kill"])) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            monkeypatch.setattr(Host, "start", failing)
+            answer = await client.post(path, json=body)
+            await asyncio.gather(*dying)
+            return answer
+
+    answer = exchanging(work)[0]
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert list(answer.json()) == ["error"]
 
 
 def test_what_is_no_text_among_notes_has_all_of_them_refused_by_its_place() -> None:
