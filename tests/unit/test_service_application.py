@@ -27,9 +27,9 @@ def _hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "ModelHost", Host)
 
 
-def asked(method: str, path: str, body: Any = None) -> httpx.Response:
+def asked(method: str, path: str, body: Any = None, measures: Measures | None = None) -> httpx.Response:
     async def work(served: Served) -> httpx.Response:
-        transport = httpx.ASGITransport(build_application(served, PARAMS, Measures()))
+        transport = httpx.ASGITransport(build_application(served, PARAMS, measures or Measures()))
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             return await client.request(method, path, json=body)
 
@@ -84,6 +84,49 @@ def test_what_waits_when_no_process_is_left_is_told_to_try_again(
     answer = exchanging(work)[0]
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert list(answer.json()) == ["error"]
+
+
+REFUSALS = [
+    ("POST", "/analyze", {"text": "gout"}, 200, None),
+    ("POST", "/analyze", {"text": 1961}, 400, "malformed"),
+    ("POST", "/analyze", {"text": "gout", "entities": ["PERSON"]}, 400, "no_label"),
+    ("POST", "/analyze", {"text": "x" * 101}, 413, "too_large"),
+    ("POST", "/analyze", {"text": "x" * 1001}, 413, "too_large"),
+    ("POST", "/analyze", {"text": "kill"}, 500, "note_failed"),
+    ("POST", "/analyze", {"text": "slow"}, 422, "note_failed"),
+    ("POST", "/api/process_bulk", {"content": [{"text": "gout"}] * 4}, 413, "too_large"),
+    ("POST", "/api/process_bulk", {"content": 5}, 400, "malformed"),
+    ("POST", "/api/process_bulk", {"content": [{"text": "kill"}]}, 200, None),
+    ("POST", "/invocations", {"inputs": ["gout"] * 4}, 413, "too_large"),
+    ("POST", "/invocations", {"inputs": [1961]}, 400, "malformed"),
+    ("POST", "/invocations", {"inputs": ["kill"]}, 500, "note_failed"),
+    ("GET", "/analyze", None, 405, "method"),
+    ("GET", "/nothing", None, 404, "no_path"),
+    ("GET", "/ready", None, 200, None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "reason"), REFUSALS)
+def test_what_is_refused_is_counted_once_by_its_reason(
+    method: str, path: str, body: Any, status: int, reason: str | None
+) -> None:
+    measures = Measures()
+    assert asked(method, path, body, measures).status_code == status
+    counted = [line for line in measures.text().decode().splitlines() if line.startswith("behealthy_rejected_total")]
+    assert counted == ([] if reason is None else [f'behealthy_rejected_total{{reason="{reason}"}} 1.0'])
+
+
+def test_a_probe_that_is_told_no_is_not_turned_away() -> None:
+    measures = Measures()
+
+    async def work(served: Served) -> httpx.Response:
+        transport = httpx.ASGITransport(build_application(served, PARAMS, measures))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            served.stop()
+            return await client.get("/ready")
+
+    assert exchanging(work)[0].status_code == 503
+    assert b"behealthy_rejected_total{" not in measures.text()
 
 
 def test_what_is_no_text_among_notes_has_all_of_them_refused_by_its_place() -> None:
