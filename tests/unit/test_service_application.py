@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -31,6 +32,8 @@ def asked(method: str, path: str, body: Any = None, measures: Measures | None = 
     async def work(served: Served) -> httpx.Response:
         transport = httpx.ASGITransport(build_application(served, PARAMS, measures or Measures()))
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            if isinstance(body, str):
+                return await client.request(method, path, content=body, headers={"content-type": "application/json"})
             return await client.request(method, path, json=body)
 
     answer: httpx.Response = exchanging(work)[0]
@@ -129,9 +132,24 @@ def test_a_probe_that_is_told_no_is_not_turned_away() -> None:
     assert b"behealthy_rejected_total{" not in measures.text()
 
 
-def test_what_is_no_text_among_notes_has_all_of_them_refused_by_its_place() -> None:
-    answer = asked("POST", "/api/process_bulk", {"content": [{"text": "gout"}, {"text": None}]})
-    assert (answer.status_code, "body.content.1.text" in answer.json()["error"]) == (400, True)
+@pytest.mark.parametrize("text", [None, 1961, ["Gout in 1961"], {"note": "Gout in 1961"}, True, "Gout in 1961\ud83d"])
+def test_what_is_no_text_among_notes_fails_alone(text: Any) -> None:
+    content = [{"text": "gout"}, {"text": text, "footer": {"row": 7}}, {"text": "walk"}]
+    answer = asked("POST", "/api/process_bulk", json.dumps({"content": content}))
+    first, failed, third = answer.json()["result"]
+    assert (answer.status_code, first["success"], third["success"]) == (200, True, True)
+    assert ([one["source_value"] for one in first["annotations"]], third["annotations"]) == (["gout"], [])
+    assert (failed["success"], failed["annotations"], failed["text"], failed["footer"]) == (False, [], "", {"row": 7})
+    (problem,) = failed["errors"]
+    assert "Gout" not in answer.text and "1961" not in problem
+
+
+def test_items_that_are_no_notes_fail_alone_too() -> None:
+    answer = asked("POST", "/api/process_bulk", {"content": [None, {}, {"text": "gout"}]})
+    assert [one["success"] for one in answer.json()["result"]] == [False, False, True]
+    assert asked("POST", "/api/process_bulk", {"content": [None]}).json()["result"][0]["errors"] == ["there is no text"]
+    too_long = asked("POST", "/api/process_bulk", {"content": [None, {"text": "x" * 101}]})
+    assert (too_long.status_code, "note 1, counted from 0" in too_long.json()["error"]) == (413, True)
 
 
 def test_a_label_that_there_is_not_is_refused_with_those_that_there_are() -> None:
