@@ -66,7 +66,7 @@ def read(
         )
     kind = format or _format_of(path)
     if kind is None:
-        raise BeHealthyError(f"{path.name} has no suffix that tells its format: say --format ({', '.join(FORMATS)})")
+        raise BeHealthyError(f"{path.name} has no suffix that tells its format: say --from ({', '.join(FORMATS)})")
     return _read_file(path, path.name, kind, form)
 
 

@@ -38,7 +38,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         prog="python -m production.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("notes", nargs="+", metavar="NOTE|FILE", help="a note, a file of notes, or - (standard input)")
-    parser.add_argument("--from", dest="kind", choices=FORMATS, help="of the files; without it their suffix tells")
+    parser.add_argument(
+        "--from", dest="kind", choices=FORMATS, help="format of the files; without it their suffix tells"
+    )
     parser.add_argument("--text-column", default=Columns().text, help="column of the notes (default: text)")
     parser.add_argument("--id-column", default=Columns().id, help="column of their names (default: id)")
     parser.add_argument(

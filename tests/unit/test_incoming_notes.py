@@ -25,6 +25,7 @@ from production.notes import storing
 from production.notes.reading import read
 from production.notes.records import Incoming, Rejected
 from production.notes.storing import add
+from production.predict import __main__ as predict
 from stages.common.errors import BeHealthyError
 from stages.common.variables import DATABASE
 from tests.production import empty, sqlite_url, waiting, worker
@@ -330,6 +331,20 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     assert command.main(["add", "-"]) == 1
     assert "1 new, 0 changed, 0 known, 1 quarantined" in capsys.readouterr().out
+
+
+def test_the_format_of_what_is_read_has_one_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.parse(["add", "-", "--from", "csv"]).format == "csv"
+    assert command.parse(["add", "-", "--format", "csv"]).format == "csv"  # its name before
+    assert command.parse(["add", "-"]).format is None
+    assert predict.parse(["-", "--from", "csv"]).kind == "csv"
+    with pytest.raises(BeHealthyError, match="say --from"):
+        list(read(write(tmp_path / "n.doc", "x")))
+    with pytest.raises(SystemExit):
+        command.parse(["add", "--help"])
+    said = capsys.readouterr().out
+    assert "--from {text,csv,jsonl,parquet}" in said
+    assert "--format" not in said
 
 
 @pytest.mark.slow
