@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -267,6 +268,12 @@ def test_the_quarantine_shows_what_is_still_open(
     assert shown() == ["known", "", "blank", "waiting"]
     assert shown("--last", "1") == ["waiting"]
     assert shown("--all") == everything
+    assert command.main(["status", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["quarantine"] == {"input_features_check": 2, "read": 2}
+    assert status["mended"] == {"input_features_check": 1, "read": 1}
+    assert command.main(["status"]) == 0
+    assert "quarantine   input_features_check 2, read 2\nmended " in capsys.readouterr().out
 
 
 def test_a_backfill_that_fails_is_open_although_there_is_a_result_from_before(engine: Engine) -> None:
