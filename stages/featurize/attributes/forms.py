@@ -134,6 +134,7 @@ class FormTable:
             starts = np.zeros(len(OFFSETS) * len(forms) + 1, dtype=np.int64)
             rows = np.empty(2 * len(attributes), dtype=np.int32)
             add_forms(attributes, counts, self._lexicon.index.rows, 0, starts, rows)
+            self._scores[new] = 0.0
             sum_weights(starts, rows, self._weights, self._scores[new])
         self._compare(seen, new)
 
@@ -165,11 +166,15 @@ class FormTable:
             setattr(self, name, np.concatenate([array, np.empty_like(array)]))
 
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
-        """Return starts, rows, symbols and flags as `kernels.rows_of_tokens` takes them.
+        """Return starts, rows and flags as `kernels.rows_of_tokens` takes them.
 
         They are the buffers themselves; what lies behind the last form is undefined.
         """
-        return self._starts, self._rows, self._symbols, self._flags
+        return self._starts, self._rows, self._flags
+
+    def symbols(self, forms: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the symbols of tokens given by their form numbers, as `kernels.pair_keys` takes them."""
+        return np.ascontiguousarray(self._symbols[forms].T)
 
     def scores(self, forms: NDArray[np.int32]) -> FormScores | None:
         """Return the sums of the weights for tokens given by their form numbers, where the table has weights."""

@@ -18,7 +18,7 @@ FORBIDDEN = -1e4
 _UNDERFLOW = -300.0
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32, out: Float32) -> None:
     """Sum the weights of each token's attributes.
 
@@ -65,7 +65,7 @@ def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32
             out[i - first, rest] = a
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def sentence_scores(
     starts: Int64,
     rows: Int32,
@@ -98,7 +98,7 @@ def sentence_scores(
                     out[i - first, y] += form_scores[forms[j], column, y]
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def viterbi(scores: Float32, length: int, transitions: Float32, start: Float32, end: Float32, best: Int8) -> None:
     """Find the best legal tag sequence of one sentence (Viterbi 1967).
 
@@ -136,7 +136,7 @@ def viterbi(scores: Float32, length: int, transitions: Float32, start: Float32, 
         last = back[i, last]
 
 
-@kernel(nogil=True)
+@kernel
 def decode(
     starts: Int64,
     rows: Int32,
@@ -167,7 +167,7 @@ def decode(
     return best
 
 
-@kernel(nogil=True)
+@kernel
 def span_posteriors(
     starts: Int64,
     rows: Int32,
@@ -232,7 +232,7 @@ def span_posteriors(
     return out
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def exponentials(transitions: Float32, temperature: float) -> Float64:
     """Return the factor of each transition: the exponential of its score."""
     factors = np.empty(transitions.shape, dtype=np.float64)
@@ -242,7 +242,7 @@ def exponentials(transitions: Float32, temperature: float) -> Float64:
     return factors
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def forward_backward(
     scores: Float32, factors: Float64, start: Float32, end: Float32, temperature: float
 ) -> tuple[Float64, Float64, Float64, Float64]:

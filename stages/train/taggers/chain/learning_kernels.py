@@ -105,7 +105,7 @@ def learn(
     return weights, transitions
 
 
-@kernel(nogil=True)
+@kernel
 def places_of(rows: Int32, attributes: int) -> tuple[Int64, UInt32]:
     """Return `place_starts` and `places` of a text."""
     starts = np.empty(attributes + 2, dtype=np.int64)
@@ -208,7 +208,7 @@ def learn_passive_aggressive(
     return int(used)
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def _margin(scores: Float32, transitions: Float32, gold: Int8, best: Int8) -> tuple[int, float]:
     """Return how many tags of the best sequence are wrong, and by how much it is ahead of the right one."""
     wrong, margin = 0, 0.0
@@ -222,7 +222,7 @@ def _margin(scores: Float32, transitions: Float32, gold: Int8, best: Int8) -> tu
     return wrong, margin
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def _count(text: Text, learned: Learned, first: int, best: Int8, transitions: Int32, used: int) -> tuple[int, int]:
     """Count how much oftener attributes and transitions are in the right sequence than in the best.
 
@@ -254,7 +254,7 @@ def _count(text: Text, learned: Learned, first: int, best: Int8, transitions: In
     return used, norm
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def _number(text: Text, learned: Learned, attribute: int, number: int) -> None:
     """Give a number to an attribute that is about to be learned from."""
     learned.attributes[number] = attribute
@@ -262,7 +262,7 @@ def _number(text: Text, learned: Learned, attribute: int, number: int) -> None:
         learned.numbers[text.places[p]] = number
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def _move(text: Text, learned: Learned, first: int, best: Int8, tau: float, steps: int) -> None:
     """Add `tau` times the counts to the weights, and set the counts back to zero."""
     for i in range(len(best)):
