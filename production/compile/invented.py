@@ -11,6 +11,7 @@ from production.explain.explanation import explain
 from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.terminology import CATEGORIES, Terminology
 from stages.featurize.attributes.tokens import SparseTokens, Surface
+from stages.featurize.clusters import Clusters
 from stages.featurize.collecting import collect_attributes
 from stages.featurize.store import FeatureTable
 from stages.train.extractor import Extractor, load_extractor
@@ -42,7 +43,7 @@ def learn_attributes_only() -> AttributeExtractor:
     """
     contexts = [sentences for sentences, _ in invented_notes()]
     terminology = Terminology.of([(name, "disease") for name in DISEASES])
-    clusters = {word: ("c2=0", "t2=1") for name in TREATMENTS for word in name.split()}
+    clusters: Clusters = {word: ("c2=0", "t2=1") for name in TREATMENTS for word in name.split()}
     attributes = collect_attributes(contexts, clusters, terminology, named_documents=3)
     attributes.counts(contexts)
     return attributes

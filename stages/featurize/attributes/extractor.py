@@ -67,11 +67,14 @@ class AttributeExtractor:
         extra_starts, extra_rows, long_forms = self._abbreviations(sentences, sentence_starts)
         surface = table.surface(forms)
         terms = self.terminology.longest(surface.stems, sentence_starts)
-        pairs = kernels.pair_keys(table.symbols(forms), sentence_starts)
+        form_starts, form_rows, symbols, flags = table.arrays()
+        pairs = kernels.pair_keys(np.ascontiguousarray(symbols[forms].T), sentence_starts)
         starts, rows = kernels.rows_of_tokens(
             forms,
             sentence_starts,
-            *table.arrays(),
+            form_starts,
+            form_rows,
+            flags,
             self._positions,
             kernels.find_all(pairs, *self._table),
             extra_starts,

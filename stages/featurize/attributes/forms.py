@@ -166,15 +166,11 @@ class FormTable:
             setattr(self, name, np.concatenate([array, np.empty_like(array)]))
 
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
-        """Return starts, rows and flags as `kernels.rows_of_tokens` takes them.
+        """Return starts, rows, symbols and flags of the forms, as `kernels` takes them.
 
         They are the buffers themselves; what lies behind the last form is undefined.
         """
-        return self._starts, self._rows, self._flags
-
-    def symbols(self, forms: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the symbols of tokens given by their form numbers, as `kernels.pair_keys` takes them."""
-        return np.ascontiguousarray(self._symbols[forms].T)
+        return self._starts, self._rows, self._symbols, self._flags
 
     def scores(self, forms: NDArray[np.int32]) -> FormScores | None:
         """Return the sums of the weights for tokens given by their form numbers, where the table has weights."""

@@ -227,7 +227,7 @@ def span_posteriors(
                     value *= factors[previous, tag] * local[i, tag] / scale[i]
                     previous = tag
                 value *= backward[b - 1, close]
-            out[k] = min(1.0, value)
+            out[k] = value if value < 1.0 else 1.0
             k += 1
     return out
 
@@ -255,7 +255,8 @@ def forward_backward(
     for i in range(length):
         top = scores[i, 0]
         for y in range(1, tags):
-            top = max(top, scores[i, y])
+            top = scores[i, y] if scores[i, y] > top else top
+        total = 0.0
         for y in range(tags):
             bonus = 0.0
             if i == 0:
@@ -265,9 +266,6 @@ def forward_backward(
             exponent = (scores[i, y] - top) / temperature
             # An illegal tag may outscore the legal ones by so much that these would underflow to nothing.
             local[i, y] = np.exp(max(exponent, _UNDERFLOW) + bonus / temperature)
-    for i in range(length):
-        total = 0.0
-        for y in range(tags):
             value = 1.0
             if i > 0:
                 value = 0.0
@@ -278,12 +276,12 @@ def forward_backward(
         scale[i] = total
         for y in range(tags):
             forward[i, y] /= total
-    for y in range(tags):
-        backward[length - 1, y] = 1.0
-    for i in range(length - 2, -1, -1):
+    for i in range(length - 1, -1, -1):
         for x in range(tags):
-            value = 0.0
-            for y in range(tags):
-                value += factors[x, y] * local[i + 1, y] * backward[i + 1, y]
-            backward[i, x] = value / scale[i + 1]
+            backward[i, x] = 1.0
+            if i + 1 < length:
+                value = 0.0
+                for y in range(tags):
+                    value += factors[x, y] * local[i + 1, y] * backward[i + 1, y]
+                backward[i, x] = value / scale[i + 1]
     return local, forward, backward, scale
