@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -380,7 +381,17 @@ def test_the_format_of_what_is_read_has_one_name(tmp_path: Path, capsys: pytest.
     assert "--format" not in said
 
 
+@pytest.fixture
+def _collected() -> Iterator[None]:
+    """Garbage is looked for as often as Python does: commands, which other tests ran here, let more of it wait."""
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield
+    gc.set_threshold(*before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_collected")
 def test_memory_is_flat(tmp_path: Path) -> None:
     import tracemalloc
 
