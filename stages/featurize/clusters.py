@@ -48,6 +48,8 @@ def learn_clusters(sentences: Iterable[Sequence[str]], params: FeaturizeParams) 
         if not kinds:
             return {}
         topics = _vectors(text, params, size=60, window=8, skip_gram=False, epochs=max(1, params.epochs * 3 // 4))
+    import sklearn.cluster  # noqa: F401  (only libraries that are loaded already can be held to one thread)
+
     with threadpool_limits(limits=1):
         words = sorted(kinds)
         columns = [_kmeans("c", k, words, kinds, params.seed) for k in params.clusters]

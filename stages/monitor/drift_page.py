@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.files import write_text
+from stages.common.importing import without_collecting
 from stages.common.rare_values import without_rare
 from stages.monitor.drift import Drift, kind_of
 
@@ -76,8 +77,9 @@ def _plain(profile: pd.DataFrame, window: pd.DataFrame, columns: list[str]) -> t
 
 def _html(profile: pd.DataFrame, window: pd.DataFrame) -> str:
     os.environ["DO_NOT_TRACK"] = "1"
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.presets import DataDriftPreset
+    with without_collecting():
+        from evidently import DataDefinition, Dataset, Report
+        from evidently.presets import DataDriftPreset
 
     columns = [str(name) for name in profile]
     definition = DataDefinition(

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 
+from stages.common.importing import without_collecting
 from stages.train.taggers.comparing import Comparison, Grid, Metric, MetricFunction
 
 
@@ -81,7 +82,8 @@ def compare_classifiers(
     splitter = _splitter(columns[target], table[groups] if groups else None, folds, seed)
     with _quiet_thread():
         experiment, faults = _experiment(columns, target, splitter, seed, metrics)
-        experiment.compare_models(include=list(include), sort=sort_metric, verbose=False, errors="raise")
+        # None is selected: each selected model would be fitted on the whole table, as `create_model` does below.
+        experiment.compare_models(include=list(include), sort=sort_metric, n_select=0, verbose=False, errors="raise")
         board = _sorted(_leaderboard(experiment, metrics), sort_metric, metrics)
         name = next(str(model) for model in board.index if deployable is None or model in deployable)
         best = experiment.create_model(name, cross_validation=False, verbose=False)
@@ -119,7 +121,8 @@ def _import_pycaret() -> None:
     if absent:
         sys.modules["mlflow"] = None  # type: ignore[assignment]  # what an import finds missing
     try:
-        import pycaret.classification  # noqa: F401
+        with without_collecting():
+            import pycaret.classification  # noqa: F401
     finally:
         if absent:
             del sys.modules["mlflow"]

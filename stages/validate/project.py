@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from stages.common.errors import GateError
+from stages.common.importing import without_collecting
 from stages.common.wording import counted
 from stages.validate import offline
 from stages.validate.findings import Finding, finding
@@ -53,7 +54,7 @@ class Project:
             raise GateError(f"{root}/great_expectations.yml is missing: python -m stages.validate.suites writes it")
         for written in (RESULTS, DATA_DOCS) if data_docs else (RESULTS,):
             shutil.rmtree(root / written, ignore_errors=True)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_collecting():
             warnings.simplefilter("ignore")
             import great_expectations as gx
             from stages.validate import expectations  # noqa: F401 (defining them registers them)

@@ -11,6 +11,7 @@ from stages.common.tags import spans_of, to_bioes
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.chain import kernels
 from stages.train.taggers.chain.crf import TagSet
+from stages.train.taggers.chain.learning_kernels import Run
 from tests.callers import called
 
 emissions, viterbi = called(kernels.emissions), called(kernels.viterbi)
@@ -21,6 +22,13 @@ def legal_paths(tag_set: TagSet, length: int) -> list[tuple[int, ...]]:
     tags = tag_set.tags
     paths = product(range(len(tags)), repeat=length)
     return [p for p in paths if to_bioes(length, spans_of([tags[y] for y in p])) == [tags[y] for y in p]]
+
+
+def all_weights(run: Run, attributes: int) -> NDArray[np.float32]:
+    """Return the weights of all attributes, most of which have none."""
+    weights = np.zeros((attributes, run.weights.shape[1]), dtype=np.float32)
+    weights[run.attributes] = run.weights
+    return weights
 
 
 def learned_plainly(

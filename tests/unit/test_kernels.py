@@ -15,7 +15,7 @@ from stages.common.tags import spans_of, to_bioes
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.chain import learning_kernels
 from stages.train.taggers.chain.crf import CrfTagger, TagSet
-from tests.reference.chain import learned_plainly, legal_paths
+from tests.reference.chain import all_weights, learned_plainly, legal_paths
 
 QUICK = settings(max_examples=60, deadline=None)
 LABELS = ("Disease", "Treatment")
@@ -130,7 +130,8 @@ def test_the_learner_gives_the_bytes_of_the_plain_one(case: Case, seed: int, bou
     orders = [generator.permutation(tokens.sentences).tolist() for _ in range(3)]
     plain = learned_plainly(tokens, gold, orders, tag_set, bound, ATTRIBUTES)
     text = learning_kernels.text_of(tokens, gold, ATTRIBUTES)
-    found = learning_kernels.learn(text, np.array(orders, dtype=np.int32), tag_set.illegal(), *tag_set.ends(), bound)
+    run = learning_kernels.learn(text, np.array(orders, dtype=np.int32), tag_set.illegal(), *tag_set.ends(), bound)
+    found = all_weights(run, ATTRIBUTES), run.transitions
     assert [ours.tobytes() for ours in found] == [theirs.tobytes() for theirs in plain]
 
 
@@ -151,5 +152,6 @@ def test_the_learner_separates_what_can_be_separated() -> None:
     tokens = SparseTokens(np.arange(19, dtype=np.int64), rows, np.array([0, 6, 12, 18], dtype=np.int64))
     text = learning_kernels.text_of(tokens, rows.astype(np.int8), len(tag_set.tags))
     orders = np.tile(np.arange(3, dtype=np.int32), (10, 1))
-    learned = learning_kernels.learn(text, orders, tag_set.illegal(), *tag_set.ends(), 1.0)
-    assert CrfTagger(tag_set, *learned).spans(tokens) == gold
+    run = learning_kernels.learn(text, orders, tag_set.illegal(), *tag_set.ends(), 1.0)
+    tagger = CrfTagger(tag_set, all_weights(run, len(tag_set.tags)), run.transitions)
+    assert tagger.spans(tokens) == gold

@@ -113,16 +113,16 @@ class CrfTagger:
         tag_set = TagSet(tuple(labels or sorted({label for sentence in spans for _, _, label in sentence})))
         text = learning_kernels.text_of(tokens, _encode(tokens, spans, tag_set), n_rows)
 
-        def learn(run: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        def learn(run: int) -> learning_kernels.Run:
             return _learn_once(text, tag_set, params.crf, (params.seed, run))
 
         # The runs do not know of each other and are summed in order: any number of threads gives the same bytes.
         weights = np.zeros((n_rows, len(tag_set.tags)), dtype=np.float32)
         transitions = np.zeros((len(tag_set.tags),) * 2, dtype=np.float32)
         with ThreadPoolExecutor(max_workers=2) as pool:
-            for run_weights, run_transitions in pool.map(learn, range(params.crf.runs)):
-                weights += run_weights / params.crf.runs
-                transitions += run_transitions / params.crf.runs
+            for run in pool.map(learn, range(params.crf.runs)):
+                weights[run.attributes] += run.weights / params.crf.runs
+                transitions += run.transitions / params.crf.runs
         return cls(tag_set, weights, transitions)
 
     def spans(self, tokens: SparseTokens) -> list[list[TokenSpan]]:
@@ -312,7 +312,7 @@ def _encode(tokens: SparseTokens, spans: Iterable[Sequence[TokenSpan]], tag_set:
 
 def _learn_once(
     text: learning_kernels.Text, tag_set: TagSet, params: CrfParams, seed: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> learning_kernels.Run:
     generator, sentences = np.random.default_rng(seed), len(text.sentence_starts) - 1
     orders = np.stack([generator.permutation(sentences) for _ in range(params.iterations)]).astype(np.int32)
     return learning_kernels.learn(text, orders, tag_set.illegal(), *tag_set.ends(), params.aggressiveness)

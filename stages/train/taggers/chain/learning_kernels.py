@@ -65,6 +65,23 @@ class Learned(NamedTuple):
     counts: Int32
 
 
+class Run(NamedTuple):
+    """What one walk through the text learned.
+
+    Parameters
+    ----------
+    attributes : int32 array of shape (learned,)
+        Those that have weights, each once; most have none.
+    weights : float32 array of shape (learned, tags)
+        Of `attributes`.
+    transitions : float32 array of shape (tags, tags)
+    """
+
+    attributes: Int32
+    weights: Float32
+    transitions: Float32
+
+
 def text_of(tokens: SparseTokens, gold: NDArray[np.int8], attributes: int) -> Text:
     """Return the text to learn from.
 
@@ -78,16 +95,8 @@ def text_of(tokens: SparseTokens, gold: NDArray[np.int8], attributes: int) -> Te
     return Text(tokens.starts, tokens.rows, tokens.sentence_starts, gold, *places_of(tokens.rows, attributes))
 
 
-def learn(
-    text: Text, orders: Int32, illegal: Float32, start: Float32, end: Float32, aggressiveness: float
-) -> tuple[Float32, Float32]:
-    """Learn from a text; the parameters are those of `learn_passive_aggressive`.
-
-    Returns
-    -------
-    weights : float32 array of shape (attributes, tags)
-    transitions : float32 array of shape (tags, tags)
-    """
+def learn(text: Text, orders: Int32, illegal: Float32, start: Float32, end: Float32, aggressiveness: float) -> Run:
+    """Learn from a text; the parameters are those of `learn_passive_aggressive`."""
     tags = len(illegal)
     shape = len(text.place_starts), tags
     # Made here and not in the compiled loop: NumPy takes no memory for zeros that are never touched.
@@ -100,9 +109,8 @@ def learn(
     )
     transitions = np.zeros((tags, tags), dtype=np.float32)
     used = learn_passive_aggressive(text, learned, transitions, orders, illegal, start, end, aggressiveness)
-    weights = np.zeros((shape[0] - 1, tags), dtype=np.float32)
-    weights[learned.attributes[1 : used + 1]] = learned.weights[1 : used + 1]
-    return weights, transitions
+    of_used = slice(1, used + 1)
+    return Run(learned.attributes[of_used].copy(), learned.weights[of_used].copy(), transitions)
 
 
 def places_of(rows: Int32, attributes: int) -> tuple[Int64, UInt32]:

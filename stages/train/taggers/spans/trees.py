@@ -63,8 +63,9 @@ class BoostedTrees:
             "seed": seed,
             "verbosity": -1,
         }
-        booster = lightgbm.train(settings, lightgbm.Dataset(table, right.astype(np.int8)), params.trees)
-        return cls.of(booster)
+        data = lightgbm.Dataset(table, right.astype(np.int8))
+        # Kept for training, it is not written as text and read again before `of` writes it once more.
+        return cls.of(lightgbm.train(settings, data, params.trees, keep_training_booster=True))
 
     @classmethod
     def of(cls, booster: Booster) -> Self:
