@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from delivery.errors import DeliveryError
-from delivery.registry.gates import Bounds, Gate, absolute_gates, comparing_gates, not_computed, read_bounds
+from delivery.registry.bounds import Bounds, read_bounds
+from delivery.registry.comparing import comparing_gates, not_computed
+from delivery.registry.gate import Gate
+from delivery.registry.gates import absolute_gates
 from delivery.registry.lease import claimed
 from delivery.registry.registry import (
     CHALLENGER,
@@ -171,7 +174,7 @@ def _rescored(
             DvcFiles(revision).copy("data/prepared", target)
         test = held_out(prepared[1], prepared[0])
         if test.documents.empty:
-            nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
+            nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn", "accepted", "right"])
             return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))
         new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
         size, wait = counted(len(test.documents), "document"), "a minute where their loops are not compiled yet"

@@ -21,7 +21,7 @@ METRICS, PLOTS, PREDICTED, PAGE = Path("metrics"), Path("plots"), Path("predicti
 
 def evaluate(params: EvaluateParams, labels: Sequence[str]) -> dict[str, Any]:
     """Load, tag, match_documents, score, save."""
-    from stages.evaluate.accepted import accepted
+    from stages.evaluate.accepted import accepted, accepted_spans
     from stages.evaluate.behaviour import behaviour
     from stages.evaluate.error_analysis import ERRORS, error_table
     from stages.evaluate.importance import top_attributes
@@ -50,7 +50,8 @@ def evaluate(params: EvaluateParams, labels: Sequence[str]) -> dict[str, Any]:
     write_json(METRICS / "kpi.json", kpi(work, minutes, params))
     capabilities = behaviour(extractor, test_part["text"], labels, params.seed)
     write_json(METRICS / "behaviour.json", capabilities)
-    write_csv(METRICS / "documents.csv", document_counts(test, test_part["public_name"], labels))
+    taken = [accepted_spans(document, extractor.acceptance) for document in test]
+    write_csv(METRICS / "documents.csv", document_counts(test, test_part["public_name"], labels, taken))
     write_table(PREDICTED / "predictions.parquet", predictions.mentions, PREDICTIONS)
     write_table(PREDICTED / "suggestions.parquet", predictions.suggestions, PREDICTIONS)
     write_table(PREDICTED / "errors.parquet", errors, ERRORS)
