@@ -13,7 +13,7 @@ from delivery.registry.bounds import Bounds
 from delivery.registry.gate import Gate, missing
 from delivery.registry.holm import rejected
 from delivery.registry.measured import accepted_counts, share
-from delivery.registry.noninferiority import accepted_share, bounded_difference, inferior
+from delivery.registry.noninferiority import BoundedDifference, accepted_share, bounded_difference, inferior
 from delivery.registry.rescoring import Rescored
 
 
@@ -79,6 +79,8 @@ def broken_by_chance(accepted: NDArray, right: NDArray, promised: float) -> floa
 def as_many_accepted(rescored: Rescored, bounds: Bounds) -> Gate:
     """Make sure that a challenger accepts no less than the champion, overall and of each label, but for a margin.
 
+    Of a label that fewer documents name than `minimum_documents`, so large a loss must be shown.
+
     Parameters
     ----------
     rescored : Rescored
@@ -93,13 +95,19 @@ def as_many_accepted(rescored: Rescored, bounds: Bounds) -> Gate:
             old, new, accepted_share, confidence=bounds.confidence, resamples=bounds.resamples, seed=bounds.seed
         )
         differences[label or "all labels"] = found.difference
-        fault = inferior(found, bounds.accepted_margin)
+        rare = label is not None and int((old[:, 1] > 0).sum()) < bounds.minimum_documents
+        fault = _shown_less(found, bounds.accepted_margin) if rare else inferior(found, bounds.accepted_margin)
         refusals += [f"{label or 'all labels'}: {fault}"] * bool(fault)
     said = ", ".join(f"{label} {difference:+.4f}" for label, difference in differences.items())
     if refusals:
         reason = f"{said} of the annotated mentions: {'; '.join(refusals)}; compare plots/precision_coverage.csv"
         return Gate(name, "refused", reason, differences)
     return Gate(name, "passed", f"{said} of the annotated mentions", differences)
+
+
+def _shown_less(found: BoundedDifference, margin: float) -> str:
+    """Judge a label that too few documents name to rule out a loss."""
+    return f"{-found.difference:.2f} less, beyond noise" if found.high < 0 and found.difference < -margin else ""
 
 
 def _accepted_of_annotated(table: pd.DataFrame, label: str | None) -> NDArray:

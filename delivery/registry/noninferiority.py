@@ -92,8 +92,10 @@ def _expanded(level: float, documents: int) -> float:
 def _drawn(table: NDArray, resamples: int, generator: np.random.Generator) -> NDArray[np.float64]:
     size = len(table)
     step = max(1, _CHUNK // size)
-    parts = [
-        generator.multinomial(size, np.full(size, 1 / size), size=min(step, resamples - start)).astype(float) @ table
-        for start in range(0, resamples, step)
-    ]
+    parts = []
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        places = generator.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
+        often = np.bincount(places.ravel(), minlength=rows * size).reshape(rows, size)
+        parts.append(often.astype(np.float64) @ table)
     return np.concatenate(parts)

@@ -241,6 +241,21 @@ def test_a_challenger_that_accepts_less_than_a_margin_allows_is_refused(label: s
     assert f"{label}: a loss of 0.1 is not ruled out" in gates["accepted mentions"].reason
 
 
+def test_of_a_rare_label_a_loss_of_accepted_mentions_must_be_shown() -> None:
+    rare = counts()
+    absent = (rare["label"] == "Disease") & (rare["document"] >= "0012")
+    rare.loc[absent, ["tp", "fp", "fn", "accepted", "right"]] = 0
+    unlucky, nothing = rare.copy(), rare.copy()
+    unlucky.loc[unlucky.index[:4:2], ["accepted", "right"]] = 0
+    nothing.loc[nothing["label"] == "Disease", ["accepted", "right"]] = 0
+    said = [
+        compared(replace(ALIKE, champion=rare, challenger=table), recorded=rare)["accepted mentions"]
+        for table in (unlucky, nothing)
+    ]
+    assert [gate.status for gate in said] == ["passed", "refused"]
+    assert "Disease: 0.33 less, beyond noise" in said[1].reason
+
+
 def test_without_a_champion_nothing_is_compared() -> None:
     gates = by_name(comparing_gates(METRICS, None, None, None, BOUNDS))
     assert {gate.status for gate in gates.values()} == {"no champion yet"}
