@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from benchmarks.verdicts import kpi as benchmark
 from stages.common.files import write_json
 from stages.common.scoring import Span
 from stages.evaluate.kpi import ERRORS, HOURS, Costs, after, kpi, summed, work_left
@@ -213,3 +214,12 @@ def test_the_terminal_says_intervals_and_what_was_assumed(tmp_path: Path) -> Non
         "kpi: 1.1 min to enter a note (measured on 3 notes), 2.0 min to validate one (assumed), "
         "1.0 min to decide on a mention (assumed): see plots/kpi_sensitivity.csv"
     )
+
+
+def test_the_tables_of_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "seed_work", lambda: work_left(NOTES * 10, PROMISE))
+    monkeypatch.setattr(benchmark, "load_params", lambda: PARAMS)
+    tables = benchmark.tables(2)
+    assert tables["counted"]["95% interval"].str.contains(" to ").all()
+    assert len(tables["assumptions"]) == len(table())
+    assert len(tables["coverage"]) == 3
