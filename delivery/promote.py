@@ -1,9 +1,10 @@
-"""Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V] [--trust REF]``.
+"""Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V] [--trust REF] [--plan]``.
 
-The gates stand in `delivery/registry/gates.py`, their bounds in `gate.yaml` beside it of a trusted commit: main as
-`origin` has it, and never what happens to be checked out. Whatever the verdict, it goes with all its numbers into the
-ledger. A gate that cannot be computed refuses. Gates that need no model come first; models are fetched and run only
-when none of those refuses.
+The gates stand in `delivery/registry/gates.py` and `comparing.py`, their bounds in `gate.yaml` beside them of a trusted
+commit: main as `origin` has it, and never what happens to be checked out. Whatever the verdict, it goes with all its
+numbers into the ledger. A gate that cannot be computed refuses. Gates that need no model come first; models are
+fetched and run only when none of those refuses. With ``--plan`` nothing is judged: it says how many test documents a
+comparison needs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import platform
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +21,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from delivery.errors import DeliveryError
-from delivery.registry.gates import Bounds, Gate, absolute_gates, comparing_gates, not_computed, read_bounds
+from delivery.registry.bounds import Bounds, read_bounds
+from delivery.registry.comparing import comparing_gates, not_computed
+from delivery.registry.gate import Gate
+from delivery.registry.gates import absolute_gates
 from delivery.registry.lease import claimed
+from delivery.registry.planning import plan, plan_in_words
 from delivery.registry.registry import (
     CHALLENGER,
     CHAMPION,
@@ -171,7 +177,7 @@ def _rescored(
             DvcFiles(revision).copy("data/prepared", target)
         test = held_out(prepared[1], prepared[0])
         if test.documents.empty:
-            nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn"])
+            nothing = pd.DataFrame(columns=["document", "label", "tp", "fp", "fn", "accepted", "right"])
             return Rescored(nothing, nothing, 0, test.left_out, ([1.0], [1.0]))
         new, old = (download(client, v, folder / f"version-{v.version}") for v in (version, champion))
         size, wait = counted(len(test.documents), "document"), "a minute where their loops are not compiled yet"
@@ -204,15 +210,51 @@ def _evidence(verdict: PromotionVerdict, bounds: Bounds, trusted: str | None) ->
     return evidence
 
 
+def planned(root: Path, client: MlflowClient | None, bounds: Bounds) -> Iterator[str]:
+    """Say how many test documents a comparison with the champion needs.
+
+    Parameters
+    ----------
+    root : Path
+        Of the repository.
+    client : MlflowClient or None
+        None where there is no registry yet.
+    bounds : Bounds
+
+    Raises
+    ------
+    DeliveryError
+        When neither champion nor checked-out commit has counts by document.
+    """
+    champion = version_with_alias(client, CHAMPION) if client else None
+    challenger = version_with_alias(client, CHALLENGER) if client else None
+    counts = resolve(commit_of(champion) if champion else "HEAD", root).document_counts()
+    if counts is None or counts.empty:
+        raise DeliveryError("there is no metrics/documents.csv to plan by: run `dvc repro` and commit metrics/")
+    measured = {}
+    if champion and challenger and champion.version != challenger.version:
+        other = resolve(commit_of(challenger), root).document_counts()
+        if other is not None and len(set(other["document"]) & set(counts["document"])) >= bounds.minimum_documents:
+            measured[f"version {challenger.version}, measured"] = other
+    who = f"version {champion.version}, champion," if champion else "no champion yet; what is checked out"
+    yield f"{who} has {counted(counts['document'].nunique(), 'test document')}; with these, and how many would do:"
+    yield from plan_in_words(plan(counts, measured, bounds), bounds)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command: 0 promoted or nothing to do, 1 when a gate refuses, 2 when nothing could be judged."""
     parser = argparse.ArgumentParser(prog="python -m delivery.promote", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--version", type=int, help="version to promote (default: the challenger)")
+    parser.add_argument("--plan", action="store_true", help="only say how many test documents a comparison needs")
     parser.add_argument("--trust", help="commit whose bounds count (default: main as origin has it, else main)")
     options = parser.parse_args(arguments)
 
     def work() -> int:
         bounds, trusted = trusted_bounds(options.trust, Path())
+        if options.plan:
+            for line in planned(Path(), None if is_unwritten() else connect(), bounds):
+                print(f"promote: {line}")
+            return DONE
         if is_unwritten():
             raise DeliveryError(_NO_CHALLENGER)
         client = connect()

@@ -41,7 +41,7 @@ DIRECTIONS: dict[str, Direction] = {
     "kpi.accepted.*": "higher",
     "kpi.saved.*": "higher",
     "kpi.after.*": "lower",
-    "kpi.minutes.*": "neutral",  # measured or assumed
+    "kpi.minutes.*": "neutral",  # measured or assumed, step by step
     "kpi.before.*": "neutral",  # assumptions about the work by hand, from params.yaml
     "behaviour.*.rate": "higher",
     "behaviour.*": "neutral",  # counts of cases; their rate has the direction

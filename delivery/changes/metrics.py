@@ -148,7 +148,7 @@ def _interval(
             sides = [(int(side[f"{stem}passed"]), int(side[f"{stem}cases"])) for side in (before, after)]
             if all(cases for _, cases in sides):
                 return between_shares(*sides), "unpaired cases"
-        case ["evaluation", "note_types", *_, "f1"]:
+        case ["evaluation", "note_types", *_, "f1"] | ["kpi", "accepted" | "after" | "saved", _]:
             bounds = [[side.get(f"{name}{end}") for end in ("", "_low", "_high")] for side in (before, after)]
             if all(is_number(value) for side in bounds for value in side):
                 return between_intervals(*map(tuple, bounds)), "unpaired intervals"  # type: ignore[arg-type]

@@ -20,14 +20,15 @@ def share(value: object) -> float | None:
     return float(value)
 
 
-def predicted(counts: pd.DataFrame | None) -> int | None:
-    """Return how many mentions were predicted, None where the table is none of counts."""
-    if counts is None or not {"tp", "fp"} <= set(counts.columns):
+def accepted_counts(counts: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return a table of documents with what is accepted and right, None where it is none of such counts."""
+    if counts is None or not {"label", "tp", "fp", "accepted", "right"} <= set(counts.columns):
         return None
-    marked = counts[["tp", "fp"]].to_numpy()
-    if not np.issubdtype(marked.dtype, np.integer) or (marked < 0).any():
+    numbers = counts[["tp", "fp", "accepted", "right"]].to_numpy()
+    if not np.issubdtype(numbers.dtype, np.integer) or (numbers < 0).any():
         return None
-    return int(marked.sum())
+    right, accepted, predicted = counts["right"], counts["accepted"], counts["tp"] + counts["fp"]
+    return counts if ((right <= accepted) & (accepted <= predicted) & (right <= counts["tp"])).all() else None
 
 
 def behaviour_table(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

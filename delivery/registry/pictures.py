@@ -101,9 +101,18 @@ def _intervals(axes: Axes, plot: Plot, table: pd.DataFrame) -> None:
     axes.set_xlim(0, 1)
 
 
+def _saved(axes: Axes, plot: Plot, table: pd.DataFrame) -> None:
+    _intervals(axes, plot, table[::-1])
+    axes.axvline(0, color=_GREY, linewidth=0.8)
+    axes.tick_params(axis="y", labelsize=6)
+    axes.set_xlim(auto=True)
+    axes.autoscale(axis="x")
+
+
 _PAINTERS: Mapping[str, Callable[[Axes, Plot, pd.DataFrame], None]] = {
     "linear": _lines,
     "bar_horizontal_sorted": _bars,
     "confusion": _confusion,
     "intervals": _intervals,
+    "saved": _saved,
 }

@@ -52,7 +52,7 @@ class Rescored:
     Parameters
     ----------
     champion, challenger : DataFrame
-        Columns ``document, label, tp, fp, fn``.
+        Columns ``document, label, tp, fp, fn, accepted, right``.
     documents, left_out : int
     seconds : tuple of two lists of float
         CPU seconds of the champion's and of the challenger's rounds, taken in turns.
@@ -132,7 +132,8 @@ def _counts(notes: Sequence[Sequence[Any]], test: HeldOut) -> pd.DataFrame:
     predicted = pd.DataFrame(rows, columns=_PREDICTED)
     compared = match_documents(test.documents, test.mentions, predicted, annotated=test.annotated)
     labels = sorted(set(test.mentions["label"]))  # of another, the documents do not say where it is
-    return document_counts(compared, _recorded_names(test.documents), labels)
+    accepted = [{tuple(mention[:3]) for mention in mentions if mention[4]} for mentions in notes]
+    return document_counts(compared, _recorded_names(test.documents), labels, accepted)
 
 
 def _recorded_names(documents: pd.DataFrame) -> pd.Series:

@@ -124,7 +124,7 @@ class Revision:
         return flat({name: content for name, content in metrics.items() if content is not None})
 
     def document_counts(self) -> pd.DataFrame | None:
-        """Return ``document, label, tp, fp, fn`` of the test documents, None where there are none."""
+        """Return ``document, label, tp, fp, fn`` and more of the test documents, None where there are none."""
         content = self.read(DOCUMENT_COUNTS)
         return None if content is None else pd.read_csv(BytesIO(content), dtype={"document": str, "label": str})
 

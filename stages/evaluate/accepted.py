@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.common.scoring import Span
 from stages.evaluate.matching import ComparedDocument, judged
 from stages.train.acceptance import Acceptance, is_whole
 from stages.train.assertion.context import assertions_of
@@ -53,6 +54,11 @@ def accepted(test: Sequence[ComparedDocument], acceptance: Acceptance) -> Accept
         float(taken.mean()) if len(taken) else 0.0,
         float(np.mean([needs_nobody(document, acceptance) for document in test])) if test else 0.0,
     )
+
+
+def accepted_spans(document: ComparedDocument, acceptance: Acceptance) -> set[Span]:
+    """Return the mentions of a document that need no person."""
+    return {span for span, confidence in document.predicted.items() if acceptance.accepts(confidence)}
 
 
 def needs_nobody(document: ComparedDocument, acceptance: Acceptance) -> bool:

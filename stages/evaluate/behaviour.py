@@ -18,6 +18,7 @@ import numpy as np
 
 from stages.common.scoring import Span
 from stages.evaluate import perturbations
+from stages.evaluate.cases import Case, simple_cases
 from stages.evaluate.perturbations import Change, Perturbation, changed, moved
 from stages.train.extractor import Extraction
 
@@ -27,16 +28,10 @@ MOST_DOCUMENTS = 100
 UNTESTED = "not tested"
 """Kind of the row that says that no case was written by hand for a label."""
 
-DISEASES = ("asthma", "pneumonia", "hypertension", "gout", "migraine", "epilepsy", "type 2 diabetes", "heart failure",
-            "atrial fibrillation", "COPD", "iron deficiency anaemia", "breast cancer")  # fmt: skip
-TREATMENTS = ("aspirin", "metformin", "ramipril", "prednisolone", "apixaban", "amoxicillin", "insulin", "salbutamol",
-              "bisoprolol", "atorvastatin", "physiotherapy", "omeprazole")  # fmt: skip
-
-_PLAIN_TREATMENTS = tuple(word for word in TREATMENTS if word not in ("insulin", "physiotherapy"))
-_DOSED = _PLAIN_TREATMENTS
-_EMPTY = ("Seen in clinic today.", "Feels well and sleeps better.", "Bloods next week, please.", "Lives alone.",
-          "BP 128/76, pulse 64, sats 98%.", "Review in three months.", "Thank you for seeing this lady.",
-          "Weight 71 kg, BMI 24.", "DNA x2, letter sent.", "Chaperone offered and declined.")  # fmt: skip
+OTHER_DISEASES = ("asthma", "pneumonia", "hypertension", "gout", "migraine", "epilepsy", "COPD")
+OTHER_TREATMENTS = ("aspirin", "metformin", "ramipril", "prednisolone", "apixaban", "amoxicillin", "salbutamol",
+                    "bisoprolol", "atorvastatin", "omeprazole")  # fmt: skip
+"""Words that are put in the place of another in a document."""
 
 
 class CanExtract(Protocol):
@@ -45,13 +40,6 @@ class CanExtract(Protocol):
     def extract(self, text: str) -> Extraction:
         """Find the mentions of one note."""
         ...
-
-
-class Case(NamedTuple):
-    """A text, and what must be found in it."""
-
-    text: str
-    expected: set[Span]
 
 
 class _Document(NamedTuple):
@@ -95,7 +83,7 @@ def _capabilities(
 ) -> dict[str, tuple[str, list[Case]]]:
     simple = {
         name: ("minimum functionality", cases)
-        for name, cases in _simple_cases().items()
+        for name, cases in simple_cases().items()
         if _labels_expected(cases) <= set(labels)
     }
     same = {name: ("invariance", _changed_cases(documents, change, seed)) for name, change in INVARIANT.items()}
@@ -117,7 +105,7 @@ def _labels_expected(cases: Iterable[Case]) -> set[str]:
 
 
 def _untested(labels: Sequence[str]) -> dict[str, tuple[str, list[Case]]]:
-    tested = {label for cases in _simple_cases().values() for label in _labels_expected(cases)}
+    tested = {label for cases in simple_cases().values() for label in _labels_expected(cases)}
     return {f"cases_of_{label}": (UNTESTED, []) for label in labels if label not in tested}
 
 
@@ -135,52 +123,13 @@ INVARIANT: dict[str, Perturbation] = {
 }
 """Changes that mean nothing."""
 _SWAPPED = {
-    "another_disease": (
-        "Disease",
-        perturbations.replacing_one("Disease", [word for word in DISEASES if word.isalpha()]),
-    ),
-    "another_treatment": ("Treatment", perturbations.replacing_one("Treatment", _PLAIN_TREATMENTS)),
+    "another_disease": ("Disease", perturbations.replacing_one("Disease", OTHER_DISEASES)),
+    "another_treatment": ("Treatment", perturbations.replacing_one("Treatment", OTHER_TREATMENTS)),
 }
 _ADDED = {
     "a_disease_more": ("\nNew diagnosis of ", "asthma", "Disease"),
     "a_treatment_more": ("\nStarted on ", "ramipril", "Treatment"),
 }
-
-
-def _simple_cases() -> dict[str, list[Case]]:
-    return {
-        "common_diseases": _framed(("She has {}.", "Admitted with {}.", "PMH: {}"), DISEASES, "Disease"),
-        "common_treatments": _framed(("Continue {}.", "He was started on {}.", "Rx: {}"), TREATMENTS, "Treatment"),
-        "negated_diseases": _framed(("No evidence of {}.", "Denies any {}."), DISEASES, "Disease"),
-        "family_history": _framed(("Family history of {}.", "Mother had {}."), DISEASES, "Disease"),
-        "treatments_with_doses": _framed(("- {} 5mg BD", "Takes {} 20 mg at night."), _DOSED, "Treatment"),
-        "lists": [_listed(i) for i in range(len(DISEASES))],
-        "nothing_to_find": [Case(text, set()) for text in _EMPTY],
-    }
-
-
-def _framed(frames: Sequence[str], words: Sequence[str], label: str) -> list[Case]:
-    return [
-        Case(frame.format(word), {(place, place + len(word), label)})
-        for frame in frames
-        for word in words
-        for place in [frame.index("{}")]
-    ]
-
-
-def _listed(first: int) -> Case:
-    """Put three diseases and two treatments in one line."""
-    around = [
-        words[(first + i) % len(words)] for words, count in ((DISEASES, 3), (TREATMENTS, 2)) for i in range(count)
-    ]
-    text, expected = "", set()
-    for before, word, label in zip(
-        ("Background: ", ", ", " and ", ". On ", " and "), around, ["Disease"] * 3 + ["Treatment"] * 2, strict=True
-    ):
-        text += before
-        expected.add((len(text), len(text) + len(word), label))
-        text += word
-    return Case(f"{text}.", expected)
 
 
 def _changed_cases(documents: Sequence[_Document], change: Perturbation, seed: int) -> list[Case]:

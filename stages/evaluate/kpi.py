@@ -1,121 +1,169 @@
-"""What the extractor saves: hours and errors of the work by hand, before and after."""
+"""What the extractor saves: hours and errors of the work by hand, before and after, with their 95% intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from stages.evaluate.accepted import accepted, needs_nobody
+from stages.evaluate.accepted import accepted_spans, needs_nobody
 from stages.evaluate.matching import ComparedDocument
-from stages.evaluate.params import KpiParams
+from stages.evaluate.minutes import StepTimes
+from stages.evaluate.params import EvaluateParams, KpiParams
 from stages.train.acceptance import Acceptance
+
+HOURS, ERRORS = "hours_per_1000_notes", "errors_per_1000_mentions"
+
+_Value = float | NDArray[np.float64]
+_Figures = dict[str, _Value]
+Totals = Mapping[str, _Value]
+"""Of the columns of `work_left`: one value each, or one per resample."""
 
 
 @dataclass(frozen=True)
-class EntryMinutes:
-    """What typing the mentions of one note takes a person.
+class Costs:
+    """What the work takes and how often it goes wrong; arrays where it was drawn, one value per resample.
 
     Parameters
     ----------
-    minutes : float
-    source : str
-        ``measured`` where the annotators' exports say it, else ``assumed``.
-    notes : int
-        How many notes were measured; fewer than the parameter asks for leave the assumption in place.
+    entry, validation, review : float or array
+        Minutes: to type the mentions of a note, to read a note against what was extracted, to decide on a mention.
+    error_rate : float
+        Of what a person types or decides on: how much is left out or spoilt.
+    automation_bias : float
+        Share of the wrong spans shown to a person that are confirmed all the same.
     """
 
-    minutes: float
-    source: str
-    notes: int
+    entry: _Value
+    validation: _Value
+    review: _Value
+    error_rate: float
+    automation_bias: float
+
+    @classmethod
+    def of(cls, times: StepTimes, params: KpiParams) -> Self:
+        """Take the minutes as they were measured or assumed."""
+        minutes = {name: step.minutes for name, step in vars(times).items()}
+        return cls(**minutes, error_rate=params.error_rate, automation_bias=params.automation_bias)
+
+    @classmethod
+    def drawn(cls, times: StepTimes, params: EvaluateParams) -> Self:
+        """Draw the notes whose minutes were measured, once per resample."""
+        generator = np.random.default_rng([params.seed, 1])  # not the chance that draws the test documents
+        minutes = {name: step.drawn(params.resamples, generator) for name, step in vars(times).items()}
+        return cls(**minutes, error_rate=params.kpi.error_rate, automation_bias=params.kpi.automation_bias)
 
 
-def entry_minutes(seconds: Sequence[float], params: KpiParams) -> EntryMinutes:
-    """Take the median of the measured times (pauses and open tabs make a mean meaningless), or the assumption.
-
-    Parameters
-    ----------
-    seconds : sequence of float
-        Measured seconds of the annotated documents; NaN where there is none.
-    params : KpiParams
-    """
-    measured = np.asarray(seconds, dtype=np.float64)
-    measured = measured[~np.isnan(measured)]
-    if len(measured) < params.measured_notes:
-        return EntryMinutes(params.entry_minutes, "assumed", len(measured))
-    return EntryMinutes(float(np.median(measured)) / 60, "measured", len(measured))
-
-
-def kpi(
-    test: Sequence[ComparedDocument], acceptance: Acceptance, params: KpiParams, entry: EntryMinutes
-) -> dict[str, Any]:
+def kpi(work: pd.DataFrame, times: StepTimes, params: EvaluateParams) -> dict[str, Any]:
     """Compare the work by hand with the work that is left.
 
     By hand, every note is typed and validated. With the extractor, a note that is accepted whole is
     read by nobody: what is wrong or missing in it is an error. Every other note is validated by
-    a person who decides on each mention that was not accepted and on each suggestion, and adds what is
-    missing, with the same rate of errors as before; wrong mentions among the accepted ones stay.
+    a person who decides on each mention that was not accepted and on each suggestion, and types what is
+    in neither, which takes the time of entering a note, shared out over its mentions. What a person types or decides
+    on has the same rate of errors as before; of the wrong spans that are shown a share is
+    confirmed all the same (automation bias); wrong mentions among the accepted ones stay.
 
     Parameters
     ----------
-    test : sequence of ComparedDocument
-    acceptance : Acceptance
-    params : KpiParams
-        Minutes, seconds and error rate of the work by hand.
-    entry : EntryMinutes
-        From `entry_minutes`.
+    work : DataFrame
+        From `work_left`.
+    times : StepTimes
+    params : EvaluateParams
 
     Returns
     -------
     dict
         ``before`` and ``after`` with hours per 1,000 notes and errors per 1,000 mentions, the
-        shares saved, and what is accepted. None where there are no notes or no mentions. ``minutes`` says
-        where the time of typing a note comes from.
+        shares saved, and what is accepted; each with its 95% interval when test documents (and notes with measured
+        minutes) are drawn with replacement. None where there are no notes or no mentions. ``minutes`` says where the
+        time of each step comes from.
     """
-    share = accepted(test, acceptance)
-    before = {
-        "hours_per_1000_notes": 1000 * (entry.minutes + params.validation_minutes) / 60,
-        "errors_per_1000_mentions": 1000 * params.error_rate,
-    }
-    after = _after(test, acceptance, params)
-    return {
-        "accepted": {"mentions": share.mentions, "notes": share.notes},
-        "before": before if after else None,
-        "after": after,
-        "saved": _saved(before, after) if after else None,
-        "minutes": {"entry": entry.minutes, "source": entry.source, "notes": entry.notes},
-    }
+    totals, drawn = summed(work), resampled(work, params)
+    costs, drawn_costs = Costs.of(times, params.kpi), Costs.drawn(times, params)
+    rooms: dict[str, Any] = {"accepted": _with_interval(_accepted(totals), _accepted(drawn))}
+    for name in ("before", "after", "saved"):
+        sides = _compared(totals, costs)[name], _compared(drawn, drawn_costs)[name]
+        rooms[name] = _with_interval(*sides) if totals["mentions"] else None
+    return {**rooms, "minutes": times.as_dict()}
 
 
-def _saved(before: dict[str, float], after: dict[str, float]) -> dict[str, float | None]:
+def work_left(test: Sequence[ComparedDocument], acceptance: Acceptance) -> pd.DataFrame:
+    """Count what is left to do in each document, and what may go wrong with it.
+
+    Returns
+    -------
+    DataFrame
+        One row per document. ``notes``: 1. ``mentions``: annotated ones. ``predicted``, ``accepted``, ``whole``.
+        Of the notes that a person reads: ``read``: 1; ``decisions``: what is shown beside the accepted mentions;
+        ``wrong_shown`` of these; ``typed``: what is annotated and neither accepted nor shown; ``open``: what is
+        annotated and not accepted. ``errors``: what no person could mend.
+    """
+    columns = ["notes", "mentions", "predicted", "accepted", "whole",
+               "read", "decisions", "wrong_shown", "typed", "open", "errors"]  # fmt: skip
+    return pd.DataFrame([_work_left(document, acceptance) for document in test], columns=columns, dtype=np.float64)
+
+
+def _work_left(document: ComparedDocument, acceptance: Acceptance) -> tuple[int, ...]:
+    gold, taken = set(document.gold), accepted_spans(document, acceptance)
+    shown = (set(document.predicted) - taken) | set(document.suggested)
+    whole = needs_nobody(document, acceptance)
+    about = 1, len(gold), len(document.predicted), len(taken), int(whole)
+    if whole:
+        return *about, 0, 0, 0, 0, 0, len(taken ^ gold)
+    return *about, 1, len(shown), len(shown - gold), len(gold - taken - shown), len(gold - taken), len(taken - gold)
+
+
+def summed(work: pd.DataFrame) -> Totals:
+    """Return the totals of all documents."""
+    return {str(name): float(total) for name, total in work.sum().items()}
+
+
+def resampled(work: pd.DataFrame, params: EvaluateParams) -> Totals:
+    """Return the totals of documents drawn with replacement, one value per resample."""
+    size = len(work)
+    generator = np.random.default_rng(params.seed)
+    chances = np.full(size, 1 / max(1, size))
+    often = generator.multinomial(size, chances, size=params.resamples) if size else np.zeros((params.resamples, 0))
+    return dict(zip(work.columns, (often.astype(np.float64) @ work.to_numpy()).T, strict=True))
+
+
+def before(costs: Costs) -> _Figures:
+    """Return hours and errors of the work by hand."""
+    return {HOURS: 1000 * (costs.entry + costs.validation) / 60, ERRORS: 1000 * costs.error_rate}
+
+
+def after(totals: Totals, costs: Costs) -> _Figures:
+    """Return hours and errors of the work that is left."""
+    notes, mentions = (np.maximum(totals[name], 1) for name in ("notes", "mentions"))
+    minutes = costs.validation * totals["read"] + costs.review * totals["decisions"]
+    typing = costs.entry * totals["typed"] / mentions
+    errors = totals["errors"] + costs.error_rate * totals["open"] + costs.automation_bias * totals["wrong_shown"]
+    return {HOURS: 1000 * (minutes / notes + typing) / 60, ERRORS: 1000 * errors / mentions}
+
+
+def saved(totals: Totals, costs: Costs) -> dict[str, _Value | None]:
     """Return the shares saved of the hours and of the errors; None where there were none."""
-    return {name.split("_")[0]: 1 - after[name] / value if value else None for name, value in before.items()}
+    old, new = before(costs), after(totals, costs)
+    return {name.split("_")[0]: 1 - new[name] / value if np.all(value) else None for name, value in old.items()}
 
 
-class _Work(NamedTuple):
-    minutes: float
-    errors: float
+def _compared(totals: Totals, costs: Costs) -> dict[str, Mapping[str, _Value | None]]:
+    return {"before": before(costs), "after": after(totals, costs), "saved": saved(totals, costs)}
 
 
-def _after(test: Sequence[ComparedDocument], acceptance: Acceptance, params: KpiParams) -> dict[str, float] | None:
-    mentions = sum(len(document.gold) for document in test)
-    if not mentions:
-        return None
-    work = [_work_on(document, acceptance, params) for document in test]
-    return {
-        "hours_per_1000_notes": 1000 * sum(note.minutes for note in work) / len(test) / 60,
-        "errors_per_1000_mentions": 1000 * sum(note.errors for note in work) / mentions,
-    }
+def _accepted(totals: Totals) -> _Figures:
+    parts = {"mentions": ("accepted", "predicted"), "notes": ("whole", "notes")}
+    return {name: totals[part] / np.maximum(totals[whole], 1) for name, (part, whole) in parts.items()}
 
 
-def _work_on(document: ComparedDocument, acceptance: Acceptance, params: KpiParams) -> _Work:
-    """Return a person's minutes with a note, and the errors that are left in it."""
-    gold = set(document.gold)
-    taken = {span for span, confidence in document.predicted.items() if acceptance.accepts(confidence)}
-    wrong, open_ = len(taken - gold), len(gold - taken)
-    if needs_nobody(document, acceptance):
-        return _Work(0.0, wrong + open_)
-    decisions = len(document.predicted) - len(taken) + len(document.suggested)
-    return _Work(params.validation_minutes + decisions * params.review_seconds / 60, wrong + params.error_rate * open_)
+def _with_interval(value: Mapping[str, Any], drawn: Mapping[str, Any]) -> dict[str, float | None]:
+    figures: dict[str, float | None] = {}
+    for name, middle in value.items():
+        ends = (None, None) if middle is None else np.quantile(drawn[name], [0.025, 0.975]).tolist()
+        figures |= {name: middle if middle is None else float(middle), f"{name}_low": ends[0], f"{name}_high": ends[1]}
+    return figures

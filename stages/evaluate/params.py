@@ -13,7 +13,8 @@ from stages.common.params import PARAMS, Positive, Section, Seed, Share, load_se
 class KpiParams(Section):
     """What the work by hand costs; assumptions until an organisation puts its own figures in.
 
-    `entry_minutes` gives way to the measured median where `measured_notes` notes or more were measured.
+    Minutes and seconds give way, each by itself, to the measured median where `measured_notes` notes or more were
+    measured.
     """
 
     entry_minutes: Annotated[float, Field(ge=0)]
@@ -21,6 +22,7 @@ class KpiParams(Section):
     validation_minutes: Annotated[float, Field(ge=0)]
     review_seconds: Annotated[float, Field(ge=0)]
     error_rate: Share
+    automation_bias: Share
 
 
 class EvaluateParams(Section):

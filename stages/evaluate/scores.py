@@ -109,7 +109,9 @@ def _errors_and_suggestions(test: Compared) -> dict[str, dict[str, float]]:
     }
 
 
-def document_counts(test: Compared, names: Iterable[str], labels: Iterable[str]) -> pd.DataFrame:
+def document_counts(
+    test: Compared, names: Iterable[str], labels: Iterable[str], accepted: Iterable[set[Span]] | None = None
+) -> pd.DataFrame:
     """Count strict matches of every document and label; the sums are those of `evaluation`.
 
     Parameters
@@ -120,20 +122,30 @@ def document_counts(test: Compared, names: Iterable[str], labels: Iterable[str])
         since identifiers name patients.
     labels : iterable of str
         Mentions of others are not counted.
+    accepted : iterable of set of Span, optional
+        Of each document, what needs no person; spans that are not predicted there are not counted.
 
     Returns
     -------
     DataFrame
-        Columns ``document``, ``label``, ``tp``, ``fp``, ``fn``, sorted by the first two; documents
+        Columns ``document``, ``label``, ``tp``, ``fp``, ``fn``, and with `accepted` also ``accepted`` and ``right``:
+        how many of the predicted mentions are accepted, and of these right. Sorted by the first two; documents
         without mentions have zero rows.
     """
-    called = list(names)
-    rows = [
-        (name, label, counts.tp, counts.fp, counts.fn)
-        for label in labels
-        for name, counts in zip(called, _counts(test, strict_counts, label), strict=True)
-    ]
-    return pd.DataFrame(sorted(rows), columns=["document", "label", "tp", "fp", "fn"])
+    taken = None if accepted is None else list(accepted)
+    documents = list(zip(test, names, [None] * len(test) if taken is None else taken, strict=True))
+    rows = [(name, label, *_counted(document, label, spans)) for label in labels for document, name, spans in documents]
+    columns = ["document", "label", "tp", "fp", "fn", *(() if taken is None else ("accepted", "right"))]
+    return pd.DataFrame(sorted(rows), columns=columns)
+
+
+def _counted(document: ComparedDocument, label: str, accepted: set[Span] | None) -> tuple[int, ...]:
+    gold, predicted = of_label(document.gold, label), of_label(document.predicted, label)
+    counts = strict_counts(gold, predicted)
+    if accepted is None:
+        return counts.tp, counts.fp, counts.fn
+    taken = accepted & set(predicted)
+    return counts.tp, counts.fp, counts.fn, len(taken), len(taken & set(gold))
 
 
 def by_note_type(test: Compared, params: EvaluateParams) -> pd.DataFrame:

@@ -58,14 +58,34 @@ def show_all(metrics: Path, console: Console | None = None) -> None:
     )
     show(read_json(metrics / "evaluation.json"), console)
     if kpi["after"]:
-        hours, errors = "hours_per_1000_notes", "errors_per_1000_mentions"
-        console.print(
-            f"kpi: {kpi['before'][hours]:.0f} -> {kpi['after'][hours]:.0f} manual hours per 1,000 notes, "
-            f"{kpi['before'][errors]:.0f} -> {kpi['after'][errors]:.0f} errors per 1,000 mentions "
-            f"({kpi['minutes']['source']} {kpi['minutes']['entry']:.1f} minutes to enter a note)",
-            soft_wrap=True,
-        )
+        console.print(f"kpi: {_saved(kpi)}", soft_wrap=True)
+        console.print(f"kpi: {_minutes(kpi['minutes'])}: see plots/kpi_sensitivity.csv", soft_wrap=True)
     console.print(f"monitor: {decision['decision']}; {'; '.join(decision['reasons'])}", soft_wrap=True)
+
+
+def _saved(kpi: Mapping[str, Any]) -> str:
+    old, new = kpi["before"], kpi["after"]
+    return ", ".join(
+        f"{old[name]:.0f} -> {new[name]:.0f} ({new[f'{name}_low']:.0f}-{new[f'{name}_high']:.0f}) {words}"
+        for name, words in (
+            ("hours_per_1000_notes", "manual hours per 1,000 notes"),
+            ("errors_per_1000_mentions", "errors per 1,000 mentions"),
+        )
+    )
+
+
+def _minutes(steps: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say what each step takes and where that comes from."""
+    words = {"entry": "to enter a note", "validation": "to validate one", "review": "to decide on a mention"}
+    return ", ".join(f"{_time(steps[name]['value'])} {said} ({_source(steps[name])})" for name, said in words.items())
+
+
+def _time(minutes: float) -> str:
+    return f"{minutes:.1f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
+
+
+def _source(step: Mapping[str, Any]) -> str:
+    return f"measured on {counted(step['notes'], 'note')}" if step["source"] == "measured" else step["source"]
 
 
 def _ratios(row: Mapping[str, float]) -> list[str]:

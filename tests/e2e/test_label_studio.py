@@ -122,7 +122,11 @@ def test_from_the_tagger_through_label_studio_to_a_batch(api: Client, repository
     add_batch(repository, exported, "from-label-studio", format="label-studio")
     repository.dvc("repro", timeout=900)
     assert repository.json("metrics/validation.json")["passed"]
-    assert repository.json("metrics/kpi.json")["minutes"] == {"entry": 1.1, "source": "measured", "notes": len(truth)}
+    assert repository.json("metrics/kpi.json")["minutes"]["entry"] == {
+        "value": 1.1,
+        "source": "measured",
+        "notes": len(truth),
+    }
 
 
 def test_two_annotators_are_kept_apart_until_one_is_the_truth(api: Client, tmp_path: Path) -> None:

@@ -26,7 +26,15 @@ NOTE = "Known asthma. Start aspirin 75 mg once daily."
 GOOD = (*LIGHT, "train.crf.iterations=8")
 WORSE = ("train.crf.iterations=1", "featurize.minimum_count=40")
 ALIKE = ("train.seed=2",)
-LENIENT = {"calibration_error": 1.0, "minimum_functionality": 0.0, "rounds": 3, "round_seconds": 0.2, "throughput": 0.3}
+LENIENT = {
+    "calibration_error": 1.0,
+    "minimum_functionality": 0.0,
+    "estimate": -0.02,
+    "accepted_margin": 1.0,
+    "rounds": 3,
+    "round_seconds": 0.2,
+    "throughput": 0.3,
+}
 """Bounds for models that take seconds to train, on a machine that does other things."""
 
 

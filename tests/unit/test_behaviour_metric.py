@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from math import ceil
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from benchmarks.hardships import scores_of_changed
+from delivery.registry.bounds import read_bounds
 from stages.common.scoring import Span
 from stages.evaluate import behaviour as module
 from stages.evaluate import perturbations
-from stages.evaluate.behaviour import DISEASES, TREATMENTS, behaviour
+from stages.evaluate.behaviour import behaviour
+from stages.evaluate.cases import CASES, DISEASES, EMPTY, TREATMENTS, simple_cases
 from stages.evaluate.perturbations import Change, Perturbation, changed, moved
 from stages.train.extractor import ExtractedMention, Extraction
 from tests.labels import LABELS
+from tests.repository import ROOT
 
+BOUNDS = read_bounds((ROOT / "delivery/registry/gate.yaml").read_bytes(), "gate.yaml")
 WORDS = [*DISEASES, *TREATMENTS]
 _ANY = re.compile(r"\b(?:" + "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in WORDS) + r")\b", re.IGNORECASE)
 NOTES = [
@@ -64,6 +70,36 @@ def apply(change: Perturbation, text: str, seed: int = 0) -> tuple[str, set[Span
     spans = spans_in(text)
     changes = change(text, spans, np.random.default_rng(seed))
     return changed(text, changes), moved(spans, changes)
+
+
+# --- simple sentences ---------------------------------------------------------------------------
+
+
+def test_a_sound_model_is_refused_in_one_of_fifty_at_most_and_a_weak_one_nearly_always() -> None:
+    """By the gate's bound; .97 of a capability's sentences right is sound, .8 of one is weak."""
+    cases = [len(of_capability) for of_capability in simple_cases().values()]
+    refused = {
+        rate: [binom.cdf(ceil(BOUNDS.minimum_functionality * n) - 1, n, rate) for n in cases] for rate in (0.97, 0.8)
+    }
+    assert 1 - np.prod([1 - chance for chance in refused[0.97]]) <= 0.02
+    assert min(refused[0.8]) >= 0.95
+
+
+def test_no_word_decides_twice_in_a_capability() -> None:
+    assert {len(words) for words in (DISEASES, TREATMENTS, EMPTY)} == {CASES}
+    assert {len(set(words)) for words in (DISEASES, TREATMENTS, EMPTY)} == {CASES}
+    for name, cases in simple_cases().items():
+        assert len({case.text for case in cases}) == CASES
+        if name not in ("lists", "nothing_to_find"):
+            assert len({case.text[start:end] for case in cases for start, end, _ in case.expected}) == CASES
+
+
+def test_what_is_expected_stands_in_the_sentence() -> None:
+    for cases in simple_cases().values():
+        for case in cases:
+            words = {case.text[start:end]: label for start, end, label in case.expected}
+            assert set(words) <= set(WORDS)
+            assert all((word in TREATMENTS) == (label == "Treatment") for word, label in words.items())
 
 
 # --- changes ------------------------------------------------------------------------------------

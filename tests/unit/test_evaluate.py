@@ -26,7 +26,6 @@ from stages.evaluate.__main__ import evaluate
 from stages.evaluate.accepted import accepted
 from stages.evaluate.curves import expected_calibration_error, precision_by_coverage, reliability
 from stages.evaluate.error_analysis import ERRORS, KINDS, confusion, error_table, errors_of
-from stages.evaluate.kpi import EntryMinutes, entry_minutes, kpi
 from stages.evaluate.matching import ComparedDocument, judged, match_documents
 from stages.evaluate.page import boundary_words, page_of
 from stages.evaluate.params import EvaluateParams, KpiParams
@@ -38,8 +37,14 @@ from stages.train.extractor import Extractor
 from stages.train.taggers.tagger import TaggedSpan
 from tests.labels import LABELS
 
-KPI = KpiParams(entry_minutes=4.0, measured_notes=3, validation_minutes=2.0, review_seconds=60.0, error_rate=0.1)
-ASSUMED = EntryMinutes(4.0, "assumed", 0)
+KPI = KpiParams(
+    entry_minutes=4.0,
+    measured_notes=3,
+    validation_minutes=2.0,
+    review_seconds=60.0,
+    error_rate=0.1,
+    automation_bias=0.2,
+)
 PARAMS = EvaluateParams(resamples=100, seed=1, kpi=KPI)
 D, T = LABELS
 TEXT = "No acute kidney injury <b>; give aspirin & insulin. Known asthma."
@@ -420,16 +425,6 @@ def test_nothing_is_accepted_without_a_threshold():
     assert (found.threshold, found.precision, found.mentions, found.notes) == (None, None, 0.0, 0.0)
 
 
-def test_the_kpi_counts_minutes_and_every_kind_of_error():
-    found = kpi(accepting(), PROMISE, KPI, ASSUMED)
-    # Three notes are validated, one with a mention to decide on; the note accepted whole costs nothing.
-    assert found["after"]["hours_per_1000_notes"] == pytest.approx(1000 * (3 * 2 + 1) / 4 / 60)
-    # One accepted mention is wrong, and the note that nobody reads misses one: two errors in three mentions.
-    assert found["after"]["errors_per_1000_mentions"] == pytest.approx(1000 * 2 / 3)
-    assert found["before"] == {"hours_per_1000_notes": 100.0, "errors_per_1000_mentions": 100.0}
-    assert found["saved"]["hours"] == pytest.approx(1 - 7 / 24)
-
-
 def test_a_suggestion_brings_a_person_to_a_note_that_would_be_read_by_nobody():
     sure = {ASTHMA: 0.7}
     alone, doubted = (
@@ -437,12 +432,6 @@ def test_a_suggestion_brings_a_person_to_a_note_that_would_be_read_by_nobody():
     )
     assert accepted(alone, PROMISE).notes == 0.5
     assert accepted(doubted, PROMISE).notes == 0.0
-    before, after = (kpi(documents, PROMISE, KPI, ASSUMED)["after"] for documents in (alone, doubted))
-    # Validated, and a minute for the suggestion; what was missed for certain is now missed in one case of ten.
-    assert before["hours_per_1000_notes"] == pytest.approx(1000 * 2 / 2 / 60)
-    assert after["hours_per_1000_notes"] == pytest.approx(1000 * (2 + 3) / 2 / 60)
-    assert before["errors_per_1000_mentions"] == pytest.approx(1000 * 1 / 2)
-    assert after["errors_per_1000_mentions"] == pytest.approx(1000 * 0.1 / 2)
 
 
 def test_suggestions_are_scored_by_what_they_touch_and_show():
@@ -450,31 +439,6 @@ def test_suggestions_are_scored_by_what_they_touch_and_show():
     scores = score(document([AKI, ASPIRIN, INSULIN], [INSULIN], suggested=[half, ASTHMA]))["suggestions"]
     assert scores == {"number": 2, "precision": 0.5, "missed_shown": 0.5}
     assert score(document([AKI], [AKI]))["suggestions"] == {"number": 0, "precision": 0.0, "missed_shown": 0.0}
-
-
-def test_without_a_threshold_the_kpi_is_that_of_validating_everything():
-    found = kpi([document([AKI, ASPIRIN], {AKI: 1.0})], NOTHING_ACCEPTED, KPI, ASSUMED)
-    assert found["after"]["hours_per_1000_notes"] == pytest.approx(1000 * 3 / 60)
-    assert found["after"]["errors_per_1000_mentions"] == pytest.approx(1000 * 2 * 0.1 / 2)
-
-
-def test_the_kpi_of_nothing_is_unknown():
-    assert kpi([], PROMISE, KPI, ASSUMED)["after"] is None
-
-
-def test_measured_minutes_take_the_place_of_the_assumed_ones():
-    measured = entry_minutes([60.0, float("nan"), 90.0, 86_400.0], KPI)
-    assert measured == EntryMinutes(1.5, "measured", 3)
-    found = kpi(accepting(), PROMISE, KPI, measured)
-    assert found["before"]["hours_per_1000_notes"] == pytest.approx(1000 * (1.5 + 2) / 60)
-    assert found["minutes"] == {"entry": 1.5, "source": "measured", "notes": 3}
-
-
-@pytest.mark.parametrize("seconds", [[], [float("nan")] * 9, [60.0, 90.0]])
-def test_too_few_measured_minutes_leave_the_assumption_in_place(seconds):
-    few = sum(second == second for second in seconds)  # noqa: PLR0124 (NaN is not itself)
-    assert entry_minutes(seconds, KPI) == EntryMinutes(4.0, "assumed", few)
-    assert kpi(accepting(), PROMISE, KPI, entry_minutes(seconds, KPI))["minutes"]["source"] == "assumed"
 
 
 # Tagging

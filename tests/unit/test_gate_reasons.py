@@ -13,8 +13,11 @@ import pandas as pd
 import pytest
 
 from delivery.errors import DeliveryError
-from delivery.registry.gates import Gate, absolute_gates, comparing_gates, not_computed, read_bounds
-from delivery.registry.measured import behaviour_table, predicted
+from delivery.registry.bounds import read_bounds
+from delivery.registry.comparing import comparing_gates, not_computed
+from delivery.registry.gate import Gate
+from delivery.registry.gates import absolute_gates
+from delivery.registry.measured import behaviour_table
 from tests.repository import ROOT
 from tests.unit.test_promotion_gates import ALIKE, BOUNDS, METRICS, counts
 
@@ -38,6 +41,12 @@ def compared(**changes: Any) -> list[Gate]:
     return list(comparing_gates(**{**arguments, **changes}, bounds=BOUNDS))
 
 
+def only_treatments() -> pd.DataFrame:
+    table = counts()
+    table.loc[table["label"] == "Disease", ["accepted", "right"]] = 0
+    return table
+
+
 WEAK = with_metrics(behaviour__common_diseases__passed=32, behaviour__common_diseases__rate=0.8)
 EDGE = with_metrics(
     evaluation__calibration__ece=BOUNDS.calibration_error,
@@ -57,12 +66,12 @@ SITUATIONS: dict[str, Callable[[], list[Gate]]] = {
     "the data's gate is unknown": lambda: absolute(without("validation.passed")),
     "badly calibrated": lambda: absolute(with_metrics(evaluation__calibration__ece=0.0912)),
     "calibration unknown": lambda: absolute(without("evaluation.calibration.ece")),
-    "a broken promise": lambda: absolute(with_metrics(evaluation__acceptance__precision=0.9)),
-    "a promise that noise explains": lambda: absolute(with_metrics(evaluation__acceptance__precision=0.945)),
-    "nothing accepted": lambda: absolute(with_metrics(evaluation__acceptance__mentions=0.0)),
-    "accepted without a precision": lambda: absolute(with_metrics(evaluation__acceptance__precision=None)),
+    "a broken promise": lambda: absolute(METRICS, counts(every=4)),
+    "a promise that noise explains": lambda: absolute(METRICS, counts(every=9)),
+    "nothing accepted": lambda: absolute(METRICS, counts(accepted=0)),
+    "nothing accepted of a label": lambda: absolute(METRICS, only_treatments()),
+    "accepted mentions not counted": lambda: absolute(METRICS, counts().drop(columns="accepted")),
     "nothing promised": lambda: absolute(without("evaluation.acceptance.promised")),
-    "share unknown": lambda: absolute(without("evaluation.acceptance.mentions")),
     "a weak capability": lambda: absolute(WEAK),
     "two weak capabilities": lambda: absolute(
         {**WEAK, **{f"behaviour.rare.{key}": value for key, value in row(10, 5).items()}, "behaviour.rare.kind": KIND}
@@ -80,6 +89,8 @@ SITUATIONS: dict[str, Callable[[], list[Gate]]] = {
     "too few documents": lambda: compared(rescored=FEW),
     "just enough documents": lambda: compared(rescored=replace(FEW, documents=BOUNDS.minimum_documents)),
     "no documents": lambda: compared(rescored=replace(ALIKE, documents=0)),
+    "accepts less": lambda: compared(rescored=replace(ALIKE, challenger=counts(accepted=1))),
+    "accepts nothing of a label": lambda: compared(rescored=replace(ALIKE, challenger=only_treatments())),
     "champion broken": lambda: compared(rescored=replace(ALIKE, champion=counts(missed=3))),
     "champion not recorded": lambda: compared(recorded=None),
     "slow": lambda: compared(rescored=replace(ALIKE, seconds=([1.0, 1.0], [2.0, 2.0]))),
@@ -126,20 +137,6 @@ def test_what_follows_a_behaviour_that_may_be_noise_is_not_judged() -> None:
 
 def row(cases: int, passed: int) -> dict[str, Any]:
     return {"kind": "invariance", "cases": cases, "passed": passed, "rate": passed / cases}
-
-
-@pytest.mark.parametrize(
-    ("columns", "expected"),
-    [
-        ({"tp": [1, 0], "fp": [0, 2]}, 3),
-        ({"tp": [1], "fp": [-1]}, None),
-        ({"tp": [1.0], "fp": [1.0]}, None),
-        ({"tp": [1]}, None),
-    ],
-)
-def test_predicted_mentions_are_counted_where_the_table_is_one_of_counts(columns: Any, expected: int | None) -> None:
-    assert predicted(pd.DataFrame(columns)) == expected
-    assert predicted(None) is None
 
 
 def test_behaviour_is_read_from_flat_metrics() -> None:

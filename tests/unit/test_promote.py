@@ -13,7 +13,8 @@ from delivery import promote as promotion
 from delivery import rollback
 from delivery.errors import DeliveryError
 from delivery.promote import PromotionVerdict, promote
-from delivery.registry.gates import Gate, read_bounds
+from delivery.registry.bounds import read_bounds
+from delivery.registry.gate import Gate
 from delivery.registry.model import MD5
 from delivery.registry.registry import CHAMPION, ensure_registered_model, ledger, version_with_alias
 from delivery.registry.server import MODEL, connect

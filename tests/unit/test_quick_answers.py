@@ -13,7 +13,8 @@ import pytest
 from delivery import promote as promotion
 from delivery import rollback
 from delivery.errors import DeliveryError
-from delivery.registry.gates import Gate, read_bounds
+from delivery.registry.bounds import read_bounds
+from delivery.registry.gate import Gate
 from delivery.registry.registry import Entry
 from delivery.revision.git import git
 from tests.repository import BIN, ROOT
