@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.evaluate.accepted import accepted, needs_nobody
+from stages.evaluate.accepted import needs_nobody
 from stages.evaluate.matching import ComparedDocument
 from stages.evaluate.params import KpiParams
 from stages.train.acceptance import Acceptance
@@ -74,19 +74,25 @@ def kpi(
         shares saved, and what is accepted. None where there are no notes or no mentions. ``minutes`` says
         where the time of typing a note comes from.
     """
-    share = accepted(test, acceptance)
     before = {
         "hours_per_1000_notes": 1000 * (entry.minutes + params.validation_minutes) / 60,
         "errors_per_1000_mentions": 1000 * params.error_rate,
     }
     after = _after(test, acceptance, params)
     return {
-        "accepted": {"mentions": share.mentions, "notes": share.notes},
+        "accepted": _accepted(test, acceptance),
         "before": before if after else None,
         "after": after,
         "saved": _saved(before, after) if after else None,
         "minutes": {"entry": entry.minutes, "source": entry.source, "notes": entry.notes},
     }
+
+
+def _accepted(test: Sequence[ComparedDocument], acceptance: Acceptance) -> dict[str, float]:
+    predicted = [mention for document in test for mention in document.predicted.items()]
+    taken = [acceptance.accepts(span[2], confidence) for span, confidence in predicted]
+    whole = [needs_nobody(document, acceptance) for document in test]
+    return {name: sum(each) / max(1, len(each)) for name, each in (("mentions", taken), ("notes", whole))}
 
 
 def _saved(before: dict[str, float], after: dict[str, float]) -> dict[str, float | None]:
@@ -113,7 +119,7 @@ def _after(test: Sequence[ComparedDocument], acceptance: Acceptance, params: Kpi
 def _work_on(document: ComparedDocument, acceptance: Acceptance, params: KpiParams) -> _Work:
     """Return a person's minutes with a note, and the errors that are left in it."""
     gold = set(document.gold)
-    taken = {span for span, confidence in document.predicted.items() if acceptance.accepts(confidence)}
+    taken = {span for span, confidence in document.predicted.items() if acceptance.accepts(span[2], confidence)}
     wrong, open_ = len(taken - gold), len(gold - taken)
     if needs_nobody(document, acceptance):
         return _Work(0.0, wrong + open_)
