@@ -52,33 +52,45 @@ def parts_of(documents: Sequence[str], clusters: NDArray[np.int64]) -> NDArray[n
     return clusters * PARTS // (int(clusters.max(initial=0)) + 1)
 
 
-def lower_bound(right: NDArray[np.bool_], clusters: NDArray[np.int64], parts: NDArray[np.int64], risk: float) -> float:
+def lower_bound(right: NDArray[np.bool_], clusters: NDArray[np.int64], risk: float, shifted: float = 0.0) -> float:
     """Return what the precision of the next documents is at least, but for a probability of `risk`.
 
     The lower one of two bounds: Wilson's, which holds up where hardly any mention is wrong, and that
-    of a ratio over clusters (Cochran 1977, ch. 6). In the second, what parts differ beyond chance is
-    added to the variance in full, since the next documents are a part that is not known.
+    of a ratio over clusters (Cochran 1977, ch. 6). In the second, what the next documents may differ
+    is added to the variance in full, since they are a part that is not known.
+
+    Parameters
+    ----------
+    right : bool array of shape (mentions,)
+    clusters : int64 array of shape (mentions,)
+        Numbers, from 0, of what errs together.
+    risk : float
+    shifted : float
+        From `shift`.
+    """
+    precision, variance, count = _ratio(right, clusters)
+    if count < 2:
+        return 0.0
+    reach = stdtrit(count - 1, 1 - risk) * np.sqrt(variance + shifted * (1 - precision) ** 2)
+    return min(_wilson(right, float(-ndtri(1 - risk))), float(precision - reach))
+
+
+def shift(right: NDArray[np.bool_], clusters: NDArray[np.int64], parts: NDArray[np.int64]) -> float:
+    """Return by how much the rate of errors differs between parts, beyond what clusters alone would make.
+
+    As a variance, relative to the rate itself: where all mentions say 0.04, errors are rarer or more
+    frequent by a fifth from part to part, and so they are expected to be among the surest, of which too
+    few are wrong to tell. The estimate of moments (DerSimonian and Kacker 2007), each part weighed by its
+    mentions; 0 where parts differ no more than by chance, and where it cannot be told, with one part or no error.
 
     Parameters
     ----------
     right : bool array of shape (mentions,)
     clusters, parts : int64 arrays of shape (mentions,)
-        Numbers of what errs together, and of what may differ from what comes next.
-    risk : float
+        Numbers, from 0, of what errs together, and of what may differ from what comes next.
     """
-    precision, variance, count = _ratio(right, clusters)
-    if count < 2:
+    if right.all():
         return 0.0
-    reach = stdtrit(count - 1, 1 - risk) * np.sqrt(variance + shift(right, clusters, parts))
-    return min(_wilson(right, float(-ndtri(1 - risk))), float(precision - reach))
-
-
-def shift(right: NDArray[np.bool_], clusters: NDArray[np.int64], parts: NDArray[np.int64]) -> float:
-    """Return the variance of the precision between parts, beyond what clusters alone would make.
-
-    The estimate of moments (DerSimonian and Kacker 2007), each part weighed by its mentions; 0 where parts
-    differ no more than by chance, and where it cannot be told, since there is one part only.
-    """
     residuals = right - right.mean()
     sizes, sums = np.bincount(parts), np.bincount(parts, weights=residuals)
     of_cluster = np.bincount(clusters, weights=residuals)
@@ -90,7 +102,8 @@ def shift(right: NDArray[np.bool_], clusters: NDArray[np.int64], parts: NDArray[
     total = sizes.sum()
     by_chance = (within / sizes * (1 - sizes / total)).sum()
     weight = total - (sizes**2).sum() / total
-    return max(0.0, float(((sums**2 / sizes).sum() - by_chance) / weight)) if weight > 0 else 0.0
+    between = float(((sums**2 / sizes).sum() - by_chance) / weight) if weight > 0 else 0.0
+    return max(0.0, between) / float(1 - right.mean()) ** 2
 
 
 def interval(right: NDArray[np.bool_], clusters: NDArray[np.int64], risk: float = 0.05) -> tuple[float, float]:

@@ -85,19 +85,20 @@ def calibrated(
     """
     tagger = fit(train, n_rows, params)
     if tagger.out_of_fold is not None:
-        return tagger, _out_of_fold(tagger.out_of_fold, train)
+        return tagger, found_out_of_fold(tagger.out_of_fold, train)
     witness = tagger if seen is train else fit(seen, n_rows, params)
     witness = witness.calibrated(held_out.tokens, held_out.spans)
-    return tagger.like(witness), _found(witness, held_out, params.acceptance.suggestion)
+    return tagger.like(witness), found_unseen(witness, held_out, params.acceptance.suggestion)
 
 
-def _out_of_fold(mentions: OutOfFoldMentions, train: FeatureTable) -> HeldOut:
+def found_out_of_fold(mentions: OutOfFoldMentions, train: FeatureTable) -> HeldOut:
+    """Return what a tagger found in its training sentences while it cross-validated itself."""
     return _held_out(
         train, mentions.sentences, mentions.confidence, mentions.right, mentions.labels, mentions.suggestions
     )
 
 
-def _found(tagger: Tagger, table: FeatureTable, suggestion: float) -> HeldOut:
+def found_unseen(tagger: Tagger, table: FeatureTable, suggestion: float) -> HeldOut:
     """Tag sentences that were not learned from."""
     tagged, suggested = tagger.tag_and_suggest(table.tokens, suggestion)
     rows = [

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.train.acceptance import Acceptance
-from stages.train.clustered import lower_bound
+from stages.train.clustered import lower_bound, shift
 from stages.train.params import AcceptanceParams
 
 FEWEST = 100
@@ -19,8 +19,8 @@ FEWEST = 100
 FEWEST_NOTES = 50
 """The same of notes, of which less is promised."""
 
-_ENOUGH = 200
-"""Mentions from which on a test forgives more than one error: of 100 at .95, two are too many."""
+_ENOUGH = 300
+"""Mentions of which a test forgives some errors: at .95 eight, which are .027 of them; of 100 one, which is .01."""
 
 
 class Judged(NamedTuple):
@@ -151,7 +151,7 @@ def choose_threshold(
     judged : Judged
     promised, risk : float
     start : float
-        Share of the surest that is tested first.
+        Share of the surest that is tested first; 0: `fewest` of them.
     fewest : int
         From so many on anything is tested at all.
 
@@ -161,10 +161,11 @@ def choose_threshold(
         None where no threshold was shown to keep the promise.
     """
     surest = judged.take(np.argsort(-judged.confidence, kind="stable"))
+    shifted = shift(judged.right, judged.clusters, judged.parts)
     threshold = None
     for count in _steps(surest.confidence, start, fewest):
         tested = surest.take(slice(count))
-        if lower_bound(tested.right, tested.clusters, tested.parts, risk) < promised:
+        if lower_bound(tested.right, tested.clusters, risk, shifted) < promised:
             break
         threshold = float(tested.confidence[-1])
     # Rounded upwards, so that what is stored accepts no more than what was tested.
@@ -176,7 +177,7 @@ def _steps(confidence: NDArray[np.float64], start: float, fewest: int) -> Sequen
     total = len(confidence)
     if total < fewest:
         return []
-    first = max(fewest, round(start * total), min(_ENOUGH, total // 2))
+    first = max(fewest, round(start * total), min(_ENOUGH, total // 3)) if start else fewest
     wanted = np.unique(np.linspace(first, total, 100).astype(int))
     ends = [int(np.searchsorted(-confidence, -confidence[count - 1], side="right")) for count in wanted]
     return sorted(set(ends))

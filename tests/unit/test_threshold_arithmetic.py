@@ -52,7 +52,7 @@ def test_the_lower_of_wilsons_bound_and_that_of_clusters_counts(mentions: list[t
 
 def bound(right: NDArray[np.bool_], clusters: NDArray[np.int64]) -> float:
     """Bound what comes from one part."""
-    return lower_bound(right, clusters, np.zeros(len(right), dtype=np.int64), RISK)
+    return lower_bound(right, clusters, RISK)
 
 
 def test_errors_that_stand_together_lower_the_bound_below_wilsons() -> None:
@@ -95,13 +95,25 @@ def test_parts_that_differ_beyond_chance_shift() -> None:
     assert shift(*in_parts(5, 5, 5, 5, 5)) == 0
     shares = np.array([0, 0, 0, 20, 20])
     within = shares.mean() / 100 * (1 - shares.mean() / 100) / 100
-    assert shift(*in_parts(*shares)) == pytest.approx((shares / 100).var(ddof=1) - within, rel=0.15)
-    assert shift(*in_parts(5)) == 0
+    between = (shares / 100).var(ddof=1) - within
+    assert shift(*in_parts(*shares)) == pytest.approx(between / 0.08**2, rel=0.15)
+    assert shift(*in_parts(5)) == shift(*in_parts(0, 0)) == 0
 
 
 def test_a_shift_is_part_of_the_bound() -> None:
     right, clusters, parts = in_parts(0, 0, 0, 10, 10)
-    assert lower_bound(right, clusters, parts, RISK) < bound(right, clusters) - 0.05
+    n, p = len(right), 0.96
+    variance = n / (n - 1) * p * (1 - p) / n + shift(right, clusters, parts) * (1 - p) ** 2
+    reach = float(student.ppf(1 - RISK, n - 1)) * sqrt(variance)
+    assert lower_bound(right, clusters, RISK, shift(right, clusters, parts)) == pytest.approx(p - reach)
+    assert p - reach < bound(right, clusters) - 0.04
+
+
+def test_a_shift_takes_the_more_the_more_is_wrong() -> None:
+    few, many = np.arange(1000) >= 5, np.arange(1000) >= 100
+    cost = [bound(right, np.arange(1000)) - lower_bound(right, np.arange(1000), RISK, 0.1) for right in (few, many)]
+    assert cost[0] < 0.001
+    assert cost[1] > 0.03
 
 
 def test_the_numbers_of_clusters_and_parts_do_not_matter() -> None:
@@ -125,7 +137,7 @@ def test_the_interval_is_the_wider_of_both_and_stays_within_one() -> None:
 
 @pytest.mark.parametrize(
     ("total", "first", "steps"),
-    [(99, 0, 0), (100, 100, 1), (150, 100, 51), (300, 150, 100), (1000, 200, 100), (5000, 500, 100)],
+    [(99, 0, 0), (100, 100, 1), (150, 100, 51), (600, 200, 100), (1000, 300, 100), (5000, 500, 100)],
 )
 def test_thresholds_are_tried_from_where_a_test_has_power_in_at_most_a_hundred_steps(
     total: int, first: int, steps: int
