@@ -16,6 +16,7 @@ from benchmarks.task import Task, token_count
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_json
+from stages.evaluate.summary import lines_of_acceptance
 from stages.params import Params, load_params
 from stages.prepare.annotated import told
 from stages.prepare.formats import READERS
@@ -51,10 +52,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", type=Path, default=DEFAULT_MAPPING, help="CSV of source_label,label")
     add_rules(parser)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="parameters of the stages")
+    parser.add_argument(
+        "--resample-documents", type=int, default=0, metavar="N", help="also train N times on parts of the documents"
+    )
+    parser.add_argument("--document-share", type=_share, default=1.0, help="share of the documents of such a part")
     parser.add_argument("--peers", action="store_true", help="train and score the peers too (.venv-benchmarks)")
     parser.add_argument("--hardships", action="store_true", help="also score changed texts: all capitals, typos, …")
     parser.add_argument("--epochs", type=int, default=10, help="most epochs of spaCy")
     return parser
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise ValueError
+    return value
 
 
 def benchmark(options: argparse.Namespace) -> dict[str, Any]:
@@ -67,6 +79,7 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
     """
     from benchmarks.corpora import read_corpus
     from benchmarks.hardships import scores_of_changed
+    from benchmarks.promises import promises_of, resampled
     from stages.train.extractor import Extractor
 
     if options.json.is_dir():
@@ -92,9 +105,13 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
         if corpus.tables.left_out:
             result["left_out"] = corpus.tables.left_out
         result["params"] = params.model_dump(include={"prepare", "featurize", "train"})
+        extractor = Extractor.load(work / OURS / "model")
+        result |= promises_of(work / "prepared", corpus, extractor, params)
+        if options.resample_documents:
+            trainings = resampled(corpus, params, options.resample_documents, options.document_share)
+            result["resampled"] = {"share": options.document_share, "trainings": list(trainings)}
         if options.hardships:
             say("reading the test texts again, changed")
-            extractor = Extractor.load(work / OURS / "model")
             texts = {note.name: note.text for note in task.test}
             result["hardships"] = scores_of_changed(extractor, texts, corpus.gold("test"), params.evaluate.seed)
         if options.peers:
@@ -135,6 +152,7 @@ def table_of(result: dict[str, Any]) -> str:
     hardships = result.get("hardships", {})
     lines += ["strict F1 from raw text"] * bool(hardships)
     lines += [f"  {name:40}{f1:8.4f}" for name, f1 in hardships.items()]
+    lines += lines_of_acceptance(result["acceptance"])
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from delivery.rendering.markdown import listed
 from stages.common.wording import counted
 
 _NOTHING = "nothing in the scores against merging"
+_NOTHING_OF = ".accepts_nothing"
 
 
 def headline(changes: Changes) -> str:
@@ -27,7 +28,18 @@ def headline(changes: Changes) -> str:
             line = f"Every test note of before is scored as before: {_NOTHING}"
         case _:
             line = f"{_moved(changes)}: {_advice(changes)}"
-    return line
+    return f"{line}{_silence(changes)}"
+
+
+def _silence(changes: Changes) -> str:
+    """Say of which labels a person has to look at every mention."""
+    if changes.outcome in ("gate failed", "not judged"):
+        return ""
+    if changes.value("evaluation.acceptance.accepts_nothing"):
+        return "; **nothing is accepted without a person**"
+    rows = changes.under("evaluation.acceptance.labels")
+    labels = [name.removesuffix(_NOTHING_OF) for name, row in rows.items() if name.endswith(_NOTHING_OF) and row.new]
+    return f"; **nothing of {listed(labels)} is accepted without a person**" if labels else ""
 
 
 def tally(changes: Changes) -> str:

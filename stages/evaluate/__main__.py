@@ -43,7 +43,7 @@ def evaluate(params: EvaluateParams, labels: Sequence[str]) -> dict[str, Any]:
     dev, test = (match_documents(part, mentions, *predictions, annotated=annotated) for part in (dev_part, test_part))
     training = mentions.loc[mentions["document"].isin(train["document"]), "text"]
     temperature = extractor.tagger.temperature
-    scores = evaluation(test, training, accepted(test, extractor.acceptance), temperature, labels, params)
+    scores = evaluation(test, training, accepted(test, extractor.acceptance, labels), temperature, labels, params)
     work, minutes = work_left(test, extractor.acceptance), step_times(params.kpi, entry=documents["seconds"].tolist())
     errors = error_table({"dev": dev, "test": test}, tokens)
     write_json(METRICS / "evaluation.json", scores)

@@ -28,6 +28,8 @@ class ComparedDocument:
         Predicted mentions in order, with their confidence.
     suggested : tuple of Span
         What the model holds possible beside them.
+    context : str or None
+        What it shares with its neighbours where all are blocks of one file.
     """
 
     name: str
@@ -36,6 +38,7 @@ class ComparedDocument:
     gold: tuple[Span, ...]
     predicted: dict[Span, float]
     suggested: tuple[Span, ...] = ()
+    context: str | None = None
 
 
 def match_documents(
@@ -68,6 +71,8 @@ def match_documents(
         One per document, also where neither side has a mention.
     """
     names = documents["document"].tolist()
+    columns = ["document", "text", "note_type", "context"]
+    known = documents.reindex(columns=columns)
     silent = _Silence(annotated or {})
     gold, suggested = (_spans(names, table) for table in (mentions, suggestions))
     confidences: dict[str, dict[Span, float]] = {name: {} for name in names}
@@ -82,8 +87,9 @@ def match_documents(
             gold[name],
             dict(sorted(confidences[name].items())),
             tuple(span for span in suggested[name] if not silent.about(span[2], name)),
+            context,
         )
-        for name, text, note_type in _rows(documents, ["document", "text", "note_type"])
+        for name, text, note_type, context in _rows(known, columns)
     ]
 
 

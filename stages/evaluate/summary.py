@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,35 @@ def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
         f" {suggestions['missed_shown']:.0%} of the missed are among them",
         soft_wrap=True,
     )
-    accepted = scores["acceptance"]
-    precision = "none" if accepted["precision"] is None else f"precision {accepted['precision']:.4f}"
-    console.print(
-        f"evaluate: promised precision {accepted['promised']:.2f}: accepted without a person "
-        f"{accepted['mentions']:.1%} of the mentions ({precision}) and {accepted['notes']:.1%} of the notes",
-        soft_wrap=True,
+    for line in lines_of_acceptance(scores["acceptance"]):
+        console.print(f"evaluate: {line}", soft_wrap=True)
+
+
+def lines_of_acceptance(accepted: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is accepted without a person, and aloud of what nothing is."""
+    yield (
+        f"promised precision {accepted['promised']:.2f} of each label: accepted without a person "
+        f"{accepted['mentions']:.1%} of the mentions ({_precision(accepted)})"
     )
+    for label, row in accepted["labels"].items():
+        if row["accepts_nothing"]:
+            yield f"WARNING: nothing of {label} is accepted: no threshold was shown to keep the promise"
+        else:
+            yield f"{label} from {row['threshold']:.4f}: {row['mentions']:.1%} accepted ({_precision(row)})"
+    whole = accepted["whole"]
+    if whole["threshold"] is None:
+        yield f"no note is accepted whole: none was shown to hold no error in {whole['promised']:.0%} of such notes"
+    else:
+        yield (
+            f"accepted whole: {accepted['notes']:.1%} of the notes, {whole['faultless']} of {whole['number']}"
+            f" without any error (promised: {whole['promised']:.0%})"
+        )
+
+
+def _precision(row: Mapping[str, Any]) -> str:
+    if row["precision"] is None:
+        return "none"
+    return f"precision {row['precision']:.4f}, {row['precision_low']:.4f}-{row['precision_high']:.4f}"
 
 
 def show_all(metrics: Path, console: Console | None = None) -> None:

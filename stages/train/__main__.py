@@ -24,6 +24,7 @@ def main() -> None:
     from stages.featurize.store import read_features
     from stages.train.held_out import held_out_of
     from stages.train.learning import learn_extractor, learning_curve
+    from stages.train.promises import warnings_of_acceptance
     from stages.train.silence import warnings_of_silence
 
     params = load_params()
@@ -40,6 +41,8 @@ def main() -> None:
     learned, reviewers = learn_extractor(train, seen, held_out, attributes, params)
     extractor = replace(learned, labels=labels)
     extractor.save(MODELS)
+    for warning in warnings_of_acceptance(extractor.acceptance, labels):
+        print(f"train: warning: {warning}", file=sys.stderr, flush=True)
     write_csv(PLOTS / "leaderboard.csv", extractor.tagger.leaderboard())
     write_csv(PLOTS / "acceptance.csv", reviewers)
     if len(reviewers):

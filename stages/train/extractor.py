@@ -19,7 +19,7 @@ from stages.featurize.attributes.extractor import AttributeExtractor
 from stages.featurize.attributes.parts import Sentences
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.prepare.segmentation import segment
-from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance, is_whole
+from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
 from stages.train.assertion.context import Assertion, assertions
 from stages.train.assertion.rules import PRESENT
 from stages.train.taggers.tagger import FAMILIES, TaggedSpan, Tagger, family, name_of
@@ -65,6 +65,9 @@ class Extraction:
         Share of the tokens that training never saw, 0 to 1.
     suggestions : tuple of ExtractedMention
         What may have been missed: spans beside the mentions that are held possible; none is accepted.
+    whole : bool
+        Whether the note is among those of which so many hold no error as is promised
+        (`stages.train.acceptance.Acceptance.accepts_whole`).
     """
 
     mentions: tuple[ExtractedMention, ...]
@@ -72,15 +75,12 @@ class Extraction:
     tokens: int
     unknown_tokens: float
     suggestions: tuple[ExtractedMention, ...] = ()
+    whole: bool = False
 
     @property
     def accepted(self) -> bool:
-        """Whether the note needs no person.
-
-        Something was found, all of it is accepted and sure of what it says of the patient, nothing may be missing.
-        """
-        sure = [mention.accepted and mention.assertion_sure for mention in self.mentions]
-        return is_whole(sure, len(self.suggestions))
+        """Whether the note needs no person: it is accepted whole, and sure of what it says of the patient."""
+        return self.whole and all(mention.assertion_sure for mention in self.mentions)
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ class Extractor:
         both = [t + s if s else t for t, s in zip(tagged, suggested, strict=True)]
         numbered = (tokens.surface.words, tokens.sentence_starts) if tokens.surface else None
         said = assertions(text, sentences, words, both, numbered)
+        found = [(span.label, span.confidence) for spans in tagged for span in spans]
         return Extraction(
             tuple(_mentions(sentences, tagged, said, self.acceptance.accepts)),
             len(words),
@@ -155,6 +156,7 @@ class Extractor:
             tuple(_mentions(sentences, suggested, [s[len(t) :] for s, t in zip(said, tagged, strict=True)]))
             if any(suggested)
             else (),
+            self.acceptance.accepts_whole(found, sum(map(len, suggested))),
         )
 
     def extract_all(self, texts: Iterable[str]) -> list[Extraction]:
@@ -166,14 +168,14 @@ def _mentions(
     sentences: list[list[Token]],
     spans: list[list[TaggedSpan]],
     said: list[Sequence[Assertion]],
-    accepts: Callable[[float], bool] = lambda _: False,
+    accepts: Callable[[str, float], bool] = lambda *_: False,
 ) -> Iterator[ExtractedMention]:
     """Turn spans of tokens into spans of characters; the first assertions of each sentence are theirs."""
     for tokens, of_sentence, assertion in zip(sentences, spans, said, strict=True):
         if of_sentence:
             for (first, end, label, confidence), (value, sure, _) in zip(of_sentence, assertion, strict=False):
                 start, last = tokens[first].start, tokens[end - 1].end
-                yield ExtractedMention(start, last, label, confidence, accepts(confidence), value, sure)
+                yield ExtractedMention(start, last, label, confidence, accepts(label, confidence), value, sure)
 
 
 def load_extractor(folder: Path, labels: Sequence[str] | None = None) -> Extractor:

@@ -49,7 +49,9 @@ class AcceptanceParams(Section):
     """What is promised to those who no longer check."""
 
     precision: Annotated[float, Field(gt=0, lt=1)]
+    whole: Annotated[float, Field(gt=0, lt=1)]
     risk: Annotated[float, Field(gt=0, lt=1)]
+    start: Annotated[float, Field(ge=0, le=1)]
     suggestion: Annotated[float, Field(gt=0, le=1)]
     models: list[str]
     tunings: Annotated[int, Field(ge=0)]

@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from stages.train.acceptance import FEWEST
 from stages.train.coverage import gain_in_coverage
 from stages.train.judging import FOLDS, KEPT, compare_judges, learn_judge, metrics_of, nested_log_odds
 from stages.train.params import AcceptanceParams
+from stages.train.promises import FEWEST
 from stages.train.taggers.calibration import fit_scaling
 from stages.train.taggers.judged import OutOfFoldMentions
 from stages.train.taggers.spans.mention_judge import MentionJudge, judge_table

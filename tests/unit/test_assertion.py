@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -112,8 +113,10 @@ def test_an_adverb_far_away_leaves_no_doubt() -> None:
 def test_a_note_with_an_unsure_assertion_is_not_accepted_whole() -> None:
     sure = ExtractedMention(0, 4, "Disease", 0.99, True)
     assert (sure.assertion, sure.assertion_sure) == ("present", True)
-    assert Extraction((sure,), 1, 1, 0.0).accepted
-    assert not Extraction((sure, sure._replace(assertion_sure=False)), 1, 1, 0.0).accepted
+    whole = Extraction((sure,), 1, 1, 0.0, whole=True)
+    assert whole.accepted
+    assert not replace(whole, whole=False).accepted
+    assert not replace(whole, mentions=(sure, sure._replace(assertion_sure=False))).accepted
 
 
 # ---- the table -----------------------------------------------------------------------------------

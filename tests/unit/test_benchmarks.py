@@ -87,7 +87,11 @@ def test_accuracy_has_the_promised_shape(
     result = json.loads((tmp_path / "out.json").read_text())
     check_shape(result)
     about = {"strict", "lenient", "tokens", "documents", "source_labels", "params"}
-    assert set(result) == COSTS | about
+    promised = {"acceptance", "calibration", "suggestions"}
+    assert set(result) == COSTS | about | promised
+    assert set(result["acceptance"]["labels"]) == {"Disease", "Treatment"}
+    assert set(result["calibration"]) == {"ece"}
+    assert set(result["suggestions"]) == {"number", "precision", "missed_shown"}
     assert result["source_labels"] == {"Disease": ["D"], "Treatment": ["T"]}
     assert result["documents"] == (3 if format in ("iob", "token-lines") else 8)  # blocks of ten sentences
     assert result["strict"]["micro"]["f1"] > 0.8
@@ -108,6 +112,24 @@ def test_accuracy_takes_the_choices_of_a_batch(tmp_path: Path, params_file: Path
     assert accuracy.main([*arguments, "--overlaps", "longest"]) == 0
     left_out = json.loads((tmp_path / "out.json").read_text())["left_out"]
     assert sum(left_out["overlapping"].values()) == len(note["mentions"]) - 1
+
+
+@pytest.mark.usefixtures("in_process")
+def test_promises_are_scored_of_parts_of_the_documents_too(tmp_path: Path, params_file: Path) -> None:
+    arguments = arguments_of(tmp_path, params_file, "jsonl")
+    assert accuracy.main([*arguments, "--resample-documents", "2", "--document-share", "0.5"]) == 0
+    found = json.loads((tmp_path / "out.json").read_text())["resampled"]
+    assert found["share"] == 0.5
+    assert [(one["seed"], one["documents"]) for one in found["trainings"]] == [(1, 20), (2, 20)]
+    for one in found["trainings"]:
+        assert set(one["acceptance"]["labels"]) == {"Disease", "Treatment"}
+        assert one["acceptance"]["whole"]["promised"] == 0.9
+
+
+@pytest.mark.parametrize("share", ["0", "1.5", "some"])
+def test_a_share_of_the_documents_is_one(share: str, tmp_path: Path, params_file: Path) -> None:
+    with pytest.raises(SystemExit):
+        accuracy.main([*arguments_of(tmp_path, params_file, "jsonl"), "--document-share", share])
 
 
 @pytest.mark.usefixtures("in_process")

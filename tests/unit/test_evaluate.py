@@ -31,7 +31,7 @@ from stages.evaluate.page import boundary_words, page_of
 from stages.evaluate.params import EvaluateParams, KpiParams
 from stages.evaluate.predictions import predict
 from stages.evaluate.scores import by_note_type, document_counts, evaluation
-from stages.evaluate.summary import show
+from stages.evaluate.summary import lines_of_acceptance, show
 from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
 from stages.train.extractor import Extractor
 from stages.train.taggers.tagger import TaggedSpan
@@ -57,7 +57,7 @@ def document(gold=(), predicted=(), name="b/1", note_type=None, text=TEXT, sugge
 
 
 def score(*documents, training=()):
-    return evaluation(documents, training, accepted(documents, NOTHING_ACCEPTED), None, LABELS, PARAMS)
+    return evaluation(documents, training, accepted(documents, NOTHING_ACCEPTED, LABELS), None, LABELS, PARAMS)
 
 
 def frames(gold, predicted, *, aligned=True):
@@ -262,8 +262,9 @@ def test_scores_are_numbers_whatever_is_absent(documents, tmp_path):
     stored = read_json(tmp_path / "evaluation.json")
     assert set(stored["strict"]) == {"micro", *LABELS}
     missing = [value for value in walk(stored) if value is None or (isinstance(value, float) and math.isnan(value))]
-    # Nothing to judge confidence by, and no threshold without a dev split: unknown, and not NaN.
-    assert len(missing) == 2 + (stored["calibration"]["ece"] is None)
+    # Nothing to judge confidence by, and no threshold without a dev split: unknown, and not NaN. Of what is accepted,
+    # precision, its interval and its error; these and the threshold for each label; the threshold of the notes.
+    assert len(missing) == 4 + 5 * len(LABELS) + 1 + (stored["calibration"]["ece"] is None)
     assert (stored["calibration"]["ece"] is None) == (not any(d.predicted for d in documents))
     console = io.StringIO()
     show(scores, Console(file=console))
@@ -307,7 +308,7 @@ def test_types_of_few_notes_are_scored_together_and_not_named():
 
 def test_temperature_is_reported_where_the_model_has_one():
     documents = [document([AKI], [AKI])]
-    scores = evaluation(documents, [], accepted(documents, NOTHING_ACCEPTED), 0.8, LABELS, PARAMS)
+    scores = evaluation(documents, [], accepted(documents, NOTHING_ACCEPTED, LABELS), 0.8, LABELS, PARAMS)
     assert scores["calibration"]["temperature"] == 0.8
     assert "temperature" not in score(*documents)["calibration"]
 
@@ -409,20 +410,50 @@ def accepting() -> list[ComparedDocument]:
     ]
 
 
-PROMISE = Acceptance(promised=0.9, risk=0.05, threshold=0.7)
+PROMISE = Acceptance(promised=0.9, risk=0.05, thresholds={D: 0.7, T: 0.7}, whole_promised=0.8, whole=0.0)
 
 
 def test_what_the_threshold_accepts():
-    found = accepted(accepting(), PROMISE)
-    assert (found.promised, found.threshold) == (0.9, 0.7)
-    assert found.precision == pytest.approx(2 / 3)
-    assert found.mentions == pytest.approx(3 / 4)
-    assert found.notes == pytest.approx(1 / 4)
+    found = accepted(accepting(), PROMISE, LABELS).as_dict()
+    assert found["promised"] == 0.9
+    assert found["precision"] == pytest.approx(2 / 3)
+    assert (found["number"], found["mentions"]) == (3, pytest.approx(3 / 4))
+    assert found["precision_low"] < 2 / 3 < found["precision_high"]
+    disease, treatment = (found["labels"][label] for label in LABELS)
+    assert (disease["number"], disease["mentions"], disease["precision"]) == (2, 1.0, 1.0)
+    assert (treatment["number"], treatment["mentions"], treatment["precision"]) == (1, pytest.approx(1 / 2), 0.0)
+    assert (treatment["threshold"], treatment["accepts_nothing"], found["accepts_nothing"]) == (0.7, False, False)
+    # Of the one note that nobody reads, a mention is missing.
+    assert found["notes"] == pytest.approx(1 / 4)
+    assert found["whole"] == {"promised": 0.8, "threshold": 0.0, "number": 1, "faultless": 0}
+
+
+def test_a_label_of_which_nothing_is_accepted_is_named():
+    found = accepted(accepting(), replace(PROMISE, thresholds={D: 0.7, T: None}), LABELS).as_dict()
+    assert not found["accepts_nothing"]
+    assert [found["labels"][label]["accepts_nothing"] for label in LABELS] == [False, True]
+    lines = list(lines_of_acceptance(found))
+    assert f"WARNING: nothing of {T} is accepted: no threshold was shown to keep the promise" in lines
+    assert "accepted whole: 25.0% of the notes, 0 of 1 without any error (promised: 80%)" in lines
+
+
+def test_mentions_of_neighbouring_blocks_are_right_and_wrong_together():
+    blocks = [
+        replace(document([AKI] if block % 4 < 2 else [], {AKI: 0.9}, f"b/s#{block}"), context="b/s")
+        for block in range(40)
+    ]
+    alone = [replace(block, context=None) for block in blocks]
+    together = [replace(block, context=f"b/{place // 2}") for place, block in enumerate(blocks)]
+    errors = [accepted(notes, PROMISE, LABELS).overall.standard_error for notes in (alone, together)]
+    assert errors[1] > 1.3 * errors[0]
+    assert accepted(blocks, PROMISE, LABELS).overall.standard_error != errors[0]
 
 
 def test_nothing_is_accepted_without_a_threshold():
-    found = accepted(accepting(), NOTHING_ACCEPTED)
-    assert (found.threshold, found.precision, found.mentions, found.notes) == (None, None, 0.0, 0.0)
+    found = accepted(accepting(), NOTHING_ACCEPTED, LABELS).as_dict()
+    assert (found["accepts_nothing"], found["precision"], found["mentions"], found["notes"]) == (True, None, 0.0, 0.0)
+    assert found["whole"] == {"promised": 1.0, "threshold": None, "number": 0, "faultless": 0}
+    assert "no note is accepted whole" in list(lines_of_acceptance(found))[-1]
 
 
 def test_a_suggestion_brings_a_person_to_a_note_that_would_be_read_by_nobody():
@@ -430,8 +461,8 @@ def test_a_suggestion_brings_a_person_to_a_note_that_would_be_read_by_nobody():
     alone, doubted = (
         [document([ASTHMA, AKI], sure, suggested=suggested), document([], {}, "b/2")] for suggested in ((), (AKI,))
     )
-    assert accepted(alone, PROMISE).notes == 0.5
-    assert accepted(doubted, PROMISE).notes == 0.0
+    assert accepted(alone, PROMISE, LABELS).notes == 0.5
+    assert accepted(doubted, PROMISE, LABELS).notes == 0.0
 
 
 def test_suggestions_are_scored_by_what_they_touch_and_show():

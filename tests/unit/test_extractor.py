@@ -37,6 +37,8 @@ PIECES = ["gout", "asthma", "CKD", "chronic kidney disease (CKD)", "aspirin", "5
           ". ", "- ", "é", "🙂", "/", "(", "a\u0301", "\u00a0", "on", "No"]  # fmt: skip
 texts = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 
+EVERYTHING = Acceptance(0.9, 0.1, dict.fromkeys(LABELS, 0.0), whole=0.0)
+
 
 def training_notes() -> list[tuple[str, list[tuple[int, int, str]]]]:
     notes = []
@@ -138,7 +140,7 @@ def test_a_mention_says_the_same_as_a_span_from_elsewhere(extractor: Extractor, 
 def test_a_note_with_a_mention_that_may_be_meant_otherwise_is_not_accepted_whole(
     extractor: Extractor, text: str, accepted: bool
 ) -> None:
-    extraction = replace(extractor, acceptance=Acceptance(0.9, 0.1, 0.0)).extract(text)
+    extraction = replace(extractor, acceptance=EVERYTHING).extract(text)
     assert extraction.mentions
     assert all(mention.accepted for mention in extraction.mentions)
     assert all(mention.assertion_sure for mention in extraction.mentions) == accepted
@@ -189,7 +191,7 @@ def test_known_tokens_give_the_same_as_their_text(extractor: Extractor) -> None:
 
 def test_what_may_be_missing_brings_a_person(extractor: Extractor) -> None:
     text = "Known gout on aspirin."
-    sure = replace(extractor, acceptance=Acceptance(promised=0.9, risk=0.05, threshold=0.0))
+    sure = replace(extractor, acceptance=EVERYTHING)
     assert sure.extract(text).accepted
     assert not sure.extract("").accepted
     doubting = replace(sure, acceptance=replace(sure.acceptance, suggestion=1e-12))

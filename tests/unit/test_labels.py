@@ -182,7 +182,7 @@ def compared(labels: tuple[str, ...]) -> list[ComparedDocument]:
 @LISTS
 def test_scores_counts_and_classes_are_those_of_the_list(labels: tuple[str, ...]) -> None:
     test = compared(labels)
-    scores = evaluation(test, [], accepted(test, NOTHING_ACCEPTED), None, labels, PARAMS.evaluate)
+    scores = evaluation(test, [], accepted(test, NOTHING_ACCEPTED, labels), None, labels, PARAMS.evaluate)
     assert list(scores["strict"]) == ["micro", *labels]
     assert all(row["f1"] == 1 for row in scores["strict"].values())
     counts = document_counts(test, ["public"], labels)

@@ -46,7 +46,7 @@ def test_the_description_fits_into_the_registry(revision: Revision) -> None:
 def test_nothing_accepted_is_said(revision: Revision) -> None:
     path = revision.root / "metrics/evaluation.json"
     content = json.loads(path.read_text())
-    content["acceptance"] |= {"precision": None, "threshold": None, "mentions": 0.0}
+    content["acceptance"] |= {"precision": None, "mentions": 0.0}
     path.write_text(json.dumps(content))
     assert "Precision of what was accepted: nothing was" in card_of(revision, 1)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +104,28 @@ def test_the_first_pull_request_has_nothing_to_compare_with(repository: Reposito
     write_metrics(repository.root, NEW)
     assert_golden("first", report_of(repository))
     assert not changes(repository).bad
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "said"),
+    [
+        ({"accepts_nothing": True}, "; **nothing is accepted without a person**"),
+        (
+            {"accepts_nothing": False, "labels": {"Disease": {"accepts_nothing": True}, "Treatment": {}}},
+            "; **nothing of `Disease` is accepted without a person**",
+        ),
+        ({"accepts_nothing": False, "labels": {"Disease": {"accepts_nothing": False}}}, ""),
+    ],
+)
+def test_a_model_that_accepts_nothing_is_named_in_the_first_line(
+    repository: Repository, acceptance: dict[str, Any], said: str
+) -> None:
+    write_metrics(repository.root, NEW)
+    path = repository.root / "metrics/evaluation.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "acceptance": acceptance}))
+    first = next(line for line in report_of(repository).splitlines() if line.startswith("### "))
+    assert first.endswith(said)
+    assert ("without a person" in first) == bool(said)
 
 
 def test_a_new_batch_brings_documents_and_a_label(repository: Repository) -> None:

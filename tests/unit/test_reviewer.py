@@ -27,7 +27,7 @@ from stages.train.taggers.spans.mention_judge import MentionJudge, judge_table
 from stages.train.taggers.spans.stacked import StackedTagger
 from tests.unit.test_stacked import corpus, small
 
-PARAMS = AcceptanceParams(precision=0.9, risk=0.05, suggestion=0.2, models=["lr"], tunings=0)
+PARAMS = AcceptanceParams(precision=0.9, whole=0.9, risk=0.05, start=0.1, suggestion=0.2, models=["lr"], tunings=0)
 
 
 def simulated(mentions: int = 800, *, overlooked: float = 3.0) -> tuple[OutOfFoldMentions, list[str]]:
@@ -36,7 +36,8 @@ def simulated(mentions: int = 800, *, overlooked: float = 3.0) -> tuple[OutOfFol
     evidence = generator.normal(size=(mentions, len(NAMES))).astype(np.float32)
     right = generator.random(mentions) < expit(evidence[:, 0] + overlooked * evidence[:, 1] + 1)
     confidence = expit(evidence[:, 0].astype(np.float64) + 1)
-    found = OutOfFoldMentions(np.arange(mentions, dtype=np.int32), evidence, confidence, right)
+    labels, suggestions = np.full(mentions, "Disease"), np.empty(0, dtype=np.int32)
+    found = OutOfFoldMentions(np.arange(mentions, dtype=np.int32), evidence, confidence, right, labels, suggestions)
     return found, [f"d{i // 3}" for i in range(mentions)]
 
 

@@ -206,9 +206,11 @@ def set_column(column: str, values: Callable[[pd.Series], Any]) -> Callable[[pd.
 
 def _faults_of_headers_and_weights() -> Iterator[tuple[str, Callable[[Path], None]]]:
     nan, inf = float("nan"), float("inf")
-    for key in ("promised", "risk", "threshold", "suggestion"):
+    for key in ("promised", "risk", "thresholds", "suggestion", "whole_promised", "whole"):
         for value in (nan, inf, -0.1, 1.1, "0.9", [0.9], True, "gone"):
             yield "acceptance.json", with_json("acceptance.json", **{key: value})
+    for value in (nan, inf, -0.1, 1.1, "0.9", [0.9], True):
+        yield "acceptance.json", with_json("acceptance.json", thresholds={"Disease": value})
     yield "acceptance.json", with_json("acceptance.json", more=1)
     yield "acceptance.json", lambda folder: (folder / "acceptance.json").write_text("[]") and None
     for changes in ({"family": "other"}, {"family": 3}, {"attributes": -1}, {"attributes": 1.5}, {"family": "gone"}):

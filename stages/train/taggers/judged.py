@@ -64,12 +64,17 @@ class OutOfFoldMentions:
         Calibrated.
     right : bool array of shape (mentions,)
         Whether the mention is exactly a gold one: what a reviewer would accept.
+    labels : array of str of shape (mentions,)
+    suggestions : int32 array of shape (suggestions,)
+        Number of the training sentence of each span that would be suggested beside the mentions.
     """
 
     sentences: NDArray[np.int32]
     evidence: NDArray[np.float32]
     confidence: NDArray[np.float64]
     right: NDArray[np.bool_]
+    labels: NDArray[np.str_]
+    suggestions: NDArray[np.int32]
 
 
 def no_leaderboard() -> pd.DataFrame:

@@ -23,7 +23,7 @@ from stages.common.files import write_json
 from stages.common.tags import TokenSpan
 from stages.featurize.attributes.tokens import SparseTokens
 from stages.train.taggers.calibration import fit_scaling
-from stages.train.taggers.chain.candidate_kernels import SENTENCE
+from stages.train.taggers.chain.candidate_kernels import END, FIRST, LABEL, SENTENCE
 from stages.train.taggers.chain.candidates import Candidates, choose_suggestions, tagged_spans
 from stages.train.taggers.chain.crf import CrfTagger
 from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions, no_leaderboard
@@ -110,7 +110,10 @@ class StackedTagger:
         threshold = _best_threshold(candidates, odds, right, len(truth), tokens.sentences)
         mentions = _choose(candidates, odds, threshold, tokens.sentences)
         scaling = fit_scaling(odds[mentions], right[mentions])
-        confidence = _calibrated(odds[mentions], scaling)
+        confidence = _calibrated(odds, scaling)
+        found = candidates.spans[mentions]
+        least = params.acceptance.suggestion
+        suggested = choose_suggestions(candidates, confidence, found[:, FIRST : END + 1], least, tokens)
         return cls(
             crf,
             SpanStatistics.learn(tokens, spans, labels),
@@ -118,7 +121,12 @@ class StackedTagger:
             threshold,
             scaling,
             out_of_fold=OutOfFoldMentions(
-                candidates.spans[mentions, SENTENCE], table[mentions], confidence, right[mentions]
+                found[:, SENTENCE],
+                table[mentions],
+                confidence[mentions],
+                right[mentions],
+                np.array(labels)[found[:, LABEL]],
+                candidates.spans[suggested, SENTENCE],
             ),
         )
 
