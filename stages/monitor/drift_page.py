@@ -90,13 +90,14 @@ def _html(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift) -> str:
     from evidently.presets import DataDriftPreset
 
     columns = [str(name) for name in profile]
-    tests = {one.column: _test_of(one) for one in drift.columns if one.column in columns}
+    drawn = [one for one in drift.columns if one.column in columns]
+    tests = {one.column: _test_of(one) for one in drawn}
     definition = DataDefinition(
         numerical_columns=[name for name in columns if kind_of(name) == "number"],
         categorical_columns=[name for name in columns if kind_of(name) == "category"],
     )
     current, reference = (Dataset.from_pandas(frame, data_definition=definition) for frame in (window, profile))
-    noise = {one.column: one.noise for one in drift.columns if one.noise is not None}
+    noise = {one.column: one.noise for one in drawn}
     report = Report([
         DataDriftPreset(
             columns=columns, drift_share=0.5 / len(columns), per_column_method=tests, per_column_threshold=noise

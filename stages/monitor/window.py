@@ -107,7 +107,7 @@ def split_windows(frame: pd.DataFrame, days: int, window: Window) -> list[pd.Dat
     days : int
     window : Window
         The first begins at its `since`, or with the day of the first row. What has not ended at its `until`, or with
-        the last row, is left out, unless it is all there is: a week that is looked at every day would be looked at
+        the day of the last row, is left out, unless it is all there is: a week that is looked at every day would be looked at
         seven times.
 
     Raises
@@ -121,7 +121,7 @@ def split_windows(frame: pd.DataFrame, days: int, window: Window) -> list[pd.Dat
         return []
     served, length = pd.to_datetime(frame["served_at"], utc=True), pd.Timedelta(days=days)
     first = pd.Timestamp(window.since) if window.since else served.min().floor("D")
-    end = pd.Timestamp(window.until) if window.until else served.max()
+    end = pd.Timestamp(window.until) if window.until else served.max().ceil("D")
     numbers = (served - first) // length
     whole = max(1, int((end - first) // length))
     return [frame[numbers == number] for number in range(whole)]
