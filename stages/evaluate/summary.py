@@ -65,7 +65,8 @@ def show_all(metrics: Path, console: Console | None = None) -> None:
             f"({kpi['minutes']['source']} {kpi['minutes']['entry']:.1f} minutes to enter a note)",
             soft_wrap=True,
         )
-    console.print(f"monitor: {decision['decision']}; {'; '.join(decision['reasons'])}", soft_wrap=True)
+    said = decision_in_words(decision["decision"])
+    console.print(f"monitor: {said}; {next(iter(decision['reasons']), 'no reason')}", soft_wrap=True)
 
 
 def _ratios(row: Mapping[str, float]) -> list[str]:

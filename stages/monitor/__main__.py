@@ -7,11 +7,10 @@ import sys
 
 from stages.common.files import write_json
 from stages.common.labels import load_labels
-from stages.monitor.decision import NOTHING_KNOWN, Decision
+from stages.monitor.decision import Decision
 from stages.monitor.drift_page import draw_drift
 from stages.monitor.invocation import judge_safely, last_windows, logs, parse, save
 from stages.monitor.params import load_params
-from stages.monitor.runs import add_up, said_and_done
 from stages.monitor.slices import judge
 
 
@@ -22,15 +21,11 @@ def monitor(options: argparse.Namespace) -> Decision:
     learned, served, log = logs(options, labels)
     windows = last_windows(log, options)
     reference = learned if served is None else served
-    judged = judge(reference, windows[-1], params, NOTHING_KNOWN)
-    decision = judged.decision
-    if options.windows:
-        decision = said_and_done(decision, add_up(reference, windows, params))
-    first = None if served is None else judge(learned, windows[-1], params, NOTHING_KNOWN)
-    save(decision, judged, options.json, learned=first)
-    if options.report and draw_drift(reference, windows[-1], judged.drift, decision, options.report):
+    judged = judge(reference, windows, params)
+    save(judged.decision, judged, options.json, learned=None if served is None else judge(learned, windows, params))
+    if options.report and draw_drift(reference, windows[-1], judged.drift, judged.decision, options.report):
         write_json(options.report.with_suffix(".json"), judged.as_json())  # whose picture it is
-    return decision
+    return judged.decision
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from stages.common.wording import counted
+from stages.common.wording import counted, decision_in_words
 from stages.monitor.drift import ColumnDrift, Drift
 from stages.monitor.params import Bands, MonitorParams
 
@@ -24,17 +24,6 @@ what that asks for a person has to tell. `too_few_notes` is no all-clear.
 
 SEVERITIES = tuple(EXIT_CODES)
 ALERTING = frozenset({"retrain_and_alert", "size_uncertain", "unknown", "redevelop"})
-WORDS = {"too_few_notes": "too few notes to tell", "size_uncertain": "drift, size uncertain"}
-"""What people read in place of a name."""
-
-
-def in_words(decision: str) -> str:
-    """Return a decision as people read it.
-
-    >>> in_words("too_few_notes"), in_words("retrain")
-    ('too few notes to tell', 'retrain')
-    """
-    return WORDS.get(decision, decision)
 
 
 @dataclass(frozen=True)
@@ -116,15 +105,13 @@ def band_of(deviation: float, bands: Bands) -> str:
     return "watch" if deviation >= bands.watch else "none"
 
 
-def decide(drift: Drift, params: MonitorParams, harm: Harm = NOTHING_KNOWN) -> Decision:
-    """Say what is known of a window, and what follows.
+def decide(drift: Drift, params: MonitorParams) -> Decision:
+    """Say what is known of a window by itself; what is done follows from more (`stages.monitor.runs`).
 
     Parameters
     ----------
     drift : Drift
     params : MonitorParams
-    harm : Harm
-        What is known of the quality in the same time.
 
     Returns
     -------
@@ -133,7 +120,7 @@ def decide(drift: Drift, params: MonitorParams, harm: Harm = NOTHING_KNOWN) -> D
         its noise, its interval of 80% lies within the band, and no other column may be in a worse one. `size_uncertain`
         when the deviation is larger than its noise, but its size is not known; `too_few_notes` when it is not larger,
         but might be all the same. `unknown` when there is no note, or a column could not be compared and no other asks
-        for `redevelop`. Then `with_harm`.
+        for `redevelop`.
     """
     if not drift.window:
         return unknown("there is no note in the window")
@@ -145,7 +132,7 @@ def decide(drift: Drift, params: MonitorParams, harm: Harm = NOTHING_KNOWN) -> D
     reasons = tuple(_fault(one) for one in sorted(faulty, key=lambda one: one.column))
     if not known:
         return Decision("unknown", None, None, reasons or ("no column was compared",), drift.window)
-    decision = with_harm(_judged(known, drift, params), harm)
+    decision = _judged(known, drift, params)
     if not faulty:
         return decision
     if decision.decision == "redevelop":
@@ -213,7 +200,7 @@ def _fault(one: ColumnDrift) -> str:
 
 def _reason(one: ColumnDrift, decision: str | None = None) -> str:
     size = f"{one.column} deviates by {one.deviation:.1f}% (80% interval {one.low:.1f} to {one.high:.1f}, "
-    return f"{size}noise {one.noise:.1f}%)" + (f": {in_words(decision)}" if decision else "")
+    return f"{size}noise {one.noise:.1f}%)" + (f": {decision_in_words(decision)}" if decision else "")
 
 
 def _all_quiet(columns: Sequence[ColumnDrift], bands: Bands) -> str:

@@ -203,7 +203,7 @@ def fault_of(name: str, profile: pd.DataFrame, window: pd.DataFrame, minimum: in
 
 def _type_fault(present: pd.Series, kind: Kind) -> str | None:
     if kind == "category":
-        return None if all(isinstance(value, str) for value in present) else "holds something else than text"
+        return None if pd.api.types.infer_dtype(present) == "string" else "holds something else than text"
     if not pd.api.types.is_numeric_dtype(present) or pd.api.types.is_bool_dtype(present):
         return "holds something else than numbers"
     return None if np.isfinite(present.to_numpy(dtype=np.float64)).all() else "is not finite"

@@ -13,7 +13,8 @@ import pandas as pd
 from stages.common.files import write_text
 from stages.common.pages import render
 from stages.common.rare_values import without_rare
-from stages.monitor.decision import Decision, in_words
+from stages.common.wording import decision_in_words
+from stages.monitor.decision import Decision
 from stages.monitor.drift import ColumnDrift, Drift, kind_of
 
 _TEMPLATE = Path(__file__).parent / "templates/decision.html"
@@ -81,7 +82,7 @@ def _plain(profile: pd.DataFrame, window: pd.DataFrame, columns: list[str]) -> t
 
 
 def _headline(drift: Drift, decision: Decision) -> str:
-    return render(_TEMPLATE, drift=drift, decision=in_words(decision.decision), reasons=decision.reasons)
+    return render(_TEMPLATE, drift=drift, decision=decision_in_words(decision.decision), reasons=decision.reasons)
 
 
 def _html(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift) -> str:

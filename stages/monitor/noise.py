@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from stages.monitor.deviation import Counts, Floats, Integers, Kind
+from stages.monitor.deviation import Counts, Floats, Kind
 
 _DRAWS = 20_000
 _BEYOND = 40
 """Draws above a quantile that can be read off; farther out it is continued."""
-_EXACT_LEVELS = 100
+_EXACT_LEVELS = 30
 """Values of a number up to which its noise is simulated; for more, that of a continuous one is nearly as small."""
 _CELLS = 2_000_000
 
@@ -85,7 +86,7 @@ def noise_of(column: Counts, seed: int) -> Noise:
         return Noise(column.kind, None, missing)
     if len(there) < 2:
         return Noise(column.kind, np.zeros(1), missing)
-    draws = _simulated(there, column.kind, np.random.default_rng(seed))
+    draws = _simulated(tuple(there.tolist()), column.kind, seed)
     return Noise(column.kind, draws, missing, _largest_variance(there / there.sum(), column.kind))
 
 
@@ -95,8 +96,9 @@ def _largest_variance(shares: Floats, kind: Kind) -> float:
     return float((sets * (1 - sets)).max())
 
 
-def _simulated(counts: Integers, kind: Kind, generator: np.random.Generator) -> Floats:
-    shares = counts / counts.sum()
+@lru_cache(maxsize=64)
+def _simulated(counts: tuple[int, ...], kind: Kind, seed: int) -> Floats:
+    shares, generator = np.array(counts) / sum(counts), np.random.default_rng(seed)
     result = np.empty(_DRAWS)
     step = max(1, _CELLS // len(shares))
     for first in range(0, _DRAWS, step):

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from stages.common.wording import counted
-from stages.monitor.decision import NOTHING_KNOWN, Decision, Harm, band_of, in_words, unknown, with_harm
+from stages.common.wording import counted, decision_in_words
+from stages.monitor.decision import NOTHING_KNOWN, Decision, Harm, band_of, drifted, unknown, with_harm
 from stages.monitor.deviation import Counts, Floats, Integers, coded
 from stages.monitor.drift import BOUND, DIGITS, INTERVAL, fault_of, kind_of, rows_of_column, values_of
 from stages.monitor.noise import Noise, effective_notes, noise_of
@@ -42,12 +42,12 @@ class LongestRuns:
     bound: Floats
 
 
-def level_of_a_look(params: MonitorParams) -> float:
+def level_of_a_look(params: MonitorParams, share: float = 1.0) -> float:
     """Return the part of the yearly significance that one column of one run of one window has."""
-    return params.yearly_significance / (params.windows_per_year * len(params.runs) * len(params.columns))
+    return share * params.yearly_significance / (params.windows_per_year * len(params.runs) * len(params.columns))
 
 
-def longest_runs(column: Counts, noise: Noise, params: MonitorParams) -> LongestRuns:
+def longest_runs(column: Counts, noise: Noise, params: MonitorParams, share: float = 1.0) -> LongestRuns:
     """Find the longest run of windows, up to each of them, that passes.
 
     Parameters
@@ -58,12 +58,14 @@ def longest_runs(column: Counts, noise: Noise, params: MonitorParams) -> Longest
         As `noise_of` finds it for all windows together.
     params : MonitorParams
         As `watching` returns them.
+    share : float
+        Of the yearly significance.
     """
     number = len(column.window)
     result = LongestRuns(
         np.zeros(number, np.int64), np.full(number, np.nan), np.full(number, np.nan), np.full(number, np.nan)
     )
-    allowed = noise.quantile(level_of_a_look(params))
+    allowed = noise.quantile(level_of_a_look(params, share))
     for length, summed in _sums(column, params.runs):
         part = slice(length - 1, number)
         deviation, error = summed.deviation, summed.standard_error
@@ -84,9 +86,9 @@ def _sums(column: Counts, runs: Sequence[int]) -> Iterator[tuple[int, Counts]]:
 
 
 def add_up(
-    reference: pd.DataFrame, windows: Sequence[pd.DataFrame], params: MonitorParams, harm: Harm = NOTHING_KNOWN
+    reference: pd.DataFrame, windows: Sequence[pd.DataFrame], params: MonitorParams, share: float = 1.0
 ) -> Decision:
-    """Say what is done after the last of several windows.
+    """Say what several windows, up to the last one, ask for.
 
     Parameters
     ----------
@@ -96,15 +98,15 @@ def add_up(
         Of the serving log, in their order, since the last reset: a retraining or another reference begins anew.
     params : MonitorParams
         As `watching` returns them.
-    harm : Harm
-        What is known of the quality.
+    share : float
+        Of the yearly significance, where there are more comparisons than this one.
 
     Returns
     -------
     Decision
-        The band of the longest run that passes, of the column in which that is worst; `redevelop` only where its
-        interval of 80% lies beyond. Where none passes, `none` if the longest run there is rules out `retrain`, else
-        `too_few_notes`. `unknown` where the last window has no note, or a column of it cannot be compared.
+        What is certain of the longest run that passes (`what_is_certain`), of the column in which that is worst. Where
+        none passes, `none` if the longest run there is rules out `retrain`, else `too_few_notes`. `unknown` where the
+        last window has no note, or a column of it cannot be compared.
     """
     if not windows or windows[-1].empty:
         return unknown("there is no note in the last window")
@@ -116,24 +118,47 @@ def add_up(
         sound = [frame[:0] if fault_of(name, rows, frame, 0) else frame for frame in windows]
         counts = counts_of(rows, sound, name)
         noise = noise_of(Counts(counts.kind, counts.window.sum(axis=0), counts.profile), params.seed)
-        found.append((name, longest_runs(counts, noise, params)))
-    return with_harm(_decided(found, notes, windows, params.bands), harm)
+        found.append((name, longest_runs(counts, noise, params, share)))
+    return _decided(found, notes, windows, params.bands)
 
 
-def said_and_done(window: Decision, runs: Decision) -> Decision:
+def what_is_certain(low: float, high: float, bands: Bands) -> str:
+    """Return what an interval of the deviation asks for.
+
+    Its band where it lies in one. Where all of it asks for a retraining, that, and a person is told; going back to
+    development needs certainty. Else the size is uncertain.
+    """
+    mild, severe = (band_of(end, bands) for end in (low, high))
+    if severe in (mild, "watch"):
+        return severe
+    return "retrain_and_alert" if mild in ("retrain", "retrain_and_alert") else "size_uncertain"
+
+
+def said_and_done(window: Decision, runs: Decision, harm: Harm = NOTHING_KNOWN) -> Decision:
     """Return what is done after a window, with what is said of it alone.
 
     A single window has its own error level, and a year has fifty of them: what is done follows from what windows add up
-    to. A window that looks drifted before they do is watched; one that is too small to tell is not said to be quiet
-    because the weeks before were.
+    to, or from a shift together with harm. A window that looks drifted before they do is watched, or too small to tell;
+    one that is too small is not said to be quiet because the weeks before were.
+
+    Parameters
+    ----------
+    window, runs : Decision
+        As `decide` and `add_up` make them.
+    harm : Harm
+        What is known of the quality.
     """
-    if runs.decision not in ("none", "too_few_notes") or window.decision == "none":
-        return runs
-    if window.decision in ("too_few_notes", "unknown"):
-        return replace(window, reasons=(*window.reasons, *runs.reasons))
-    alone = f"the last window alone: {window.reasons[0]}"
-    later = "acted on when windows add up to more than a year of looks brings about"
-    return replace(window, decision="watch", reasons=(alone, later, *runs.reasons))
+    if drifted(runs) or runs.decision == "unknown":
+        return with_harm(runs, harm)
+    if not drifted(window):
+        quiet = runs if window.decision == "none" else replace(window, reasons=(*window.reasons, *runs.reasons))
+        return with_harm(quiet, harm)
+    if harm.verdict == "falls":
+        return with_harm(window, harm)
+    alone = f"this window alone: {window.reasons[0].rpartition(': ')[0]}"
+    later = "so much comes about by chance in a year of windows: it is acted on when they add up to more"
+    done = "watch" if runs.decision == "none" else "too_few_notes"
+    return replace(window, decision=done, reasons=(alone, later, *runs.reasons))
 
 
 def counts_of(reference: pd.DataFrame, windows: Sequence[pd.DataFrame], name: str) -> Counts:
@@ -152,21 +177,18 @@ def _decided(
     if not passing:
         name, widest = max(found, key=lambda one: float(np.nan_to_num(one[1].bound[-1], nan=np.inf)))
         bound = f"with 95% confidence each is below {widest.bound[-1]:.1f}% ({name})"
-        told = (
-            f"{counted(len(windows), 'window')}, {counted(notes, 'note')}: no deviation is larger than noise; {bound}"
-        )
+        of = f"{counted(len(windows), 'window')}, {counted(notes, 'note')}"
+        told = f"{of}: no deviation is beyond the noise of a year; {bound}"
         decision = "none" if widest.bound[-1] < bands.retrain else "too_few_notes"
         return Decision(decision, None, None, (told,), notes)
     name, worst = max(passing, key=lambda one: float(one[1].deviation[-1]))
     length, deviation, error = int(worst.windows[-1]), float(worst.deviation[-1]), float(worst.error[-1])
     low, high = max(0.0, deviation - INTERVAL * error), min(100.0, deviation + INTERVAL * error)
-    band = band_of(deviation, bands)
-    if band == "redevelop" and low < bands.redevelop:
-        band = "retrain_and_alert"
+    band = what_is_certain(low, high, bands)
     of = counted(sum(map(len, windows[-length:])), "note")
     reason = (
         f"over the last {counted(length, 'window')} ({of}), {name} deviates by {deviation:.1f}% "
-        f"(80% interval {low:.1f} to {high:.1f}): {in_words(band)}"
+        f"(80% interval {low:.1f} to {high:.1f}): {decision_in_words(band)}"
     )
     low, high, deviation = (round(value, DIGITS) for value in (low, high, deviation))
     return Decision(band, name, deviation, (reason,), notes, low, high)

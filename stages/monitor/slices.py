@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from stages.monitor.decision import SEVERITIES, Decision, Harm, decide, drifted
+from stages.monitor.decision import NOTHING_KNOWN, SEVERITIES, Decision, Harm, decide, drifted
 from stages.monitor.drift import Drift, compare_window
 from stages.monitor.params import MonitorParams
+from stages.monitor.runs import add_up, said_and_done
+
+_WHOLE = 0.9
+"""Share of a window from which on a slice is the window."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +32,19 @@ class Comparison:
         return self.drift.as_json() | {"slices": slices}
 
 
-def judge(reference: pd.DataFrame, window: pd.DataFrame, params: MonitorParams, harm: Harm) -> Comparison:
-    """Compare a window with a reference, and each of its slices with the same slice.
+def judge(
+    reference: pd.DataFrame, windows: Sequence[pd.DataFrame], params: MonitorParams, harm: Harm = NOTHING_KNOWN
+) -> Comparison:
+    """Compare the last of some windows, and what they add up to, with a reference; and each slice with the same slice.
 
     Where there are slices, the whole has half of the significance and they share the other half.
 
     Parameters
     ----------
-    reference, window : DataFrame
+    reference : DataFrame
         Columns of `serving_log`.
+    windows : sequence of DataFrame
+        The same, in their order, since the last reset; at least one.
     params : MonitorParams
         As `watching` returns them.
     harm : Harm
@@ -48,29 +56,40 @@ def judge(reference: pd.DataFrame, window: pd.DataFrame, params: MonitorParams, 
         A slice that is too small, or about which nothing is known, changes nothing; one whose notes changed counts as
         if the whole had.
     """
-    parts = slices_of(reference, window, params)
-    drift = compare_window(reference, window, params, 0.5 if parts else 1.0)
-    decision, slices = decide(drift, params, harm), {}
-    for name, (column, one, other) in parts.items():
+    names = slices_of(reference, windows[-1], params)
+    drift, decision = _compared(reference, windows, params, 0.5 if names else 1.0, harm)
+    slices = {}
+    for column, value in names:
         others = params.model_copy(update={"columns": [item for item in params.columns if item != column]})
-        slices[name] = decide(compare_window(one, other, others, 0.5 / len(parts)), others, harm)
+        part, *parts = (
+            frame[frame[column] == value] if column in frame else frame[:0] for frame in (reference, *windows)
+        )
+        slices[f"{column}={value}"] = _compared(part, parts, others, 0.5 / len(names), harm)[1]
     return Comparison(drift, with_slices(decision, slices), slices)
 
 
-def slices_of(
-    reference: pd.DataFrame, window: pd.DataFrame, params: MonitorParams
-) -> dict[str, tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Return the slices that are large enough on both sides, by name: their column, and their rows on either side."""
-    parts: dict[str, tuple[str, pd.DataFrame, pd.DataFrame]] = {}
+def _compared(
+    reference: pd.DataFrame, windows: Sequence[pd.DataFrame], params: MonitorParams, share: float, harm: Harm
+) -> tuple[Drift, Decision]:
+    drift = compare_window(reference, windows[-1], params, share)
+    return drift, said_and_done(decide(drift, params), add_up(reference, windows, params, share), harm)
+
+
+def slices_of(reference: pd.DataFrame, window: pd.DataFrame, params: MonitorParams) -> list[tuple[str, str]]:
+    """Return the slices that are large enough on both sides: their column, and its value.
+
+    One that is nearly the whole window is none: all would be said twice.
+    """
+    names: list[tuple[str, str]] = []
     for column in params.slices:
         sides = [
             frame[column].value_counts() if column in frame else pd.Series(dtype=int) for frame in (reference, window)
         ]
         for value in sorted(map(str, sides[0].index.intersection(sides[1].index))):
-            if min(side[value] for side in sides) >= params.minimum_notes:
-                rows = (reference[reference[column] == value], window[window[column] == value])
-                parts[f"{column}={value}"] = (column, *rows)
-    return parts
+            small = min(side[value] for side in sides) < params.minimum_notes
+            if not small and sides[1][value] < _WHOLE * len(window):
+                names.append((column, value))
+    return names
 
 
 def with_slices(whole: Decision, slices: Mapping[str, Decision]) -> Decision:

@@ -107,8 +107,8 @@ def split_windows(frame: pd.DataFrame, days: int, window: Window) -> list[pd.Dat
     days : int
     window : Window
         The first begins at its `since`, or with the day of the first row. What has not ended at its `until`, or with
-        the day of the last row, is left out, unless it is all there is: a week that is looked at every day would be looked at
-        seven times.
+        the day of the last row, is left out, unless it is all there is: a week that is looked at every day would be
+        looked at seven times.
 
     Raises
     ------
