@@ -12,7 +12,7 @@ from rich.table import Table
 
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import read_json
-from stages.common.wording import counted
+from stages.common.wording import counted, decision_in_words
 
 
 def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
