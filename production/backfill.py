@@ -14,9 +14,9 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from production.arguments import CURRENT_MODEL, current_model_argument
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.wording import counted
@@ -39,7 +39,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--since", type=time_argument, metavar="DATE", help="notes that arrived from then on (UTC)")
     parser.add_argument("--source", help="notes of one source")
     parser.add_argument("--dry-run", action="store_true", help="say how many notes and what it costs; do nothing")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a model folder, with the code of this repository")
+    parser.add_argument("--model", type=current_model_argument, metavar="MODEL", help=CURRENT_MODEL)
     return parser.parse_args(arguments)
 
 

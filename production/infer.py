@@ -4,6 +4,9 @@
     python -m production.infer --watch --workers 2
     python -m production.infer --model models    the model of a folder instead of the registry's champion
 
+Results are current, as the champion's are: another version (models:/NAME/3) is refused, and asked by
+`production.predict` and `production.serve` only, which write no results.
+
 Every note gets exactly one result of a version, or one row of the quarantine, whatever ends a worker. Exit codes:
 0 done; 1 some notes in quarantine; 2 could not. With --watch it ends after SIGTERM, with its batch.
 """
@@ -13,9 +16,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from production.arguments import workers_argument
+from production.arguments import CURRENT_MODEL, current_model_argument, workers_argument
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
 
@@ -28,7 +30,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--watch", action="store_true", help="go on: look for new notes until asked to end")
     parser.add_argument("--workers", type=workers_argument, default=1, help="processes (default: 1)")
     parser.add_argument("--batch", type=int, help="notes of one transaction (default: inference.batch of params.yaml)")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a model folder, with the code of this repository")
+    parser.add_argument("--model", type=current_model_argument, metavar="MODEL", help=CURRENT_MODEL)
     parser.add_argument("--shadow", choices=("challenger",), help="ask this version too; its results do not count")
     options = parser.parse_args(arguments)
     if options.batch is not None and not 1 <= options.batch <= 5000:

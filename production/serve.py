@@ -16,6 +16,7 @@ Exit codes: 0 ended by SIGTERM or Ctrl-C, what was begun answered; 2 not served.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import ipaddress
 import os
 import signal
@@ -148,14 +149,25 @@ def open_log(place: str | None, rate: float, measures: Measures) -> ServingLog |
     from production.inference.log_key import log_key
     from production.log.folder import open_folder
     from production.record.work_tree import refuse_shared
+    from production.service.journals import Journals
     from production.service.serving_log import ServingLog
 
     if "://" not in place:
         refuse_shared(Path(place), option="--log", holds="it says what was served")
         ensure_private(Path(place))
-    folder = open_folder(place)
-    key = log_key(folder_of(address()), in_use=folder.has_rows)
-    return ServingLog(folder, key, rate, measures.logged)
+    folder, private = open_folder(place), folder_of(address())
+    journals = Journals(_journal_folder(place, private))
+    key = log_key(private, in_use=lambda: folder.has_rows() or bool(journals.paths()))
+    log = ServingLog(folder, key, rate, measures.logged, journals, measures.log_failing)
+    measures.watch_log(lambda: log.waiting)
+    return log
+
+
+def _journal_folder(place: str, private: Path) -> Path:
+    """Return where rows are until they are in the log: in its own folder, or beside the key where it is none."""
+    if "://" not in place:
+        return Path(place) / ".journals"  # also where nothing else can be written to
+    return private / "journals" / hashlib.sha256(place.encode()).hexdigest()[:16]
 
 
 def _run(application: Any, listener: socket.socket, faults: list[BeHealthyError], params: ServiceParams) -> None:

@@ -47,6 +47,8 @@ class Host:
         if text == "kill":
             self.running = False
             raise NoteFailedError("the process of the model has ended")
+        if text == "slow":
+            raise NoteFailedError("the note takes longer than 1 s", too_slow=True)
         return FOUND if "gout" in text else NOTHING
 
 

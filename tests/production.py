@@ -115,7 +115,7 @@ def loaded(engine: Engine, host: FakeHost, version: str, *, champion: bool = Tru
 TIMES = {"created_at", "at", "served_at", "received_at", "log_id", "quarantine_id"}
 
 
-def rows_of(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+def rows_of(engine: Engine, *only: str) -> dict[str, list[tuple[Any, ...]]]:
     """Return what was made of the notes, without times and numbers that depend on the order of the work."""
     names = {"results": RESULTS, "mentions": MENTIONS, "pairs": PAIRS, "quarantine": QUARANTINE, "log": SERVING_LOG}
     with reading(engine) as connection:
@@ -127,6 +127,7 @@ def rows_of(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
                 ),
             )
             for name, table in names.items()
+            if not only or name in only
         }
 
 

@@ -37,6 +37,7 @@ def fill_with_tables(engine: sa.Engine) -> None:
     schema.METADATA.create_all(engine)
     with engine.begin() as connection:
         connection.execute(sa.text(schema.CURRENT_RESULTS))
+        connection.execute(sa.text(schema.ALL_PAIRS))
 
 
 def add_version(engine: sa.Engine, version: str, champion_since: datetime | None = START) -> None:
@@ -84,7 +85,9 @@ def add_results(
     kinds = [{"kind": "mention", "number": n} | span for n, span in enumerate(spans)]
     if "Known" in text:
         kinds.append({"kind": "suggestion", "number": 0} | _span(text, "Known", "Disease", "present", False))
-    pair = {"number": 0, "disease": 0, "treatment": 3, "weight": 0.5, "confidence": 0.81, "flag": ""}
+    if len(spans) == len(SPANS):
+        kinds[0] |= {"sentence": 0, "disease": 0}
+        kinds[3] |= {"sentence": 1, "treatment": 0}
     with engine.begin() as connection:
         connection.execute(
             sa.insert(schema.RESULTS),
@@ -92,14 +95,13 @@ def add_results(
         )
         if spans:
             connection.execute(sa.insert(schema.MENTIONS), [key | kind for key in keys for kind in kinds])
-        if len(spans) == len(SPANS):
-            connection.execute(sa.insert(schema.PAIRS), [key | pair for key in keys])
 
 
 def _span(text: str, surface: str, label: str, assertion: str, accepted: bool) -> dict[str, Any]:
     start = text.index(surface)
     place = {"start": start, "end": start + len(surface), "label": label}
-    return place | {"confidence": 0.9, "accepted": accepted, "assertion": assertion}
+    said = {"confidence": 0.9, "accepted": accepted, "assertion": assertion}
+    return place | said | dict.fromkeys(("sentence", "disease", "treatment"))
 
 
 def serve(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,9 +21,13 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.errors import BeHealthyError
+
+if TYPE_CHECKING:
+    from stages.featurize.attributes.extractor import AttributeExtractor
 
 _WORKER = "from production.compile.invented import learn_taggers; learn_taggers()"
 
@@ -60,11 +64,11 @@ def compile_all() -> None:
 
     before = compiled()
     print(f"kernels: compiling, a minute at most, into {folder}", flush=True)
-    _learn_parts(lambda: _show(compiled() - before))
+    attributes = _learn_parts(lambda: _show(compiled() - before))
     from production.compile.invented import learn_and_ask
 
     with contextlib.redirect_stderr(io.StringIO()):
-        learn_and_ask()
+        learn_and_ask(attributes)
     forget_unused(folder)
     mark.write_text("\n".join(path.name for path in sorted(folder.glob(f"*{SUFFIX}"))), encoding="utf-8")
     print(f"kernels: {compiled() - before} compiled in {time.monotonic() - start:.0f} s")
@@ -76,15 +80,15 @@ def _all_are_kept(mark: Path) -> bool:
     return bool(names) and all((mark.parent / name).is_file() for name in names)
 
 
-def _learn_parts(show: Callable[[], None]) -> None:
-    """Learn both parts at once; what the other process says is only shown when it fails."""
+def _learn_parts(show: Callable[[], None]) -> AttributeExtractor:
+    """Learn both parts at once and return one; what the other process says is only shown when it fails."""
     with tempfile.TemporaryFile() as said:
         worker = subprocess.Popen([sys.executable, "-c", _WORKER], stdout=said, stderr=said)  # noqa: S603  (our own)
         try:
             from production.compile.invented import learn_attributes_only
 
             with contextlib.redirect_stderr(io.StringIO()):
-                learn_attributes_only()
+                attributes = learn_attributes_only()
             while worker.poll() is None:
                 show()
                 time.sleep(0.2)
@@ -94,6 +98,7 @@ def _learn_parts(show: Callable[[], None]) -> None:
             said.seek(0)
             why = said.read().decode(errors="replace").strip().splitlines()[-1:]
             raise CompileError(f"a small model could not be learned ({' '.join(why)}): does `git status` name changes?")
+        return attributes
 
 
 def _digest_of_all() -> str:

@@ -6,42 +6,65 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, insert
+from sqlalchemy import JSON, Connection, DateTime, Dialect, Table, insert
 from sqlalchemy.exc import OperationalError
 
 
-def insert_rows(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+def insert_rows(
+    connection: Connection, table: Table, rows: Iterable[Sequence[Any]], columns: Sequence[str] | None = None
+) -> None:
     """Insert rows within the transaction of a connection.
 
     Parameters
     ----------
     connection : Connection
     table : Table
-        Of columns that the driver takes as they are: whole numbers, floats, strings, booleans.
     rows : iterable of sequences
-        A value for every column, in the order of the table.
+        A value for every column, in their order.
+    columns : sequence of str, optional
+        Those that rows have values for; all of the table.
 
     Raises
     ------
     DBAPIError
         As with any other statement.
     """
+    names = tuple(columns or table.columns.keys())
+    made = _for_driver(table, names, connection.dialect, rows)
     if connection.dialect.name == "postgresql":
-        _copy(connection, table, rows)
-    elif listed := [tuple(row) for row in rows]:
-        connection.exec_driver_sql(_statement(table, connection.dialect), listed)
+        _copy(connection, table, names, made)
+    elif listed := list(made):
+        connection.exec_driver_sql(_statement(table, names, connection.dialect), listed)
+
+
+def _for_driver(
+    table: Table, names: Sequence[str], dialect: Dialect, rows: Iterable[Sequence[Any]]
+) -> Iterable[Sequence[Any]]:
+    """Return rows as the driver takes them: whole numbers, floats, strings and booleans are that already."""
+    changed = {
+        place: process
+        for place, name in enumerate(names)
+        if isinstance(table.c[name].type, JSON | DateTime)
+        and (process := table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
+    }
+    if not changed:
+        return map(tuple, rows)
+    return (
+        tuple([changed[place](value) if place in changed else value for place, value in enumerate(row)])
+        for row in rows
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=8)
-def _statement(table: Table, dialect: Dialect) -> str:
-    return str(insert(table).compile(dialect=dialect))
+def _statement(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    return str(insert(table).compile(dialect=dialect, column_keys=names))
 
 
-def _copy(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+def _copy(connection: Connection, table: Table, names: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
     import psycopg
 
     quote = connection.dialect.identifier_preparer.quote
-    columns = ", ".join(quote(column.name) for column in table.columns)
+    columns = ", ".join(map(quote, names))
     driver: Any = connection.connection.driver_connection
     try:
         with driver.cursor() as cursor, cursor.copy(f"COPY {quote(table.name)} ({columns}) FROM STDIN") as copy:

@@ -29,6 +29,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    table,
     text,
 )
 
@@ -125,6 +127,9 @@ MENTIONS = Table(
     Column("confidence", Float, nullable=False),  # calibrated, 0 to 1
     Column("accepted", Boolean, nullable=False),
     Column("assertion", String(12), nullable=False),  # what it says of the patient
+    Column("sentence", Integer),  # from 0; null, as are the next two, for what is in no pair
+    Column("disease", Integer),  # its name's first pair; each name has one with every treatment, by the alphabet
+    Column("treatment", Integer),  # how many pairs after that its name comes
     _of_result(),
     CheckConstraint("kind in ('mention', 'suggestion')", name="kind"),
     CheckConstraint('"start" >= 0 and "end" > "start"', name="offsets"),
@@ -132,8 +137,8 @@ MENTIONS = Table(
     sqlite_with_rowid=False,  # in the order of the keys, which are then kept once: half the file
 )
 
-PAIRS = Table(
-    "pairs",
+EARLIER_PAIRS = Table(
+    "earlier_pairs",  # written before mentions had their names; nothing is added to it
     METADATA,
     *_key(),
     Column("number", Integer, primary_key=True, autoincrement=False),
@@ -145,6 +150,9 @@ PAIRS = Table(
     _of_result(),
     sqlite_with_rowid=False,
 )
+
+PAIRS = table("pairs", *(column(one.name, one.type) for one in EARLIER_PAIRS.columns))
+"""A view: of each name of a disease and each of a treatment in a note, the two mentions at which they are closest."""
 
 QUARANTINE = Table(
     "quarantine",
@@ -197,3 +205,36 @@ SELECT * FROM (
 ) AS ranked WHERE place = 1
 """
 """Of each note the newest text, under the champion; where that has not looked at it, under the latest that has."""
+
+ALL_PAIRS = """
+CREATE VIEW pairs AS
+SELECT note_id, text_hash, model_version, number, disease, treatment, weight, confidence, flag
+FROM (
+  SELECT candidates.*,
+    ROW_NUMBER() OVER (
+      PARTITION BY note_id, text_hash, model_version, number
+      ORDER BY CASE flag WHEN '' THEN 0 ELSE 1 END, weight DESC, confidence DESC, disease_start, treatment_start
+    ) AS place
+  FROM (
+    SELECT d.note_id, d.text_hash, d.model_version,
+      d.disease + t.treatment AS number,
+      d.number AS disease, d.start AS disease_start, t.number AS treatment, t.start AS treatment_start,
+      CASE abs(d.sentence - t.sentence) WHEN 0 THEN 1.0 WHEN 1 THEN 0.5 ELSE 0.2 END AS weight,
+      d.confidence * t.confidence AS confidence,
+      CASE
+        WHEN t.assertion = 'family' THEN 'family'
+        WHEN d.assertion IN ('negated', 'family') THEN d.assertion
+        WHEN t.assertion = 'negated' THEN 'negated'
+        ELSE ''
+      END AS flag
+    FROM mentions d
+    JOIN mentions t ON t.note_id = d.note_id AND t.text_hash = d.text_hash
+      AND t.model_version = d.model_version AND t.kind = d.kind
+    WHERE d.kind = 'mention' AND d.disease IS NOT NULL AND t.treatment IS NOT NULL
+  ) AS candidates
+) AS ranked
+WHERE place = 1
+UNION ALL
+SELECT note_id, text_hash, model_version, number, disease, treatment, weight, confidence, flag FROM earlier_pairs
+"""
+"""By what mentions have, the rule of `production.record.pairs`."""

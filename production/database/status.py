@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select
 
 from production.database.engine import reading
 from production.database.schema import NOTE_TEXTS, NOTES, QUARANTINE, RESULTS
 
 
 def counts(engine: Engine) -> dict[str, Any]:
-    """Return how many notes, texts, results and quarantined ones there are, and how many wait."""
+    """Return how many notes, texts and results there are, and how many wait: for a worker, or in quarantine, by step.
+
+    What was in quarantine and has a result since is `mended`.
+    """
     with reading(engine) as connection:
         rows = {
             name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
@@ -20,7 +23,7 @@ def counts(engine: Engine) -> dict[str, Any]:
         }
         waiting = select(func.count()).select_from(NOTE_TEXTS).where(NOTE_TEXTS.c.pending)
         versions = select(RESULTS.c.model_version, RESULTS.c.shadow, func.count()).group_by("model_version", "shadow")
-        steps = select(QUARANTINE.c.step, func.count()).group_by("step").order_by("step")
+        steps = _by_step(connection)
         return {
             **rows,
             "waiting": int(connection.execute(waiting).scalar_one()),
@@ -28,8 +31,15 @@ def counts(engine: Engine) -> dict[str, Any]:
                 f"version {version}{' (shadow)' if shadow else ''}": number
                 for version, shadow, number in connection.execute(versions.order_by("model_version", "shadow"))
             },
-            "quarantine": {row[0]: row[1] for row in connection.execute(steps)},
+            "quarantine": {step: number for step, mended, number in steps if not mended},
+            "mended": {step: number for step, mended, number in steps if mended},
         }
+
+
+def _by_step(connection: Connection) -> Sequence[Any]:
+    rows = select(QUARANTINE.c.step, _is_mended().label("mended")).subquery()
+    query = select(rows.c.step, rows.c.mended, func.count()).group_by(rows.c.step, rows.c.mended)
+    return connection.execute(query.order_by(rows.c.step)).all()
 
 
 def quarantined(engine: Engine, last: int, *, mended: bool = False) -> Sequence[Any]:

@@ -84,7 +84,7 @@ def export(
     """
     notes, mentions, parts, filling = 0, 0, list[Path](), None
     try:
-        for results in due_results(engine, scope, target.name):
+        for results in due_results(engine, scope, target.name, pairs=format.pairs):
             filling = filling or _Open(target, engine, format, settings)
             filling.add(results)
             notes, mentions = notes + len(results), mentions + sum(len(result.mentions) for result in results)
@@ -112,7 +112,7 @@ def print_results(engine: Engine, scope: Scope, format: Format, settings: Settin
 
     writer = format.writer(open_one, settings)
     notes = mentions = 0
-    for results in due_results(engine, scope, None):
+    for results in due_results(engine, scope, None, pairs=format.pairs):
         writer.add(results)
         notes, mentions = notes + len(results), mentions + sum(len(result.mentions) for result in results)
     writer.close()

@@ -102,7 +102,7 @@ class Scope:
     source: str | None = None
 
 
-def due_results(engine: Engine, scope: Scope, target: str | None) -> Iterator[list[Result]]:
+def due_results(engine: Engine, scope: Scope, target: str | None, *, pairs: bool = True) -> Iterator[list[Result]]:
     """Walk over the current results that a target does not have, in order of the notes' numbers.
 
     A target has a result when it was exported to it, and nothing else of the same note since: after a rollback, or
@@ -114,6 +114,8 @@ def due_results(engine: Engine, scope: Scope, target: str | None) -> Iterator[li
     scope : Scope
     target : str or None
         As `production.export.target` names it; None: nothing was exported.
+    pairs : bool
+        Whether the pairs are read, too: they are many, and made for whoever asks.
 
     Yields
     ------
@@ -124,7 +126,7 @@ def due_results(engine: Engine, scope: Scope, target: str | None) -> Iterator[li
         first, last = connection.execute(sa.select(sa.func.min(NOTES.c.note_id), sa.func.max(NOTES.c.note_id))).one()
     for low in range(first or 0, (last or -1) + 1, STEP):
         with engine.connect() as connection:
-            results = _read(connection, _due(scope, target, low, low + STEP - 1))
+            results = _read(connection, _due(scope, target, low, low + STEP - 1), pairs)
         if results:
             yield results
 
@@ -153,18 +155,19 @@ def _is_there(target: str) -> sa.Exists:
     return sa.exists().where(EXPORTED.c.target == target, *same, ~superseded)
 
 
-def _read(connection: Connection, query: sa.Select[Any]) -> list[Result]:
+def _read(connection: Connection, query: sa.Select[Any], with_pairs: bool) -> list[Result]:
     rows = connection.execute(query).all()
     if not rows:
         return []
-    spans, pairs = _of_keys(connection, MENTIONS, rows), _of_keys(connection, PAIRS, rows)
+    spans = _of_keys(connection, MENTIONS, rows)
+    pairs = _of_keys(connection, PAIRS, rows) if with_pairs else {}
     return [
         _result(row, spans.get(_key(row), []), pairs.get(_key(row), []))
         for row in rows
     ]  # fmt: skip
 
 
-def _of_keys(connection: Connection, table: sa.Table, rows: Sequence[sa.Row[Any]]) -> dict[Key, list[sa.Row[Any]]]:
+def _of_keys(connection: Connection, table: sa.FromClause, rows: Sequence[sa.Row[Any]]) -> dict[Key, list[sa.Row[Any]]]:
     """Return the rows of a table by result, of the notes of some results."""
     kind = [table.c.kind] if "kind" in table.c else []
     query = sa.select(table).where(table.c.note_id.in_([row.note_id for row in rows]))

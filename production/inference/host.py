@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,10 +22,12 @@ from stages.common.errors import BeHealthyError
 PROCESS = Path(__file__).with_name("host_process.py")
 START_SECONDS = 300.0
 """Until a model is loaded and warm, also where nothing is compiled yet."""
-AHEAD = 8
+AHEAD = 96
 """Notes that a process has at most: the one that it reads, and those it need not wait for."""
-_NAP_SECONDS = 0.004
-"""While so many are on their way: answers are taken several at a time. Waking up for each costs as much as it says."""
+_FEW = 8
+_NAP_SECONDS = 0.0004
+"""For each note on its way, while they are more than `_FEW`: a good deal less than what it takes. Answers are taken
+many at a time: waking up for each costs as much as it says, and two processes at once cost each other a fifth."""
 
 
 class HostError(BeHealthyError):
@@ -178,16 +180,18 @@ class ModelHost:
             raise found
         return found
 
-    def extract_all(self, texts: Iterable[str], seconds: float) -> Iterator[Found | NoteFailedError]:
+    def extract_all(self, texts: Iterable[str], seconds: float) -> Generator[Found | NoteFailedError, None, None]:
         """Find the mentions of notes, in their order; what `extract` would raise for a note is yielded in its place.
 
         While the process reads one note, the next ones are on their way to it, so that neither side waits for the
-        other. A note's time begins when the one before it was answered; one that fails takes no other along.
+        other. A note's time begins when the one before it was answered; one that fails takes no other along. When the
+        iterator is closed before its end, the process is ended.
         """
         rest, ahead, ended = iter(texts), deque[str](), False
         try:
             while True:
-                ahead.extend(islice(rest, AHEAD - len(ahead)))
+                if len(ahead) <= AHEAD // 2:
+                    ahead.extend(islice(rest, AHEAD - len(ahead)))
                 if not ahead:
                     return
                 found: Found | NoteFailedError
@@ -214,7 +218,7 @@ class ModelHost:
         for text in islice(texts, self._on_the_way, None):
             self._on_the_way += 1
             # ASCII: half a character stays one.
-            self._unsent += json.dumps([self._answered + self._on_the_way, text]).encode() + b"\n"
+            self._unsent += f"[{self._answered + self._on_the_way}, {json.dumps(text)}]\n".encode()
         self._send()
         try:
             answer = self._answer(seconds)
@@ -249,8 +253,8 @@ class ModelHost:
     def _answer(self, seconds: float) -> dict[str, Any]:
         assert self._process and self._process.stdout and self._pipes
         deadline = time.monotonic() + seconds
-        if self._on_the_way == AHEAD and b"\n" not in self._read:
-            time.sleep(_NAP_SECONDS)
+        if self._on_the_way > _FEW and b"\n" not in self._read:
+            time.sleep(self._on_the_way * _NAP_SECONDS)
         while b"\n" not in self._read:
             ready = self._pipes.select(max(deadline - time.monotonic(), 0))
             if not ready:
@@ -284,9 +288,7 @@ def _not_loaded(said: str) -> HostError:
 
 
 def _found(answer: dict[str, Any]) -> Found:
-    mentions, suggestions = (
-        tuple(FoundMention(*span) for span in answer[kind]) for kind in ("mentions", "suggestions")
-    )
+    mentions, suggestions = (tuple(map(FoundMention._make, answer[kind])) for kind in ("mentions", "suggestions"))
     ends = answer.get("ends")
     counts = answer["accepted"], answer["sentences"], answer["tokens"], answer["unknown_tokens"]
     return Found(mentions, suggestions, *counts, ends if ends is None else tuple(ends))

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -49,7 +49,7 @@ class Host(Protocol):
         """Find the mentions of a note."""
         ...
 
-    def extract_all(self, texts: Iterable[str], seconds: float) -> Iterator[Found | NoteFailedError]:
+    def extract_all(self, texts: Iterable[str], seconds: float) -> Generator[Found | NoteFailedError, None, None]:
         """Find the mentions of notes in their order, or say in its place why one failed."""
         ...
 

@@ -10,6 +10,7 @@ from production.inference.host import Found, FoundMention
 from stages.train.acceptance import is_whole
 
 _LONGEST_ASSERTION = 12
+_NUMBERS = (float, int)
 
 
 def problem_of(found: Found, text: str, labels: Sequence[str]) -> str | None:
@@ -27,7 +28,8 @@ def problem_of(found: Found, text: str, labels: Sequence[str]) -> str | None:
         for number, span in enumerate(spans):
             if wrong := _problem_of_span(span, text, labels):
                 return f"{kind} {number}, counted from 0, {wrong}"
-        if any(one[:2] > other[:2] for one, other in pairwise(spans)):
+        places = [span[:2] for span in spans]
+        if places != sorted(places):
             return f"its {kind}s are not in order of their offsets"
     if any(one.end > other.start for one, other in pairwise(found.mentions)):
         return "two of its mentions overlap"
@@ -35,22 +37,23 @@ def problem_of(found: Found, text: str, labels: Sequence[str]) -> str | None:
 
 
 def _problem_of_span(span: FoundMention, text: str, labels: Sequence[str]) -> str | None:
-    if not (type(span.start) is type(span.end) is int and 0 <= span.start < span.end <= len(text)):
+    start, end, label, confidence, accepted, assertion = span
+    if not (type(start) is type(end) is int and 0 <= start < end <= len(text)):
         return "is not within the text"
-    if text[span.start].isspace() or text[span.end - 1].isspace():
+    if text[start].isspace() or text[end - 1].isspace():
         return "begins or ends with a blank"
-    if span.label not in labels:
+    if label not in labels:
         return "has a label that is none of the model"
-    return _problem_of_values(span)
+    return _problem_of_values(confidence, accepted, assertion)
 
 
-def _problem_of_values(span: FoundMention) -> str | None:
+def _problem_of_values(confidence: object, accepted: object, assertion: object) -> str | None:
     # Not a number is neither above 0 nor below 1.
-    if not (isinstance(span.confidence, float | int) and 0 <= span.confidence <= 1):
+    if not (isinstance(confidence, _NUMBERS) and 0 <= confidence <= 1):
         return "has a confidence that is not within 0 and 1"
-    if not isinstance(span.accepted, bool):
+    if not isinstance(accepted, bool):
         return "does not say whether it is accepted"
-    if not (isinstance(span.assertion, str) and 0 < len(span.assertion) <= _LONGEST_ASSERTION):
+    if not (isinstance(assertion, str) and 0 < len(assertion) <= _LONGEST_ASSERTION):
         return "does not say what it says of the patient"
     return None
 
@@ -73,7 +76,8 @@ def _problem_of_ends(found: Found, characters: int) -> str | None:
         return None
     right = (
         len(ends) == found.sentences
-        and all(type(end) is int for end in ends)
-        and all(one < other for one, other in pairwise((0, *ends, characters + 1)))
+        and set(map(type, ends)) <= {int}
+        and list(ends) == sorted({*ends})
+        and (not ends or (ends[0] > 0 and ends[-1] <= characters))
     )
     return None if right else "its sentences do not end where sentences can"

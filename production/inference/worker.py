@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
@@ -18,7 +19,7 @@ from production.inference.claims import WAITING, Scope, claimed
 from production.inference.encode_data import Encoded
 from production.inference.host import Found, NoteFailedError
 from production.inference.load_model import Host, Loaded
-from production.inference.paired import pairs_in
+from production.inference.paired import TooManyPairsError, places_in
 from production.inference.params import InferenceParams
 from production.inference.writing import Outcome, write
 from production.record.pairs import Sides
@@ -124,7 +125,7 @@ class Worker:
         """Ask about notes until the time of a batch is over; at least about one."""
         refused = [input_features_check.problem_of(note.features, self.params) for note in notes]
         asked = [note.document.text for note, problem in zip(notes, refused, strict=True) if not problem]
-        answers = host.extract_all(_for_seconds(asked, self.params.batch_seconds), self.params.note_seconds)
+        answers = iter(self._answers(asked, host))
         outcomes: list[Outcome] = []
         for note, problem in zip(notes, refused, strict=True):
             if problem:
@@ -136,21 +137,37 @@ class Worker:
             outcomes.append(self._outcome(note, found, host.labels))
         return outcomes
 
+    def _answers(self, texts: Sequence[str], host: Host) -> list[Found | NoteFailedError]:
+        """Let the model read while nothing else is done: at work at once, two processes cost each other a fifth."""
+        over = time.monotonic() + self.params.batch_seconds
+        found: list[Found | NoteFailedError] = []
+        with closing(host.extract_all(_until(texts, over), self.params.note_seconds)) as answers:
+            for answer in answers:
+                found.append(answer)
+                if time.monotonic() > over + self.params.note_seconds:
+                    break  # what is on its way is slow: it waits for the next batch
+        return found
+
     def _outcome(self, note: Encoded, found: Found | NoteFailedError, labels: Sequence[str]) -> Outcome:
         if isinstance(found, NoteFailedError):
             return Outcome(note, None, step="encode_data", reason=str(found))
         text = note.document.text
         if problem := prediction_col_check.problem_of(found, text, labels):
             return Outcome(note, None, step="prediction_col_check", reason=problem)
-        pairs = tuple(pairs_in(text, found.mentions, self.sides, found.ends))
-        return Outcome(note, found, pairs, logged=self._log_row(note, found, labels))
+        try:
+            places = places_in(text, found.mentions, self.sides, found.ends)
+        except TooManyPairsError as error:
+            return Outcome(note, None, step="prediction_col_check", reason=str(error))
+        return Outcome(note, found, places, logged=self._log_row(note, found, labels))
 
     def _log_row(self, note: Encoded, found: Found, labels: Sequence[str]) -> dict[str, object] | None:
         """Return the row of the serving log where the note is drawn; the draw depends on the note and key alone."""
-        drawn = int(pseudonym(self.key, f"draw {note.key.note_id} {note.key.text_hash}"), 16) / 16**16
-        if drawn >= self.params.log_rate:
+        if self.params.log_rate < 1 and self._drawn(note) >= self.params.log_rate:
             return None
         return serving_row(pseudonym(self.key, note.document.text), note.document, found, labels)
+
+    def _drawn(self, note: Encoded) -> float:
+        return int(pseudonym(self.key, f"draw {note.key.note_id} {note.key.text_hash}"), 16) / 16**16
 
     def _shadowed(self, notes: Sequence[Encoded], champion: str) -> tuple[str, list[Outcome]] | None:
         if self.shadow is None:
@@ -189,10 +206,9 @@ class Worker:
             time.sleep(min(0.2, seconds))
 
 
-def _for_seconds(texts: Sequence[str], seconds: float) -> Iterator[str]:
+def _until(texts: Sequence[str], time_over: float) -> Iterator[str]:
     """Yield texts until the time is over; at least one."""
-    deadline = time.monotonic() + seconds
     for number, text in enumerate(texts):
-        if number and time.monotonic() > deadline:
+        if number and time.monotonic() > time_over:
             return
         yield text

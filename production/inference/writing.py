@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -14,7 +14,6 @@ from production.database.schema import (
     MENTIONS,
     MODEL_VERSIONS,
     NOTE_TEXTS,
-    PAIRS,
     QUARANTINE,
     RESULTS,
     SERVING_LOG,
@@ -22,18 +21,19 @@ from production.database.schema import (
 from production.inference.encode_data import Encoded, Key
 from production.inference.host import Found
 from production.inference.load_model import Model
-from production.inference.paired import Pair
+from production.inference.paired import NOWHERE, Place
 
 
 class Outcome(NamedTuple):
     """What became of a note: either it was found to have mentions, or a step gave a reason against it.
 
-    `logged` is its row of the serving log, None where it was not drawn.
+    `places` are those of its mentions among the pairs, by their starts; `logged` is its row of the serving log, None
+    where it was not drawn.
     """
 
     note: Encoded
     found: Found | None
-    pairs: tuple[Pair, ...] = ()
+    places: Mapping[int, Place] = {}
     step: str = ""
     reason: str = ""
     logged: dict[str, Any] | None = None
@@ -81,12 +81,12 @@ def write(
     there = known | refused | hidden
     fresh = [outcome for outcome in outcomes if outcome.note.key not in there]
     now = datetime.now(UTC)
-    _insert(connection, RESULTS, (_result(one, version, now, shadow) for one in fresh if one.found))
+    insert_rows(connection, RESULTS, (_result(one, version, now, shadow) for one in fresh if one.found))
     insert_rows(connection, MENTIONS, (row for one in fresh for row in _mentions(one, version)))
-    insert_rows(connection, PAIRS, (row for one in fresh for row in _pairs(one, version)))
     _insert(connection, QUARANTINE, (_refusal(one, version, now) for one in fresh if not one.found))
-    logged = {"served_at": now, "model_version": version, "probability": log_rate}
-    _insert(connection, SERVING_LOG, ({**logged, "row": one.logged} for one in fresh if one.logged and not shadow))
+    if not shadow:
+        logged = ((now, version, log_rate, one.logged) for one in fresh if one.logged)
+        insert_rows(connection, SERVING_LOG, logged, ("served_at", "model_version", "probability", "row"))
     return fresh
 
 
@@ -135,32 +135,20 @@ def _key(outcome: Outcome, version: str) -> dict[str, Any]:
     return {**outcome.note.key._asdict(), "model_version": version}
 
 
-def _result(outcome: Outcome, version: str, now: datetime, shadow: bool) -> dict[str, Any]:
+def _result(outcome: Outcome, version: str, now: datetime, shadow: bool) -> tuple[Any, ...]:
     found = outcome.found
     assert found
-    return {
-        **_key(outcome, version),
-        "shadow": shadow,
-        "created_at": now,
-        "sentences": found.sentences,
-        "tokens": found.tokens,
-        "unknown_tokens": found.unknown_tokens,
-        "accepted": found.accepted,
-    }
+    counts = found.sentences, found.tokens, found.unknown_tokens
+    return (*outcome.note.key, version, shadow, now, *counts, found.accepted)
 
 
 def _mentions(outcome: Outcome, version: str) -> Iterator[tuple[Any, ...]]:
     if outcome.found:
-        key = (*outcome.note.key, version)
-        for kind, spans in (("mention", outcome.found.mentions), ("suggestion", outcome.found.suggestions)):
-            for number, span in enumerate(spans):
-                yield (*key, kind, number, *span)
-
-
-def _pairs(outcome: Outcome, version: str) -> Iterator[tuple[Any, ...]]:
-    key = (*outcome.note.key, version)
-    for number, pair in enumerate(outcome.pairs):
-        yield (*key, number, *pair)
+        key, place_of = (*outcome.note.key, version), outcome.places.get
+        for number, span in enumerate(outcome.found.mentions):
+            yield (*key, "mention", number, *span, *place_of(span.start, NOWHERE))
+        for number, span in enumerate(outcome.found.suggestions):
+            yield (*key, "suggestion", number, *span, *NOWHERE)
 
 
 def _refusal(outcome: Outcome, version: str, now: datetime) -> dict[str, Any]:

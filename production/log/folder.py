@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,9 +73,20 @@ class LogFolder:
         """Write a part, whole or not at all: a new name on a disk, one PUT on S3."""
         self._write(f"served_month={month}/part-{numbers.first:012}-{numbers.last:012}.parquet", table)
 
-    def add(self, month: str, table: pa.Table) -> None:
-        """Write rows that no database numbers as a part of their own, whole or not at all."""
-        self._write(f"served_month={month}/served-{uuid4().hex}.parquet", table)
+    def add(self, month: str, table: pa.Table, name: str) -> bool:
+        """Write rows that no database numbers as a part of their own, whole or not at all.
+
+        Returns
+        -------
+        bool
+            Whether it was written now; a part that the month has under this name is left as it is.
+        """
+        path = f"served_month={month}/served-{name}.parquet"
+        self.files.invalidate_cache()
+        if self.files.exists(f"{self.root}/{path}"):
+            return False
+        self._write(path, table)
+        return True
 
     def _write(self, name: str, table: pa.Table) -> None:
         if self._is_local():

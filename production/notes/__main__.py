@@ -2,13 +2,14 @@
 
     python -m production.notes add notes.jsonl --source ward-7
     python -m production.notes add folder/of/notes
-    some-program | python -m production.notes add -
+    some-program | python -m production.notes add -          JSON lines; another format with --from
     python -m production.notes retry --step encode_data      after inference.note_seconds was raised
 
 Text files (a note each), CSV (columns id and text, all others metadata), JSON lines ({"id", "text", "metadata"}),
-Parquet; standard input has JSON lines. The same notes again change nothing. A note that cannot be read goes to
-quarantine with file, line and reason, and the rest goes on. `retry` lets notes wait
-again that the pipeline refused. Exit codes: 0 all stored or known; 1 some in quarantine; 2 could not.
+Parquet; standard input has JSON lines. The same notes again change nothing; the same id
+in another file with another text is a correction, twice in one file with different texts it is a fault. A note that
+cannot be read goes to quarantine with file, line and reason, and the rest goes on. `retry` lets notes wait again that
+the pipeline refused. Exit codes: 0 all stored or known; 1 some in quarantine; 2 could not.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add = commands.add_parser("add", help="read notes and store them")
     add.add_argument("notes", nargs="+", type=Path, metavar="FILE|FOLDER|-", help="- is standard input, JSON lines")
     add.add_argument("--source", default=SOURCE, help=f"where they come from: ward, system (default: {SOURCE})")
-    add.add_argument("--format", choices=FORMATS, help="of the files; without it their suffix tells")
+    add.add_argument(
+        "--from", dest="format", choices=FORMATS, help="format of the files; without it their suffix tells"
+    )
+    add.add_argument("--format", choices=FORMATS, help=argparse.SUPPRESS)  # what it was called before
     add.add_argument("--encoding", default="utf-8", help="of text, CSV and JSON lines (default: utf-8)")
     add.add_argument("--id-column", default="id", help="of CSV, JSON lines, Parquet: the identifier (default: id)")
     add.add_argument("--text-column", default="text", help="of the same: the text of the note (default: text)")

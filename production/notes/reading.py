@@ -2,6 +2,7 @@
 
 What cannot be read is a `Rejected` in its place, and the next one follows. Bytes are decoded as UTF-8, or as the
 encoding that was asked for; what does not fit is rejected with the encoding that it looks like, never guessed at.
+Of rows of one file with one identifier and different texts, the first is the note, and the others are rejected.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import BinaryIO
 
 from production.notes.form import Form, as_json, fault_of_columns, known, marked_encoding
 from production.notes.records import Incoming, Place, Rejected, record
+from production.notes.repeats import Repeats, repeats
 from stages.common.command import fault_of_machine
 from stages.common.errors import BeHealthyError
 
@@ -57,7 +59,7 @@ def read(
     if str(path) == STDIN:
         if format == "parquet":
             raise BeHealthyError("Parquet is read from its end, which standard input does not have yet: give a file")
-        return READERS[format or "jsonl"](sys.stdin.buffer, "standard input", form)
+        return _read_one(sys.stdin.buffer, "standard input", format or "jsonl", form)
     if path.is_dir():
         return _read_folder(path, format, form)
     if not path.is_file():
@@ -66,7 +68,7 @@ def read(
         )
     kind = format or _format_of(path)
     if kind is None:
-        raise BeHealthyError(f"{path.name} has no suffix that tells its format: say --format ({', '.join(FORMATS)})")
+        raise BeHealthyError(f"{path.name} has no suffix that tells its format: say --from ({', '.join(FORMATS)})")
     return _read_file(path, path.name, kind, form)
 
 
@@ -107,9 +109,14 @@ def _read_file(path: Path, name: str, kind: str, form: Form) -> Records:
                 problem = f"is not UTF-8; it looks like {marked}: {remedy} if that is right"
                 yield Rejected(Place(_shown(name)), problem)
                 return
-            yield from READERS[kind](file, _shown(name), form)
+            yield from _read_one(file, _shown(name), kind, form)
     except OSError as error:
         yield Rejected(Place(_shown(name)), f"cannot be read: {fault_of_machine(error)}"[:300])
+
+
+def _read_one(file: BinaryIO, name: str, kind: str, form: Form) -> Records:
+    with repeats() as seen:
+        yield from READERS[kind](file, name, form, seen)
 
 
 def _shown(name: str) -> str:
@@ -120,7 +127,7 @@ def _shown(name: str) -> str:
 # ---- one format each -------------------------------------------------------------------------------
 
 
-def _read_text(file: BinaryIO, name: str, form: Form) -> Records:
+def _read_text(file: BinaryIO, name: str, form: Form, _: Repeats) -> Records:
     """Read a file as one note, called as the file is without its suffix."""
     encoding = form.encoding
     content = file.read(MOST_BYTES + 1)
@@ -156,7 +163,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         yield number, line if whole else None
 
 
-def _read_jsonl(file: BinaryIO, name: str, form: Form) -> Records:
+def _read_jsonl(file: BinaryIO, name: str, form: Form, seen: Repeats) -> Records:
     if "{}\n".encode(form.encoding) != b"{}\n":
         yield Rejected(Place(name), f"JSON lines in {form.encoding.upper()} cannot be read: convert the file to UTF-8")
         return
@@ -165,7 +172,7 @@ def _read_jsonl(file: BinaryIO, name: str, form: Form) -> Records:
         if line is None:
             yield Rejected(place, _too_long())
         elif content := (_bare(line, form.encoding) if number == 1 else line).strip():
-            yield _of_json(content, place, form)
+            yield seen.checked(_of_json(content, place, form), place)
 
 
 def _of_json(content: bytes, place: Place, form: Form) -> Incoming | Rejected:
@@ -178,7 +185,7 @@ def _of_json(content: bytes, place: Place, form: Form) -> Incoming | Rejected:
     return record(entry.get(form.id), entry.get(form.text), entry.get("metadata"), place, form.encoding)
 
 
-def _read_csv(file: BinaryIO, name: str, form: Form) -> Records:
+def _read_csv(file: BinaryIO, name: str, form: Form, seen: Repeats) -> Records:
     """Columns `id` and `text`; all others are metadata."""
     encoding = form.encoding
     csv.field_size_limit(MOST_BYTES)
@@ -192,7 +199,7 @@ def _read_csv(file: BinaryIO, name: str, form: Form) -> Records:
         if fault := fault_of_columns(header, form):
             yield Rejected(Place(name, 1), f"its first row {fault}")
             return
-        yield from _csv_rows(rows, header, name, form)
+        yield from _csv_rows(rows, header, name, form, seen)
     except csv.Error:
         yield Rejected(Place(name, 1), "is no CSV: write columns id and text, parted by commas")
     except UnicodeError:
@@ -201,7 +208,7 @@ def _read_csv(file: BinaryIO, name: str, form: Form) -> Records:
         stream.detach()
 
 
-def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, form: Form) -> Records:
+def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, form: Form, seen: Repeats) -> Records:
     while True:
         first = rows.line_num + 1  # type: ignore[attr-defined]
         try:
@@ -218,7 +225,7 @@ def _csv_rows(rows: Iterator[list[str]], header: list[str], name: str, form: For
             yield Rejected(place, f"has {len(row)} fields, and the first row {len(header)}")
             continue
         entry = dict(zip(header, row, strict=True))
-        yield record(entry.pop(form.id), entry.pop(form.text), entry, place, form.encoding)
+        yield seen.checked(record(entry.pop(form.id), entry.pop(form.text), entry, place, form.encoding), place)
 
 
 def _fault_of_csv(error: csv.Error) -> str:
@@ -229,7 +236,7 @@ def _fault_of_csv(error: csv.Error) -> str:
     return "is no CSV: a quote within a field must be doubled"
 
 
-def _read_parquet(file: BinaryIO, name: str, form: Form) -> Records:
+def _read_parquet(file: BinaryIO, name: str, form: Form, seen: Repeats) -> Records:
     """Columns `id` and `text`; a column `metadata` of structs, and all others, are metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -246,12 +253,13 @@ def _read_parquet(file: BinaryIO, name: str, form: Form) -> Records:
                 identifier, text, metadata = row.pop(form.id), row.pop(form.text), row.pop("metadata", None)
                 whole = {**row, **metadata} if isinstance(metadata, dict) else row
                 told = {column: as_json(value) for column, value in whole.items()}
-                yield record(identifier, text, told, Place(name, number))
+                place = Place(name, number)
+                yield seen.checked(record(identifier, text, told, place), place)
     except (pa.ArrowException, UnicodeError) as error:
         yield Rejected(Place(name), f"is no Parquet that can be read ({type(error).__name__})")
 
 
-READERS: dict[str, Callable[[BinaryIO, str, Form], Records]] = {
+READERS: dict[str, Callable[[BinaryIO, str, Form, Repeats], Records]] = {
     "text": _read_text,
     "csv": _read_csv,
     "jsonl": _read_jsonl,

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from production.predict.results import WRITERS, Write
+from production.predict.results import ENDINGS, WRITERS, Write
 from production.predict.rows import FORMATS, STANDARD_INPUT, BadRow, Columns, Note, read_rows, size_of
 from production.service.models import HELP, MODELS, opened_model
 from production.terminal import on_one_line
@@ -27,6 +27,7 @@ from stages.common.wording import counted
 if TYPE_CHECKING:
     from production.inference.host import ModelHost
 
+_ENDINGS = ", ".join(ENDINGS)
 _NAMED = 20
 """Bad rows that are named one by one."""
 
@@ -37,15 +38,22 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         prog="python -m production.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("notes", nargs="+", metavar="NOTE|FILE", help="a note, a file of notes, or - (standard input)")
-    parser.add_argument("--from", dest="kind", choices=FORMATS, help="of the files; without it their suffix tells")
+    parser.add_argument(
+        "--from", dest="kind", choices=FORMATS, help="format of the files; without it their suffix tells"
+    )
     parser.add_argument("--text-column", default=Columns().text, help="column of the notes (default: text)")
     parser.add_argument("--id-column", default=Columns().id, help="column of their names (default: id)")
-    parser.add_argument("--format", choices=list(WRITERS), help="default: that of --out's suffix, else marked")
+    parser.add_argument(
+        "--format",
+        choices=list(WRITERS),
+        help=f"of what is written; default: by --out's suffix ({_ENDINGS}), else marked",
+    )
     parser.add_argument("--out", type=Path, help="a file, replaced whole when all is done")
     parser.add_argument("--model", default=MODELS, help=HELP)
     options = parser.parse_args(arguments)
-    suffix = options.out.suffix.removeprefix(".") if options.out else ""
-    options.format = options.format or (suffix if suffix in WRITERS else "marked")
+    options.format = options.format or (ENDINGS.get(options.out.suffix.lower()) if options.out else "marked")
+    if options.format is None:
+        parser.error(f"the suffix of --out {options.out} is none of {_ENDINGS}: correct it, or say --format")
     if options.format == "parquet" and options.out is None:
         parser.error("--format parquet needs --out")
     if options.notes.count(STANDARD_INPUT) > 1:

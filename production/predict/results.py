@@ -169,3 +169,7 @@ WRITERS: dict[str, Callable[[IO[bytes], tuple[str, ...]], AbstractContextManager
     "csv": _csv,
     "parquet": _parquet,
 }
+ENDINGS = {
+    ".txt": "marked", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"
+}  # fmt: skip
+"""Of files that are written, where no format is said."""

@@ -135,8 +135,7 @@ def tag(
     text, side_of = note.text, sides.by_label()
     bounds = split_sentences(text) if ends is None else list(pairwise((0, *ends)))
     found = [mention for mention in extractor.extract(text).mentions if mention.label in side_of]
-    bracketed = (tokenize(text, *span) for span in bounds if text.find("(", *span) >= 0)
-    own = abbreviations_of(text, bracketed, [(mention.start, mention.end) for mention in found])
+    own = own_abbreviations(text, bounds, [(mention.start, mention.end) for mention in found])
     last_of, last = [end for _, end in bounds], len(bounds) - 1
     mentions = []
     for one in found:
@@ -146,6 +145,16 @@ def tag(
         mentions.append(TaggedMention(one.start, one.end, *of_mention))
     kept = {mention.sentence: text[slice(*bounds[mention.sentence])] for mention in mentions} if with_text else {}
     return TaggedNote(note.id, tuple(mentions), own, kept)
+
+
+def own_abbreviations(
+    text: str, bounds: Iterable[tuple[int, int]], mentions: Sequence[tuple[int, int]]
+) -> Abbreviations:
+    """Return the long forms that a note itself introduces for its mentions; `bounds` are those of its sentences."""
+    if "(" not in text:
+        return {}
+    bracketed = (tokenize(text, *span) for span in bounds if text.find("(", *span) >= 0)
+    return abbreviations_of(text, bracketed, mentions)
 
 
 class Closest(NamedTuple):

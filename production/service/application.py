@@ -24,6 +24,7 @@ from production.service.served import Served
 from production.service.shapes import (
     Analyze,
     BulkAnswer,
+    BulkContent,
     Content,
     Entity,
     Problem,
@@ -157,21 +158,21 @@ def _notes(served: Served, params: ServiceParams) -> APIRouter:
 
     @router.post("/api/process_bulk", response_model=BulkAnswer)
     async def process_bulk(asked: ProcessBulk) -> Response:
-        """Find the mentions of many notes: CogStack's shape; one that fails says so in its place.
-
-        One that is no text, such as null, has the whole request refused: nobody can have meant it.
-        """
-        texts = [content.text for content in asked.content]
-        refuse_many(texts, params)
-        _measure_notes(texts, params)
-        answers = await served.extract(texts, _known(asked.content))
-        results = [processed(*pair) for pair in zip(asked.content, answers.notes, strict=True)]
+        """Find the mentions of many notes: CogStack's shape; one that fails, or is no text, says so in its place."""
+        content = [one or BulkContent() for one in asked.content]
+        refuse_many(content, params)
+        faults = [one.fault for one in content]
+        _measure_notes([one.text if fault is None else "" for one, fault in zip(content, faults, strict=True)], params)
+        given = [one for one, fault in zip(content, faults, strict=True) if fault is None]
+        answers = await served.extract([one.text for one in given], _known(given))
+        found = iter(answers.notes)
+        results = [processed(one, fault or next(found)) for one, fault in zip(content, faults, strict=True)]
         return _json({"medcat_info": _info(answers.model), "result": results})
 
     return router
 
 
-def _known(asked: Sequence[Analyze | Content]) -> list[dict[str, str]]:
+def _known(asked: Sequence[Analyze | Content | BulkContent]) -> list[dict[str, str]]:
     return [one.metadata.known() if one.metadata else {} for one in asked]
 
 

@@ -33,6 +33,12 @@ LINGERING = 5.0
 
 FAULT = "an unforeseen fault of the service"
 
+REFUSED = "behealthy.refused"
+"""In the scope of a request: why a route turned it away, in one word."""
+
+_REASONS = {400: "malformed", 404: "no_path", 405: "method", 500: "note_failed"}
+"""Where a route says no more than its status, as MLflow's does."""
+
 HELD = 4
 """Requests of the largest size whose bodies may be in memory at a time."""
 
@@ -55,6 +61,11 @@ class RefusalError(Exception):
         super().__init__(problem)
         self.status, self.reason, self.problem = status, reason, problem
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def not_loaded() -> RefusalError:
+    """Return what is said while no process of the model can be asked."""
+    return RefusalError(503, "loading", "the model is not loaded: try again", retry_after="5")
 
 
 def refuse_many(notes: Sized, params: ServiceParams) -> None:
@@ -110,13 +121,22 @@ class Gate:
         try:
             await self._admit(scope, receive, answer)
         except RefusalError as refusal:
-            self._measures.rejected(refusal.reason)
+            scope[REFUSED] = refusal.reason
             await answer.refuse(refusal, receive)
         except Exception as error:
             print(f"serve: unforeseen {place_of(error)}", file=sys.stderr, flush=True)
+            scope[REFUSED] = "fault"
             await answer.refuse(RefusalError(500, "fault", FAULT), receive)
+        self._count_refusal(scope, answer.status)
         path = scope["path"] if scope["path"] in (*self._work, *OPEN, "/version", "/metrics") else "other"
         self._measures.answered(path, answer.status, time.perf_counter() - started)
+
+    def _count_refusal(self, scope: Scope, status: int) -> None:
+        """Count a request that was turned away, wherever that was; what probes are told is an answer."""
+        if REFUSED in scope:
+            self._measures.rejected(scope[REFUSED])
+        elif status >= 400 and scope["path"] not in OPEN:
+            self._measures.rejected(_REASONS.get(status, "other"))
 
     async def _admit(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         headers = dict(scope["headers"])
@@ -125,7 +145,7 @@ class Gate:
             await self._app(scope, receive, answer.send)
             return
         if not self._ready():
-            raise RefusalError(503, "loading", "the model is not loaded yet", retry_after="5")
+            raise not_loaded()
         if self._admitted >= self._params.waiting:
             raise RefusalError(503, "overload", "too many requests at a time: try again", retry_after="1")
         self._admitted += 1

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
+from fastapi import Request
+from fastapi.responses import Response
+
 from production.inference.host import Found, NoteFailedError
-from production.service.gate import refuse_many
+from production.service.gate import RefusalError, refuse_many
 from production.service.params import ServiceParams
 from production.service.served import Served
 
@@ -37,6 +41,10 @@ FORMS: dict[str, Any] = {
 """How a request may say its notes; exactly one of them."""
 
 
+_refused: ContextVar[list[RefusalError]] = ContextVar("refused")
+"""Why the request in work is refused, where the model was asked: MLflow's server would make a 500 of it."""
+
+
 class _Pooled:
     """What MLflow's server takes for a model; it is called in threads of that server."""
 
@@ -59,6 +67,9 @@ class _Pooled:
             found = asked.result(self._seconds)
         except TimeoutError:
             asked.cancel()
+            raise
+        except RefusalError as refusal:
+            _refused.get().append(refusal)
             raise
         rows = [row_of(_found(answer)) for answer in found.notes]
         return pd.DataFrame(rows, index=notes.index, columns=COLUMNS)
@@ -86,4 +97,14 @@ def mlflow_route(served: Served, params: ServiceParams) -> Callable[..., Any]:
 
     guard(scoring_server, LIMITS, partial(refuse_many, params=params))
     app = scoring_server.init(cast(PyFuncModel, _Pooled(served, params.request_seconds)))
-    return next(route.endpoint for route in app.routes if getattr(route, "path", "") == "/invocations")
+    answer = next(route.endpoint for route in app.routes if getattr(route, "path", "") == "/invocations")
+
+    async def invocations(request: Request) -> Response:
+        refused: list[RefusalError] = []
+        _refused.set(refused)
+        answered: Response = await answer(request)
+        if refused:
+            raise refused[0]
+        return answered
+
+    return invocations

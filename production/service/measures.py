@@ -34,6 +34,11 @@ class Measures:
         self._waiting = Gauge("behealthy_queue_depth", "Requests in work or waiting for it.", registry=kept)
         self._logged = Counter("behealthy_log_rows", "Rows of the serving log that were written.", registry=kept)
         self._lost = Counter("behealthy_log_rows_lost", "Rows of the serving log that were not.", registry=kept)
+        self._unwritten = Gauge("behealthy_log_rows_waiting", "Rows of the serving log to be written.", registry=kept)
+        self._failing = Gauge(
+            "behealthy_log_failing", "Whether the serving log could not be written when last tried.", registry=kept
+        )
+        self._why = Info("behealthy_log_failure", "Why the serving log could not be written.", registry=kept)
         self._unfollowed = Counter(
             "behealthy_follow_failures", "Looks for another model that came to nothing.", registry=kept
         )
@@ -74,6 +79,15 @@ class Measures:
     def logged(self, rows: int, *, lost: bool = False) -> None:
         """Count rows of the serving log."""
         (self._lost if lost else self._logged).inc(rows)
+
+    def watch_log(self, waiting: Callable[[], int]) -> None:
+        """Ask `waiting` for the rows of the serving log that wait whenever the metrics are read."""
+        self._unwritten.set_function(waiting)
+
+    def log_failing(self, why: str | None) -> None:
+        """Say why the serving log could not be written when last tried; None where it could."""
+        self._failing.set(why is not None)
+        self._why.info({"why": why or ""})
 
     def not_followed(self) -> None:
         """Count a look for another model that failed, or a model that does not load."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from production.arguments import version_of
 from production.inference.load_model import Model, Registry, folder_model
-from stages.common.errors import BeHealthyError
 
 MODELS = "models"
-REGISTRY = "models:/"
 HELP = "model folder, or models:/NAME@ALIAS or models:/NAME/VERSION of the registry (default: models)"
-_ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
 
 class Opened(NamedTuple):
@@ -34,21 +31,11 @@ def opened_model(address: str, command: str = "serve") -> Iterator[Opened]:
     BeHealthyError
         When there is no such model, or its files are not those that were saved or registered.
     """
-    if not address.startswith(REGISTRY):
+    wanted = version_of(address)
+    if wanted is None:
         yield Opened(folder_model(Path(address)))
         return
-    wanted = _wanted(address)
     # A version that is being fetched when the service ends is no reason to end badly.
     with tempfile.TemporaryDirectory(prefix="behealthy-model-", ignore_cleanup_errors=True) as folder:
         registry = Registry(wanted, Path(folder), command)
         yield Opened(registry.find(), None if wanted.isdecimal() else registry.find)
-
-
-def _wanted(address: str) -> str:
-    """Return the alias or the number that an address names."""
-    from delivery.registry.server import MODEL
-
-    parts = _ADDRESS.fullmatch(address)
-    if parts is None or parts["name"] != MODEL:
-        raise BeHealthyError(f"{address} is no address of a model: write models:/{MODEL}@champion or models:/{MODEL}/1")
-    return parts["alias"] or parts["version"]

@@ -7,9 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from production.inference.host import Found, HostError, ModelHost, NoteFailedError
 from production.inference.load_model import Model
+from production.service.free_hosts import FreeHosts
+from production.service.gate import RefusalError, not_loaded
 from production.service.measures import Measures
 
 PIECE = 20_000
@@ -30,7 +33,7 @@ class HostPool:
     Notes of a request are shared out among all hosts, and hosts go to requests in the order in which they ask: one
     with many notes holds up no other. A host that dies, or that a note takes too long in, is started anew before it
     is asked again; one that does not start is tried again and again, and the pool is not ready while that is all of
-    them.
+    them: who waits for a host then is refused.
 
     Parameters
     ----------
@@ -47,7 +50,7 @@ class HostPool:
         self.model = model
         self._hosts = [ModelHost(model.code, model.models) for _ in range(workers)]
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="host")
-        self._free: asyncio.Queue[ModelHost] = asyncio.Queue()
+        self._free = FreeHosts()
         self._seconds = note_seconds
         self._measures = measures
         self._starts: list[Future[None]] = []
@@ -90,7 +93,7 @@ class HostPool:
         """Let warm hosts be asked, from the running loop."""
         self.loop = asyncio.get_running_loop()
         for host in self._hosts:
-            self._free.put_nowait(host)
+            self._free.put(host)
         self._opened = True
         self._watching = self.loop.create_task(self._watch())
 
@@ -119,6 +122,7 @@ class HostPool:
             self._idle.clear()
             await self._idle.wait()
         self._end()
+        self._free.expect(any_host=True)  # whatever does not start comes back, too
         for _ in self._hosts:  # one that reads a note that nobody waits for any longer comes last
             host = await self._free.get()
             await asyncio.wrap_future(self._threads.submit(host.stop))
@@ -133,10 +137,9 @@ class HostPool:
         """Start anew what died while it was asked nothing."""
         while True:
             await asyncio.sleep(LOOKING)
-            for _ in range(self._free.qsize()):
-                host = self._free.get_nowait()
+            for host in self._free.take_all():
                 if host.running:
-                    self._free.put_nowait(host)
+                    self._free.put(host)
                 else:
                     self._threads.submit(self._revive, host)
 
@@ -144,6 +147,11 @@ class HostPool:
         """Find the mentions of notes; those that failed are errors in their places.
 
         When the caller is cancelled, what is not begun is left.
+
+        Raises
+        ------
+        RefusalError
+            When no host starts any longer: whoever waits for one would wait in vain.
         """
         self._asking += 1
         try:
@@ -171,8 +179,12 @@ class HostPool:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(len(self._hosts), len(notes))):
                     group.create_task(work())
+        except* RefusalError:
+            pass
         finally:
             given_up.set()
+        if len(found) < len(notes):
+            raise not_loaded()
         return [found[place] for place in range(len(notes))]
 
     def _ask(self, host: ModelHost, notes: Sequence[str], given_up: threading.Event) -> list[Answer]:
@@ -203,6 +215,7 @@ class HostPool:
                 self._tell(host, error)
                 self._ended.wait(TRYING)
         self._failing.discard(id(host))
+        self._look_at_failing()
         if self._ended.is_set():
             host.stop()
         self._give_back(host)
@@ -210,10 +223,15 @@ class HostPool:
     def _tell(self, host: ModelHost, error: Exception) -> None:
         if id(host) not in self._failing and not self._ended.is_set():
             self._failing.add(id(host))
+            self._look_at_failing()
             print(f"serve: ALERT: a process of the model does not start: {error}", file=sys.stderr, flush=True)
 
+    def _look_at_failing(self) -> None:
+        any_host = self._ended.is_set() or len(self._failing) < len(self._hosts)
+        self.loop.call_soon_threadsafe(partial(self._free.expect, any_host=any_host))
+
     def _give_back(self, host: ModelHost) -> None:
-        self.loop.call_soon_threadsafe(self._free.put_nowait, host)
+        self.loop.call_soon_threadsafe(self._free.put, host)
 
 
 _GIVEN_UP = NoteFailedError("nobody waits for the note any longer")

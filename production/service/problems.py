@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from production.service.gate import FAULT, RefusalError
+from production.service.gate import FAULT, REFUSED, RefusalError
 from production.service.shapes import Analyze, Content, Metadata
 
 _NAMES = frozenset({"body", "content", *Analyze.model_fields, *Content.model_fields, *Metadata.model_fields})
@@ -48,6 +48,7 @@ async def _say_status(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": problem}, error.status_code, headers=error.headers)
 
 
-async def _say_refusal(_: Request, error: Exception) -> Response:
+async def _say_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)
-    return JSONResponse({"error": error.problem}, error.status)
+    request.scope[REFUSED] = error.reason  # for the gate, which counts
+    return JSONResponse({"error": error.problem}, error.status, headers=error.headers)

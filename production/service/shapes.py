@@ -82,10 +82,29 @@ class Process(_Asked):
     content: Content
 
 
+class BulkContent(_Asked):
+    """One note of many; what is no text fails alone."""
+
+    text: Any = Field(default=None, examples=[NOTE], description="a text; anything else is answered as failed")
+    metadata: Metadata | None = _FOR_THE_LOG
+    footer: JsonValue = Field(default=None, description="comes back as it was sent")
+
+    @property
+    def fault(self) -> NoteFailedError | None:
+        """Why the text is none, if so."""
+        if not isinstance(self.text, str):
+            return NoteFailedError("there is no text" if self.text is None else "the text is no string")
+        try:
+            _whole(self.text)
+        except UnicodeEncodeError as error:
+            return NoteFailedError(f"the text has half a character at offset {error.start}")
+        return None
+
+
 class ProcessBulk(_Asked):
     """Many notes."""
 
-    content: list[Content]
+    content: list[BulkContent | None]
 
 
 class Annotation(BaseModel):
@@ -168,10 +187,10 @@ def entities_of(found: Found, asked: Analyze) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def processed(content: Content, found: Found | NoteFailedError) -> dict[str, Any]:
-    """Return what was found in a note in CogStack's shape."""
+def processed(content: Content | BulkContent, found: Found | NoteFailedError) -> dict[str, Any]:
+    """Return what was found in a note in CogStack's shape; what is no text has an empty one."""
     answer: dict[str, Any] = {
-        "text": content.text,
+        "text": "" if isinstance(content, BulkContent) and content.fault else content.text,
         "annotations": [],
         "success": True,
         "timestamp": datetime.now(tz=UTC).isoformat(timespec="milliseconds"),

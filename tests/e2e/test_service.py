@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from delivery.registry.server import MODEL, connect
@@ -383,6 +384,28 @@ def test_what_was_served_is_judged_by_the_monitor(tmp_path: Path) -> None:
         faults = [name for name, column in drift["columns"].items() if column.get("fault")]
         assert not served or not faults  # the metadata is there
         assert (decision["decision"] == "unknown") == (not served)
+
+
+def test_a_kill_loses_no_row_of_the_log(tmp_path: Path) -> None:
+    folder, key = tmp_path / "serving-log", {"BEHEALTHY_LOG_KEY": "0123456789abcdef" * 2}
+    service = Service(tmp_path / "log", "--log", str(folder), **key)
+    try:
+        service.until_ready()
+        for body in ({"text": NOTE}, {"text": "No fever."}):
+            assert service.ask("POST", "/analyze", body)[0] == 200
+        time.sleep(0.2)
+        assert "behealthy_log_rows_waiting 2.0" in service.ask("GET", "/metrics")[1]
+    finally:
+        service.process.kill()
+        service.process.wait(60)
+    assert not list(folder.rglob("*.parquet"))
+    service = Service(tmp_path / "again", "--log", str(folder), **key)
+    try:
+        service.until_ready()
+        assert "behealthy_log_rows_total 2.0" in service.ask("GET", "/metrics")[1]
+    finally:
+        assert service.end() == 0
+    assert sorted(pd.concat(map(pd.read_parquet, folder.rglob("*.parquet")))["characters"]) == [9, len(NOTE)]
 
 
 def test_a_folder_for_the_log_that_git_would_take_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +78,35 @@ def test_help_has_the_examples_and_the_exit_codes(module: str, capsys: pytest.Ca
     shown = capsys.readouterr().out
     assert "    python -m production." in shown
     assert "Exit codes: 0 done, also when there was nothing new; 2 something" in shown
+
+
+COMMANDS_OF_CURRENT_RESULTS = pytest.mark.parametrize("module", ["production.infer", "production.backfill"])
+
+
+@COMMANDS_OF_CURRENT_RESULTS
+def test_the_model_of_current_results_is_the_champion_or_a_folder(module: str) -> None:
+    for arguments, model in (
+        ((), None),
+        (("--model", "models:/behealthy-extractor@champion"), None),
+        (("--model", "models"), Path("models")),
+    ):
+        assert parse(module, *arguments).model == model  # type: ignore[attr-defined]
+
+
+@COMMANDS_OF_CURRENT_RESULTS
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("models:/behealthy-extractor/3", "current results are the champion's"),
+        ("models:/behealthy-extractor@challenger", "--shadow challenger"),
+        ("models:/another@champion", "no address of a model: write models:/behealthy-extractor@champion"),
+        ("models:/behealthy-extractor", "no address of a model"),
+    ],
+)
+def test_another_model_of_the_registry_has_no_current_results(
+    module: str, given: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(module, "--model", given)
+    assert ended.value.code == 2
+    assert said in " ".join(capsys.readouterr().err.split())

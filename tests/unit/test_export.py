@@ -201,6 +201,13 @@ def test_tables_hold_mentions_suggestions_and_pairs(database, tmp_path):
     assert (pair["disease"], pair["treatment"], pair["weight"], pair["flag"]) == ("asthma", "aspirin", "0.5", "")
 
 
+def test_pairs_are_read_for_those_formats_that_have_them(database):
+    assert [name for name in FORMATS if load_format(name).pairs] == ["csv", "parquet"]
+    for wanted in (True, False):
+        [[result, *_]] = due_results(database, Scope(), None, pairs=wanted)
+        assert len(result.pairs) == wanted and len(result.mentions) == 6
+
+
 def test_annotation_tools_read_what_is_for_reviewers(database, tmp_path):
     [part] = into(tmp_path / "b", database, "brat")
     documents = brat.read(part / "brat")

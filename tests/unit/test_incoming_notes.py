@@ -25,6 +25,7 @@ from production.notes import storing
 from production.notes.reading import read
 from production.notes.records import Incoming, Rejected
 from production.notes.storing import add
+from production.predict import __main__ as predict
 from stages.common.errors import BeHealthyError
 from stages.common.variables import DATABASE
 from tests.production import empty, sqlite_url, waiting, worker
@@ -310,6 +311,39 @@ def test_a_quarantined_text_that_comes_back_stays_there(engine: Engine) -> None:
     assert texts(engine) == [(" *", False), ("B", False)]
 
 
+REPEATED = [("a", "gout"), ("b", "asthma"), ("a", "gout, again"), ("a", "gout"), ("b", "COPD"), ("c", "gout")]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_an_identifier_that_a_file_has_twice_is_no_correction(engine: Engine, tmp_path: Path, kind: str) -> None:
+    table = pa.table({"id": [row[0] for row in REPEATED], "text": [row[1] for row in REPEATED]})
+    path = tmp_path / f"n.{kind}"
+    pq.write_table(table, tmp_path / "n.parquet")
+    table.to_pandas().to_csv(tmp_path / "n.csv", index=False)
+    write(tmp_path / "n.jsonl", "\n".join(json.dumps(row) for row in table.to_pylist()))
+    assert dict(add(engine, read(path), "s")) == {"new": 3, "known": 1, "quarantined": 2}
+    assert dict(add(engine, read(path), "s")) == {"known": 4, "quarantined": 2}
+    assert sorted(texts(engine)) == [("asthma*", True), ("gout*", True), ("gout*", True)]
+    with reading(engine) as connection:
+        rows = connection.execute(select(QUARANTINE).order_by(QUARANTINE.c.line)).all()
+    header = 1 if kind == "csv" else 0
+    assert [(row.source_id, row.line, row.step) for row in rows] == [
+        ("a", 3 + header, "read"),
+        ("b", 5 + header, "read"),
+    ]
+    assert f"its id stands in line {1 + header}, too, with another text" in rows[0].reason
+    assert "gout" not in rows[0].reason
+
+
+def test_a_later_file_corrects(engine: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for number, text in enumerate(("gout", "no gout")):
+        write(folder / f"{number}.csv", f"id,text\na,{text}\n")
+    assert dict(add(engine, read(folder), "s")) == {"new": 1, "changed": 1, "quarantined": 0}
+    assert texts(engine) == [("gout", True), ("no gout*", True)]
+
+
 def test_the_same_fault_is_kept_once(engine: Engine, tmp_path: Path) -> None:
     path = write(tmp_path / "n.jsonl", "no json\n")
     for _ in range(2):
@@ -330,6 +364,20 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     assert command.main(["add", "-"]) == 1
     assert "1 new, 0 changed, 0 known, 1 quarantined" in capsys.readouterr().out
+
+
+def test_the_format_of_what_is_read_has_one_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.parse(["add", "-", "--from", "csv"]).format == "csv"
+    assert command.parse(["add", "-", "--format", "csv"]).format == "csv"  # its name before
+    assert command.parse(["add", "-"]).format is None
+    assert predict.parse(["-", "--from", "csv"]).kind == "csv"
+    with pytest.raises(BeHealthyError, match="say --from"):
+        list(read(write(tmp_path / "n.doc", "x")))
+    with pytest.raises(SystemExit):
+        command.parse(["add", "--help"])
+    said = capsys.readouterr().out
+    assert "--from {text,csv,jsonl,parquet}" in said
+    assert "--format" not in said
 
 
 @pytest.mark.slow

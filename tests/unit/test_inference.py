@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import stat
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,9 +89,9 @@ def test_what_is_written_is_what_was_found(engine: Engine) -> None:
     worker(engine, version="7").run()
     found = rows_of(engine)
     assert [row[3:] for row in found["mentions"]] == [
-        ("mention", "0", "3", "7", "Disease", "0.75", "True", "present"),
-        ("mention", "0", "6", "12", "Disease", "0.75", "True", "present"),
-        ("mention", "1", "20", "27", "Treatment", "0.75", "True", "present"),
+        ("mention", "0", "3", "7", "Disease", "0.75", "True", "present", "None", "None", "None"),
+        ("mention", "0", "6", "12", "Disease", "0.75", "True", "present", "0", "0", "None"),
+        ("mention", "1", "20", "27", "Treatment", "0.75", "True", "present", "1", "None", "0"),
     ]
     assert [row[3:] for row in found["pairs"]] == [("0", "0", "1", "0.5", "0.5625", "")]
     assert current(engine) == [("000", "7", False), ("001", "7", False)]
@@ -124,6 +126,28 @@ def test_a_batch_whose_time_is_over_leaves_the_rest_waiting(engine: Engine) -> N
     assert one.batch() == 1
     assert waiting(engine) == 2
     assert one.run()["notes"] == 3
+
+
+def test_notes_on_their_way_wait_for_the_next_batch_where_the_model_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(FakeHost):
+        def extract(self, text: str, seconds: float) -> Found:
+            now[0] += 1
+            return super().extract(text, seconds)
+
+        def extract_all(self, texts: Any, seconds: float) -> Any:
+            yield from super().extract_all(list(texts), seconds)  # all are on their way at once
+
+    now = [0.0]
+    monkeypatch.setattr(workers, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=time.sleep))
+    engine = empty(sqlite_url(tmp_path))
+    fill(engine, "a", "b", "c", "d")
+    limits = {"batch_seconds": 0.5, "note_seconds": 1.0}
+    one = worker(engine, Slow(), params=PARAMS.model_copy(update=limits))
+    assert one.batch() == 2
+    assert waiting(engine) == 2
+    assert one.run()["notes"] == 4
 
 
 def test_a_failed_transaction_leaves_nothing_and_no_note_is_lost(
@@ -216,7 +240,7 @@ def test_of_a_note_that_is_too_long_only_the_beginning_is_read(engine: Engine) -
 
 
 def test_rows_in_bulk_are_refused_as_others_are(engine: Engine) -> None:
-    row = (1, "0" * 64, "1", "mention", 0, 0, 1, "Disease", 0.5, True, "present")
+    row = (1, "0" * 64, "1", "mention", 0, 0, 1, "Disease", 0.5, True, "present", None, None, None)
     with pytest.raises(DBAPIError) as refused, writing(engine) as connection:
         insert_rows(connection, MENTIONS, [row])  # of no result
     assert "Disease" not in str(refused.value)

@@ -18,7 +18,7 @@ import pytest
 from production.inference import host as hosts
 from production.inference.host import Found, FoundMention, NoteFailedError
 from production.predict.__main__ import _named, main, parse
-from production.predict.results import COLUMNS, WRITERS
+from production.predict.results import COLUMNS, ENDINGS, WRITERS
 from production.predict.rows import BadRow, Columns, Note, read_rows
 from stages.common.errors import BeHealthyError
 from stages.common.seal import sealing
@@ -214,16 +214,30 @@ def test_only_the_first_bad_rows_are_named(
 
 
 def test_where_git_would_take_it_nothing_is_written(model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*model, GOUT, "--out", "README.md"]) == 2
+    assert main([*model, GOUT, "--out", "README.md", "--format", "csv"]) == 2
     assert "choose another --out" in capsys.readouterr().err
 
 
 def test_the_format_is_that_of_the_suffix() -> None:
     assert parse(["x", "--out", "a.parquet"]).format == "parquet"
-    assert parse(["x", "--out", "a.bin"]).format == parse(["x"]).format == "marked"
+    assert parse(["x", "--out", "a.TXT"]).format == parse(["x"]).format == "marked"
+    assert set(ENDINGS.values()) <= set(WRITERS)
     for arguments in (["x", "--format", "parquet"], ["-", "-"], []):
         with pytest.raises(SystemExit):
             parse(arguments)
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.bin", "a", "a.csv.gz"])
+def test_a_suffix_of_no_format_is_refused_with_those_that_there_are(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["x", "--out", name])
+    assert ended.value.code == 2
+    assert f"{name} is none of .txt, .json, .jsonl, .ndjson, .csv, .parquet: correct it, or say --format" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert parse(["x", "--out", name, "--format", "csv"]).format == "csv"
 
 
 def test_what_steers_a_terminal_is_not_printed() -> None:

@@ -161,8 +161,8 @@ class Stuck(LogFolder):
         super().__init__(None, "")
         object.__setattr__(self, "let_go", threading.Event())
 
-    def add(self, month: str, table: Any) -> None:
-        self.let_go.wait(60)
+    def add(self, month: str, table: Any, name: str) -> bool:
+        return self.let_go.wait(60)
 
 
 def test_no_request_waits_for_a_disk_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,6 +159,28 @@ def test_what_does_not_start_is_not_ready_until_it_does(
     assert capfd.readouterr().err.count("ALERT") == 2
 
 
+def test_who_waits_when_the_last_host_dies_for_good_is_refused_at_once(
+    hosts: list[Host], impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Host.start
+
+    def failing(host: Host) -> None:
+        raise HostError("no model")
+
+    async def dying(pool: HostPool) -> None:
+        monkeypatch.setattr(Host, "start", failing)
+        waiting = [asyncio.create_task(pool.extract([note])) for note in ("kill", "gout", "gout")]
+        async with asyncio.timeout(5):
+            (failed,), *refused = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(failed, NoteFailedError)
+        assert [(one.status, one.headers) for one in refused] == [(503, {"retry-after": "5"})] * 2
+        monkeypatch.setattr(Host, "start", start)
+        await asyncio.to_thread(until, lambda: pool.ready)
+        assert await pool.extract(["gout"]) == [FOUND]
+
+    within(dying, workers=1)
+
+
 # ---- one model after another ------------------------------------------------------------------------
 
 

@@ -49,10 +49,13 @@ class Format:
         Makes its writer.
     printed : str or None
         The file that can go to standard output; empty for all, one after the other's lines; None for none.
+    pairs : bool
+        Whether it has the pairs, which are read for it then.
     """
 
     writer: Callable[[Open, Settings], Writer]
     printed: str | None
+    pairs: bool = False
 
 
 def load_format(name: str) -> Format:
@@ -62,8 +65,8 @@ def load_format(name: str) -> Format:
     return {
         "omop": Format(omop.NoteNlp, "note_nlp.csv"),
         "fhir": Format(fhir.Resources, ""),
-        "csv": Format(tables.Csv, "mentions.csv"),
-        "parquet": Format(tables.Parquet, "mentions.parquet"),
+        "csv": Format(tables.Csv, "mentions.csv", pairs=True),
+        "parquet": Format(tables.Parquet, "mentions.parquet", pairs=True),
         "brat": Format(reviewing.Brat, None),
         "label-studio": Format(reviewing.LabelStudio, "tasks.json"),
     }[name]

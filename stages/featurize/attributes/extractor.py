@@ -67,12 +67,16 @@ class AttributeExtractor:
         extra_starts, extra_rows, long_forms = self._abbreviations(sentences, sentence_starts)
         surface = table.surface(forms)
         terms = self.terminology.longest(surface.stems, sentence_starts)
+        form_starts, form_rows, symbols, flags = table.arrays()
+        pairs = kernels.pair_keys(np.ascontiguousarray(symbols[forms].T), sentence_starts)
         starts, rows = kernels.rows_of_tokens(
             forms,
             sentence_starts,
-            *table.arrays(),
+            form_starts,
+            form_rows,
+            flags,
             self._positions,
-            *self._table,
+            kernels.find_all(pairs, *self._table),
             extra_starts,
             extra_rows,
             places(terms),
@@ -80,7 +84,7 @@ class AttributeExtractor:
         )
         contexts = np.zeros(len(sentences), dtype=np.int32)
         everything = Surface(*surface, long_forms, terms, contexts)
-        return SparseTokens(starts, rows, sentence_starts, everything, table.scores(forms))
+        return SparseTokens(starts, rows[: starts[-1]].copy(), sentence_starts, everything, table.scores(forms))
 
     def counts(self, contexts: Iterable[Sentences]) -> NDArray[np.int64]:
         """Count how often each attribute occurs."""

@@ -52,7 +52,7 @@ def attribute_keys(
     int
         How many keys were written.
     """
-    count = np.int64(0)  # of the type that it has later: a literal 0 is compiled once more
+    count: int = np.int64(0)  # type: ignore[assignment]  # of the type that it has later: a literal 0 is compiled once more
     other = 0
     for f in range(len(counts)):
         t = 0
@@ -65,19 +65,21 @@ def attribute_keys(
                     if piece == GRAMS:
                         count = _add_grams(text, start, stop, size, prefixes[t], keys, count)
                     else:
-                        stop = min(stop, start + size) if piece == FIRST else stop
-                        start = max(start, stop - size) if piece == LAST else start
+                        if piece == FIRST and start + size < stop:
+                            stop = start + size
+                        if piece == LAST and stop - size > start:
+                            start = stop - size
                         keys[count] = hash_text(prefixes[t], text, start, stop)
                         count += 1
                 t += 1
-            flags, clusters = other_counts[f]
+            flags, clusters = other_counts[f, 0], other_counts[f, 1]
             for k in range(flags + clusters):
                 if k < MOST_FLAGS[distance] if k < flags else k - flags < MOST_CLUSTERS[distance]:
                     keys[count] = others[other + k]
                     count += 1
             counts[f, distance] = count - before
         other += flags + clusters
-    return int(count)
+    return count
 
 
 @kernel(inner=True)
@@ -127,7 +129,7 @@ def add_forms(
     count = form_starts[7 * first]
     for f in range(len(counts)):
         for column in range(7):
-            distance = (column + 1) // 2
+            distance = (column + 1) >> 1
             start = place
             for d in range(distance):
                 start += counts[f, d]
@@ -152,9 +154,8 @@ def sum_weights(
         From `add_forms`, of forms counted from 0.
     weights : float32 array of shape (rows, tags)
     sums : float32 array of shape (forms, 7, tags)
-        Filled.
+        Zeros; filled.
     """
-    sums[:] = 0.0
     for cell in range(len(starts) - 1):
         for k in range(starts[cell], starts[cell + 1]):
             for tag in range(weights.shape[1]):

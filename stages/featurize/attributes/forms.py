@@ -134,6 +134,7 @@ class FormTable:
             starts = np.zeros(len(OFFSETS) * len(forms) + 1, dtype=np.int64)
             rows = np.empty(2 * len(attributes), dtype=np.int32)
             add_forms(attributes, counts, self._lexicon.index.rows, 0, starts, rows)
+            self._scores[new] = 0.0
             sum_weights(starts, rows, self._weights, self._scores[new])
         self._compare(seen, new)
 
@@ -165,7 +166,7 @@ class FormTable:
             setattr(self, name, np.concatenate([array, np.empty_like(array)]))
 
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
-        """Return starts, rows, symbols and flags as `kernels.rows_of_tokens` takes them.
+        """Return starts, rows, symbols and flags of the forms, as `kernels` takes them.
 
         They are the buffers themselves; what lies behind the last form is undefined.
         """

@@ -183,8 +183,8 @@ def _key_at(kind: int, i: int, start: int, end: int, symbols: NDArray[np.int32])
 @kernel(inline="always")
 def offset_of(column: int) -> int:
     """Offsets 0, -1, 1, -2, 2, -3, 3."""
-    distance = (column + 1) // 2
-    return -distance if column % 2 == 1 else distance
+    distance = (column + 1) >> 1  # a division would be tested for zero
+    return -distance if column & 1 else distance
 
 
 @kernel
@@ -193,11 +193,9 @@ def rows_of_tokens(
     sentence_starts: NDArray[np.int64],
     form_starts: NDArray[np.int64],
     form_rows: NDArray[np.int32],
-    form_symbols: NDArray[np.int32],
     form_flags: NDArray[np.int8],
     position_rows: NDArray[np.int32],
-    table_keys: NDArray[np.uint64],
-    table_rows: NDArray[np.int32],
+    pair_rows: NDArray[np.int32],
     extra_starts: NDArray[np.int64],
     extra_rows: NDArray[np.int32],
     term_places: NDArray[np.int8],
@@ -212,12 +210,11 @@ def rows_of_tokens(
     form_starts : int64 array of shape (7 * forms + 1,)
         Where the rows of form ``f`` at offset column ``o`` start: ``form_starts[7 * f + o]``.
     form_rows : int32 array
-    form_symbols : int32 array of shape (forms, 3)
     form_flags : int8 array of shape (forms,)
     position_rows : int32 array of shape (5,)
         Rows of `POSITIONS`; -1 where the row was pruned.
-    table_keys, table_rows
-        From `build_table`.
+    pair_rows : int32 array of shape (9 * tokens,)
+        Rows of the keys from `pair_keys`; -1 for none.
     extra_starts, extra_rows
         Rows found outside of this kernel (abbreviations), in compressed sparse row form.
     term_places : int8 array of shape (tokens, categories)
@@ -229,26 +226,15 @@ def rows_of_tokens(
     -------
     starts : int64 array of shape (tokens + 1,)
     rows : int32 array
+        With room to spare at the end.
     """
     tokens = len(forms)
-    symbols = np.empty((3, tokens), dtype=np.int32)
-    for i in range(tokens):
-        for k in range(3):
-            symbols[k, i] = form_symbols[forms[i], k]
-    pairs = find_all(pair_keys(symbols, sentence_starts), table_keys, table_rows)
     starts = np.empty(tokens + 1, dtype=np.int64)
     starts[0] = 0
     bound = (14 + 3 * term_places.shape[1]) * tokens + len(extra_rows)
-    for s in range(len(sentence_starts) - 1):
-        start, end = sentence_starts[s], sentence_starts[s + 1]
-        for i in range(start, end):
-            for column in range(7):
-                j = i + offset_of(column)
-                if start <= j < end:
-                    bound += form_starts[7 * forms[j] + column + 1] - form_starts[7 * forms[j] + column]
+    for i in range(tokens):
+        bound += form_starts[7 * forms[i] + 7] - form_starts[7 * forms[i]]
     rows = np.empty(bound, dtype=np.int32)
-    holds = np.empty(5, dtype=np.bool_)
-    holds[0] = True
     count = 0
     for s in range(len(sentence_starts) - 1):
         start, end = sentence_starts[s], sentence_starts[s + 1]
@@ -262,18 +248,26 @@ def rows_of_tokens(
                         rows[count] = form_rows[k]
                         count += 1
             flag = form_flags[forms[i]]
-            depth = depth + 1 if flag & OPENS else max(0, depth - 1) if flag & CLOSES else depth
-            holds[1], holds[2] = i == start, i + 1 == end
-            holds[3], holds[4] = depth > 0, False
-            if i > start and i + 1 < end:
-                holds[4] = form_flags[forms[i - 1]] & OPENS > 0 and form_flags[forms[i + 1]] & CLOSES > 0
+            if flag & OPENS:
+                depth += 1
+            elif flag & CLOSES and depth > 0:
+                depth -= 1
+            holds = 1  # a bit for each of `POSITIONS`
+            if i == start:
+                holds |= 2
+            if i + 1 == end:
+                holds |= 4
+            if depth > 0:
+                holds |= 8
+            if i > start and i + 1 < end and form_flags[forms[i - 1]] & OPENS and form_flags[forms[i + 1]] & CLOSES:
+                holds |= 16
             for which in range(5):
-                if holds[which] and position_rows[which] >= 0:
+                if (holds >> which) & 1 and position_rows[which] >= 0:
                     rows[count] = position_rows[which]
                     count += 1
             for k in range(9 * i, 9 * i + 9):
-                if pairs[k] >= 0:
-                    rows[count] = pairs[k]
+                if pair_rows[k] >= 0:
+                    rows[count] = pair_rows[k]
                     count += 1
             for k in range(extra_starts[i], extra_starts[i + 1]):
                 rows[count] = extra_rows[k]
@@ -287,4 +281,4 @@ def rows_of_tokens(
                             rows[count] = row
                             count += 1
             starts[i + 1] = count
-    return starts, rows[:count].copy()
+    return starts, rows

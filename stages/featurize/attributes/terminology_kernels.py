@@ -70,7 +70,9 @@ def longest_terms(
             if _is_in(stems[first], joiners):
                 continue
             key = SEED
-            for t in range(first, min(stop, first + most)):
+            for t in range(first, first + most):
+                if t == stop:
+                    break
                 if _is_in(stems[t], joiners):
                     continue
                 key = extend_key(key, stems[t])
@@ -90,7 +92,6 @@ def _is_in(stem: np.uint64, joiners: NDArray[np.uint64]) -> bool:
     return False
 
 
-@kernel
 def places(lengths: NDArray[np.int8]) -> NDArray[np.int8]:
     """Tell the place of each token in the terms of each category, read from left to right without overlaps.
 
@@ -103,7 +104,13 @@ def places(lengths: NDArray[np.int8]) -> NDArray[np.int8]:
     int8 array of shape (tokens, categories)
         `OUTSIDE`, `FIRST`, `INSIDE`, `LAST` or `SINGLE`.
     """
-    out = np.zeros_like(lengths)
+    out = np.full_like(lengths, OUTSIDE)
+    _fill_places(lengths, out)
+    return out
+
+
+@kernel
+def _fill_places(lengths: NDArray[np.int8], out: NDArray[np.int8]) -> None:
     for category in range(lengths.shape[1]):
         end = 0
         for t in range(len(lengths)):
@@ -116,4 +123,3 @@ def places(lengths: NDArray[np.int8]) -> NDArray[np.int8]:
             out[t, category] = SINGLE if length == 1 else FIRST
             if length > 1:
                 out[end - 1, category] = LAST
-    return out

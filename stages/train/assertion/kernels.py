@@ -88,7 +88,8 @@ def find_reached(
     ending = np.empty(len(words), dtype=np.int16)  # and the one that ends with it
     scopes = np.empty((2 * KINDS, 2), dtype=np.int64)
     for t in range(len(words)):
-        words[t] = max(0, find(hashes[t], keys, numbers))
+        number = find(hashes[t], keys, numbers)
+        words[t] = number if number > 0 else 0
         found[t] = ending[t] = _NEVER
         if marks[words[t]] & IN_HEADING:
             in_heading = True

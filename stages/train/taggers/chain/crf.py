@@ -20,7 +20,7 @@ from stages.common.tags import TokenSpan, spans_of, to_bioes
 from stages.featurize.attributes.tokens import FormScores, SparseTokens
 from stages.train.taggers.calibration import fit_temperature
 from stages.train.taggers.chain import kernels, learning_kernels
-from stages.train.taggers.chain.candidate_kernels import find_candidates
+from stages.train.taggers.chain.candidate_kernels import COLUMNS, find_candidates
 from stages.train.taggers.chain.candidates import LEAST, LONGEST, Candidates, choose_suggestions, tagged_spans
 from stages.train.taggers.judged import JudgedSpans, LogOdds, OutOfFoldMentions, no_leaderboard
 from stages.train.taggers.tagger import TaggedSpan
@@ -198,11 +198,19 @@ class CrfTagger:
 
     def candidates(self, tokens: SparseTokens, *, least: float = LEAST) -> Candidates:
         """List the spans whose posterior, at the fitted temperature, is at least `least`."""
-        spans, posteriors, outside = find_candidates(
-            *self.inputs(tokens), *self.scores,
-            self.temperature, len(self.tag_set.labels), least, LONGEST,
-        )  # fmt: skip
-        return Candidates(spans, posteriors, outside)
+        labels, outside = len(self.tag_set.labels), np.empty(len(tokens.starts) - 1, dtype=np.float64)
+
+        def listed(room: int) -> Candidates:
+            spans, posteriors = np.empty((room, COLUMNS), dtype=np.int32), np.empty(room, dtype=np.float64)
+            count = find_candidates(
+                *self.inputs(tokens), *self.scores,
+                self.temperature, labels, least, LONGEST, spans, posteriors, outside,
+            )  # fmt: skip
+            if count > room:
+                return listed(count)
+            return Candidates(spans[:count].copy(), posteriors[:count].copy(), outside)
+
+        return listed(len(tokens.starts) + labels * LONGEST)
 
     def posteriors(
         self, tokens: SparseTokens, spans: Sequence[Sequence[TokenSpan]], temperature: float

@@ -18,7 +18,7 @@ FORBIDDEN = -1e4
 _UNDERFLOW = -300.0
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32, out: Float32) -> None:
     """Sum the weights of each token's attributes.
 
@@ -65,7 +65,7 @@ def emissions(starts: Int64, rows: Int32, first: int, end: int, weights: Float32
             out[i - first, rest] = a
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def sentence_scores(
     starts: Int64,
     rows: Int32,
@@ -98,7 +98,7 @@ def sentence_scores(
                     out[i - first, y] += form_scores[forms[j], column, y]
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def viterbi(scores: Float32, length: int, transitions: Float32, start: Float32, end: Float32, best: Int8) -> None:
     """Find the best legal tag sequence of one sentence (Viterbi 1967).
 
@@ -136,7 +136,7 @@ def viterbi(scores: Float32, length: int, transitions: Float32, start: Float32, 
         last = back[i, last]
 
 
-@kernel(nogil=True)
+@kernel
 def decode(
     starts: Int64,
     rows: Int32,
@@ -167,7 +167,7 @@ def decode(
     return best
 
 
-@kernel(nogil=True)
+@kernel
 def span_posteriors(
     starts: Int64,
     rows: Int32,
@@ -227,12 +227,12 @@ def span_posteriors(
                     value *= factors[previous, tag] * local[i, tag] / scale[i]
                     previous = tag
                 value *= backward[b - 1, close]
-            out[k] = min(1.0, value)
+            out[k] = value if value < 1.0 else 1.0
             k += 1
     return out
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def exponentials(transitions: Float32, temperature: float) -> Float64:
     """Return the factor of each transition: the exponential of its score."""
     factors = np.empty(transitions.shape, dtype=np.float64)
@@ -242,7 +242,7 @@ def exponentials(transitions: Float32, temperature: float) -> Float64:
     return factors
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def forward_backward(
     scores: Float32, factors: Float64, start: Float32, end: Float32, temperature: float
 ) -> tuple[Float64, Float64, Float64, Float64]:
@@ -255,7 +255,8 @@ def forward_backward(
     for i in range(length):
         top = scores[i, 0]
         for y in range(1, tags):
-            top = max(top, scores[i, y])
+            top = scores[i, y] if scores[i, y] > top else top
+        total = 0.0
         for y in range(tags):
             bonus = 0.0
             if i == 0:
@@ -265,9 +266,6 @@ def forward_backward(
             exponent = (scores[i, y] - top) / temperature
             # An illegal tag may outscore the legal ones by so much that these would underflow to nothing.
             local[i, y] = np.exp(max(exponent, _UNDERFLOW) + bonus / temperature)
-    for i in range(length):
-        total = 0.0
-        for y in range(tags):
             value = 1.0
             if i > 0:
                 value = 0.0
@@ -278,12 +276,12 @@ def forward_backward(
         scale[i] = total
         for y in range(tags):
             forward[i, y] /= total
-    for y in range(tags):
-        backward[length - 1, y] = 1.0
-    for i in range(length - 2, -1, -1):
+    for i in range(length - 1, -1, -1):
         for x in range(tags):
-            value = 0.0
-            for y in range(tags):
-                value += factors[x, y] * local[i + 1, y] * backward[i + 1, y]
-            backward[i, x] = value / scale[i + 1]
+            backward[i, x] = 1.0
+            if i + 1 < length:
+                value = 0.0
+                for y in range(tags):
+                    value += factors[x, y] * local[i + 1, y] * backward[i + 1, y]
+                backward[i, x] = value / scale[i + 1]
     return local, forward, backward, scale

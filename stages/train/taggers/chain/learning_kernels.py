@@ -105,9 +105,14 @@ def learn(
     return weights, transitions
 
 
-@kernel(nogil=True)
 def places_of(rows: Int32, attributes: int) -> tuple[Int64, UInt32]:
     """Return `place_starts` and `places` of a text."""
+    starts, places = _places_of(rows, attributes)
+    return starts[:-1].copy(), places
+
+
+@kernel
+def _places_of(rows: Int32, attributes: int) -> tuple[Int64, UInt32]:
     starts = np.empty(attributes + 2, dtype=np.int64)
     for attribute in range(attributes + 2):
         starts[attribute] = 0
@@ -119,7 +124,7 @@ def places_of(rows: Int32, attributes: int) -> tuple[Int64, UInt32]:
     for k in range(len(rows)):  # starts[a + 1] moves from where a starts to where it ends
         places[starts[rows[k] + 1]] = k
         starts[rows[k] + 1] += 1
-    return starts[:-1].copy(), places
+    return starts, places
 
 
 @kernel(nogil=True)
@@ -174,7 +179,7 @@ def learn_passive_aggressive(
         for y in range(tags):
             drift[x, y], counts[x, y], between[x, y] = 0.0, 0, transitions[x, y] + illegal[x, y]
     step = 0
-    used = np.int64(0)  # of the type that it has later: a literal 0 is compiled once more
+    used: int = np.int64(0)  # type: ignore[assignment]  # of the type that it has later: a literal 0 is compiled once more
     for iteration in range(orders.shape[0]):
         for place in range(orders.shape[1]):
             s = orders[iteration, place]
@@ -205,10 +210,10 @@ def learn_passive_aggressive(
     for x in range(tags):
         for y in range(tags):
             transitions[x, y] -= drift[x, y] / step
-    return int(used)
+    return used
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def _margin(scores: Float32, transitions: Float32, gold: Int8, best: Int8) -> tuple[int, float]:
     """Return how many tags of the best sequence are wrong, and by how much it is ahead of the right one."""
     wrong, margin = 0, 0.0
@@ -222,7 +227,7 @@ def _margin(scores: Float32, transitions: Float32, gold: Int8, best: Int8) -> tu
     return wrong, margin
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def _count(text: Text, learned: Learned, first: int, best: Int8, transitions: Int32, used: int) -> tuple[int, int]:
     """Count how much oftener attributes and transitions are in the right sequence than in the best.
 
@@ -254,7 +259,7 @@ def _count(text: Text, learned: Learned, first: int, best: Int8, transitions: In
     return used, norm
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def _number(text: Text, learned: Learned, attribute: int, number: int) -> None:
     """Give a number to an attribute that is about to be learned from."""
     learned.attributes[number] = attribute
@@ -262,7 +267,7 @@ def _number(text: Text, learned: Learned, attribute: int, number: int) -> None:
         learned.numbers[text.places[p]] = number
 
 
-@kernel(nogil=True, inner=True)
+@kernel(inner=True)
 def _move(text: Text, learned: Learned, first: int, best: Int8, tau: float, steps: int) -> None:
     """Add `tau` times the counts to the weights, and set the counts back to zero."""
     for i in range(len(best)):

@@ -105,7 +105,6 @@ def tree_contributions(
     return out
 
 
-@kernel
 def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_]:
     """Choose the non-overlapping candidates with the largest sum of positive gains (weighted interval scheduling).
 
@@ -119,9 +118,13 @@ def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_
     -------
     bool array of shape (candidates,)
     """
-    is_selected = np.empty(len(spans), dtype=np.bool_)
-    for i in range(len(spans)):
-        is_selected[i] = False
+    is_selected = np.zeros(len(spans), dtype=np.bool_)
+    _select(spans, gains, of_sentence, is_selected)
+    return is_selected
+
+
+@kernel
+def _select(spans: Int32, gains: Float64, of_sentence: Int64, is_selected: NDArray[np.bool_]) -> None:
     for s in range(len(of_sentence) - 1):
         low, high = of_sentence[s], of_sentence[s + 1]
         ids = np.empty(high - low, dtype=np.int64)
@@ -143,7 +146,8 @@ def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_
             while q > 0 and spans[ids[q - 1], END] > spans[ids[k - 1], FIRST]:
                 q -= 1
             previous[k] = q
-            best[k] = max(best[k - 1], best[q] + gains[ids[k - 1]])
+            with_it = best[q] + gains[ids[k - 1]]
+            best[k] = with_it if with_it > best[k - 1] else best[k - 1]
         k = n
         while k > 0:
             if best[k] > best[k - 1]:
@@ -151,4 +155,3 @@ def select(spans: Int32, gains: Float64, of_sentence: Int64) -> NDArray[np.bool_
                 k = previous[k]
             else:
                 k -= 1
-    return is_selected

@@ -37,8 +37,8 @@ def term_evidence(spans: Int32, terms: Int8, sentence_starts: Int64, out: Float3
         first, end = spans[i, FIRST], spans[i, END]
         for column in range(len(TERM_NAMES)):
             out[i, at + column] = 0.0
-        earliest = max(sentence_starts[spans[i, SENTENCE]], first - MOST_TOKENS + 1)
-        for start in range(earliest, end):
+        earliest, begin = first - MOST_TOKENS + 1, sentence_starts[spans[i, SENTENCE]]
+        for start in range(earliest if earliest > begin else begin, end):
             for category in range(len(CATEGORIES)):
                 length = terms[start, category]
                 stop = start + length

@@ -75,5 +75,6 @@ def word_evidence(spans: Int32, rows: Int32, sentence_starts: Int64, counts: Int
         out[i, at + LAST_INSIDE] = smoothed(counts[right, STEM_INSIDE], counts[right, STEM_ANYWHERE], _PRIOR)
         rarest = counts[left, STEM_ANYWHERE]
         for t in range(first + 1, end):
-            rarest = min(rarest, counts[rows[t], STEM_ANYWHERE])
+            times = counts[rows[t], STEM_ANYWHERE]
+            rarest = times if times < rarest else rarest
         out[i, at + RAREST] = rarest
