@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.verdicts.populations import HOSPITAL, SHIFTED, correlated_rows, shifted
+from stages.common.labels import ASSERTION_COLUMNS
 from stages.monitor.decision import Decision, band_of, decide
 from stages.monitor.deviation import Counts, Floats
 from stages.monitor.drift import INTERVAL, Drift, judge_column
@@ -218,31 +221,29 @@ def largest_passing(found: Mapping[str, LongestRuns]) -> Floats:
 # -- cost
 
 
-def cost() -> dict[str, object]:
-    """Return the CPU seconds and the memory of judging 200,000 notes against 20,000, in a process of its own."""
-    code = (
-        "import resource, sys, time; from benchmarks.verdicts.drift import judge_many; judge_many();"
-        "use = resource.getrusage(resource.RUSAGE_SELF); print(use.ru_utime + use.ru_stime, use.ru_maxrss / 1024)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
-    seconds, megabytes = map(float, done.stdout.split())
-    return {"notes": 200_000, "profile": 20_000, "CPU seconds": round(seconds, 1), "MB": round(megabytes)}
+def cost(notes: int = 200_000, profile: int = 20_000) -> dict[str, object]:
+    """Return the CPU seconds and the memory of `stages.monitor`, imports and reading included."""
+    with tempfile.TemporaryDirectory(prefix="behealthy-drift-") as name:
+        for file, rows in (("profile", profile), ("log", notes)):
+            _rows(rows).to_parquet(Path(name, f"{file}.parquet"))
+        code = (
+            "import resource, sys; from stages.monitor.__main__ import main;"
+            f"main(['--log', {name!r} + '/log.parquet', '--profile', {name!r} + '/profile.parquet']);"
+            "use = resource.getrusage(resource.RUSAGE_SELF);"
+            "print(use.ru_utime + use.ru_stime, use.ru_maxrss / 1024, file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    seconds, megabytes = map(float, done.stderr.split())
+    return {"notes": notes, "profile": profile, "CPU seconds": round(seconds, 1), "MB": round(megabytes)}
 
 
-def judge_many(notes: int = 200_000, profile: int = 20_000) -> None:
-    """Judge a large window as a process of its own does, imports and all."""
-    from stages.monitor.slices import judge
-
-    generator = np.random.default_rng(1)
-    frames = []
-    for rows in (profile, notes):
-        frame = pd.DataFrame({
-            name: generator.choice(len(one.shares), rows, p=one.shares).astype(float) for name, one in HOSPITAL.items()
-        })  # fmt: skip
-        for name, one in HOSPITAL.items():
-            if one.kind == "category":
-                frame[name] = ("value " + frame[name].astype(int).astype(str)).astype(object)
-        frame["note"] = np.arange(rows).astype(str)
-        frame["confidence"] = generator.beta(25, 4.2, rows)
-        frames.append(frame)
-    judge(frames[0], [frames[1]], watched_params())
+def _rows(notes: int) -> pd.DataFrame:
+    """Return rows of a log, in the types that it has on disk."""
+    generator = np.random.default_rng(notes)
+    columns: dict[str, object] = {"note": np.arange(notes).astype(str)}
+    for name, one in HOSPITAL.items():
+        codes = generator.choice(len(one.shares), notes, p=one.shares)
+        columns[name] = [f"value {code}" for code in codes] if one.kind == "category" else codes.astype(np.float32)
+    columns["confidence"] = generator.beta(25, 4.2, notes).astype(np.float32)
+    columns |= {name: generator.beta(1, 9, notes).astype(np.float32) for name in ASSERTION_COLUMNS}
+    return pd.DataFrame(columns)

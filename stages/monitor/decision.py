@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from stages.common.wording import counted, decision_in_words
+from stages.common.wording import agreeing, counted, decision_in_words
 from stages.monitor.drift import ColumnDrift, Drift
 from stages.monitor.params import Bands, MonitorParams
 
@@ -125,7 +125,7 @@ def decide(drift: Drift, params: MonitorParams) -> Decision:
     if not drift.window:
         return unknown("there is no note in the window")
     if drift.window < params.minimum_notes:
-        reason = f"{counted(drift.window, 'note')}: fewer than {params.minimum_notes} are not judged"
+        reason = f"{agreeing(drift.window, 'note/notes is/are')} fewer than {params.minimum_notes}: not judged"
         return Decision("too_few_notes", None, None, (reason,), drift.window)
     faulty = [one for one in drift.columns if not _known(one)]
     known = [one for one in drift.columns if _known(one)]

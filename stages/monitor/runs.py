@@ -113,7 +113,9 @@ def add_up(
     notes, found = sum(map(len, windows)), []
     for name in params.columns:
         rows = rows_of_column(reference, name, params)
-        if fault := fault_of(name, rows, windows[-1], params.minimum_notes):
+        fault = fault_of(name, rows, windows[-1], params.minimum_notes)
+        judged = len(windows[-1]) >= params.minimum_notes  # in fewer notes a column may well be empty
+        if fault and (judged or fault_of(name, rows, rows, params.minimum_notes)):
             return unknown(fault, len(windows[-1]))
         sound = [frame[:0] if fault_of(name, rows, frame, 0) else frame for frame in windows]
         counts = counts_of(rows, sound, name)
@@ -177,6 +179,8 @@ def _decided(
     if not passing:
         name, widest = max(found, key=lambda one: float(np.nan_to_num(one[1].bound[-1], nan=np.inf)))
         bound = f"with 95% confidence each is below {widest.bound[-1]:.1f}% ({name})"
+        if np.isnan(widest.bound[-1]):
+            bound = f"{name} has no value"
         of = f"{counted(len(windows), 'window')}, {counted(notes, 'note')}"
         told = f"{of}: no deviation is beyond the noise of a year; {bound}"
         decision = "none" if widest.bound[-1] < bands.retrain else "too_few_notes"

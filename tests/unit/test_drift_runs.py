@@ -101,6 +101,10 @@ def test_windows_of_which_nothing_is_known_are_unknown() -> None:
     assert add_up(reference, [*weeks(2, 500), weeks(1, 500)[0][:0]], ROWS).decision == "unknown"
     assert add_up(reference, [*weeks(2, 500), blind], ROWS).decision == "unknown"
     assert add_up(reference, [blind, *weeks(2, 500)], ROWS).decision == "too_few_notes"
+    small = weeks(1, 20)[0].assign(sex=None)  # so few notes may all be without
+    assert add_up(reference, [small], ROWS).decision == "too_few_notes"
+    assert "sex has no value" in add_up(reference, [small], ROWS).reasons[0]
+    assert add_up(reference.assign(sex=None), [small], ROWS).decision == "unknown"
 
 
 @pytest.mark.parametrize(
