@@ -1,7 +1,7 @@
 """Do what the monitor decided: `python -m delivery.act DECISION.json [--retrain retrain.yml]`.
 
-none, watch: a line in the summary. retrain: a run. retrain_and_alert: a run and an issue. redevelop: an issue.
-unknown, or no readable decision: an issue, and exit code 1.
+none, watch, too few notes to tell: a line in the summary. retrain: a run. retrain_and_alert: a run and an issue.
+redevelop; drift, size uncertain: an issue. unknown, or no readable decision: an issue, and exit code 1.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from delivery.rendering.markdown import code
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.files import read_json
+from stages.common.wording import decision_in_words
 
 LABEL = "behealthy-drift"
 LONGEST_REASON = 1000
 """Characters."""
 RUNS = frozenset({"retrain", "retrain_and_alert"})
-ALERTS = frozenset({"retrain_and_alert", "redevelop", "unknown"})
-QUIET = frozenset({"none", "watch"})
+ALERTS = frozenset({"retrain_and_alert", "size_uncertain", "redevelop", "unknown"})
+QUIET = frozenset({"none", "watch", "too_few_notes"})
 TODO = {
     "retrain_and_alert": "A retraining was started. Look at what drifted, and at the pull request that it opens.",
+    "size_uncertain": "The notes did change. Judge a longer window, or look at them: what follows depends on how much.",
     "redevelop": "Retraining is not enough: look at the data and go back to experiments. Nothing was started.",
     "unknown": "Whether the data drifted could not be told: this is not `none`. Mend the log or the monitor.",
 }
@@ -45,7 +47,7 @@ class DriftVerdict:
     def markdown(self) -> str:
         """Return it for people, as Markdown in which the reasons, which name columns of a log, are inert."""
         reasons = (f"- {code(reason, LONGEST_REASON)}" for reason in self.reasons)
-        return "\n".join([f"**Monitor: {self.decision}**", "", *reasons])
+        return "\n".join([f"**Monitor: {decision_in_words(self.decision)}**", "", *reasons])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +102,7 @@ def alert(verdict: DriftVerdict, github: GitHub) -> str:
             None,
         )
 
-    new = {"title": f"Monitor: {verdict.decision}", "body": body, "labels": [LABEL]}
+    new = {"title": f"Monitor: {decision_in_words(verdict.decision)}", "body": body, "labels": [LABEL]}
     issue = ensure(
         find,
         lambda: github.post("issues", new),

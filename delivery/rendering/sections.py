@@ -18,7 +18,7 @@ from delivery.rendering.scope import compared
 from delivery.rendering.scores import beside_table, deciding_table, other_metrics
 from delivery.rendering.tables import NONE, metric_table, split_rows
 from delivery.rendering.verdict import notes, verdict_line
-from stages.common.wording import counted
+from stages.common.wording import counted, decision_in_words
 
 _NO_DIFFERENCE = Difference(0.0, 0.0, 0.0)
 _FEW = 3
@@ -251,7 +251,7 @@ def _drift(changes: Changes) -> str:
 
 
 def _decisions(decision: MetricChange) -> str:
-    old, new = decision.old or NONE, decision.new or NONE
+    old, new = (decision_in_words(str(side or NONE)) for side in (decision.old, decision.new))
     return f"{code(old)} → {code(new)}" if decision.changed and decision.old else code(new)
 
 

@@ -23,8 +23,11 @@ RESERVED = ("micro", "all", "none", "O")
 INPUT_COLUMNS = ("note", *METADATA, "characters", "sentences", "tokens")
 """Columns of the serving log that are known before a model looks at the note."""
 
-MENTIONS = "mentions"
-"""In `monitor.columns`: the counts of all labels."""
+ASSERTION_COLUMNS = ("negated", "possible", "hypothetical", "historical", "family")
+"""Columns of the serving log: the shares of a note's mentions of which the note says so of the patient."""
+
+MENTIONS, ASSERTIONS = "mentions", "assertions"
+"""In `monitor.columns`: the counts of all labels, and the shares of all assertions."""
 
 
 def count_column(label: str) -> str:
@@ -38,12 +41,12 @@ def count_column(label: str) -> str:
 
 def model_columns(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of the serving log that depend on the model."""
-    return ("unknown_tokens", *map(count_column, labels), "confidence")
+    return ("unknown_tokens", *map(count_column, labels), "confidence", *ASSERTION_COLUMNS)
 
 
 def _columns_are_free(labels: list[str]) -> list[str]:
     reserved = {name.casefold() for name in RESERVED}
-    taken = {*INPUT_COLUMNS, *model_columns(()), MENTIONS}
+    taken = {*INPUT_COLUMNS, *model_columns(()), MENTIONS, ASSERTIONS}
     for label in labels:
         column = count_column(label)
         if label.casefold() in reserved or column in taken:

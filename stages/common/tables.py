@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from stages.common.documents import METADATA
-from stages.common.labels import count_column
+from stages.common.labels import ASSERTION_COLUMNS, count_column
 
 _metadata = [pa.field(name, pa.string()) for name in METADATA]
 
@@ -99,6 +99,7 @@ def serving_log(labels: Sequence[str]) -> pa.Schema:
             # predicted mentions of each label: diseases, treatments
             *(pa.field(count_column(label), pa.int32(), nullable=False) for label in labels),
             pa.field("confidence", pa.float32()),  # mean over the note's mentions; null without any
+            *(pa.field(name, pa.float32()) for name in ASSERTION_COLUMNS),  # shares of the mentions; null without any
         ]
     )
 

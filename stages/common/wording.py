@@ -5,6 +5,16 @@ from __future__ import annotations
 import re
 
 _PAIR = re.compile(r"(\w+)/(\w+)")
+_DECISIONS = {"too_few_notes": "too few notes to tell", "size_uncertain": "drift, size uncertain"}
+
+
+def decision_in_words(decision: str) -> str:
+    """Return a decision of the monitor as people read it.
+
+    >>> decision_in_words("too_few_notes"), decision_in_words("retrain")
+    ('too few notes to tell', 'retrain')
+    """
+    return _DECISIONS.get(decision, decision)
 
 
 def counted(number: int, noun: str) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from stages.common.command import parse_no_arguments, run_command
 from stages.common.files import read_json
-from stages.common.wording import counted
+from stages.common.wording import counted, decision_in_words
 
 
 def show(scores: Mapping[str, Any], console: Console | None = None) -> None:
@@ -82,7 +82,8 @@ def show_all(metrics: Path, console: Console | None = None) -> None:
     if kpi["after"]:
         console.print(f"kpi: {_saved(kpi)}", soft_wrap=True)
         console.print(f"kpi: {_minutes(kpi['minutes'])}: see plots/kpi_sensitivity.csv", soft_wrap=True)
-    console.print(f"monitor: {decision['decision']}; {'; '.join(decision['reasons'])}", soft_wrap=True)
+    said = decision_in_words(decision["decision"])
+    console.print(f"monitor: {said}; {next(iter(decision['reasons']), 'no reason')}", soft_wrap=True)
 
 
 def _saved(kpi: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A window of the serving log against the training profile: load, compare_window, decide, save."""
+"""A window of the serving log against a reference: load, judge, add up, save."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import sys
 
 from stages.common.files import write_json
 from stages.common.labels import load_labels
-from stages.monitor.decision import Decision, decide
-from stages.monitor.drift import compare_window
+from stages.monitor.decision import Decision
 from stages.monitor.drift_page import draw_drift
-from stages.monitor.invocation import judge_safely, logs, parse, save
+from stages.monitor.invocation import judge_safely, last_windows, logs, parse, save
 from stages.monitor.params import load_params
+from stages.monitor.slices import judge
 
 
 def monitor(options: argparse.Namespace) -> Decision:
-    """Judge one window."""
+    """Judge one window, or what windows up to the last one add up to."""
     labels = load_labels()
     params = load_params().watching(labels)
-    profile, window = logs(options, labels)
-    drift = compare_window(profile, window, params)
-    decision = decide(drift, params)
-    save(decision, drift, options.json)
-    if options.report and draw_drift(profile, window, drift, options.report):
-        write_json(options.report.with_suffix(".json"), drift.as_json())  # whose picture it is
-    return decision
+    learned, served, log = logs(options, labels)
+    windows = last_windows(log, options)
+    reference = learned if served is None else served
+    judged = judge(reference, windows, params)
+    save(judged.decision, judged, options.json, learned=None if served is None else judge(learned, windows, params))
+    if options.report and draw_drift(reference, windows[-1], judged.drift, judged.decision, options.report):
+        write_json(options.report.with_suffix(".json"), judged.as_json())  # whose picture it is
+    return judged.decision
 
 
 def main(arguments: list[str] | None = None) -> int:

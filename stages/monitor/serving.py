@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from stages.common.documents import METADATA, Document
-from stages.common.labels import count_column, model_columns
+from stages.common.labels import ASSERTION_COLUMNS, count_column, model_columns
 from stages.common.pseudonyms import pseudonym
 from stages.common.tables import serving_log
 
@@ -31,6 +31,10 @@ class ExtractedMention(Protocol):
     @property
     def confidence(self) -> float:
         """0 to 1."""
+
+    @property
+    def assertion(self) -> str:
+        """What the note says of the patient."""
 
 
 class Extraction(Protocol):
@@ -78,6 +82,7 @@ def note_names(texts: Iterable[str], key: str | None = None) -> list[str]:
 def serving_row(name: str, note: Document, extraction: Extraction, labels: Sequence[str]) -> dict[str, Any]:
     """Return one row of `serving_log` for a note of that name; metadata that is absent or empty is None."""
     marked = [mention.label for mention in extraction.mentions]
+    asserted = [mention.assertion for mention in extraction.mentions]
     confidences = [mention.confidence for mention in extraction.mentions]
     return {
         "note": name,
@@ -88,6 +93,7 @@ def serving_row(name: str, note: Document, extraction: Extraction, labels: Seque
         "unknown_tokens": extraction.unknown_tokens,
         **{count_column(label): marked.count(label) for label in labels},
         "confidence": math.fsum(confidences) / len(confidences) if confidences else None,
+        **{name: asserted.count(name) / len(asserted) if asserted else None for name in ASSERTION_COLUMNS},
     }
 
 

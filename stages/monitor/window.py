@@ -97,6 +97,36 @@ def equally_likely(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[kept]
 
 
+def split_windows(frame: pd.DataFrame, days: int, window: Window) -> list[pd.DataFrame]:
+    """Split a log into windows of so many days, in their order.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With `served_at`.
+    days : int
+    window : Window
+        The first begins at its `since`, or with the day of the first row. What has not ended at its `until`, or with
+        the day of the last row, is left out, unless it is all there is: a week that is looked at every day would be
+        looked at seven times.
+
+    Raises
+    ------
+    BeHealthyError
+        When the log does not say when notes were served.
+    """
+    if "served_at" not in frame:
+        raise BeHealthyError("the log has no column served_at: export it from the database")
+    if frame.empty:
+        return []
+    served, length = pd.to_datetime(frame["served_at"], utc=True), pd.Timedelta(days=days)
+    first = pd.Timestamp(window.since) if window.since else served.min().floor("D")
+    end = pd.Timestamp(window.until) if window.until else served.max().ceil("D")
+    numbers = (served - first) // length
+    whole = max(1, int((end - first) // length))
+    return [frame[numbers == number] for number in range(whole)]
+
+
 def _draws(notes: Iterable[str]) -> NDArray[np.float64]:
     """Return a number from 0 to below 1 for each note, always the same for the same name."""
     digests = (hashlib.sha256(f"thinned {note}".encode()).digest() for note in notes)

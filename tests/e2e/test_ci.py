@@ -196,7 +196,7 @@ def test_the_monitor_acts_and_says_a_thing_once(clinic: Hospital, light: Reposit
     clinic.put("serving/log.parquet", window.to_parquet())
     calm = clinic.run("monitor.yml", event)
     assert calm.success, calm.log
-    assert "Monitor: none" in calm.summary
+    assert "Monitor: too few notes to tell" in calm.summary
     assert not clinic.github.issues
 
     clinic.put("serving/log.parquet", window.assign(treatments=window["treatments"] + 40).to_parquet())

@@ -298,7 +298,7 @@ def test_the_serving_log_is_judged(day: Day) -> None:
         decision = json.loads(said[said.index("{") : said.rindex("}") + 1])
         notes = rows.loc[rows["model_version"] == "1", "note"]
         assert decision["notes"] == notes.nunique(), "a note that is asked about again counts once"
-        judged = {"none", "watch", "retrain", "retrain_and_alert", "redevelop"}
+        judged = {"none", "too_few_notes", "watch", "retrain", "retrain_and_alert", "size_uncertain", "redevelop"}
         assert decision["decision"] in (judged if log == "log" else {*judged, "unknown"}), (
             "a request brings no metadata"
         )

@@ -17,7 +17,6 @@ NOTES = {"train": ("NCBItrainset_corpus.txt", 120), "test": ("NCBIdevelopset_cor
 ONE_LABEL = (
     "prepare.batches=[ncbi-train, ncbi-test]",
     *LIGHT,
-    "monitor.resamples=900",
 )
 
 pytestmark = [

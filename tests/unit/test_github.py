@@ -281,6 +281,8 @@ def decide(folder: Path, decision: str, *reasons: str) -> str:
         ("retrain", 1, 0, 0),
         ("retrain_and_alert", 1, 1, 0),
         ("redevelop", 0, 1, 0),
+        ("too_few_notes", 0, 0, 0),
+        ("size_uncertain", 0, 1, 0),
         ("unknown", 0, 1, 1),
         ("nothing that the monitor writes", 0, 1, 1),
     ],

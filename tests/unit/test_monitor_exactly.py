@@ -8,8 +8,8 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,10 +20,11 @@ import pytest
 
 from stages.common.documents import METADATA
 from stages.common.files import read_json
-from stages.monitor import deviation, drift_page, invocation
+from stages.monitor import drift_page, invocation, noise
 from stages.monitor.decision import Decision, band_of, decide, unknown
-from stages.monitor.deviation import coded, sampling_noise
+from stages.monitor.deviation import Kind, coded, count_values
 from stages.monitor.drift import ColumnDrift, Drift, _distinct, compare_window, kind_of
+from stages.monitor.noise import effective_notes, noise_of
 from stages.monitor.params import MonitorParams
 from stages.monitor.serving import serving_rows, training_profile
 from tests.labels import LABELS
@@ -43,7 +44,7 @@ def decided(*columns: ColumnDrift, window: int = 300) -> Any:
 
 
 def named(name: str, found: float | None, noise: float | None = 1.0, *, counts: bool | None = True) -> ColumnDrift:
-    return ColumnDrift(name, "number", found, noise, counts)
+    return replace(column(found, counts=counts, name=name), noise=noise)
 
 
 SITUATIONS: dict[str, Callable[[], Any]] = {
@@ -60,7 +61,9 @@ SITUATIONS: dict[str, Callable[[], Any]] = {
     "just enough in the profile": lambda: judged(served(50, 0), served(120, 1)),
     "few in the window": lambda: judged(PROFILE_FRAME, served(49, 1)),
     "just enough in the window": lambda: judged(PROFILE_FRAME, served(50, 1)),
-    "too few resamples": lambda: judged(PROFILE_FRAME, served(300, 1), QUICK.model_copy(update={"resamples": 5})),
+    "no notes": lambda: judged(PROFILE_FRAME, served(300, 1)[:0]),
+    "size uncertain": lambda: decided(column(7.5, error=2.0)),
+    "a quiet window": lambda: decided(column(1.0, counts=False, error=0.5), named("sex", 0.7, counts=False)),
     "one band each": lambda: [
         decided(column(value)) for value in (0.0, 1.99, 2.0, 4.99, 5.0, 7.99, 8.0, 9.99, 10.0, 100.0)
     ],
@@ -101,75 +104,45 @@ def test_no_band_holds_what_is_no_number(value: float) -> None:
 # -- noise, by hand
 
 
-def every_window(values: list[int], size: int, kind: str) -> list[float]:
-    """Return the deviation of each choice of `size` rows from the others."""
-    found = []
-    for chosen in combinations(range(len(values)), size):
-        window = [values[row] for row in chosen]
-        others = [values[row] for row in range(len(values)) if row not in chosen]
-        found.append(coded(others, window, kind).deviation)  # type: ignore[arg-type]
-    return sorted(found)
-
-
-def test_noise_is_the_deviation_that_few_of_all_windows_exceed() -> None:
-    values = [0, 0, 1, 2, 3, 5, 8, 13, 21, 34]
-    every = every_window(values, 3, "number")
-    one = coded(values[3:], values[:3], "number")
-    noise = sampling_noise({"x": one}, resamples=6000, significance=0.1, seed=5)["x"]
-    above = np.mean([value > noise for value in every])
-    reached = np.mean([value >= noise for value in every])
-    assert above <= 0.1 < reached + 0.02
-
-
-def test_two_columns_share_the_significance() -> None:
-    """Two columns that have nothing to do with each other: each must be about half as likely to be called."""
+@pytest.mark.parametrize("kind", ["number", "category"])
+@pytest.mark.parametrize("level", [0.2, 0.05, 0.01])
+def test_noise_is_what_few_of_all_windows_exceed(level: float, kind: Kind) -> None:
+    """The rows of two samples that do not differ may be dealt out in any way: no more windows exceed their noise."""
     generator = np.random.default_rng(3)
-    columns = {
-        name: coded(generator.normal(size=200), generator.normal(size=100), "number") for name in ("one", "other")
-    }
-    together = sampling_noise(columns, resamples=3000, significance=0.1, seed=1)
-    for name, one in columns.items():
-        alone = {
-            share: sampling_noise({name: one}, resamples=3000, significance=share, seed=1)[name]
-            for share in (0.1, 0.05)
-        }
-        assert alone[0.1] < together[name]
-        assert together[name] == pytest.approx(alone[0.05], rel=0.05)
+    rows = generator.poisson(4, 150).astype(float) if kind == "number" else generator.choice(list("abcdefg"), 150)
+    counts = count_values(rows[60:], rows[:60], kind)
+    noise = noise_of(counts, 5).quantile(level) / math.sqrt(float(effective_notes(counts)))
+    dealt = (generator.permutation(rows) for _ in range(3000))
+    above = np.mean([float(count_values(one[60:], one[:60], kind).deviation) > noise for one in dealt])
+    assert level / 3 < above <= 1.2 * level + 0.002
 
 
-@pytest.mark.parametrize(("resamples", "finite"), [(8, False), (9, True), (10, True)])
-def test_noise_needs_as_many_resamples_as_the_significance_asks_for(resamples: int, finite: bool) -> None:
-    one = coded([1, 2, 3, 4, 5, 6, 7, 8], [11, 12, 13, 14], "number")
-    found = sampling_noise({"x": one}, resamples=resamples, significance=0.1, seed=1)["x"]
-    assert math.isfinite(found) == finite
+def test_columns_share_the_significance() -> None:
+    one = compare_window(PROFILE_FRAME, served(300, 1), QUICK.model_copy(update={"columns": ["tokens"]})).columns[0]
+    ten = QUICK.model_copy(update={"columns": ["tokens", "sex"], "significance": 0.2})
+    assert compare_window(PROFILE_FRAME, served(300, 1), ten).columns[0] == one
+    assert compare_window(PROFILE_FRAME, served(300, 1), ten, 0.5).columns[0].noise > one.noise
 
 
-def test_nothing_to_compare_has_no_noise() -> None:
-    assert sampling_noise({}, resamples=10, significance=0.1, seed=1) == {}
-
-
-def test_windows_drawn_in_parts_are_the_same_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = served(60, 1)
-    columns = {name: coded(frame[name][20:], frame[name][:20], "number") for name in ("tokens", "diseases")}
-    whole = sampling_noise(columns, resamples=97, significance=0.1, seed=1)
-    for cells in (1, 61, 60 * 40):
-        monkeypatch.setattr(deviation, "_CELLS", cells)
-        assert sampling_noise(columns, resamples=97, significance=0.1, seed=1) == whole
+def test_values_drawn_in_parts_have_the_same_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = count_values(list("aaabbc"), list("abbbbc"), "category")
+    whole = noise_of(counts, 1).quantile(0.01)
+    monkeypatch.setattr(noise, "_CELLS", 1001)
+    assert noise_of(counts, 1).quantile(0.01) == whole
 
 
 def test_codes_are_ranks_and_missing_values_are_none() -> None:
-    one = coded(["b", None, "a"], ["c", "a"], "category")
-    assert (one.codes.tolist(), one.window, one.kind) == ([3, 1, 2, 0, 1], 2, "category")
-    assert one.totals.tolist() == [1, 2, 1, 1]
-    other = coded([2.5, math.nan], [-1.0], "number")
-    assert other.codes.tolist() == [1, 2, 0]
+    (window, profile), levels = coded([["c", "a"], ["b", None, "a"]], "category")
+    assert (window.tolist(), profile.tolist(), levels) == ([3, 1], [2, 0, 1], 4)
+    (window, profile), levels = coded([[-1.0], [2.5, math.nan]], "number")
+    assert (window.tolist(), profile.tolist(), levels) == ([1], [2, 0], 3)
 
 
 @pytest.mark.parametrize("kind", ["category", "number"])
 def test_an_empty_sample_has_no_distance(kind: Any) -> None:
     values = ["a"] if kind == "category" else [1.0]
-    assert math.isnan(coded(values, [], kind).deviation)
-    assert math.isnan(coded([], values, kind).deviation)
+    assert math.isnan(count_values(values, [], kind).deviation)
+    assert math.isnan(count_values([], values, kind).deviation)
 
 
 def test_the_kind_of_a_column_is_that_of_the_log() -> None:
@@ -188,11 +161,14 @@ def test_without_a_log_the_files_are_those_of_the_stage() -> None:
 def test_another_log_brings_its_own_files() -> None:
     given = (
         "--log a --profile b --json c --report d --exit-code --since 2026-11-01 --until 2026-12-01 --model-version 7"
+        " --windows week --reference e --reference-until 2026-10-01"
     )
     options = invocation.parse(given.split())
     assert vars(options) == {
         "log": Path("a"), "profile": Path("b"), "json": Path("c"), "report": Path("d"), "exit_code": True,
         "since": datetime(2026, 11, 1, tzinfo=UTC), "until": datetime(2026, 12, 1, tzinfo=UTC), "model_version": "7",
+        "windows": "week", "reference": Path("e"), "reference_since": None,
+        "reference_until": datetime(2026, 10, 1, tzinfo=UTC),
     }  # fmt: skip
     bare = invocation.parse(["--log", "a"])
     assert (bare.since, bare.until, bare.model_version) == (None, None, None)
@@ -200,7 +176,15 @@ def test_another_log_brings_its_own_files() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--json", "c"], ["--report", "d"], ["--profile", "b"], ["--since", "2026-11-01"]]
+    "arguments",
+    [
+        ["--json", "c"],
+        ["--report", "d"],
+        ["--profile", "b"],
+        ["--since", "2026-11-01"],
+        ["--windows", "week"],
+        ["--reference", "e"],
+    ],
 )
 def test_files_without_a_log_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
@@ -214,7 +198,7 @@ def test_help_says_what_each_argument_is(capsys: pytest.CaptureFixture[str]) -> 
         invocation.parse(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     for words in (
-        "A window of the serving log against the training profile -> a decision: none, watch, retrain, and so on.",
+        "A window of the serving log against a reference -> a decision: none, watch, retrain, and so on.",
         "serving log (Parquet, or a folder of it); without it the stage runs",
         "only what was served then or later (ISO 8601; UTC by default)",
         "only what was served before",
@@ -222,7 +206,8 @@ def test_help_says_what_each_argument_is(capsys: pytest.CaptureFixture[str]) -> 
         "training profile (Parquet)",
         "folder for drift.json and decision.json (with --log)",
         "file for Evidently's report (with --log)",
-        "by the exit code: 0 none, 0 watch, 10 retrain, 11 retrain_and_alert, 12 redevelop, 20 unknown",
+        "by the exit code: 0 none, 0 watch, 10 retrain, 11 retrain_and_alert, 12 redevelop, 13 size_uncertain,"
+        " 20 unknown, 21 too_few_notes",
     ):
         assert words in said
 
@@ -240,7 +225,7 @@ def test_the_decision_is_printed_and_told_by_the_exit_code_when_asked(
     assert capsys.readouterr().out == json.dumps(decision.as_json(), ensure_ascii=False) + "\n"
     assert invocation.judge_safely(lambda: decision, options(None)) == 0
     assert read_json(tmp_path / "decision.json")["reasons"] == ["the comparison did not finish"]
-    assert read_json(tmp_path / "drift.json") == {"columns": {}, "notes": None}
+    assert read_json(tmp_path / "drift.json") == {"columns": {}, "notes": None, "slices": {}}
 
 
 def test_a_decision_that_cannot_be_written_is_still_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -271,9 +256,12 @@ def test_an_error_of_the_code_is_told_by_its_place_and_never_by_its_message(
 
 # -- the picture
 
+CALM = Decision("too_few_notes", None, None, ("<b>too few</b>",), 300)
+
 
 def drift_of(*names: str, fault: str | None = None) -> Drift:
-    return Drift(tuple(ColumnDrift(name, kind_of(name), 1.0, 1.0, False, fault) for name in names), 300, 800)
+    columns = (replace(column(1.0, counts=False, fault=fault, name=name), kind=kind_of(name)) for name in names)
+    return Drift(tuple(columns), 300, 800)
 
 
 def test_what_has_few_values_or_a_fault_is_not_drawn_and_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -314,7 +302,7 @@ def test_a_note_served_twice_counts_once_whatever_else_the_log_says_of_it() -> N
 def test_nothing_to_draw_is_no_picture_and_leaves_no_old_one(tmp_path: Path) -> None:
     page = tmp_path / "drift.html"
     page.write_text("old")
-    assert drift_page.draw_drift(PROFILE_FRAME, served(60, 1), drift_of("sex", fault="broken"), page) is False
+    assert drift_page.draw_drift(PROFILE_FRAME, served(60, 1), drift_of("sex", fault="broken"), CALM, page) is False
     assert not page.exists()
 
 
@@ -334,19 +322,48 @@ def test_evidently_is_asked_for_the_watched_columns_by_their_kind(monkeypatch: p
         ),
         "evidently.presets": SimpleNamespace(DataDriftPreset=note("preset", "drift")),
     }
+    monkeypatch.setattr(drift_page, "_test_of", lambda one: f"our own of {one.column}")
     for name, module in library.items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setenv("DO_NOT_TRACK", "0")
     frame = served(9, 1)[["sex", "tokens"]]
-    assert drift_page._html(frame, frame.rename(columns={"tokens": "diseases"})) == "<html>"
+    told = drift_of("sex", "tokens", "confidence")  # the last was not drawn
+    assert drift_page._html(frame, frame.rename(columns={"tokens": "diseases"}), told) == "<html>"
     assert os.environ["DO_NOT_TRACK"] == "1"
     assert asked["definition"] == ((), {"numerical_columns": ["tokens"], "categorical_columns": ["sex"]})
     assert asked["preset"] == (
-        (), {"columns": ["sex", "tokens"], "num_method": "wasserstein", "cat_method": "jensenshannon"},
-    )  # fmt: skip
+        (),
+        {
+            "columns": ["sex", "tokens"],
+            "drift_share": 0.25,  # one column that drifted is enough
+            "per_column_method": {"sex": "our own of sex", "tokens": "our own of tokens"},
+            "per_column_threshold": {"sex": 1.0, "tokens": 1.0},
+        },
+    )
     assert asked["report"] == ((["drift"],), {})
     assert asked["run"] == (((["sex", "diseases"], "kinds"), (["sex", "tokens"], "kinds")), {})
     assert asked["page"] == ((), {"as_iframe": False})
+
+
+def test_the_decision_stands_above_evidentlys_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift_page, "_html", lambda *_: "<html><body>drawn</body></html>")
+    drift = Drift((*drift_of("sex").columns, *drift_of("tokens", fault="broken").columns), 300, 800)
+    assert drift_page.draw_drift(PROFILE_FRAME, served(60, 1), drift, CALM, tmp_path / "drift.html")
+    page = (tmp_path / "drift.html").read_text()
+    assert page.index("too few notes to tell") < page.index("drawn")
+    assert "&lt;b&gt;too few" in page
+    assert "<td>sex<td>1.0<td>1.0 to 1.0<td>1.0<td>no" in page
+    assert '<td>tokens<td colspan="4">broken' in page
+
+
+def test_evidently_says_of_a_column_what_was_decided_on() -> None:
+    """Far apart or not at all: what it says is what it was told."""
+    frame = served(60, 1)
+    for name, counts in (("tokens", True), ("sex", False)):
+        one = replace(column(42.0, counts=counts, noise=17.5, name=name), kind=kind_of(name))
+        html = drift_page._html(frame[[name]], frame[[name]], Drift((one,), 60, 60))
+        assert ("Drift is detected for 100" in html) == counts
+        assert "deviation in percent" in html
 
 
 def test_a_picture_that_fails_is_told_by_the_kind_of_fault(
@@ -356,7 +373,7 @@ def test_a_picture_that_fails_is_told_by_the_kind_of_fault(
         raise KeyError("the patient")
 
     monkeypatch.setattr(drift_page, "_html", fail)
-    assert drift_page.draw_drift(PROFILE_FRAME, served(60, 1), drift_of("sex"), tmp_path / "drift.html") is False
+    assert drift_page.draw_drift(PROFILE_FRAME, served(60, 1), drift_of("sex"), CALM, tmp_path / "drift.html") is False
     assert capsys.readouterr().err == "monitor: Evidently's report failed (KeyError); the decision stands\n"
 
 

@@ -189,7 +189,10 @@ def test_an_ill_typed_value_is_named(tmp_path: Path, path: tuple[str, ...], valu
         ("evaluate.promised_precision", 1.2),
         ("monitor.columns", []),
         ("monitor.minimum_notes", 0),
-        ("monitor.resamples", 0),
+        ("monitor.runs", []),
+        ("monitor.windows_per_year", 0),
+        ("monitor.yearly_significance", 1),
+        ("monitor.slices", ["month"]),
         ("monitor.significance", 0),
         ("monitor.significance", 1),
         ("monitor.seed", -1),
@@ -218,7 +221,7 @@ def test_what_is_no_number_is_refused(tmp_path: Path, key: str, value: float) ->
         ("monitor.columns", ["note"], "note is no column of the serving log that can be watched"),
         ("monitor.columns", ["colour"], "colour is no column"),
         ("monitor.columns", ["tokens", "tokens"], "a column is watched twice"),
-        ("monitor.resamples", 10, "resamples must be at least 900"),
+        ("monitor.runs", [1, 4, 2], "numbers of windows, ascending, from 1 on"),
     ],
 )
 def test_values_that_contradict_each_other_are_explained(tmp_path: Path, key: str, value: Any, reason: str) -> None:

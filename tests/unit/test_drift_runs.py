@@ -1,0 +1,291 @@
+"""Windows that add up, slices by themselves, other references, and how rarely all of it errs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from benchmarks.verdicts import drift as rates
+from benchmarks.verdicts.populations import HOSPITAL, SHIFTED, shifted, true_deviation
+from stages.common.errors import BeHealthyError
+from stages.common.files import write_table
+from stages.monitor import __main__ as stage
+from stages.monitor.decision import Decision, Harm
+from stages.monitor.deviation import Counts
+from stages.monitor.noise import noise_of
+from stages.monitor.runs import add_up, level_of_a_look, longest_runs, said_and_done, what_is_certain
+from stages.monitor.slices import judge, slices_of, with_slices
+from stages.monitor.window import Window, split_windows
+from tests.repository import ROOT
+from tests.unit.test_monitor import MODEL_COLUMNS, PARAMS, PROFILE, served
+
+WATCHED = rates.watched_params()
+ROWS = PARAMS.model_copy(update={"slices": []})
+
+
+def weeks(number: int, notes: int, *, shift: float = 0.0, first: int = 1) -> list[pd.DataFrame]:
+    return [served(notes, first + week, shift=shift) for week in range(number)]
+
+
+# -- windows that add up
+
+
+def test_the_level_of_a_look_is_its_part_of_the_year() -> None:
+    looks = PARAMS.windows_per_year * len(PARAMS.runs) * len(PARAMS.columns)
+    assert level_of_a_look(PARAMS) * looks == pytest.approx(PARAMS.yearly_significance)
+
+
+def test_the_longest_run_that_passes_is_the_one_that_counts() -> None:
+    profile = np.array([0, 5000, 5000])
+    calm, wild = [0, 500, 500], [0, 700, 300]
+    column = Counts("category", np.array([calm, wild, calm, wild, wild]), profile)
+    params = PARAMS.model_copy(update={"runs": [1, 2, 4]})
+    found = longest_runs(column, noise_of(Counts("category", column.window[0], profile), 1), params)
+    assert found.windows.tolist() == [0, 2, 2, 4, 4]
+    assert found.deviation[1:].tolist() == [10.0, 10.0, 10.0, 15.0]
+    assert np.isnan(found.deviation[0])
+
+
+def test_a_drift_too_small_for_a_week_is_found_in_ten() -> None:
+    reference, late = served(20_000, 0), weeks(10, 1000, shift=0.04)
+    assert add_up(reference, late[:1], ROWS).decision == "too_few_notes"
+    decision = add_up(reference, late, ROWS)
+    assert (decision.decision, decision.column) == ("watch", "speciality")
+    assert decision.low is not None
+    assert decision.low < 4 < (decision.high or 0)
+    assert "windows" in decision.reasons[0]
+
+
+def test_what_was_before_a_reset_is_forgotten() -> None:
+    """A retraining begins anew: the caller gives the windows since, and those before have no part in the runs."""
+    reference, before, since = served(5000, 0), weeks(8, 1000, shift=0.2), weeks(4, 1000, first=50)
+    assert add_up(reference, before + since, ROWS).decision not in ("none", "too_few_notes")
+    assert add_up(reference, since, ROWS).decision in ("none", "too_few_notes")
+
+
+def test_going_back_to_development_needs_a_shift_that_is_certainly_so_large() -> None:
+    reference = served(2000, 0)
+    large = add_up(reference, weeks(4, 500, shift=0.2), ROWS)
+    assert large.decision == "redevelop"
+    assert large.low is not None
+    assert large.low >= 10
+    edge = judge(reference, weeks(1, 900, shift=0.1, first=3), ROWS)
+    assert edge.decision.deviation is not None
+    assert edge.decision.deviation >= 10 > (edge.decision.low or 0)
+    assert edge.decision.decision == "retrain_and_alert"
+    assert judge(reference, weeks(1, 900, shift=0.1, first=3), ROWS, Harm("falls")).decision.decision == "redevelop"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "done"),
+    [
+        (2.5, 4.5, "watch"), (1.0, 3.0, "watch"), (4.0, 6.0, "size_uncertain"), (1.0, 6.0, "size_uncertain"),
+        (5.0, 7.9, "retrain"), (6.0, 9.0, "retrain_and_alert"), (5.0, 14.0, "retrain_and_alert"),
+        (8.0, 9.9, "retrain_and_alert"), (9.0, 14.0, "retrain_and_alert"), (10.0, 14.0, "redevelop"),
+    ],
+)  # fmt: skip
+def test_what_is_certain_of_an_interval_is_done(low: float, high: float, done: str) -> None:
+    assert what_is_certain(low, high, PARAMS.bands) == done
+
+
+def test_windows_of_which_nothing_is_known_are_unknown() -> None:
+    reference = served(2000, 0)
+    blind = weeks(1, 500)[0].drop(columns="tokens")
+    assert add_up(reference, [], ROWS).decision == "unknown"
+    assert add_up(reference, [*weeks(2, 500), weeks(1, 500)[0][:0]], ROWS).decision == "unknown"
+    assert add_up(reference, [*weeks(2, 500), blind], ROWS).decision == "unknown"
+    assert add_up(reference, [blind, *weeks(2, 500)], ROWS).decision == "too_few_notes"
+    small = weeks(1, 20)[0].assign(sex=None)  # so few notes may all be without
+    assert add_up(reference, [small], ROWS).decision == "too_few_notes"
+    assert "sex has no value" in add_up(reference, [small], ROWS).reasons[0]
+    assert add_up(reference.assign(sex=None), [small], ROWS).decision == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("window", "runs", "done"),
+    [
+        ("none", "none", "none"), ("too_few_notes", "none", "too_few_notes"), ("redevelop", "none", "watch"),
+        ("size_uncertain", "too_few_notes", "too_few_notes"), ("none", "retrain", "retrain"),
+        ("unknown", "none", "unknown"), ("redevelop", "retrain", "retrain"), ("none", "unknown", "unknown"),
+    ],
+)  # fmt: skip
+def test_what_windows_add_up_to_is_done_and_what_one_says_is_said(window: str, runs: str, done: str) -> None:
+    alone, together = (Decision(name, None, None, (f"because {name}",), 300) for name in (window, runs))
+    decision = said_and_done(alone, together)
+    assert decision.decision == done
+    assert decision.alert == (done == "unknown")
+    harmed = said_and_done(alone, together, Harm("falls")).decision
+    assert harmed == ("redevelop" if {window, runs} & {"redevelop", "size_uncertain", "retrain"} else done)
+
+
+# -- how rarely it errs (small versions of `python -m benchmarks.verdicts drift`)
+
+
+@pytest.mark.parametrize("name", HOSPITAL)
+@pytest.mark.parametrize("distance", rates.SHIFTS)
+def test_a_planted_shift_has_its_size(name: str, distance: float) -> None:
+    one = HOSPITAL[name]
+    assert shifted(one, distance).shares.sum() == pytest.approx(1)
+    assert shifted(one, distance).shares.min() >= 0
+    assert true_deviation(one, shifted(one, distance)) == pytest.approx(100 * distance, abs=1e-3)
+
+
+def years(notes: int, profile: int, number: int, **shift: float) -> list[float]:
+    generator = np.random.default_rng(number)
+    noises = rates._noises(notes, profile, WATCHED)
+    return [
+        float(rates.largest_passing(rates._year(notes, profile, shift, 52, WATCHED, noises, generator)).max())
+        for _ in range(number)
+    ]
+
+
+@pytest.mark.simulation
+def test_a_year_in_which_nothing_changes_has_no_alarm() -> None:
+    """Of 100 years 6 may have one at a promised 1% (1 in 10,000); without the profile's own error far more have."""
+    worst = years(300, 2000, 100)
+    assert sum(value > 0 for value in worst) <= stats.binom.ppf(1 - 1e-4, 100, WATCHED.yearly_significance)
+
+
+@pytest.mark.simulation
+def test_ten_weeks_of_four_percent_are_found() -> None:
+    generator, noises = np.random.default_rng(4), rates._noises(1000, 20_000, WATCHED)
+    last = [
+        rates.largest_passing(rates._year(1000, 20_000, {name: 0.04}, 10, WATCHED, noises, generator))[-1]
+        for name in SHIFTED
+        for _ in range(12)
+    ]
+    assert np.mean(np.array(last) >= 2) >= 0.7
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize(("notes", "profile"), [(100, 448), (1000, 448), (1000, 5000)])
+def test_fifteen_percent_are_never_passed_over_in_silence(notes: int, profile: int) -> None:
+    generator, noises = np.random.default_rng(notes), rates._noises(notes, profile, WATCHED)
+    said = {
+        rates._one_window(notes, profile, {name: 0.15}, WATCHED, noises, generator).decision
+        for name in SHIFTED
+        for _ in range(12)
+    }
+    assert not said & {"none", "watch"}
+
+
+@pytest.mark.simulation
+def test_columns_that_depend_on_each_other_raise_no_more_alarms() -> None:
+    row = rates.correlated_rates(0.9, WATCHED, 20, notes=200, profile=2000)
+    assert float(str(row["one window"]).split()[0]) <= 0.1
+    assert float(str(row["a year"]).split()[0]) <= 0.1
+
+
+# -- slices
+
+
+def test_a_ward_that_changed_is_seen_where_the_whole_did_not() -> None:
+    reference, window = served(4000, 0), served(2000, 1)
+    small = window["speciality"] == "surgery"
+    window.loc[small, "tokens"] += 6
+    together = judge(reference, [window], PARAMS.model_copy(update={"slices": []}))
+    parts = judge(reference, [window], PARAMS.model_copy(update={"slices": ["speciality"]}))
+    assert together.decision.decision in ("too_few_notes", "size_uncertain")
+    assert parts.slices["speciality=surgery"].decision == "redevelop"
+    assert parts.decision.decision == "redevelop"
+    assert parts.decision.reasons[0].startswith("speciality=surgery: over the last 1 window (")
+    assert set(parts.as_json()["slices"]) == {"speciality=cardiology", "speciality=oncology", "speciality=surgery"}
+    json.dumps(parts.as_json(), allow_nan=False)
+
+
+def test_slices_that_are_small_or_calm_change_nothing() -> None:
+    reference, window = served(800, 0), served(120, 1)
+    assert slices_of(reference, window, PARAMS.model_copy(update={"slices": ["age_band"]})) == []
+    calm = Decision("too_few_notes", None, None, ("few",), 300)
+    assert with_slices(calm, {"sex=female": Decision("unknown", None, None, ("blind",), 60)}) == calm
+    blind = Decision("unknown", None, None, ("blind",), 300)
+    assert with_slices(blind, {"sex=female": Decision("redevelop", "tokens", 20.0, ("far",), 60)}).decision == "unknown"
+
+
+def test_a_slice_that_is_the_window_is_none() -> None:
+    reference, window = (served(400, seed).assign(note_type="letter") for seed in (0, 1))
+    assert slices_of(reference, window, PARAMS.model_copy(update={"slices": ["note_type"]})) == []
+    window.loc[:60, "note_type"] = "report"
+    reference.loc[:60, "note_type"] = "report"
+    slices = slices_of(reference, window, PARAMS.model_copy(update={"slices": ["note_type"]}))
+    assert slices == [("note_type", "letter"), ("note_type", "report")]
+
+
+def test_slices_share_half_of_the_significance() -> None:
+    reference, window = served(800, 0), served(400, 1)
+    alone = judge(reference, [window], PARAMS.model_copy(update={"slices": []}))
+    beside = judge(reference, [window], PARAMS.model_copy(update={"slices": ["sex"]}))
+    pairs = zip(alone.drift.columns, beside.drift.columns, strict=True)
+    assert all((other.noise or 0) > (one.noise or 0) for one, other in pairs)
+
+
+# -- windows of a log, and other references
+
+
+def logged(days: int, notes: int, first: int = 0, **options: float) -> pd.DataFrame:
+    """A log of so many notes a day from 2 November on."""
+    frame = served(days * notes, first, **options)
+    start = datetime(2026, 11, 2, tzinfo=UTC)
+    frame["served_at"] = [start + timedelta(days=row // notes, minutes=row % notes) for row in range(len(frame))]
+    frame["log_id"] = range(first * 1_000_000, first * 1_000_000 + len(frame))
+    return frame
+
+
+def test_windows_are_whole_weeks_from_the_reset_on() -> None:
+    frame = logged(24, 10)
+    assert [len(part) for part in split_windows(frame, 7, Window())] == [70, 70, 70]
+    since = datetime(2026, 11, 5, tzinfo=UTC)
+    parts = split_windows(frame[frame["served_at"] >= since], 7, Window(since, datetime(2026, 11, 20, tzinfo=UTC)))
+    assert [len(part) for part in parts] == [70, 70]
+    assert parts[0]["served_at"].min() == since
+    assert [len(part) for part in split_windows(frame[:30], 7, Window())] == [30]
+    assert split_windows(frame[:0], 7, Window()) == []
+    with pytest.raises(BeHealthyError, match="served_at"):
+        split_windows(frame.drop(columns="served_at"), 7, Window())
+
+
+@pytest.fixture
+def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    profile = served(800, 0, train=0.6).astype(dict.fromkeys(MODEL_COLUMNS, "Float64"))
+    write_table(tmp_path / "profile.parquet", profile, PROFILE)
+    logged(14, 400, 1).to_parquet(tmp_path / "first.parquet")
+    logged(28, 150, 2, shift=0.15).to_parquet(tmp_path / "later.parquet")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_bands_act_on_whether_notes_change_and_the_other_question_is_shown(
+    clinic: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = "--log later.parquet --windows week --profile profile.parquet --reference first.parquet --json out"
+    assert stage.main([*arguments.split(), "--exit-code"]) == 12
+    decision, drift = (json.loads((clinic / f"out/{name}.json").read_text()) for name in ("decision", "drift"))
+    assert decision["decision"] == "redevelop"
+    assert "over the last 4 windows" in decision["reasons"][0]
+    assert decision["learned"]["decision"] in ("too_few_notes", "size_uncertain", "redevelop")
+    assert drift["notes"]["profile"] == 5600
+    assert drift["learned"]["notes"]["profile"] == 800
+    assert json.loads(capsys.readouterr().out)["decision"] == "redevelop"
+
+
+def test_a_log_is_not_compared_with_itself(clinic: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = "--log later.parquet --profile profile.parquet --reference later.parquet --json out".split()
+    assert stage.main(arguments) == 2
+    assert "--reference-until" in capsys.readouterr().err
+    assert json.loads((clinic / "out/decision.json").read_text())["decision"] == "unknown"
+
+
+def test_the_reference_may_be_the_first_weeks_of_the_same_log(clinic: Path) -> None:
+    arguments = (
+        "--log later.parquet --since 2026-11-16 --profile profile.parquet --reference later.parquet"
+        " --reference-until 2026-11-16 --json out"
+    )
+    assert stage.main(arguments.split()) == 0
+    assert json.loads((clinic / "out/drift.json").read_text())["notes"] == {"window": 2100, "profile": 2100}
