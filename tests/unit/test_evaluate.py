@@ -333,7 +333,7 @@ def test_document_counts_add_up_to_the_scores(pairs):
 def test_document_counts_call_documents_by_the_names_given():
     table = document_counts([document([AKI], [], "batch/patient-17")], ["public"], LABELS)
     assert table["document"].tolist() == ["public"] * 2
-    with pytest.raises(ValueError, match="longer|shorter"):
+    with pytest.raises(ValueError, match=r"longer|shorter"):
         document_counts([document([AKI], [], "batch/patient-17")], [], LABELS)
     assert table[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 0, 1], [0, 0, 0]]
 
