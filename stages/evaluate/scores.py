@@ -133,8 +133,8 @@ def document_counts(
         without mentions have zero rows.
     """
     taken = None if accepted is None else list(accepted)
-    documents = list(zip(test, names, [None] * len(test) if taken is None else taken, strict=True))
-    rows = [(name, label, *_counted(document, label, spans)) for label in labels for document, name, spans in documents]
+    documents = list(zip(names, test, [None] * len(test) if taken is None else taken, strict=True))
+    rows = [(name, label, *_counted(document, label, spans)) for label in labels for name, document, spans in documents]
     columns = ["document", "label", "tp", "fp", "fn", *(() if taken is None else ("accepted", "right"))]
     return pd.DataFrame(sorted(rows), columns=columns)
 

@@ -57,7 +57,8 @@ def test_a_version_that_git_alone_refuses_is_not_run(repository: Path) -> None:
     judged = promotion.judge(Version(2, sha), Version(1, sha), repository, None, BOUNDS)  # type: ignore[arg-type]
     assert {gate.name for gate in judged.refusals} >= {"validation", "calibration"}
     not_asked = {gate.name: gate for gate in judged.gates if gate.status == "not asked"}
-    assert set(not_asked) == {"test documents", "champion as recorded", "strict F1", "behaviour", "throughput"}
+    compared = {"test documents", "champion as recorded", "strict F1", "accepted mentions", "behaviour", "throughput"}
+    assert set(not_asked) == compared
     assert "validation" in not_asked["strict F1"].reason
 
 
