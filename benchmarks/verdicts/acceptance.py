@@ -32,6 +32,7 @@ CORPORA = Path(os.environ.get("BEHEALTHY_CORPORA", "../shared/data"))
 """Where the public corpora lie; those that are absent are left out."""
 
 SHARES = (0.4, 1.0)
+_UNSEEN, _PRECISION, _BELOW = "accepted of unseen documents", "their precision", "below the promise there"
 
 
 class Found(NamedTuple):
@@ -60,7 +61,10 @@ def tables(repetitions: int) -> dict[str, pd.DataFrame]:
                 rows += [{"corpus": name, "share": share, "rule": rule, **row} for row in
                          rates_of(found, weakened, promise, share, repetitions)]  # fmt: skip
             notes.append({"corpus": name, "share": share, **notes_of(found, promise, share, repetitions)})
-    return {"mentions": pd.DataFrame(rows), "notes": pd.DataFrame(notes)}
+    mentions = pd.DataFrame(rows)
+    as_it_is = mentions["rule"] == next(iter(RULES))
+    weaker = mentions[~as_it_is].drop(columns=[_UNSEEN, _PRECISION, _BELOW])
+    return {"promise": mentions[as_it_is].drop(columns="rule"), "weaker": weaker, "notes": pd.DataFrame(notes)}
 
 
 def _corpora(params: Params) -> Iterator[tuple[str, Corpus]]:
@@ -183,9 +187,9 @@ def _summary(values: NDArray[np.float64]) -> dict[str, object]:
         "nothing accepted": _rate(nothing),
         "promise broken": _rate(broken),
         "accepted": f"{share.mean():.3f}",
-        "next documents: accepted": f"{next_share.mean():.3f}",
-        "precision": "none" if np.isnan(next_precision).all() else f"{np.nanmean(next_precision):.3f}",
-        "below the promise": _rate(next_broken),
+        _UNSEEN: f"{next_share.mean():.3f}",
+        _PRECISION: "none" if np.isnan(next_precision).all() else f"{np.nanmean(next_precision):.3f}",
+        _BELOW: _rate(next_broken),
     }
 
 
@@ -205,8 +209,8 @@ def notes_of(found: Found, params: AcceptanceParams, share: float, repetitions: 
     return {
         "notes accepted whole in": f"{given / repetitions:.3f} of draws",
         "promise broken": _rate(np.r_[np.ones(broken), np.zeros(repetitions - broken)]),
-        "next documents without any error": f"{held} of {notes}" if notes else "none accepted",
-        "with every mention accepted and nothing suggested": f"{int(pool.sum())} of {len(pool)} without any error",
+        "unseen notes without any error": f"{held} of {notes}" if notes else "none accepted",
+        "if all with every mention accepted were": f"{int(pool.sum())} of {len(pool)} without any error",
     }
 
 

@@ -19,9 +19,6 @@ FEWEST = 100
 FEWEST_NOTES = 50
 """The same of notes, of which less is promised."""
 
-_ENOUGH = 300
-"""Mentions of which a test forgives some errors: at .95 eight, which are .027 of them; of 100 one, which is .01."""
-
 
 class Judged(NamedTuple):
     """Mentions, or notes, that were judged without being learned from.
@@ -144,14 +141,14 @@ def choose_threshold(
     fails (fixed-sequence testing, as in Learn then Test, Angelopoulos et al. 2021): the probability
     that the returned one breaks the promise is at most `risk`. Where the sequence begins is free as
     long as the outcomes do not decide it: it begins where a test has power, since two errors among
-    the surest hundred would end it.
+    the surest hundred, or one note that is wrong throughout, would end it.
 
     Parameters
     ----------
     judged : Judged
     promised, risk : float
     start : float
-        Share of the surest that is tested first; 0: `fewest` of them.
+        Share of the surest that is tested first, at least `fewest`.
     fewest : int
         From so many on anything is tested at all.
 
@@ -177,7 +174,7 @@ def _steps(confidence: NDArray[np.float64], start: float, fewest: int) -> Sequen
     total = len(confidence)
     if total < fewest:
         return []
-    first = max(fewest, round(start * total), min(_ENOUGH, total // 3)) if start else fewest
+    first = max(fewest, round(start * total))
     wanted = np.unique(np.linspace(first, total, 100).astype(int))
     ends = [int(np.searchsorted(-confidence, -confidence[count - 1], side="right")) for count in wanted]
     return sorted(set(ends))

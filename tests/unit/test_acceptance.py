@@ -14,7 +14,7 @@ from stages.train.params import AcceptanceParams
 from stages.train.promises import Judged, choose_acceptance, choose_threshold, warnings_of_acceptance
 from tests.held_out import held_out, judged
 
-PARAMS = AcceptanceParams(precision=0.95, whole=0.9, risk=0.05, start=0.1, suggestion=0.2, models=[], tunings=0)
+PARAMS = AcceptanceParams(precision=0.95, whole=0.9, risk=0.05, start=0.3, suggestion=0.2, models=[], tunings=0)
 
 
 def simulated(generator: np.random.Generator, documents: int, *, clustered: float, parts: float = 0.0) -> Judged:

@@ -9,7 +9,7 @@ from benchmarks.verdicts.acceptance import RULES, Found, drawn, notes_of, rates_
 from stages.train.params import AcceptanceParams
 from stages.train.promises import HeldOut
 
-PARAMS = AcceptanceParams(precision=0.95, whole=0.9, risk=0.05, start=0.1, suggestion=0.2, models=[], tunings=0)
+PARAMS = AcceptanceParams(precision=0.95, whole=0.9, risk=0.05, start=0.3, suggestion=0.2, models=[], tunings=0)
 DRAWS = 120
 
 
@@ -71,4 +71,4 @@ def test_what_errs_together_is_drawn_together(found: Found) -> None:
 def test_no_note_is_accepted_whole_where_too_many_hold_an_error(found: Found) -> None:
     row = notes_of(found, PARAMS, 1.0, 5)
     assert row["notes accepted whole in"] == "0.000 of draws"
-    assert row["next documents without any error"] == "none accepted"
+    assert row["unseen notes without any error"] == "none accepted"

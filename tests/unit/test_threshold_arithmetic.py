@@ -137,7 +137,7 @@ def test_the_interval_is_the_wider_of_both_and_stays_within_one() -> None:
 
 @pytest.mark.parametrize(
     ("total", "first", "steps"),
-    [(99, 0, 0), (100, 100, 1), (150, 100, 51), (600, 200, 100), (1000, 300, 100), (5000, 500, 100)],
+    [(99, 0, 0), (100, 100, 1), (150, 100, 51), (900, 100, 100), (1010, 101, 100), (5000, 500, 100)],
 )
 def test_thresholds_are_tried_from_where_a_test_has_power_in_at_most_a_hundred_steps(
     total: int, first: int, steps: int
