@@ -33,7 +33,9 @@ KPI = KpiParams(
 )
 PARAMS = EvaluateParams(resamples=400, seed=1, kpi=KPI)
 ASSUMED = step_times(KPI)
-PROMISE = Acceptance(promised=0.9, risk=0.05, threshold=0.7)
+PROMISE = Acceptance(
+    promised=0.9, risk=0.05, thresholds={"Disease": 0.7, "Treatment": 0.7}, whole_promised=0.8, whole=0.0
+)
 TEXT = "No acute kidney injury <b>; give aspirin & insulin. Known asthma."
 AKI, ASPIRIN, INSULIN, ASTHMA = (3, 22, "Disease"), (33, 40, "Treatment"), (43, 50, "Treatment"), (58, 64, "Disease")
 
