@@ -16,6 +16,7 @@ from benchmarks.verdicts.populations import HOSPITAL, SHIFTED, shifted, true_dev
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_table
 from stages.monitor import __main__ as stage
+from stages.monitor import slices
 from stages.monitor.decision import Decision, Harm
 from stages.monitor.deviation import Counts
 from stages.monitor.noise import noise_of
@@ -223,6 +224,17 @@ def test_slices_share_half_of_the_significance() -> None:
     beside = judge(reference, [window], PARAMS.model_copy(update={"slices": ["sex"]}))
     pairs = zip(alone.drift.columns, beside.drift.columns, strict=True)
     assert all((other.noise or 0) > (one.noise or 0) for one, other in pairs)
+
+
+def test_all_that_is_compared_of_a_window_shares_one_significance(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float] = []
+    for name in ("compare_window", "add_up"):
+        function = getattr(slices, name)
+        monkeypatch.setattr(slices, name, lambda *given, do=function: shares.append(given[3]) or do(*given))
+    judge(served(800, 0), [served(400, 1)], PARAMS.model_copy(update={"slices": ["sex", "speciality"]}))
+    assert len(shares) == 2 * (1 + 5)
+    assert sum(shares) == pytest.approx(2)  # of the window, and of the year
+    assert max(shares) == 0.5
 
 
 # -- windows of a log, and other references
