@@ -107,7 +107,7 @@ def compare_window(profile: pd.DataFrame, window: pd.DataFrame, params: MonitorP
     -------
     Drift
     """
-    profile, window = _distinct(profile, params.columns), _distinct(window, params.columns)
+    (profile,), (window,) = (distinct([frame], params.columns) for frame in (profile, window))
     level = params.significance * share / len(params.columns)
     drifts = tuple(
         _compare_column(name, rows_of_column(profile, name, params), window, params, level) for name in params.columns
@@ -180,10 +180,19 @@ def kind_of(column: str) -> Kind:
     return "category" if column in ("note", *METADATA) else "number"
 
 
-def _distinct(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    if "note" not in frame:
-        return frame
-    return frame.drop_duplicates(subset=[name for name in ("note", *columns) if name in frame])
+def distinct(windows: Sequence[pd.DataFrame], columns: Sequence[str]) -> list[pd.DataFrame]:
+    """Leave out notes that were logged before with the same values, in their window or an earlier one."""
+    kept, seen = [], np.empty(0, dtype=np.uint64)
+    for frame in windows:
+        names = [name for name in ("note", *columns) if name in frame]
+        if "note" not in names:
+            kept.append(frame)
+            continue
+        keys = pd.util.hash_pandas_object(frame[names], index=False).to_numpy()
+        first = ~pd.Series(keys).duplicated().to_numpy() & ~np.isin(keys, seen)
+        kept.append(frame[first])
+        seen = np.concatenate([seen, keys[first]])
+    return kept
 
 
 def fault_of(name: str, profile: pd.DataFrame, window: pd.DataFrame, minimum: int) -> str | None:

@@ -17,7 +17,7 @@ import pandas as pd
 from stages.common.wording import counted, decision_in_words
 from stages.monitor.decision import NOTHING_KNOWN, Decision, Harm, band_of, drifted, unknown, with_harm
 from stages.monitor.deviation import Counts, Floats, Integers, coded
-from stages.monitor.drift import BOUND, DIGITS, INTERVAL, fault_of, kind_of, rows_of_column, values_of
+from stages.monitor.drift import BOUND, DIGITS, INTERVAL, distinct, fault_of, kind_of, rows_of_column, values_of
 from stages.monitor.noise import Noise, effective_notes, noise_of
 from stages.monitor.params import Bands, MonitorParams
 
@@ -95,7 +95,8 @@ def add_up(
     reference : DataFrame
         What they are compared with: the training profile, or the first weeks served under a champion.
     windows : sequence of DataFrame
-        Of the serving log, in their order, since the last reset: a retraining or another reference begins anew.
+        Of the serving log, in their order, since the last reset: a retraining or another reference begins anew. A note
+        that is logged again with the same values counts in the first of them: copies are no evidence.
     params : MonitorParams
         As `watching` returns them.
     share : float
@@ -110,6 +111,7 @@ def add_up(
     """
     if not windows or windows[-1].empty:
         return unknown("there is no note in the last window")
+    (reference,), windows = distinct([reference], params.columns), distinct(windows, params.columns)
     notes, found = sum(map(len, windows)), []
     for name in params.columns:
         rows = rows_of_column(reference, name, params)

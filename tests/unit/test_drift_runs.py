@@ -63,6 +63,16 @@ def test_a_drift_too_small_for_a_week_is_found_in_ten() -> None:
     assert "windows" in decision.reasons[0]
 
 
+def test_a_note_that_is_logged_again_is_no_new_evidence() -> None:
+    reference, window = served(2000, 0), served(300, 1, shift=0.1)
+    alone, again = add_up(reference, [window], ROWS), add_up(reference, [pd.concat([window] * 9), window, window], ROWS)
+    assert again.notes == alone.notes == 300
+    assert again.decision == alone.decision == "too_few_notes"
+    assert add_up(reference, [served(2700, 1, shift=0.1)], ROWS).decision != "too_few_notes"
+    changed = window.assign(tokens=window["tokens"] + 1)  # another model, or another note of that name
+    assert add_up(reference, [window, changed], ROWS).notes == 600
+
+
 def test_what_was_before_a_reset_is_forgotten() -> None:
     """A retraining begins anew: the caller gives the windows since, and those before have no part in the runs."""
     reference, before, since = served(5000, 0), weeks(8, 1000, shift=0.2), weeks(4, 1000, first=50)

@@ -23,7 +23,7 @@ from stages.common.files import read_json
 from stages.monitor import drift_page, invocation, noise
 from stages.monitor.decision import Decision, band_of, decide, unknown
 from stages.monitor.deviation import Kind, coded, count_values
-from stages.monitor.drift import ColumnDrift, Drift, _distinct, compare_window, kind_of
+from stages.monitor.drift import ColumnDrift, Drift, compare_window, distinct, kind_of
 from stages.monitor.noise import effective_notes, noise_of
 from stages.monitor.params import MonitorParams
 from stages.monitor.serving import serving_rows, training_profile
@@ -295,7 +295,7 @@ def test_a_category_that_is_missing_is_drawn_as_no_value() -> None:
 def test_a_note_served_twice_counts_once_whatever_else_the_log_says_of_it() -> None:
     window = served(60, 1)
     again = window.assign(other=[f"second time, {number}" for number in range(len(window))])
-    kept = _distinct(pd.concat([window, again], ignore_index=True), ["tokens", "sex"])
+    (kept,) = distinct([pd.concat([window, again], ignore_index=True)], ["tokens", "sex"])
     assert kept["note"].tolist() == window["note"].tolist()
 
 
