@@ -192,9 +192,9 @@ def _decided(
     low, high = max(0.0, deviation - INTERVAL * error), min(100.0, deviation + INTERVAL * error)
     band = what_is_certain(low, high, bands)
     of = counted(sum(map(len, windows[-length:])), "note")
+    before = f"over the last {length} windows ({of}), " if length > 1 else ""
     reason = (
-        f"over the last {counted(length, 'window')} ({of}), {name} deviates by {deviation:.1f}% "
-        f"(80% interval {low:.1f} to {high:.1f}): {decision_in_words(band)}"
+        f"{before}{name} deviates by {deviation:.1f}% (80% interval {low:.1f} to {high:.1f}): {decision_in_words(band)}"
     )
     low, high, deviation = (round(value, DIGITS) for value in (low, high, deviation))
     return Decision(band, name, deviation, (reason,), notes, low, high)

@@ -92,7 +92,9 @@ def test_a_drift_that_asks_for_retraining_ends_in_a_pull_request(
     serve(clinic, published, write_of(arrived, WOMEN, tmp_path / "as-before.jsonl", mentions=False))
     calm = clinic.run("monitor.yml", clinic.push("main", "schedule"))
     assert calm.success, calm.log
-    assert "Monitor: none" in calm.summary, calm.summary
+    assert "Monitor: too few notes to tell" in calm.summary, (
+        calm.summary
+    )  # of the model's columns 1,200 documents are known
     assert not clinic.github.dispatches
 
     serve(clinic, published, write_of(arrived, WOMEN_NOW, tmp_path / "drifted.jsonl", mentions=False))

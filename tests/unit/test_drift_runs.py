@@ -205,7 +205,7 @@ def test_a_ward_that_changed_is_seen_where_the_whole_did_not() -> None:
     assert together.decision.decision in ("too_few_notes", "size_uncertain")
     assert parts.slices["speciality=surgery"].decision == "redevelop"
     assert parts.decision.decision == "redevelop"
-    assert parts.decision.reasons[0].startswith("speciality=surgery: over the last 1 window (")
+    assert parts.decision.reasons[0].startswith("speciality=surgery: tokens deviates")
     assert set(parts.as_json()["slices"]) == {"speciality=cardiology", "speciality=oncology", "speciality=surgery"}
     json.dumps(parts.as_json(), allow_nan=False)
 
