@@ -31,6 +31,7 @@ SMALL = (
     "train.span.folds=2",
     "train.span.trees=20",
     "train.acceptance.models=[]",
+    "train.acceptance.precision=0.3",  # what so small a model can keep: a model that accepts nothing is refused
     "prepare.test=0.4",  # so that the profile has enough documents that training has not seen
     "monitor.columns=[tokens, unknown_tokens, mentions, confidence]",
 )
