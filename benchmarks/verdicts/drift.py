@@ -16,7 +16,7 @@ from benchmarks.verdicts.populations import HOSPITAL, SHIFTED, correlated_rows, 
 from stages.common.labels import ASSERTION_COLUMNS
 from stages.monitor.decision import Decision, band_of, decide
 from stages.monitor.deviation import Counts, Floats
-from stages.monitor.drift import INTERVAL, Drift, judge_column
+from stages.monitor.drift import Drift, interval_of, judge_column
 from stages.monitor.noise import Noise, noise_of
 from stages.monitor.params import MonitorParams, load_params
 from stages.monitor.runs import LongestRuns, longest_runs, what_is_certain
@@ -167,10 +167,7 @@ def last_decision(found: Mapping[str, LongestRuns], params: MonitorParams) -> st
     worst = max(found.values(), key=lambda runs: float(np.nan_to_num(runs.deviation[-1])))
     if not worst.windows[-1] or worst.deviation[-1] < params.bands.watch:
         return "none"
-    margin = INTERVAL * float(worst.error[-1])
-    return what_is_certain(
-        max(0.0, float(worst.deviation[-1]) - margin), float(worst.deviation[-1]) + margin, params.bands
-    )
+    return what_is_certain(*interval_of(float(worst.deviation[-1]), float(worst.error[-1])), params.bands)
 
 
 def correlated_rates(

@@ -191,7 +191,7 @@ def _resampled(table: NDArray[np.int64], metric: Metric, resamples: int, generat
         # How often each document is drawn, as float: the product is then one call of BLAS, and exact.
         drawn = generator.multinomial(size, np.full(size, 1 / size), size=min(step, resamples - start))
         totals = drawn.astype(np.float64) @ table
-        scores.append(_score(totals.reshape(len(totals), -1, 3), metric))
+        scores.append(score_of(totals.reshape(len(totals), -1, 3), metric))
     return np.concatenate(scores)
 
 
@@ -205,17 +205,17 @@ def _exchanged(
     for start in range(0, resamples, step):
         coins = generator.integers(2, size=(min(step, resamples - start), len(gain))).astype(np.float64)
         moved = coins @ gain
-        scores.append(_score(counts[1].sum(0) - moved, metric) - _score(counts[0].sum(0) + moved, metric))
+        scores.append(score_of(counts[1].sum(0) - moved, metric) - score_of(counts[0].sum(0) + moved, metric))
     return np.concatenate(scores)
 
 
 def _difference(sides: tuple[NDArray, NDArray], metric: Metric, drawn: NDArray) -> Difference:
-    before, after = (_score(side.sum(0), metric) for side in sides)
+    before, after = (score_of(side.sum(0), metric) for side in sides)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Difference(float(after - before), float(low), float(high))
 
 
-def _score(counts: NDArray, metric: Metric) -> NDArray[np.float64]:
+def score_of(counts: NDArray, metric: Metric) -> NDArray[np.float64]:
     """Score rows of (tp, fp, fn); 0 where nothing was there to find, as `stages.common.scoring.Counts`."""
     tp, fp, fn = counts[..., 0], counts[..., 1], counts[..., 2]
     denominator = {"f1": tp + (fp + fn) / 2, "precision": tp + fp, "recall": tp + fn}[metric]

@@ -9,6 +9,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from delivery.changes.bootstrap import score_of
+
 Score = Callable[[NDArray], NDArray]
 """Scores rows of counts, as `f1`."""
 
@@ -25,9 +27,8 @@ class BoundedDifference:
 
 
 def f1(counts: NDArray) -> NDArray:
-    """Score rows of (tp, fp, fn); 0 where nothing was there to find."""
-    denominator = 2 * counts[..., 0] + counts[..., 1] + counts[..., 2]
-    return 2 * counts[..., 0] / np.maximum(denominator, 1)
+    """Score rows of (tp, fp, fn), as the report does."""
+    return score_of(counts, "f1")
 
 
 def accepted_share(counts: NDArray) -> NDArray:

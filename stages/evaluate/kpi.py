@@ -86,9 +86,9 @@ def kpi(work: pd.DataFrame, times: StepTimes, params: EvaluateParams) -> dict[st
     totals, drawn = summed(work), resampled(work, params)
     costs, drawn_costs = Costs.of(times, params.kpi), Costs.drawn(times, params)
     rooms: dict[str, Any] = {"accepted": _with_interval(_accepted(totals), _accepted(drawn))}
-    for name in ("before", "after", "saved"):
-        sides = _compared(totals, costs)[name], _compared(drawn, drawn_costs)[name]
-        rooms[name] = _with_interval(*sides) if totals["mentions"] else None
+    figures, spread = _compared(totals, costs), _compared(drawn, drawn_costs)
+    for name, figure in figures.items():
+        rooms[name] = _with_interval(figure, spread[name]) if totals["mentions"] else None
     return {**rooms, "minutes": times.as_dict()}
 
 

@@ -151,17 +151,23 @@ def judge_column(name: str, counts: Counts, noise: Noise, params: MonitorParams,
     allowed = noise.quantile(level) / math.sqrt(notes) if notes else math.inf
     if not np.isfinite([deviation, error, allowed]).all():
         return ColumnDrift(name, kind, fault=f"{name}: there are too few values to tell drift from noise")
+    low, high = interval_of(deviation, error)
     return ColumnDrift(
         name,
         kind,
         deviation=round(deviation, DIGITS),
         noise=round(allowed, DIGITS),
-        low=round(max(0.0, deviation - INTERVAL * error), DIGITS),
-        high=round(min(100.0, deviation + INTERVAL * error), DIGITS),
+        low=round(low, DIGITS),
+        high=round(high, DIGITS),
         bound=round(deviation + BOUND * error, DIGITS),
         counts=deviation > allowed,
         enough=enough(noise, profile, params.bands.retrain),
     )
+
+
+def interval_of(deviation: float, error: float) -> tuple[float, float]:
+    """Return the interval of 80% of a deviation with that standard error, in percent."""
+    return max(0.0, deviation - INTERVAL * error), min(100.0, deviation + INTERVAL * error)
 
 
 def enough(noise: Noise, profile: int, retrain: float) -> int | None:

@@ -17,7 +17,7 @@ import pandas as pd
 from stages.common.wording import counted, decision_in_words
 from stages.monitor.decision import NOTHING_KNOWN, Decision, Harm, band_of, drifted, unknown, with_harm
 from stages.monitor.deviation import Counts, Floats, Integers, coded
-from stages.monitor.drift import BOUND, DIGITS, INTERVAL, distinct, fault_of, kind_of, rows_of_column, values_of
+from stages.monitor.drift import BOUND, DIGITS, distinct, fault_of, interval_of, kind_of, rows_of_column, values_of
 from stages.monitor.noise import Noise, effective_notes, noise_of
 from stages.monitor.params import Bands, MonitorParams
 
@@ -189,7 +189,7 @@ def _decided(
         return Decision(decision, None, None, (told,), notes)
     name, worst = max(passing, key=lambda one: float(one[1].deviation[-1]))
     length, deviation, error = int(worst.windows[-1]), float(worst.deviation[-1]), float(worst.error[-1])
-    low, high = max(0.0, deviation - INTERVAL * error), min(100.0, deviation + INTERVAL * error)
+    low, high = interval_of(deviation, error)
     band = what_is_certain(low, high, bands)
     of = counted(sum(map(len, windows[-length:])), "note")
     before = f"over the last {length} windows ({of}), " if length > 1 else ""

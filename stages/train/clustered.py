@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtrit
 
 from stages.common.annotated import batch_of
 
@@ -72,7 +73,7 @@ def lower_bound(right: NDArray[np.bool_], clusters: NDArray[np.int64], risk: flo
     if count < 2:
         return 0.0
     reach = stdtrit(count - 1, 1 - risk) * np.sqrt(variance + shifted * (1 - precision) ** 2)
-    return min(_wilson(right, float(-ndtri(1 - risk))), float(precision - reach))
+    return min(_wilson(right, risk, "greater")[0], float(precision - reach))
 
 
 def shift(right: NDArray[np.bool_], clusters: NDArray[np.int64], parts: NDArray[np.int64]) -> float:
@@ -115,9 +116,8 @@ def interval(right: NDArray[np.bool_], clusters: NDArray[np.int64], risk: float 
     if count < 2:
         return 0.0, 1.0
     reach = float(stdtrit(count - 1, 1 - risk / 2) * np.sqrt(variance))
-    z = float(ndtri(1 - risk / 2))
-    low, high = min(_wilson(right, -z), precision - reach), max(_wilson(right, z), precision + reach)
-    return max(0.0, low), min(1.0, high)
+    low, high = _wilson(right, risk, "two-sided")
+    return max(0.0, min(low, precision - reach)), min(1.0, max(high, precision + reach))
 
 
 def standard_error(right: NDArray[np.bool_], clusters: NDArray[np.int64]) -> float:
@@ -135,8 +135,9 @@ def _ratio(right: NDArray[np.bool_], clusters: NDArray[np.int64]) -> tuple[float
     return precision, count / (count - 1) * float((residuals**2).sum()) / len(right) ** 2, count
 
 
-def _wilson(right: NDArray[np.bool_], z: float) -> float:
-    """Return Wilson's bound (1927), below for a negative `z`, above for a positive one."""
-    n, p = len(right), float(right.mean())
-    middle, reach = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return float((middle + reach) / (1 + z * z / n))
+def _wilson(right: NDArray[np.bool_], risk: float, alternative: Literal["greater", "two-sided"]) -> tuple[float, float]:
+    """Return Wilson's bounds (1927)."""
+    from scipy.stats import binomtest
+
+    bounds = binomtest(int(right.sum()), len(right), alternative=alternative).proportion_ci(1 - risk, method="wilson")
+    return float(bounds.low), float(bounds.high)

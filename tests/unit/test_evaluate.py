@@ -28,7 +28,7 @@ from stages.evaluate.curves import expected_calibration_error, precision_by_cove
 from stages.evaluate.error_analysis import ERRORS, KINDS, confusion, error_table, errors_of
 from stages.evaluate.matching import ComparedDocument, judged, match_documents
 from stages.evaluate.page import boundary_words, page_of
-from stages.evaluate.params import EvaluateParams, KpiParams
+from stages.evaluate.params import EvaluateParams
 from stages.evaluate.predictions import predict
 from stages.evaluate.scores import by_note_type, document_counts, evaluation
 from stages.evaluate.summary import lines_of_acceptance, show
@@ -36,15 +36,8 @@ from stages.train.acceptance import NOTHING_ACCEPTED, Acceptance
 from stages.train.extractor import Extractor
 from stages.train.taggers.tagger import TaggedSpan
 from tests.labels import LABELS
+from tests.unit.test_kpi import KPI
 
-KPI = KpiParams(
-    entry_minutes=4.0,
-    measured_notes=3,
-    validation_minutes=2.0,
-    review_seconds=60.0,
-    error_rate=0.1,
-    automation_bias=0.2,
-)
 PARAMS = EvaluateParams(resamples=100, seed=1, kpi=KPI)
 D, T = LABELS
 TEXT = "No acute kidney injury <b>; give aspirin & insulin. Known asthma."
