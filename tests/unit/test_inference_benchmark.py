@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import inference
-from benchmarks.inference import figures_of, table_of
+from benchmarks.inference import figures_of, mean_of, middle_of, table_of
 from benchmarks.recombined import recombined, seed_notes
 from benchmarks.running import Run
 from stages.common.errors import BeHealthyError
@@ -36,8 +37,23 @@ def test_what_it_takes_to_start_is_taken_off() -> None:
     assert found["times_the_loop"] == pytest.approx(1.4)
     assert found["with_start"] == pytest.approx(150 / 102)
     assert found["cpu_ms_a_note"] == pytest.approx(1.4)
+    assert found["host_times_the_loop"] == pytest.approx(1.0)
     assert found["notes_a_second"] == 2000
     assert found["share_of_a_core"] == pytest.approx(1.4e3 / 86_400)
+
+
+def test_each_run_is_held_against_the_loops_beside_it_and_the_middle_one_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loops = iter([LOOP | {"cpu_seconds": seconds} for seconds in (100.0, 100.0, 200.0, 200.0)])
+    monkeypatch.setattr(inference, "_loop", lambda *_: next(loops))
+    monkeypatch.setattr(inference, "run_infer", lambda *_: RUN)
+    options = argparse.Namespace(notes=100, models=tmp_path, database="sqlite", workers=2, rounds=3)
+    (found,) = inference.measure(options, tmp_path)["pipeline"]
+    assert found["rounds"] == pytest.approx([1.4, 140 / 150, 0.7])
+    assert found["times_the_loop"] == pytest.approx(140 / 150)
+    assert middle_of([{"times_the_loop": 1.5}, {"times_the_loop": 1.1}])["times_the_loop"] == 1.5
+    assert mean_of({"cpu_seconds": 1.0}, {"cpu_seconds": 3.0}) == {"cpu_seconds": 2.0}
 
 
 def test_the_table_and_the_exit_code(
