@@ -147,7 +147,8 @@ def table_of(result: dict[str, Any]) -> str:
             f"{name:23}{one['cpu_ms_a_note']:7.2f}{one['times_the_loop']:7.2f}{one['with_start']:8.2f}"
             f"{per_note * one['host_cpu_seconds']:6.2f}{one['host_times_the_loop']:7.2f}"
             f"{per_note * one['server_cpu_seconds']:7.2f}{one['notes_a_second']:8.0f}"
-            f"{one['batch_p50_seconds']:7.2f}{one['batch_p99_seconds']:7.2f}{_growth(one, 'worker'):>14}{_growth(one, 'host'):>14}{100 * one['share_of_a_core']:14.1f}%"
+            f"{one['batch_p50_seconds']:7.2f}{one['batch_p99_seconds']:7.2f}"
+            f"{_growth(one, 'worker'):>14}{_growth(one, 'host'):>14}{100 * one['share_of_a_core']:14.1f}%"
         )
     return "\n".join(lines)
 
