@@ -238,9 +238,9 @@ def test_slices_share_half_of_the_significance() -> None:
 
 def test_all_that_is_compared_of_a_window_shares_one_significance(monkeypatch: pytest.MonkeyPatch) -> None:
     shares: list[float] = []
-    for name in ("compare_window", "add_up"):
+    for name in ("compare_sides", "add_up_sides"):
         function = getattr(slices, name)
-        monkeypatch.setattr(slices, name, lambda *given, do=function: shares.append(given[3]) or do(*given))
+        monkeypatch.setattr(slices, name, lambda *given, do=function: shares.append(given[2]) or do(*given))
     judge(served(800, 0), [served(400, 1)], PARAMS.model_copy(update={"slices": ["sex", "speciality"]}))
     assert len(shares) == 2 * (1 + 5)
     assert sum(shares) == pytest.approx(2)  # of the window, and of the year
