@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -64,8 +64,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def logs(options: argparse.Namespace, labels: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame]:
+def logs(
+    options: argparse.Namespace, labels: Sequence[str], watched: Collection[str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame]:
     """Return profile, reference if there is one, and log; the stage makes them, and reads them as production would.
+
+    Of reference and log only the `watched` columns are read, where they are given.
 
     Raises
     ------
@@ -80,9 +84,10 @@ def logs(options: argparse.Namespace, labels: Sequence[str]) -> tuple[pd.DataFra
         write_table(LOG, serving_rows(jsonl.read_notes(NOTES), extract, labels), serving_log(labels))
         profile = training_profile(read_table(DOCUMENTS), extract, labels)
         write_table(TRAINING_PROFILE, profile, profile_schema(labels))
-    log, reference = read_window(options.log or LOG, _window(options)), None
+    log, reference = read_window(options.log or LOG, _window(options), watched), None
     if options.reference:
-        reference = read_window(options.reference, Window(options.reference_since, options.reference_until))
+        since = Window(options.reference_since, options.reference_until)
+        reference = read_window(options.reference, since, watched)
         if "log_id" in log and "log_id" in reference and log["log_id"].isin(reference["log_id"]).any():
             raise BeHealthyError("rows of the log are in the reference, too: end it before (--reference-until)")
     return read_table(options.profile), reference, log

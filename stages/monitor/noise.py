@@ -51,13 +51,13 @@ class Noise:
         Beyond the draws it falls as the noise of one share does, ``exp(-x^2 / 2 sigma^2)`` with the largest `sigma`
         there can be (Borell's inequality: Adler & Taylor 2007, Random Fields and Geometry, thm. 2.1.1).
         """
-        from scipy.stats import kstwobign, norm
+        from scipy.special import kolmogi, ndtri
 
         gone = self.missing * (1 - self.missing)
         if self.kind == "number" and gone:
             level /= 2  # the share of missing values and the values that are there are two tests
         if self.draws is None:
-            value = 100 * float(kstwobign.isf(level))
+            value = 100 * float(kolmogi(level))
         elif not self.draws[-1]:
             value = 0.0
         else:
@@ -65,7 +65,7 @@ class Noise:
             read = float(self.draws[len(self.draws) - math.floor(above)])
             value = math.sqrt(read**2 + 2e4 * self.variance * max(0.0, math.log(above / len(self.draws) / level)))
         if self.kind == "number" and gone:
-            value = max(value, 100 * float(norm.isf(level / 2)) * math.sqrt(gone))
+            value = max(value, -100 * float(ndtri(level / 2)) * math.sqrt(gone))
         return value
 
 

@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 
 from stages.common.wording import counted, decision_in_words
+from stages.monitor.columns import fault_of, kind_of, values_of
 from stages.monitor.decision import NOTHING_KNOWN, Decision, Harm, band_of, drifted, unknown, with_harm
 from stages.monitor.deviation import Counts, Floats, Integers, coded
-from stages.monitor.drift import BOUND, DIGITS, distinct, fault_of, interval_of, kind_of, rows_of_column, values_of
+from stages.monitor.drift import BOUND, DIGITS, interval_of
 from stages.monitor.noise import Noise, effective_notes, noise_of
 from stages.monitor.params import Bands, MonitorParams
+from stages.monitor.sides import Sides
 
 
 @dataclass(frozen=True)
@@ -111,19 +113,34 @@ def add_up(
     """
     if not windows or windows[-1].empty:
         return unknown("there is no note in the last window")
-    (reference,), windows = distinct([reference], params.columns), distinct(windows, params.columns)
-    notes, found = sum(map(len, windows)), []
+    return add_up_sides(Sides.of(reference, windows, params.columns), params, share)
+
+
+def add_up_sides(sides: Sides, params: MonitorParams, share: float) -> Decision:
+    """Do the same with the windows of two sides."""
+    if sides.last.empty:
+        return unknown("there is no note in the last window")
+    windows, found = sides.windows, []
     for name in params.columns:
-        rows = rows_of_column(reference, name, params)
-        fault = fault_of(name, rows, windows[-1], params.minimum_notes)
-        judged = len(windows[-1]) >= params.minimum_notes  # in fewer notes a column may well be empty
-        if fault and (judged or fault_of(name, rows, rows, params.minimum_notes)):
-            return unknown(fault, len(windows[-1]))
-        sound = [frame[:0] if fault_of(name, rows, frame, 0) else frame for frame in windows]
-        counts = counts_of(rows, sound, name)
+        counts = _counts_of_all(sides, name, params)
+        if isinstance(counts, str):
+            return unknown(counts, len(windows[-1]))
         noise = noise_of(Counts(counts.kind, counts.window.sum(axis=0), counts.profile), params.seed)
         found.append((name, longest_runs(counts, noise, params, share)))
-    return _decided(found, notes, windows, params.bands)
+    return _decided(found, sum(map(len, windows)), windows, params.bands)
+
+
+def _counts_of_all(sides: Sides, name: str, params: MonitorParams) -> Counts | str:
+    """Count a column of all windows, or say why it cannot be compared."""
+    last, windows = sides.column(name, params), sides.windows
+    if len(windows) == 1 and last.counts is not None:
+        return Counts(last.counts.kind, last.counts.window[None], last.counts.profile)
+    rows = last.rows
+    fault = fault_of(name, rows, windows[-1], params.minimum_notes)
+    judged = len(windows[-1]) >= params.minimum_notes  # in fewer notes a column may well be empty
+    if fault and (judged or fault_of(name, rows, rows, params.minimum_notes)):
+        return fault
+    return counts_of(rows, [frame[:0] if fault_of(name, rows, frame, 0) else frame for frame in windows], name)
 
 
 def what_is_certain(low: float, high: float, bands: Bands) -> str:

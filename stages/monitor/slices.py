@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from stages.monitor.decision import NOTHING_KNOWN, SEVERITIES, Decision, Harm, decide, drifted
-from stages.monitor.drift import Drift, compare_window
+from stages.monitor.drift import Drift, compare_sides
 from stages.monitor.params import MonitorParams
-from stages.monitor.runs import add_up, said_and_done
+from stages.monitor.runs import add_up_sides, said_and_done
+from stages.monitor.sides import Sides
 
 _WHOLE = 0.9
 """Share of a window from which on a slice is the window."""
@@ -57,22 +58,21 @@ def judge(
         if the whole had.
     """
     names = slices_of(reference, windows[-1], params)
-    drift, decision = _compared(reference, windows, params, 0.5 if names else 1.0, harm)
+    whole = Sides.of(reference, windows, params.columns)
+    drift, decision = _compared(whole, params, 0.5 if names else 1.0, harm)
     slices = {}
     for column, value in names:
         others = params.model_copy(update={"columns": [item for item in params.columns if item != column]})
-        part, *parts = (
-            frame[frame[column] == value] if column in frame else frame[:0] for frame in (reference, *windows)
-        )
-        slices[f"{column}={value}"] = _compared(part, parts, others, 0.5 / len(names), harm)[1]
+        # where the column is not watched, notes that differ in it alone are one in the whole, but not in its slices
+        watched = column in params.columns
+        sides = whole if watched else Sides.of(reference, windows, [*params.columns, column])
+        slices[f"{column}={value}"] = _compared(sides.where(column, value), others, 0.5 / len(names), harm)[1]
     return Comparison(drift, with_slices(decision, slices), slices)
 
 
-def _compared(
-    reference: pd.DataFrame, windows: Sequence[pd.DataFrame], params: MonitorParams, share: float, harm: Harm
-) -> tuple[Drift, Decision]:
-    drift = compare_window(reference, windows[-1], params, share)
-    return drift, said_and_done(decide(drift, params), add_up(reference, windows, params, share), harm)
+def _compared(sides: Sides, params: MonitorParams, share: float, harm: Harm) -> tuple[Drift, Decision]:
+    drift = compare_sides(sides, params, share)
+    return drift, said_and_done(decide(drift, params), add_up_sides(sides, params, share), harm)
 
 
 def slices_of(reference: pd.DataFrame, window: pd.DataFrame, params: MonitorParams) -> list[tuple[str, str]]:

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.common.errors import BeHealthyError
 from stages.common.wording import counted
+
+_OF_THE_LOG = ("note", "log_id", "served_at", "model_version", "probability")
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Window:
         return [condition for condition in conditions if condition[2] is not None]
 
 
-def read_window(log: Path, window: Window) -> pd.DataFrame:
+def read_window(log: Path, window: Window, watched: Collection[str] | None = None) -> pd.DataFrame:
     """Read a window of a log.
 
     Parameters
@@ -48,6 +51,8 @@ def read_window(log: Path, window: Window) -> pd.DataFrame:
     log : Path
         A Parquet file, or a folder with some, however deep.
     window : Window
+    watched : collection of str or None
+        Columns that are asked for, beside the note's name and what a window is chosen by; None: all.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def read_window(log: Path, window: Window) -> pd.DataFrame:
     files = sorted(path for path in log.rglob("*.parquet") if not path.name.startswith(".")) if log.is_dir() else [log]
     if not files:
         raise BeHealthyError(f"{log} has no Parquet file: export a log, `python -m production.log export --to {log}`")
-    frame = pd.concat([_read(file, window) for file in files], ignore_index=True)
+    frame = pd.concat([_read(file, window, watched) for file in files], ignore_index=True)
     if "log_id" in frame:
         frame = frame.drop_duplicates("log_id")
     if (versions := frame["model_version"].nunique() if "model_version" in frame else 1) > 1:
@@ -133,11 +138,14 @@ def _draws(notes: Iterable[str]) -> NDArray[np.float64]:
     return np.array([(int.from_bytes(digest[:8], "big") >> 11) / 2**53 for digest in digests], dtype=np.float64)
 
 
-def _read(file: Path, window: Window) -> pd.DataFrame:
-    columns = set(pq.read_schema(file).names)
+def _read(file: Path, window: Window, watched: Collection[str] | None) -> pd.DataFrame:
+    columns = pq.read_schema(file).names
     for name, _, _ in window.filters:
         if name not in columns:
             raise BeHealthyError(f"{file} has no column {name}: judge it whole, or export it from the database")
-    table = pq.read_table(file, filters=window.filters or None, partitioning=None, use_threads=False)
+    read = None if watched is None else [name for name in columns if name in {*_OF_THE_LOG, *watched}]
+    table = pq.read_table(file, columns=read, filters=window.filters or None, partitioning=None, use_threads=False)
     frame: pd.DataFrame = table.to_pandas()
+    del table
+    pa.default_memory_pool().release_unused()  # Arrow keeps what it read for the next table: a third of all memory
     return frame

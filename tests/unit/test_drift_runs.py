@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,14 +16,16 @@ from benchmarks.verdicts import drift as rates
 from benchmarks.verdicts.populations import HOSPITAL, SHIFTED, shifted, true_deviation
 from stages.common.errors import BeHealthyError
 from stages.common.files import write_table
+from stages.common.labels import model_columns
 from stages.monitor import __main__ as stage
 from stages.monitor import slices
-from stages.monitor.decision import Decision, Harm
+from stages.monitor.decision import Decision, Harm, decide
 from stages.monitor.deviation import Counts
+from stages.monitor.drift import compare_window
 from stages.monitor.noise import noise_of
 from stages.monitor.runs import add_up, level_of_a_look, longest_runs, said_and_done, what_is_certain
 from stages.monitor.slices import judge, slices_of, with_slices
-from stages.monitor.window import Window, split_windows
+from stages.monitor.window import Window, read_window, split_windows
 from tests.repository import ROOT
 from tests.unit.test_monitor import MODEL_COLUMNS, PARAMS, PROFILE, served
 
@@ -238,9 +241,9 @@ def test_slices_share_half_of_the_significance() -> None:
 
 def test_all_that_is_compared_of_a_window_shares_one_significance(monkeypatch: pytest.MonkeyPatch) -> None:
     shares: list[float] = []
-    for name in ("compare_window", "add_up"):
+    for name in ("compare_sides", "add_up_sides"):
         function = getattr(slices, name)
-        monkeypatch.setattr(slices, name, lambda *given, do=function: shares.append(given[3]) or do(*given))
+        monkeypatch.setattr(slices, name, lambda *given, do=function: shares.append(given[2]) or do(*given))
     judge(served(800, 0), [served(400, 1)], PARAMS.model_copy(update={"slices": ["sex", "speciality"]}))
     assert len(shares) == 2 * (1 + 5)
     assert sum(shares) == pytest.approx(2)  # of the window, and of the year
@@ -311,3 +314,48 @@ def test_the_reference_may_be_the_first_weeks_of_the_same_log(clinic: Path) -> N
     )
     assert stage.main(arguments.split()) == 0
     assert json.loads((clinic / "out/drift.json").read_text())["notes"] == {"window": 2100, "profile": 2100}
+
+
+# -- what is found once for both judgements and for all slices
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_slice_is_judged_as_if_it_had_been_cut_out_first(watched: bool) -> None:
+    """Also where notes differ in the slice's column alone, and it is none of those that tell notes apart."""
+    columns = [name for name in PARAMS.columns if watched or name != "speciality"]
+    params = PARAMS.model_copy(update={"slices": ["speciality"], "columns": columns})
+    reference, first, last = served(900, 0), served(500, 1), served(600, 2, shift=0.1)
+    window = pd.concat([last, last.assign(speciality="surgery"), first[:90]])
+    for windows in ([window], [first, window]):
+        judged = judge(reference, windows, params)
+        others = params.model_copy(update={"columns": [name for name in columns if name != "speciality"]})
+        for name, found in judged.slices.items():
+            parts = [frame[frame["speciality"] == name.partition("=")[2]] for frame in (reference, *windows)]
+            share = 0.5 / len(judged.slices)
+            alone = decide(compare_window(parts[0], parts[-1], others, share), others)
+            assert found == said_and_done(alone, add_up(parts[0], parts[1:], others, share))
+        whole = decide(compare_window(reference, window, params, 0.5), params)
+        summed = said_and_done(whole, add_up(reference, windows, params, 0.5))
+        assert judged.decision == with_slices(summed, judged.slices)
+
+
+def test_what_is_read_of_a_log_is_what_is_asked_for(tmp_path: Path) -> None:
+    frame = logged(2, 30).assign(model_version="7", probability=1.0, other="unread")
+    frame.to_parquet(tmp_path / "log.parquet")
+    names = {"note", "log_id", "served_at", "model_version", "probability"}
+    assert set(read_window(tmp_path / "log.parquet", Window(), {"sex", "gone"})) == {*names, "sex"}
+    assert set(read_window(tmp_path / "log.parquet", Window())) == set(frame)
+
+
+def test_the_command_reads_slices_and_what_the_model_found_though_they_are_not_watched(
+    clinic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = PARAMS.model_copy(update={"columns": ["tokens"], "slices": ["speciality"]})
+    monkeypatch.setattr(stage, "load_params", lambda: SimpleNamespace(watching=lambda _: params))
+    asked: list[set[str]] = []
+    logs = stage.logs
+    monkeypatch.setattr(stage, "logs", lambda *given: asked.append(given[2]) or logs(*given))
+    arguments = "--log later.parquet --profile profile.parquet --json out"
+    assert stage.main(arguments.split()) == 0
+    assert asked == [{"tokens", "speciality", *model_columns(())}]
+    assert "speciality=surgery" in json.loads((clinic / "out/drift.json").read_text())["slices"]

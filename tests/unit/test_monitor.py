@@ -26,9 +26,10 @@ from stages.common.rare_values import LEAST, RARE, without_rare
 from stages.common.tables import DOCUMENTS, serving_log
 from stages.monitor import __main__ as stage
 from stages.monitor import drift_page, invocation
+from stages.monitor.columns import kind_of, values_of
 from stages.monitor.decision import EXIT_CODES, NOTHING_KNOWN, SEVERITIES, Harm, band_of, decide, with_harm
 from stages.monitor.deviation import LEVELS, Counts, count_values, kolmogorov_smirnov, total_variation
-from stages.monitor.drift import BOUND, INTERVAL, ColumnDrift, Drift, compare_window, kind_of, values_of
+from stages.monitor.drift import BOUND, INTERVAL, ColumnDrift, Drift, compare_window
 from stages.monitor.noise import effective_notes, noise_of
 from stages.monitor.params import MonitorParams
 from stages.monitor.serving import note_names, profile_schema, serving_rows, training_profile

@@ -21,9 +21,10 @@ import pytest
 from stages.common.documents import METADATA
 from stages.common.files import read_json
 from stages.monitor import drift_page, invocation, noise
+from stages.monitor.columns import distinct, kind_of
 from stages.monitor.decision import Decision, band_of, decide, unknown
 from stages.monitor.deviation import Kind, coded, count_values
-from stages.monitor.drift import ColumnDrift, Drift, compare_window, distinct, kind_of
+from stages.monitor.drift import ColumnDrift, Drift, compare_window
 from stages.monitor.noise import effective_notes, noise_of
 from stages.monitor.params import MonitorParams
 from stages.monitor.serving import serving_rows, training_profile
