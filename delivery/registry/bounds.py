@@ -31,7 +31,7 @@ class Bounds(BaseModel):
     seed: Annotated[int, Field(ge=0)]
     throughput: Share
     rounds: Annotated[int, Field(ge=1)]
-    round_seconds: Annotated[float, Field(gt=0)]
+    round_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def read_bounds(content: bytes, name: str) -> Bounds:

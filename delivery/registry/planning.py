@@ -11,9 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from delivery.changes.bootstrap import paired_counts
+from delivery.errors import DeliveryError
 from delivery.registry.bounds import Bounds
 from delivery.registry.comparing import lower_score
 from delivery.registry.noninferiority import BoundedDifference
+from stages.common.wording import agreeing
 
 CORRELATIONS: Mapping[str, float] = {
     "much alike (.95)": 0.95,
@@ -60,9 +62,14 @@ class Spread:
 
 
 def acceptance_rate(spread: Spread, documents: int, change: float, bounds: Bounds) -> float:
-    """Return how often a challenger passes the gates of strict F1, if it differs by that much in every label."""
+    """Return how often a challenger passes the gates of strict F1, if it differs by that much in every label.
+
+    Never with fewer documents than `minimum_documents`, which are no comparison.
+    """
     from scipy.stats import t
 
+    if documents < bounds.minimum_documents:
+        return 0.0
     errors = np.sqrt(np.diag(spread.covariance) / documents)
     reach = t.ppf(bounds.confidence, max(1, documents - 1)) * errors
     chance = np.random.default_rng(bounds.seed).standard_normal((_DRAWS, len(errors)))
@@ -98,10 +105,19 @@ def plan(counts: pd.DataFrame, measured: Mapping[str, pd.DataFrame], bounds: Bou
     -------
     DataFrame
         One row for each kind of challenger.
+
+    Raises
+    ------
+    DeliveryError
+        When these documents do not differ, as where there is one, or no error in any: a standard error of 0 would
+        promise that any number of documents does.
     """
+    here = counts["document"].nunique()
+    if here < 2 or not Spread.expected(counts, 0.0).of_a_document > 0:
+        said = agreeing(here, "test document/documents says/say nothing of how much documents differ")
+        raise DeliveryError(f"{said}: annotate more, with mentions that the model gets wrong")
     spreads = {name: Spread.expected(counts, value) for name, value in CORRELATIONS.items()}
     spreads |= {name: Spread.measured(counts, other) for name, other in measured.items()}
-    here = counts["document"].nunique()
     rows = [
         (
             name,

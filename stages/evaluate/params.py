@@ -9,6 +9,9 @@ from pydantic import Field
 
 from stages.common.params import PARAMS, Positive, Section, Seed, Share, load_section
 
+Amount = Annotated[float, Field(ge=0, le=10_000)]
+"""Of minutes or seconds: beyond, a product of it is no number, and nothing would be said to be saved."""
+
 
 class KpiParams(Section):
     """What the work by hand costs; assumptions until an organisation puts its own figures in.
@@ -17,10 +20,10 @@ class KpiParams(Section):
     measured.
     """
 
-    entry_minutes: Annotated[float, Field(ge=0)]
+    entry_minutes: Amount
     measured_notes: Positive
-    validation_minutes: Annotated[float, Field(ge=0)]
-    review_seconds: Annotated[float, Field(ge=0)]
+    validation_minutes: Amount
+    review_seconds: Amount
     error_rate: Share
     automation_bias: Share
 

@@ -76,7 +76,7 @@ def longest_runs(column: Counts, noise: Noise, params: MonitorParams, share: flo
         result.windows[part] = np.where(passes, length, result.windows[part])
         result.deviation[part] = np.where(passes, deviation, result.deviation[part])
         result.error[part] = np.where(passes, error, result.error[part])
-        result.bound[part] = deviation + BOUND * error
+        result.bound[part] = np.minimum(100, deviation + BOUND * error)
     return result
 
 

@@ -118,12 +118,14 @@ def split_windows(frame: pd.DataFrame, days: int, window: Window) -> list[pd.Dat
     Raises
     ------
     BeHealthyError
-        When the log does not say when notes were served.
+        When the log does not say when each note was served: without that it would be in no window.
     """
     if "served_at" not in frame:
         raise BeHealthyError("the log has no column served_at: export it from the database")
     if frame.empty:
         return []
+    if frame["served_at"].isna().any():
+        raise BeHealthyError("the log has rows without served_at: export it again")
     served, length = pd.to_datetime(frame["served_at"], utc=True), pd.Timedelta(days=days)
     first = pd.Timestamp(window.since) if window.since else served.min().floor("D")
     end = pd.Timestamp(window.until) if window.until else served.max().ceil("D")

@@ -20,6 +20,11 @@ FEWEST_NOTES = 50
 """The same of notes, of which less is promised."""
 
 
+FEWEST_CLUSTERS = 30
+"""Of what errs together, from which on anything is tested: where ten documents are right, an eleventh may be wrong
+throughout, however many mentions the ten have."""
+
+
 class Judged(NamedTuple):
     """Mentions, or notes, that were judged without being learned from.
 
@@ -148,7 +153,7 @@ def choose_threshold(
     judged : Judged
     promised, risk : float
     start : float
-        Share of the surest that is tested first, at least `fewest`.
+        Share of the surest that is tested first, at least `fewest`, of at least `FEWEST_CLUSTERS`.
     fewest : int
         From so many on anything is tested at all.
 
@@ -162,6 +167,8 @@ def choose_threshold(
     threshold = None
     for count in _steps(surest.confidence, start, fewest):
         tested = surest.take(slice(count))
+        if len(np.unique(tested.clusters)) < FEWEST_CLUSTERS:
+            continue
         if lower_bound(tested.right, tested.clusters, risk, shifted) < promised:
             break
         threshold = float(tested.confidence[-1])

@@ -220,3 +220,17 @@ def test_the_file_of_an_older_model_is_refused(tmp_path: Path) -> None:
     write_json(path, {"promised": 0.95, "risk": 0.05, "threshold": 0.85, "suggestion": 0.2})
     with pytest.raises(ModelError, match=r"thresholds: Field required.*`make repro`"):
         Acceptance.load(path)
+
+
+@pytest.mark.parametrize("documents", [10, 20, 60])
+def test_a_few_documents_without_an_error_promise_nothing(documents: int) -> None:
+    """One document in ten is wrong throughout: ten that happen to be right have a hundred right mentions."""
+    generator, broken = np.random.default_rng(3), 0
+    clusters = np.repeat(np.arange(documents), 12)
+    for _ in range(200):
+        right = np.repeat(generator.random(documents) >= 0.1, 12)
+        surest = np.linspace(1, 0.5, len(right))
+        broken += (
+            choose_threshold(Judged(surest, right, clusters, clusters * 5 // documents), 0.95, 0.05, 0.3) is not None
+        )
+    assert broken <= 0.05 * 200 + 3 * (200 * 0.05 * 0.95) ** 0.5

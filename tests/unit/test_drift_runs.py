@@ -76,6 +76,12 @@ def test_a_note_that_is_logged_again_is_no_new_evidence() -> None:
     assert add_up(reference, [window, changed], ROWS).notes == 600
 
 
+@pytest.mark.parametrize("notes", [1, 2, 5])
+def test_no_deviation_is_said_to_be_below_more_than_all(notes: int) -> None:
+    (reason,) = add_up(served(2000, 0), [served(notes, 1)], ROWS).reasons
+    assert float(reason.rpartition("below ")[2].partition("%")[0]) <= 100
+
+
 def test_what_was_before_a_reset_is_forgotten() -> None:
     """A retraining begins anew: the caller gives the windows since, and those before have no part in the runs."""
     reference, before, since = served(5000, 0), weeks(8, 1000, shift=0.2), weeks(4, 1000, first=50)
@@ -273,6 +279,14 @@ def test_windows_are_whole_weeks_from_the_reset_on() -> None:
     assert split_windows(frame[:0], 7, Window()) == []
     with pytest.raises(BeHealthyError, match="served_at"):
         split_windows(frame.drop(columns="served_at"), 7, Window())
+
+
+def test_a_note_without_a_time_is_in_no_window_and_not_left_out_silently() -> None:
+    times = [datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(60)]
+    frame = served(60, 1).assign(served_at=pd.Series(times).where(pd.Series(range(60)) % 2 == 0))
+    for rows in (frame, frame.assign(served_at=pd.NaT)):
+        with pytest.raises(BeHealthyError, match="rows without served_at"):
+            split_windows(rows, 1, Window())
 
 
 @pytest.fixture

@@ -158,3 +158,9 @@ def test_a_bound_that_bounds_nothing_is_refused(value: Any) -> None:
     text = json.dumps({**BOUNDS.model_dump(), "throughput": value})
     with pytest.raises(DeliveryError, match=r"throughput"):
         read_bounds(text.replace("NaN", ".nan").replace("Infinity", ".inf").encode(), "gate.yaml")
+
+
+def test_a_round_of_timing_ends() -> None:
+    text = json.dumps({**BOUNDS.model_dump(), "round_seconds": math.inf})
+    with pytest.raises(DeliveryError, match=r"round_seconds"):
+        read_bounds(text.replace("Infinity", ".inf").encode(), "gate.yaml")

@@ -284,6 +284,12 @@ def test_a_number_that_no_library_takes_is_refused_by_its_key(
         load_params(file)
 
 
+@pytest.mark.parametrize("key", ["entry_minutes", "validation_minutes", "review_seconds"])
+@pytest.mark.parametrize("value", [float("inf"), 1e300, -1.0])
+def test_time_without_end_is_no_assumption(tmp_path: Path, key: str, value: float) -> None:
+    assert key in refusal(tmp_path, ("evaluate", "kpi", key), value)
+
+
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="run from the root"):
         load_params(tmp_path / "params.yaml")

@@ -105,3 +105,33 @@ def test_without_counts_there_is_nothing_to_plan_by(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(promote.Revision, "document_counts", lambda _: None)
     with pytest.raises(DeliveryError, match=r"there is no metrics/documents\.csv to plan by"):
         list(promote.planned(ROOT, None, FEW))
+
+
+def test_fewer_documents_than_a_comparison_needs_pass_nobody() -> None:
+    spread = Spread.expected(counts_table(pair(3, 0.0)[0]), 0.95)
+    assert acceptance_rate(spread, FEW.minimum_documents, 0.02, FEW) > 0.8
+    assert acceptance_rate(spread, FEW.minimum_documents - 1, 0.02, FEW) == 0
+
+
+def test_no_number_is_told_that_the_minimum_refuses() -> None:
+    spread = Spread.expected(counts_table(pair(3, 0.0)[0]), 0.95)
+    assert documents_needed(spread, 0.02, FEW.model_copy(update={"minimum_documents": 30_000})) is None
+
+
+@pytest.mark.parametrize("documents", [1, 2])
+def test_one_document_is_nothing_to_plan_by(documents: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = counts_table(pair(5, 0.0)[0])
+    few = table[table["document"].isin(sorted(set(table["document"]))[:documents])]
+    monkeypatch.setattr(promote.Revision, "document_counts", lambda _: few)
+    if documents > 1:
+        assert len(list(promote.planned(ROOT, None, FEW))) == 2 + len(CORRELATIONS)
+        return
+    with pytest.raises(DeliveryError, match="1 test document says nothing of how much documents differ"):
+        list(promote.planned(ROOT, None, FEW))
+
+
+def test_a_champion_without_an_error_is_nothing_to_plan_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    perfect = counts_table(pair(5, 0.0)[0]).assign(fp=0, fn=0)
+    monkeypatch.setattr(promote.Revision, "document_counts", lambda _: perfect)
+    with pytest.raises(DeliveryError, match="60 test documents say nothing of how much documents differ"):
+        list(promote.planned(ROOT, None, FEW))
