@@ -26,6 +26,11 @@ _GRIDS: dict[str, Grid] = {
     "lightgbm": {"num_leaves": [3, 7, 15], "learning_rate": [0.03, 0.05, 0.1], "n_estimators": [50, 100]},
 }
 _NOTHING = 1e-9
+_CONSTANT = 1e-6
+_TO_THE_OPTIMUM = {"solver": "newton-cg", "tol": 1e-8, "max_iter": 1000}
+"""Columns of evidence are nearly collinear: lbfgs gives up on the way there, where rounding has led it."""
+_DIGITS = 6
+"""Of the weights of a linear model, on columns of unit spread: what is left of the order in which sums were rounded is beyond."""
 
 
 def compare_judges(
@@ -84,11 +89,18 @@ def learn_judge(
 ) -> MentionJudge:
     """Choose a model among those that can be kept, tune it, and learn it from all of these mentions."""
     from sklearn.base import clone
+    from threadpoolctl import threadpool_limits
 
     comparison = compare_judges(table, right, documents, params, seed, only_kept=True, tunings=params.tunings)
     # PyCaret's tables have 32 bits, in which the weights of a linear model hang on how its sums happened to be rounded.
     scale = _scale(table)
-    estimator = clone(comparison.best_estimator).fit((table / scale).astype(np.float64), right.astype(int))
+    estimator = clone(comparison.best_estimator)
+    if comparison.best_name == "lr":
+        estimator.set_params(**_TO_THE_OPTIMUM)
+    with threadpool_limits(1):
+        estimator.fit((table / scale).astype(np.float64), right.astype(int))
+    if hasattr(estimator, "coef_"):
+        estimator.coef_, estimator.intercept_ = (np.round(x, _DIGITS) for x in (estimator.coef_, estimator.intercept_))
     return judge_of(estimator, scale)
 
 
@@ -117,6 +129,9 @@ def judge_of(estimator: Any, scale: NDArray[np.float32]) -> MentionJudge:
 
 
 def _scale(table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a power of two near the spread of each column: linear models need it, and it divides without rounding."""
-    spread = np.maximum(table.std(axis=0, dtype=np.float64), 1e-6)
-    return np.exp2(np.round(np.log2(spread))).astype(np.float32)
+    """Return a power of two near the spread of each column: linear models need it, and it divides without rounding.
+
+    A column that always says the same stays as it is: divided by next to nothing, it would drown all others.
+    """
+    spread = table.std(axis=0, dtype=np.float64)
+    return np.exp2(np.round(np.log2(np.where(spread > _CONSTANT, spread, 1.0)))).astype(np.float32)
