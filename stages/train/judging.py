@@ -30,7 +30,7 @@ _CONSTANT = 1e-6
 _TO_THE_OPTIMUM = {"solver": "newton-cg", "tol": 1e-8, "max_iter": 1000}
 """Columns of evidence are nearly collinear: lbfgs gives up on the way there, where rounding has led it."""
 _DIGITS = 6
-"""Of the weights of a linear model, on columns of unit spread: what is left of the order in which sums were rounded is beyond."""
+"""Of the weights of a linear model, on columns of unit spread: beyond them is how sums happened to be rounded."""
 
 
 def compare_judges(
