@@ -138,7 +138,9 @@ def test_a_short_form_stands_for_the_mention_before_it() -> None:
 )
 @example(["a", " ", "b", "   ", "(", "A", "   ", "B", ")"])
 @example(["a", " ", "b", "(", "(", "AB", ")"])
-@example([*"abcdefghij", "(", *"ABCDEFGHIJ", ")"])
+@example(["a", " ", "b", "(", "AB", "   ", ")"])
+@example(["a", " ", "b", "(", "AB", ",", " ", "a"])
+@example([*"a b c d e f g h i j", "(", "ABCDEFGHIJ", ")"])
 def test_short_forms_are_found_where_few_sentences_have_tokens(pieces: list[str]) -> None:
     text = "".join(pieces)
     tokens = tokenize(text)
