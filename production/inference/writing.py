@@ -130,8 +130,7 @@ def _clear(connection: Connection, keys: Sequence[Key]) -> None:
         connection.execute(clear.where(_of(NOTE_TEXTS, keys)))
         return
     # Here a prepared statement for each costs less than one for all, which is written anew with so many keys.
-    number, text = bindparam("number"), bindparam("hash")
-    one = clear.where(NOTE_TEXTS.c.note_id == number, NOTE_TEXTS.c.text_hash == text)
+    one = clear.where(NOTE_TEXTS.c.note_id == bindparam("number"), NOTE_TEXTS.c.text_hash == bindparam("hash"))
     connection.execute(one, [{"number": key.note_id, "hash": key.text_hash} for key in keys])
 
 
