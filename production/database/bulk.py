@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -41,18 +41,20 @@ def _for_driver(
     table: Table, names: Sequence[str], dialect: Dialect, rows: Iterable[Sequence[Any]]
 ) -> Iterable[Sequence[Any]]:
     """Return rows as the driver takes them: whole numbers, floats, strings and booleans are that already."""
-    changed = {
-        place: process
+    changed = [
+        (place, process)
         for place, name in enumerate(names)
         if isinstance(table.c[name].type, JSON | DateTime)
         and (process := table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
-    }
-    if not changed:
-        return map(tuple, rows)
-    return (
-        tuple([changed[place](value) if place in changed else value for place, value in enumerate(row)])
-        for row in rows
-    )  # fmt: skip
+    ]
+    return (_changed(row, changed) for row in rows) if changed else map(tuple, rows)
+
+
+def _changed(row: Sequence[Any], changed: Iterable[tuple[int, Callable[[Any], Any]]]) -> tuple[Any, ...]:
+    values = list(row)
+    for place, process in changed:
+        values[place] = process(values[place])
+    return tuple(values)
 
 
 @lru_cache(maxsize=8)

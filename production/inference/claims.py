@@ -121,7 +121,10 @@ def claimed(
 
 
 def _encoded(rows: Sequence[Any]) -> list[Encoded]:
-    return [encode(Key(row.note_id, row.text_hash), row.source, row.text, row.metadata, row.characters) for row in rows]
+    return [
+        encode(Key(note_id, text_hash), source, text, metadata, characters)
+        for note_id, text_hash, metadata, source, text, characters in rows  # as `_columns` has them
+    ]
 
 
 @contextmanager

@@ -103,6 +103,7 @@ class ModelHost:
     _log: IO[bytes] | None = field(default=None, init=False, repr=False)
     _pipes: selectors.BaseSelector | None = field(default=None, init=False, repr=False)
     _read: bytes = field(default=b"", init=False, repr=False)
+    _lines: deque[bytes] = field(default_factory=deque, init=False, repr=False)
     _unsent: bytes = field(default=b"", init=False, repr=False)
     _full: bool = field(default=False, init=False, repr=False)
     _answered: int = field(default=0, init=False, repr=False)
@@ -125,6 +126,7 @@ class ModelHost:
         """
         self._log, self._read, self._unsent = tempfile.TemporaryFile(), b"", b""  # noqa: SIM115  (as long as the process)
         self._answered, self._on_the_way, self._full = 0, 0, False
+        self._lines.clear()
         limit = [] if self.note_megabytes is None else ["--note-megabytes", str(self.note_megabytes)]
         self._process = subprocess.Popen(
             # -B: a folder whose hashes are checked does not change because it was run.
@@ -224,7 +226,7 @@ class ModelHost:
             answer = self._answer(seconds)
             self._answered += 1
             self._on_the_way -= 1
-            if answer.get("note") != self._answered or (self._read and not self._on_the_way):
+            if answer.get("note") != self._answered or ((self._lines or self._read) and not self._on_the_way):
                 raise NoteFailedError("the model answered what it was not asked")
             if "problem" in answer:
                 raise NoteFailedError(f"the note takes more than {self.note_megabytes} MB of memory")
@@ -253,9 +255,9 @@ class ModelHost:
     def _answer(self, seconds: float) -> dict[str, Any]:
         assert self._process and self._process.stdout and self._pipes
         deadline = time.monotonic() + seconds
-        if self._on_the_way > _FEW and b"\n" not in self._read:
+        if self._on_the_way > _FEW and not self._lines:
             time.sleep(self._on_the_way * _NAP_SECONDS)
-        while b"\n" not in self._read:
+        while not self._lines:
             ready = self._pipes.select(max(deadline - time.monotonic(), 0))
             if not ready:
                 raise NoteFailedError(f"the note takes longer than {seconds:g} s", too_slow=True)
@@ -264,8 +266,7 @@ class ModelHost:
                     self._receive()
                 else:
                     self._send()
-        line, self._read = self._read.split(b"\n", 1)
-        answer: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = json.loads(self._lines.popleft())
         return answer
 
     def _receive(self) -> None:
@@ -273,7 +274,8 @@ class ModelHost:
         piece = os.read(self._process.stdout.fileno(), 1 << 20)
         if not piece:
             raise ProcessEndedError("the process of the model ended while it read the note")
-        self._read += piece
+        *lines, self._read = (self._read + piece).split(b"\n")
+        self._lines.extend(lines)
 
 
 def _not_loaded(said: str) -> HostError:

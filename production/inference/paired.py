@@ -6,7 +6,8 @@ The pairs are a view of the database (`production.database.schema.PAIRS`), by th
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place()
+_place = partial(tuple.__new__, Place)  # half the time of a named tuple's own constructor
 
 
 class TooManyPairsError(Exception):
@@ -60,43 +62,43 @@ def places_in(
     TooManyPairsError
         When there would be more than `MOST_PAIRS`.
     """
-    if not {sides.disease, sides.treatment} <= {mention.label for mention in mentions}:
+    labels = {mention[2] for mention in mentions}
+    if sides.disease not in labels or sides.treatment not in labels:
         return {}
-    bounds = split_sentences(text) if ends is None else list(pairwise((0, *ends)))
-    diseases, treatments = _named(text, mentions, sides, bounds)
+    last_of = [end for _, end in split_sentences(text)] if ends is None else ends
+    diseases, treatments = _named(text, mentions, sides, last_of)
     names, others = _numbered(diseases), _numbered(treatments)
-    if len(names) * len(others) > MOST_PAIRS:
+    number, last = len(others), len(last_of) - 1
+    if len(names) * number > MOST_PAIRS:
         raise TooManyPairsError(f"has more than {MOST_PAIRS:,} pairs of different names")
-    first = {name: number * len(others) for name, number in names.items()}
-    places = {one.start: Place(one.sentence, first[one.name]) for one in diseases}
-    places |= {one.start: Place(one.sentence, None, others[one.name]) for one in treatments}
+    places = {
+        start: _place((min(bisect(last_of, start), last), names[name] * number, None))
+        for start, name in diseases.items()
+    }
+    for start, name in treatments.items():
+        places[start] = _place((min(bisect(last_of, start), last), None, others[name]))
     if len(diseases) * len(treatments) > _MANY:
         return {start: places[start] for start in _needed(text, mentions, sides, ends)}
     return places
 
 
-class _Named(NamedTuple):
-    start: int
-    sentence: int
-    name: str
-
-
 def _named(
-    text: str, mentions: Sequence[FoundMention], sides: Sides, bounds: Sequence[tuple[int, int]]
-) -> tuple[list[_Named], list[_Named]]:
-    """Return the mentions of either side that have a name, as `production.record.pairs.tag` would: it takes longer."""
-    found: dict[str, list[_Named]] = {sides.disease: [], sides.treatment: []}
-    sided = [mention[:3] for mention in mentions if mention.label in found]
-    own = own_abbreviations(text, bounds, [(start, end) for start, end, _ in sided])
-    last_of, last = [end for _, end in bounds], len(bounds) - 1
-    for start, end, label in sided:
-        if name := _identity(text[start:end], own):
-            found[label].append(_Named(start, min(bisect(last_of, start), last), name))
+    text: str, mentions: Sequence[FoundMention], sides: Sides, last_of: Sequence[int]
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Return the names of either side by their starts, as `production.record.pairs.tag` would: it takes longer."""
+    found: dict[str, dict[int, str]] = {sides.disease: {}, sides.treatment: {}}
+    own: Abbreviations = {}
+    if "(" in text:
+        spans = [mention[:2] for mention in mentions if mention[2] in found]
+        own = own_abbreviations(text, pairwise((0, *last_of)), spans)
+    for start, end, label, _, _, _ in mentions:
+        if label in found and (name := _identity(text[start:end], own) if own else identity_of(text[start:end])):
+            found[label][start] = name
     return found[sides.disease], found[sides.treatment]
 
 
-def _numbered(named: Iterable[_Named]) -> dict[str, int]:
-    return {name: number for number, name in enumerate(sorted({one.name for one in named}))}
+def _numbered(named: Mapping[int, str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(sorted(set(named.values())))}
 
 
 def _needed(text: str, mentions: Sequence[FoundMention], sides: Sides, ends: Sequence[int] | None) -> Iterator[int]:

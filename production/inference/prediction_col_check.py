@@ -24,16 +24,37 @@ def problem_of(found: Found, text: str, labels: Sequence[str]) -> str | None:
     labels : sequence of str
         Those of the model.
     """
-    for kind, spans in (("mention", found.mentions), ("suggestion", found.suggestions)):
+    mentions = () if _are_right(found.mentions, text, labels) else found.mentions
+    for kind, spans in (("mention", mentions), ("suggestion", found.suggestions)):
         for number, span in enumerate(spans):
             if wrong := _problem_of_span(span, text, labels):
                 return f"{kind} {number}, counted from 0, {wrong}"
         places = [span[:2] for span in spans]
         if places != sorted(places):
             return f"its {kind}s are not in order of their offsets"
-    if any(one.end > other.start for one, other in pairwise(found.mentions)):
+    if any(one.end > other.start for one, other in pairwise(mentions)):
         return "two of its mentions overlap"
     return _problem_of_whole(found) or _problem_of_ends(found, len(text))
+
+
+def _are_right(mentions: Sequence[FoundMention], text: str, labels: Sequence[str]) -> bool:
+    """Tell that nothing is wrong with any mention, nor with their order, in a third of the time; in doubt, do not."""
+    before, characters = 0, len(text)
+    for start, end, label, confidence, accepted, assertion in mentions:
+        if not (
+            type(start) is type(end) is int
+            and before <= start < end <= characters
+            and not (text[start].isspace() or text[end - 1].isspace())
+            and label in labels
+            and type(confidence) is float
+            and 0 <= confidence <= 1
+            and type(accepted) is bool
+            and type(assertion) is str
+            and 0 < len(assertion) <= _LONGEST_ASSERTION
+        ):
+            return False
+        before = end
+    return True
 
 
 def _problem_of_span(span: FoundMention, text: str, labels: Sequence[str]) -> str | None:

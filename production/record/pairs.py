@@ -8,9 +8,10 @@ kept with that flag and not counted, unless the same two stand in the note witho
 
 from __future__ import annotations
 
-from bisect import bisect
+import re
+from bisect import bisect, bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product, starmap
 from operator import attrgetter
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 SAME_SENTENCE, ADJACENT, SAME_NOTE = 1.0, 0.5, 0.2
 _WEIGHTS = {0: SAME_SENTENCE, 1: ADJACENT}
 _FEW = 16
+_BRACKETED = re.compile(r"\((?=((?:\s*[^\s)\];]){2,10})\s*[)\];,])")
+"""What `abbreviations_of` may take for a short form, and more; the brackets in one are looked at, too."""
 DISEASE, TREATMENT = "Disease", "Treatment"
 """The sides of the record, as it calls them whatever labels they have in a model."""
 
@@ -151,10 +154,25 @@ def own_abbreviations(
     text: str, bounds: Iterable[tuple[int, int]], mentions: Sequence[tuple[int, int]]
 ) -> Abbreviations:
     """Return the long forms that a note itself introduces for its mentions; `bounds` are those of its sentences."""
-    if "(" not in text:
+    opened = _introducing(text, {end for _, end in mentions}) if "(" in text else []
+    if not opened:
         return {}
-    bracketed = (tokenize(text, *span) for span in bounds if text.find("(", *span) >= 0)
+    bracketed = (
+        tokenize(text, *span) for span in bounds if bisect_left(opened, span[0]) < bisect_left(opened, span[1])
+    )
     return abbreviations_of(text, bracketed, mentions)
+
+
+def _introducing(text: str, ends: Collection[int]) -> list[int]:
+    """Return where brackets open after one of the ends that may hold a short form; most sentences need no tokens."""
+    found = []
+    for match in _BRACKETED.finditer(text):
+        end = match.start()
+        while text[end - 1 : end].isspace():
+            end -= 1
+        if end in ends and sum(map(str.isupper, match[1])) >= 2:
+            found.append(match.start())
+    return found
 
 
 class Closest(NamedTuple):

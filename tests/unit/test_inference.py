@@ -385,6 +385,9 @@ def replace_found(**changes: Any) -> Found:
         first(end=99),
         first(end=4.0),
         first(end=6),
+        first(end=True),
+        first(start=4, end=5, label="Disease", assertion=None),
+        replace_found(mentions=(GOOD.mentions[0], GOOD.mentions[1]._replace(start=5))),
         first(end=7),
         first(label="Drug"),
         first(confidence=1.01),
@@ -406,7 +409,11 @@ def replace_found(**changes: Any) -> Found:
     ],
 )
 def test_a_prediction_that_cannot_be_true(found: Found) -> None:
-    assert prediction_col_check.problem_of(found, TEXT, ["Disease", "Treatment"])
+    problem = prediction_col_check.problem_of(found, TEXT, ["Disease", "Treatment"])
+    assert problem
+    # A confidence that is a whole number is looked at closely; the same is said where it is none.
+    mentions = tuple(one._replace(confidence=1.0) if type(one.confidence) is int else one for one in found.mentions)
+    assert prediction_col_check.problem_of(found._replace(mentions=mentions), TEXT, ["Disease", "Treatment"]) == problem
 
 
 def test_a_prediction_that_can(engine: Engine) -> None:

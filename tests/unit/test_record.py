@@ -19,7 +19,16 @@ from production.record.cues import FAMILY, NEGATED, NONE, flag_of
 from production.record.forms import FORMS
 from production.record.names import abbreviations_of, expanded, identity_of, key_of, name_forms, unambiguous
 from production.record.notes import Note, read_notes
-from production.record.pairs import ADJACENT, SAME_NOTE, SAME_SENTENCE, TaggedMention, closest_pairs, pairs_of, tag
+from production.record.pairs import (
+    ADJACENT,
+    SAME_NOTE,
+    SAME_SENTENCE,
+    TaggedMention,
+    closest_pairs,
+    own_abbreviations,
+    pairs_of,
+    tag,
+)
 from production.record.question import ALIKE, EXACT, PART, Answer, answer
 from production.record.table import RECORD, build_record, log_likelihood_ratio, read_record
 from production.record.work_tree import refuse_shared
@@ -120,6 +129,26 @@ def test_a_short_form_stands_for_the_mention_before_it() -> None:
     }
     assert abbreviations("type 2 diabetes (diet)", "type 2 diabetes") == {}
     assert abbreviations("effusion from rheumatoid arthritis (ER)", "rheumatoid arthritis") == {}
+
+
+@given(
+    st.lists(
+        st.sampled_from(["AB", "a", "b", "CD", "2,5", "é", "(", "(", ")", "]", ",", " ", "   ", "\u2003"]), max_size=16
+    )
+)
+@example(["a", " ", "b", "   ", "(", "A", "   ", "B", ")"])
+@example(["a", " ", "b", "(", "(", "AB", ")"])
+@example(["a", " ", "b", "(", "AB", "   ", ")"])
+@example(["a", " ", "b", "(", "AB", ",", " ", "a"])
+@example([*"a b c d e f g h i j", "(", "ABCDEFGHIJ", ")"])
+def test_short_forms_are_found_where_few_sentences_have_tokens(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    tokens = tokenize(text)
+    for number, (_, end) in enumerate(tokens):
+        for start, _ in tokens[: number + 1]:
+            mentions = [(start, end)]
+            expected = abbreviations_of(text, [tokens], mentions)
+            assert own_abbreviations(text, [(0, len(text))], mentions) == expected
 
 
 def test_short_forms_are_written_out_by_the_note_first() -> None:
