@@ -23,7 +23,7 @@ def monitor(options: argparse.Namespace) -> Decision:
     learned, served, log = logs(options, labels, watched)
     windows = last_windows(log, options)
     reference = learned if served is None else served
-    judged = judge(reference, windows, params)
+    judged = judge(reference, windows, params, called="profile" if served is None else "reference")
     save(judged.decision, judged, options.json, learned=None if served is None else judge(learned, windows, params))
     if options.report and draw_drift(reference, windows[-1], judged.drift, judged.decision, options.report):
         write_json(options.report.with_suffix(".json"), judged.as_json())  # whose picture it is

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,12 @@ from stages.monitor import slices
 from stages.monitor.decision import Decision, Harm, decide
 from stages.monitor.deviation import Counts
 from stages.monitor.drift import compare_window
+from stages.monitor.invocation import last_windows, parse
 from stages.monitor.noise import noise_of
+from stages.monitor.params import MonitorParams
+from stages.monitor.reading import readable
 from stages.monitor.runs import add_up, level_of_a_look, longest_runs, said_and_done, what_is_certain
+from stages.monitor.sides import Sides
 from stages.monitor.slices import judge, slices_of, with_slices
 from stages.monitor.window import Window, read_window, split_windows
 from tests.repository import ROOT
@@ -76,6 +81,18 @@ def test_a_note_that_is_logged_again_is_no_new_evidence() -> None:
     assert add_up(reference, [window, changed], ROWS).notes == 600
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_copies_count_once_on_both_sides(number: int) -> None:
+    """Of a reference as well: with copies its noise would look smaller than it is, and its shares others."""
+    reference, windows = served(300, 0), weeks(number, 200, shift=0.1)
+    copied = pd.concat([reference, reference[reference["sex"] == "female"], reference[:99]])
+    again = [pd.concat([window, window[:70]]) for window in windows]
+    assert compare_window(copied, again[-1], ROWS) == compare_window(reference, windows[-1], ROWS)
+    assert add_up(copied, again, ROWS) == add_up(reference, windows, ROWS)
+    sides = Sides.of(copied, again, ROWS.columns)
+    assert (len(sides.reference), len(sides.last), [len(one) for one in sides.windows]) == (300, 200, [200] * number)
+
+
 @pytest.mark.parametrize("notes", [1, 2, 5])
 def test_no_deviation_is_said_to_be_below_more_than_all(notes: int) -> None:
     (reason,) = add_up(served(2000, 0), [served(notes, 1)], ROWS).reasons
@@ -112,6 +129,19 @@ def test_going_back_to_development_needs_a_shift_that_is_certainly_so_large() ->
 )  # fmt: skip
 def test_what_is_certain_of_an_interval_is_done(low: float, high: float, done: str) -> None:
     assert what_is_certain(low, high, PARAMS.bands) == done
+
+
+@pytest.mark.parametrize(
+    ("shift", "notes", "done"),
+    [(0.07, 20_000, "retrain"), (0.085, 4000, "retrain_and_alert"), (0.2, 20_000, "redevelop")],
+)
+def test_runs_go_by_both_ends_of_the_interval(shift: float, notes: int, done: str) -> None:
+    decision = add_up(served(40_000, 0), weeks(1, notes, shift=shift), ROWS)
+    assert decision.decision == done
+    assert decision.low is not None and decision.high is not None
+    assert what_is_certain(decision.low, decision.high, ROWS.bands) == done
+    if done == "retrain_and_alert":
+        assert decision.low < ROWS.bands.alert < decision.high
 
 
 def test_windows_of_which_nothing_is_known_are_unknown() -> None:
@@ -245,6 +275,23 @@ def test_slices_share_half_of_the_significance() -> None:
     assert all((other.noise or 0) > (one.noise or 0) for one, other in pairs)
 
 
+def test_a_slice_is_not_compared_by_the_column_that_it_was_cut_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is constant there, and would only take its part of the significance from the others."""
+    columns: list[tuple[str, list[str]]] = []
+    for name in ("compare_sides", "add_up_sides"):
+        function = getattr(slices, name)
+
+        def spied(sides: Sides, params: MonitorParams, share: float, name: str = name, do: Any = function) -> Any:
+            columns.append((name, params.columns))
+            return do(sides, params, share)
+
+        monkeypatch.setattr(slices, name, spied)
+    judge(served(800, 0), [served(400, 1)], PARAMS.model_copy(update={"slices": ["sex"]}))
+    without = [name for name in PARAMS.columns if name != "sex"]
+    for name in ("compare_sides", "add_up_sides"):
+        assert [given for caller, given in columns if caller == name] == [PARAMS.columns, without, without]
+
+
 def test_all_that_is_compared_of_a_window_shares_one_significance(monkeypatch: pytest.MonkeyPatch) -> None:
     shares: list[float] = []
     for name in ("compare_sides", "add_up_sides"):
@@ -279,6 +326,33 @@ def test_windows_are_whole_weeks_from_the_reset_on() -> None:
     assert split_windows(frame[:0], 7, Window()) == []
     with pytest.raises(BeHealthyError, match="served_at"):
         split_windows(frame.drop(columns="served_at"), 7, Window())
+
+
+def test_a_window_begins_with_the_reset_and_not_with_the_day_of_its_first_note() -> None:
+    frame = logged(24, 10)
+    since = datetime(2026, 11, 3, 6, tzinfo=UTC)
+    parts = split_windows(frame[frame["served_at"] >= since], 7, Window(since))
+    assert [str(part["served_at"].min().date()) for part in parts] == ["2026-11-04", "2026-11-11", "2026-11-18"]
+    assert {row.hour for part in parts for row in part["served_at"]} == {0}
+
+
+@pytest.mark.parametrize(("since", "until"), [("2026-11-03T06:00", None), (None, "2026-11-16"), (None, None)])
+def test_the_last_of_the_commands_windows_is_the_latest(since: str | None, until: str | None) -> None:
+    given = [*(["--since", since] if since else []), *(["--until", until] if until else [])]
+    options = parse(["--log", "log.parquet", "--windows", "week", *given])
+    log = read_back(logged(24, 10), options.since, options.until)
+    windows = last_windows(log, options)
+    first = options.since or datetime(2026, 11, 2, tzinfo=UTC)
+    for number, window in enumerate(windows):
+        ages = (window["served_at"] - first).dt.days // 7
+        assert set(ages) == {number}
+    assert len(windows) == (2 if until else 3)
+
+
+def read_back(frame: pd.DataFrame, since: datetime | None, until: datetime | None) -> pd.DataFrame:
+    """Leave out what `read_window` would."""
+    late = frame["served_at"] >= since if since else frame["served_at"].notna()
+    return frame[late & (frame["served_at"] < until)] if until else frame[late]
 
 
 def test_a_note_without_a_time_is_in_no_window_and_not_left_out_silently() -> None:
@@ -319,6 +393,159 @@ def test_a_log_is_not_compared_with_itself(clinic: Path, capsys: pytest.CaptureF
     assert stage.main(arguments) == 2
     assert "--reference-until" in capsys.readouterr().err
     assert json.loads((clinic / "out/decision.json").read_text())["decision"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("reference", "drop", "code"),
+    [
+        ("other.parquet", [], 0),
+        ("other.parquet", ["log_id"], 2),
+        ("other.parquet", ["log_id", "served_at"], 2),
+        ("part.parquet", ["log_id"], 2),
+        ("part.parquet", ["log_id", "served_at"], 2),
+        ("apart.parquet", ["log_id"], 0),
+        ("floats.parquet", ["log_id"], 2),
+    ],
+)
+def test_rows_without_numbers_are_the_same_where_all_of_them_is(
+    clinic: Path, capsys: pytest.CaptureFixture[str], reference: str, drop: list[str], code: int
+) -> None:
+    """One shared row is enough; a note that was served again, at another time, is none."""
+    log = logged(14, 60, 3)
+    log.drop(columns=drop).to_parquet("bare.parquet")
+    log.assign(log_id=log["log_id"] + 10**9).to_parquet("other.parquet")  # numbers that tell rows apart
+    log[-1:].to_parquet("part.parquet")
+    log.assign(served_at=log["served_at"] - timedelta(days=99)).to_parquet("apart.parquet")
+    log[:200].assign(tokens=log["tokens"].astype(float)).to_parquet("floats.parquet")
+    given = f"--log bare.parquet --profile profile.parquet --reference {reference} --json out"
+    assert stage.main(given.split()) == code
+    decision = json.loads((clinic / "out/decision.json").read_text())
+    assert (decision["decision"] == "unknown") == (code == 2)
+    assert ("rows of the log are in the reference" in capsys.readouterr().err) == (code == 2)
+
+
+def test_rows_of_which_some_have_no_number_are_compared_whole(clinic: Path) -> None:
+    log = logged(14, 60, 3)
+    log["log_id"] = log["log_id"].astype("Int64")
+    log.assign(log_id=log["log_id"].where(log.index > 5)).to_parquet("bare.parquet")
+    log.assign(log_id=log["log_id"] + 10**9).to_parquet("other.parquet")
+    given = "--log bare.parquet --profile profile.parquet --reference other.parquet --json out"
+    assert stage.main(given.split()) == 2
+
+
+@pytest.mark.parametrize("option", ["--", "--reference-"])
+@pytest.mark.parametrize(
+    ("since", "until", "said"),
+    [
+        ("2026-11-10", "2026-11-03", "until is not after {}since"),
+        ("2026-11-10", "2026-11-10", "until is not after {}since"),
+        ("2026-11-10", "2300-01-01", "until is not within the years"),
+        ("1500-01-01", "2026-11-10", "since is not within the years"),
+    ],
+)
+def test_times_between_which_no_note_can_be_are_said_to_be_the_mistake(
+    clinic: Path, capsys: pytest.CaptureFixture[str], option: str, since: str, until: str, said: str
+) -> None:
+    given = f"--log later.parquet --profile profile.parquet --reference first.parquet --json out {option}since {since}"
+    assert stage.main([*given.split(), f"{option}until", until]) == 2
+    assert f"monitor: {option}{said.format(option)}" in capsys.readouterr().err
+    decision = json.loads((clinic / "out/decision.json").read_text())
+    assert (decision["decision"], decision["alert"]) == ("unknown", True)
+    assert stage.main([*given.split(), f"{option}until", until, "--exit-code"]) == 20
+
+
+def break_files() -> None:
+    """Files beside those of the clinic, each broken as people break them."""
+    log = logged(14, 60, 3).assign(probability=1.0, model_version="7")
+    log.drop(columns="note").to_parquet("nameless.parquet")
+    log.assign(probability="the patient").to_parquet("unlikely.parquet")
+    log.assign(served_at="the patient").to_parquet("timeless.parquet")
+    log.assign(served_at=log["served_at"].dt.tz_localize(None)).to_parquet("zoneless.parquet")
+    log.assign(model_version=7).to_parquet("numbered.parquet")
+    Path("prose.parquet").write_text("the patient")
+    whole = Path("first.parquet").read_bytes()
+    Path("torn.parquet").write_bytes(whole[:4] + bytes(20_000) + whole[20_004:])
+
+
+@pytest.mark.parametrize("side", ["--log", "--reference"])
+@pytest.mark.parametrize(
+    ("file", "since", "said"),
+    [
+        ("nameless", "", "nameless.parquet has no column note"),
+        ("unlikely", "", "the column probability of unlikely.parquet holds something else than numbers"),
+        ("timeless", "2026-11-01", "the column served_at of timeless.parquet holds something else than times"),
+        ("zoneless", "2026-11-01", "the column served_at of zoneless.parquet holds something else than times"),
+        ("prose", "", "prose.parquet is no Parquet file, or a damaged one"),
+        ("torn", "", "torn.parquet is no Parquet file, or a damaged one"),
+        ("gone", "", "there is no gone.parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_judged_is_named_with_its_column_and_the_remedy(
+    clinic: Path, capsys: pytest.CaptureFixture[str], side: str, file: str, since: str, said: str
+) -> None:
+    break_files()
+    other = "--log later.parquet" if side == "--reference" else ""
+    given = f"{other} {side} {file}.parquet --profile profile.parquet --json out".split()
+    option = "--since" if side == "--log" else "--reference-since"
+    assert stage.main([*given, option, since] if since else given) == 2
+    told = capsys.readouterr().err
+    assert f"monitor: {said}" in told
+    assert "export it from the database, `python -m production.log export`" in told
+    assert "patient" not in told
+    decision = json.loads((clinic / "out/decision.json").read_text())
+    assert (decision["decision"], decision["alert"]) == ("unknown", True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--log timeless.parquet --windows week", "the column served_at of the log holds something else than times"),
+        ("--log numbered.parquet --model-version 7", "the column model_version of numbered.parquet holds something"),
+        ("--log later.parquet --profile gone.parquet", "there is no gone.parquet: `dvc repro monitor` writes it"),
+        (
+            "--log later.parquet --profile prose.parquet",
+            "prose.parquet is no Parquet file, or a damaged one: `dvc",
+        ),
+    ],
+)
+def test_nothing_that_people_mistake_is_unforeseen(
+    clinic: Path, capsys: pytest.CaptureFixture[str], arguments: str, said: str
+) -> None:
+    break_files()
+    assert stage.main(["--profile", "profile.parquet", *arguments.split(), "--exit-code"]) == 20
+    told = capsys.readouterr().err
+    assert f"monitor: {said}" in told
+    assert "patient" not in told
+
+
+def test_what_may_not_be_read_is_told_as_the_machine_says_it(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), readable(tmp_path, "mend it"):
+        raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("windows", [[], ["--windows", "week"]])
+def test_faults_call_another_reference_by_its_name(clinic: Path, windows: list[str]) -> None:
+    logged(1, 40, 3).to_parquet("few.parquet")
+    logged(14, 60, 4).drop(columns="tokens").to_parquet("blind.parquet")
+    for reference, said in (
+        ("few", "only 40 notes of the reference can be compared, fewer than 50"),
+        ("blind", "tokens is missing in the reference"),
+    ):
+        given = f"--log later.parquet --profile profile.parquet --reference {reference}.parquet --json out"
+        assert stage.main([*given.split(), *windows]) == 0
+        told = json.loads((clinic / "out/decision.json").read_text())
+        assert told["decision"] == "unknown"
+        assert any(said in reason for reason in told["reasons"])
+        assert "profile" not in " ".join(told["reasons"])
+        assert "reference" not in json.dumps(json.loads((clinic / "out/drift.json").read_text())["learned"]["columns"])
+
+
+def test_faults_of_slices_call_another_reference_by_its_name() -> None:
+    params = PARAMS.model_copy(update={"slices": ["sex"]})
+    reference = served(400, 0)
+    reference.loc[reference["sex"] == "female", "tokens"] = np.nan
+    judged = judge(reference, [served(300, 1)], params, called="reference")
+    assert judged.slices["sex=female"].reasons == ("tokens has no value in the reference",)
 
 
 def test_the_reference_may_be_the_first_weeks_of_the_same_log(clinic: Path) -> None:
