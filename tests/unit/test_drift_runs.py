@@ -328,31 +328,33 @@ def test_windows_are_whole_weeks_from_the_reset_on() -> None:
         split_windows(frame.drop(columns="served_at"), 7, Window())
 
 
-def test_a_window_begins_with_the_reset_and_not_with_the_day_of_its_first_note() -> None:
+def with_quiet_days() -> pd.DataFrame:
+    """A log from 2 November on that has nothing of its first days, nor of 14 to 16 November."""
     frame = logged(24, 10)
-    since = datetime(2026, 11, 3, 6, tzinfo=UTC)
-    parts = split_windows(frame[frame["served_at"] >= since], 7, Window(since))
-    assert [str(part["served_at"].min().date()) for part in parts] == ["2026-11-04", "2026-11-11", "2026-11-18"]
-    assert {row.hour for part in parts for row in part["served_at"]} == {0}
+    return frame[(frame["served_at"].dt.day > 5) & ~frame["served_at"].dt.day.isin([14, 15, 16])]
 
 
-@pytest.mark.parametrize(("since", "until"), [("2026-11-03T06:00", None), (None, "2026-11-16"), (None, None)])
-def test_the_last_of_the_commands_windows_is_the_latest(since: str | None, until: str | None) -> None:
-    given = [*(["--since", since] if since else []), *(["--until", until] if until else [])]
-    options = parse(["--log", "log.parquet", "--windows", "week", *given])
-    log = read_back(logged(24, 10), options.since, options.until)
-    windows = last_windows(log, options)
-    first = options.since or datetime(2026, 11, 2, tzinfo=UTC)
-    for number, window in enumerate(windows):
-        ages = (window["served_at"] - first).dt.days // 7
-        assert set(ages) == {number}
-    assert len(windows) == (2 if until else 3)
+def test_a_window_begins_with_the_reset_and_not_with_the_day_of_its_first_note() -> None:
+    parts = split_windows(with_quiet_days(), 7, Window(datetime(2026, 11, 3, tzinfo=UTC)))
+    assert [part["served_at"].min().day for part in parts] == [6, 10, 17]
 
 
-def read_back(frame: pd.DataFrame, since: datetime | None, until: datetime | None) -> pd.DataFrame:
-    """Leave out what `read_window` would."""
-    late = frame["served_at"] >= since if since else frame["served_at"].notna()
-    return frame[late & (frame["served_at"] < until)] if until else frame[late]
+@pytest.mark.parametrize(
+    ("times", "days"),
+    [
+        ("--since 2026-11-03", [6, 10, 17]),
+        ("--since 2026-11-03 --until 2026-11-17", [6, 10]),
+        ("--since 2026-11-05", [6, 12, 19]),
+        ("", [6, 13]),
+    ],
+)
+def test_the_command_splits_its_log_by_its_times_and_the_last_window_is_the_latest(
+    tmp_path: Path, times: str, days: list[int]
+) -> None:
+    with_quiet_days().to_parquet(tmp_path / "log.parquet")
+    options = parse(["--log", str(tmp_path / "log.parquet"), "--windows", "week", *times.split()])
+    log = read_window(options.log, Window(options.since, options.until))
+    assert [part["served_at"].min().day for part in last_windows(log, options)] == days
 
 
 def test_a_note_without_a_time_is_in_no_window_and_not_left_out_silently() -> None:
