@@ -19,7 +19,7 @@ from stages.common.errors import BeHealthyError
 from stages.common.files import write_table
 from stages.common.labels import model_columns
 from stages.monitor import __main__ as stage
-from stages.monitor import slices
+from stages.monitor import runs, slices
 from stages.monitor.decision import Decision, Harm, decide
 from stages.monitor.deviation import Counts
 from stages.monitor.drift import compare_window
@@ -27,7 +27,7 @@ from stages.monitor.invocation import last_windows, parse
 from stages.monitor.noise import noise_of
 from stages.monitor.params import MonitorParams
 from stages.monitor.reading import readable
-from stages.monitor.runs import add_up, level_of_a_look, longest_runs, said_and_done, what_is_certain
+from stages.monitor.runs import LongestRuns, add_up, level_of_a_look, longest_runs, said_and_done, what_is_certain
 from stages.monitor.sides import Sides
 from stages.monitor.slices import judge, slices_of, with_slices
 from stages.monitor.window import Window, read_window, split_windows
@@ -172,6 +172,94 @@ def test_what_windows_add_up_to_is_done_and_what_one_says_is_said(window: str, r
     assert decision.alert == (done == "unknown")
     harmed = said_and_done(alone, together, Harm("falls")).decision
     assert harmed == ("redevelop" if {window, runs} & {"redevelop", "size_uncertain", "retrain"} else done)
+
+
+@pytest.mark.parametrize("said", ["none", "too_few_notes"])
+def test_what_an_audit_finds_counts_where_no_shift_is_seen(said: str) -> None:
+    quiet = Decision(said, None, None, ("calm",), 300)
+    assert said_and_done(quiet, quiet, Harm("falls", audited=True)).decision == "retrain_and_alert"
+    assert said_and_done(quiet, quiet, Harm("falls")).decision == said
+
+
+def test_harm_counts_in_a_slice_as_well() -> None:
+    params = PARAMS.model_copy(update={"slices": ["sex"]})
+    judged = judge(served(800, 0), [served(400, 1)], params, Harm("falls", audited=True))
+    assert {one.decision for one in judged.slices.values()} == {"retrain_and_alert"}
+
+
+@pytest.mark.parametrize(("notes", "said"), [(49, "too_few_notes"), (50, "unknown")])
+def test_a_column_without_values_is_a_fault_from_so_many_notes_on(notes: int, said: str) -> None:
+    assert add_up(served(800, 0), [served(notes, 1).assign(sex=None)], ROWS).decision == said
+
+
+def test_an_earlier_window_whose_column_cannot_be_read_has_no_part_in_it() -> None:
+    reference, windows = served(800, 0), weeks(2, 200)
+    broken = served(200, 9).assign(tokens="many")
+    column = ROWS.model_copy(update={"columns": ["tokens"]})
+    said, calm = add_up(reference, [broken, *windows], column), add_up(reference, windows, column)
+    assert (said.decision, said.reasons[0].rpartition("; ")[2]) == (calm.decision, calm.reasons[0].rpartition("; ")[2])
+
+
+@pytest.mark.parametrize(
+    ("length", "deviation", "bound", "said"),
+    [
+        (0, np.nan, 4.999, "none"), (0, np.nan, 5.0, "too_few_notes"),
+        (1, 1.999, 2.5, "none"), (1, 2.0, 2.5, "watch"), (1, 5.0, 5.1, "retrain"), (1, 10.0, 10.1, "redevelop"),
+    ],
+)  # fmt: skip
+def test_windows_that_add_up_to_a_bound_are_on_its_upper_side(
+    length: int, deviation: float, bound: float, said: str
+) -> None:
+    found = LongestRuns(np.array([length]), np.array([deviation]), np.array([0.0]), np.array([bound]))
+    assert runs._decided([("tokens", found)], 300, [served(300, 1)], PARAMS.bands).decision == said
+
+
+def test_what_never_varies_never_passes() -> None:
+    constant = Counts("category", np.array([[0, 300]]), np.array([0, 800]))
+    noise = noise_of(Counts("category", constant.window[0], constant.profile), 1)
+    assert longest_runs(constant, noise, PARAMS).windows.tolist() == [0]
+
+
+def test_no_note_in_the_last_window_is_unknown_to_both_judgements() -> None:
+    sides = Sides.of(served(800, 0), [*weeks(2, 200), served(200, 5)[:0]], ROWS.columns)
+    assert runs.add_up_sides(sides, ROWS, 1.0).decision == "unknown"
+    assert judge(served(800, 0), [served(200, 1)[:0]], PARAMS).decision.decision == "unknown"
+
+
+def test_what_changed_is_said_beside_a_column_that_cannot_be_compared() -> None:
+    drift = compare_window(served(5000, 0), served(3000, 1, shift=0.07).drop(columns="tokens"), ROWS)
+    decision = decide(drift, ROWS)
+    assert decision.decision == "unknown"
+    assert decision.reasons[0] == "tokens is missing in the window"
+    assert decision.reasons[1].startswith("speciality deviates by ")
+
+
+def test_where_a_window_has_no_such_column_it_has_no_such_slice() -> None:
+    sides = Sides.of(served(800, 0), [served(200, 1).drop(columns="sex"), served(200, 2)], ROWS.columns)
+    part = sides.where("sex", "female")
+    assert part.windows[0].empty
+    assert 0 < len(part.windows[1]) == len(part.last) < 200
+    assert set(part.reference["sex"]) == {"female"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "window", "share", "found"),
+    [(50, 50, 0.5, True), (49, 50, 0.5, False), (50, 49, 0.5, False), (90, 90, 0.9, False), (90, 89, 0.89, True)],
+)
+def test_slices_are_as_large_as_what_is_judged_and_smaller_than_the_whole(
+    reference: int, window: int, share: float, found: bool
+) -> None:
+    sides = [served(rows, rows).assign(sex="female") for rows in (200, round(window / share))]
+    for frame, number in zip(sides, (reference, window), strict=True):
+        frame.loc[number:, "sex"] = "male"
+    slices = slices_of(sides[0], sides[1], PARAMS.model_copy(update={"slices": ["sex"]}))
+    assert (("sex", "female") in slices) == found
+
+
+def test_of_a_slice_and_a_whole_that_ask_for_the_same_the_whole_is_said() -> None:
+    whole, part = (Decision("retrain", name, 6.0, (f"{name} deviates",), 300) for name in ("tokens", "age_band"))
+    said = with_slices(whole, {"sex=female": part})
+    assert (said.column, said.reasons) == ("tokens", ("tokens deviates", "sex=female: age_band deviates"))
 
 
 # -- how rarely it errs (small versions of `python -m benchmarks.verdicts drift`)
