@@ -65,16 +65,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_verdict(path: Path) -> DriftVerdict:
-    """Return the decision; whatever cannot be read as one is `unknown`."""
+    """Return the decision; whatever cannot be read as one, or contradicts itself, is `unknown`."""
     try:
         content = read_json(path)
         decision, listed = content["decision"], content["reasons"]
+        alert = content.get("alert", decision in ALERTS)
         if not isinstance(decision, str) or not isinstance(listed, list):
             raise TypeError
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return DriftVerdict("unknown", (f"there is no readable decision ({type(error).__name__}): see the job's log",))
     if decision not in RUNS | ALERTS | QUIET:
         return DriftVerdict("unknown", ("the monitor wrote a decision that is not known here",))
+    if alert is not (decision in ALERTS):
+        reason = f"the monitor wrote {decision}, and an alert that does not go with it"
+        return DriftVerdict("unknown", (reason, *map(str, listed)))
     return DriftVerdict(decision, tuple(map(str, listed)))
 
 

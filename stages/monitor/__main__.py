@@ -7,7 +7,7 @@ import sys
 
 from stages.common.files import write_json
 from stages.common.labels import load_labels, model_columns
-from stages.monitor.decision import Decision
+from stages.monitor.decision import NOTHING_KNOWN, Decision
 from stages.monitor.drift_page import draw_drift
 from stages.monitor.invocation import judge_safely, last_windows, logs, parse, save
 from stages.monitor.params import load_params
@@ -23,7 +23,7 @@ def monitor(options: argparse.Namespace) -> Decision:
     learned, served, log = logs(options, labels, watched)
     windows = last_windows(log, options)
     reference = learned if served is None else served
-    judged = judge(reference, windows, params)
+    judged = judge(reference, windows, params, NOTHING_KNOWN, "profile" if served is None else "reference")
     save(judged.decision, judged, options.json, learned=None if served is None else judge(learned, windows, params))
     if options.report and draw_drift(reference, windows[-1], judged.drift, judged.decision, options.report):
         write_json(options.report.with_suffix(".json"), judged.as_json())  # whose picture it is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from stages.common.labels import INPUT_COLUMNS, model_columns
 from stages.common.wording import counted
 from stages.monitor.deviation import Kind
 from stages.monitor.params import MonitorParams
+
+Reference = Literal["profile", "reference"]
+"""What a window is compared with: annotated documents, or other notes that were served."""
 
 
 def rows_of_column(profile: pd.DataFrame, name: str, params: MonitorParams) -> pd.DataFrame:
@@ -44,9 +47,9 @@ def distinct(windows: Sequence[pd.DataFrame], columns: Sequence[str]) -> list[pd
     return kept
 
 
-def fault_of(name: str, profile: pd.DataFrame, window: pd.DataFrame, minimum: int) -> str | None:
-    """Say why a column cannot be compared, or None."""
-    for place, frame in (("window", window), ("profile", profile)):
+def fault_of(name: str, reference: pd.DataFrame, window: pd.DataFrame, minimum: int, called: Reference) -> str | None:
+    """Say why a column cannot be compared, or None; `called` is what the reference is."""
+    for place, frame in (("window", window), (called, reference)):
         if name not in frame:
             return f"{name} is missing in the {place}"
         present = frame[name].dropna()
@@ -54,8 +57,9 @@ def fault_of(name: str, profile: pd.DataFrame, window: pd.DataFrame, minimum: in
             return f"{name} has no value in the {place}"
         if problem := _type_fault(present, kind_of(name)):
             return f"{name} {problem} in the {place}"
-    if len(profile) < minimum:
-        return f"{name}: only {counted(len(profile), 'document')} of the profile can be compared, fewer than {minimum}"
+    if len(reference) < minimum:
+        rows = counted(len(reference), "document" if called == "profile" else "note")
+        return f"{name}: only {rows} of the {called} can be compared, fewer than {minimum}"
     return None
 
 

@@ -15,6 +15,8 @@ from stages.common.errors import BeHealthyError
 from stages.common.files import read_table, write_json, write_table
 from stages.common.tables import serving_log
 from stages.monitor.decision import EXIT_CODES, Decision, unknown
+from stages.monitor.overlap import overlap
+from stages.monitor.reading import read_profile
 from stages.monitor.serving import profile_schema, serving_rows, training_profile
 from stages.monitor.slices import Comparison
 from stages.monitor.times import time_argument
@@ -28,6 +30,8 @@ TRAINING_PROFILE = Path("data/serving/profile.parquet")
 METRICS = Path("metrics")
 REPORT = Path("reports/drift.html")
 DAYS = {"day": 1, "week": 7}
+_YEARS = 1678, 2261
+"""Those that pandas counts in nanoseconds, whole."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -74,8 +78,11 @@ def logs(
     Raises
     ------
     BeHealthyError
-        When a note of the log is in the reference, too: it would be compared with itself.
+        When a row of the log is in the reference, too: it would be compared with itself. When a time of the options
+        cannot be meant, or a file cannot be read.
     """
+    _check_times(_window(options), "--")
+    _check_times(_window_of_reference(options), "--reference-")
     if options.log is None:
         from stages.prepare.formats import jsonl
         from stages.train.extractor import load_extractor
@@ -86,11 +93,10 @@ def logs(
         write_table(TRAINING_PROFILE, profile, profile_schema(labels))
     log, reference = read_window(options.log or LOG, _window(options), watched), None
     if options.reference:
-        since = Window(options.reference_since, options.reference_until)
-        reference = read_window(options.reference, since, watched)
-        if "log_id" in log and "log_id" in reference and log["log_id"].isin(reference["log_id"]).any():
+        reference = read_window(options.reference, _window_of_reference(options), watched)
+        if overlap(log, reference):
             raise BeHealthyError("rows of the log are in the reference, too: end it before (--reference-until)")
-    return read_table(options.profile), reference, log
+    return read_profile(options.profile), reference, log
 
 
 def last_windows(log: pd.DataFrame, options: argparse.Namespace) -> list[pd.DataFrame]:
@@ -102,6 +108,19 @@ def last_windows(log: pd.DataFrame, options: argparse.Namespace) -> list[pd.Data
 
 def _window(options: argparse.Namespace) -> Window:
     return Window(options.since, options.until, options.model_version)
+
+
+def _window_of_reference(options: argparse.Namespace) -> Window:
+    return Window(options.reference_since, options.reference_until)
+
+
+def _check_times(window: Window, options: str) -> None:
+    """Refuse what no note can be in: a mistake on the command line is none of the log's."""
+    for name, time in (("since", window.since), ("until", window.until)):
+        if time and not _YEARS[0] <= time.year <= _YEARS[1]:
+            raise BeHealthyError(f"{options}{name} is not within the years {_YEARS[0]} to {_YEARS[1]}: mend it")
+    if window.since and window.until and window.since >= window.until:
+        raise BeHealthyError(f"{options}until is not after {options}since: no note is between them; exchange them")
 
 
 def save(decision: Decision, judged: Comparison | None, folder: Path | None, learned: Comparison | None = None) -> None:

@@ -132,15 +132,15 @@ def add_up_sides(sides: Sides, params: MonitorParams, share: float) -> Decision:
 
 def _counts_of_all(sides: Sides, name: str, params: MonitorParams) -> Counts | str:
     """Count a column of all windows, or say why it cannot be compared."""
-    last, windows = sides.column(name, params), sides.windows
+    last, windows, called = sides.column(name, params), sides.windows, sides.called
     if len(windows) == 1 and last.counts is not None:
         return Counts(last.counts.kind, last.counts.window[None], last.counts.profile)
     rows = last.rows
-    fault = fault_of(name, rows, windows[-1], params.minimum_notes)
+    fault = fault_of(name, rows, windows[-1], params.minimum_notes, called)
     judged = len(windows[-1]) >= params.minimum_notes  # in fewer notes a column may well be empty
-    if fault and (judged or fault_of(name, rows, rows, params.minimum_notes)):
+    if fault and (judged or fault_of(name, rows, rows, params.minimum_notes, called)):
         return fault
-    return counts_of(rows, [frame[:0] if fault_of(name, rows, frame, 0) else frame for frame in windows], name)
+    return counts_of(rows, [frame[:0] if fault_of(name, rows, frame, 0, called) else frame for frame in windows], name)
 
 
 def what_is_certain(low: float, high: float, bands: Bands) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from stages.monitor.columns import Reference
 from stages.monitor.decision import NOTHING_KNOWN, SEVERITIES, Decision, Harm, decide, drifted
 from stages.monitor.drift import Drift, compare_sides
 from stages.monitor.params import MonitorParams
@@ -34,7 +35,11 @@ class Comparison:
 
 
 def judge(
-    reference: pd.DataFrame, windows: Sequence[pd.DataFrame], params: MonitorParams, harm: Harm = NOTHING_KNOWN
+    reference: pd.DataFrame,
+    windows: Sequence[pd.DataFrame],
+    params: MonitorParams,
+    harm: Harm = NOTHING_KNOWN,
+    called: Reference = "profile",
 ) -> Comparison:
     """Compare the last of some windows, and what they add up to, with a reference; and each slice with the same slice.
 
@@ -50,6 +55,8 @@ def judge(
         As `watching` returns them.
     harm : Harm
         What is known of the quality.
+    called : {"profile", "reference"}
+        What faults call the reference.
 
     Returns
     -------
@@ -58,14 +65,14 @@ def judge(
         if the whole had.
     """
     names = slices_of(reference, windows[-1], params)
-    whole = Sides.of(reference, windows, params.columns)
+    whole = Sides.of(reference, windows, params.columns, called)
     drift, decision = _compared(whole, params, 0.5 if names else 1.0, harm)
     slices = {}
     for column, value in names:
         others = params.model_copy(update={"columns": [item for item in params.columns if item != column]})
         # where the column is not watched, notes that differ in it alone are one in the whole, but not in its slices
         watched = column in params.columns
-        sides = whole if watched else Sides.of(reference, windows, [*params.columns, column])
+        sides = whole if watched else Sides.of(reference, windows, [*params.columns, column], called)
         slices[f"{column}={value}"] = _compared(sides.where(column, value), others, 0.5 / len(names), harm)[1]
     return Comparison(drift, with_slices(decision, slices), slices)
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from stages.common.errors import BeHealthyError
 from stages.common.wording import counted
+from stages.monitor.reading import EXPORT, columns_of_log, readable
 
 _OF_THE_LOG = ("note", "log_id", "served_at", "model_version", "probability")
 
@@ -121,17 +122,24 @@ def split_windows(frame: pd.DataFrame, days: int, window: Window) -> list[pd.Dat
         When the log does not say when each note was served: without that it would be in no window.
     """
     if "served_at" not in frame:
-        raise BeHealthyError("the log has no column served_at: export it from the database")
+        raise BeHealthyError(f"the log has no column served_at: {EXPORT}")
     if frame.empty:
         return []
     if frame["served_at"].isna().any():
         raise BeHealthyError("the log has rows without served_at: export it again")
-    served, length = pd.to_datetime(frame["served_at"], utc=True), pd.Timedelta(days=days)
+    served, length = _times(frame["served_at"]), pd.Timedelta(days=days)
     first = pd.Timestamp(window.since) if window.since else served.min().floor("D")
     end = pd.Timestamp(window.until) if window.until else served.max().ceil("D")
     numbers = (served - first) // length
     whole = max(1, int((end - first) // length))
     return [frame[numbers == number] for number in range(whole)]
+
+
+def _times(column: pd.Series) -> pd.Series:
+    try:
+        return pd.to_datetime(column, utc=True)
+    except (ValueError, TypeError) as error:  # its message quotes a value
+        raise BeHealthyError(f"the column served_at of the log holds something else than times: {EXPORT}") from error
 
 
 def _draws(notes: Iterable[str]) -> NDArray[np.float64]:
@@ -141,12 +149,10 @@ def _draws(notes: Iterable[str]) -> NDArray[np.float64]:
 
 
 def _read(file: Path, window: Window, watched: Collection[str] | None) -> pd.DataFrame:
-    columns = pq.read_schema(file).names
-    for name, _, _ in window.filters:
-        if name not in columns:
-            raise BeHealthyError(f"{file} has no column {name}: judge it whole, or export it from the database")
+    columns = columns_of_log(file, [name for name, _, _ in window.filters])
     read = None if watched is None else [name for name in columns if name in {*_OF_THE_LOG, *watched}]
-    table = pq.read_table(file, columns=read, filters=window.filters or None, partitioning=None, use_threads=False)
+    with readable(file, EXPORT):
+        table = pq.read_table(file, columns=read, filters=window.filters or None, partitioning=None, use_threads=False)
     frame: pd.DataFrame = table.to_pandas()
     del table
     pa.default_memory_pool().release_unused()  # Arrow keeps what it read for the next table: a third of all memory

@@ -270,7 +270,8 @@ def test_a_missing_variable_is_named(
 
 
 def decide(folder: Path, decision: str, *reasons: str) -> str:
-    return write(folder / "decision.json", json.dumps({"decision": decision, "alert": True, "reasons": reasons}))
+    content = {"decision": decision, "alert": decision in act.ALERTS, "reasons": reasons}
+    return write(folder / "decision.json", json.dumps(content))
 
 
 @pytest.mark.parametrize(
@@ -316,6 +317,20 @@ def test_no_readable_decision_is_unknown(server: FakeGitHub, job: Path, tmp_path
         write(path, content)
     assert act.main([str(path), "--ref", "main"]) == 1
     assert [issue["title"] for issue in server.issues] == ["Monitor: unknown"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "alert"),
+    [("none", True), ("retrain", True), ("none", None), ("retrain_and_alert", False), ("none", 0)],
+)
+def test_a_decision_that_contradicts_its_alert_is_unknown_and_starts_nothing(
+    server: FakeGitHub, job: Path, tmp_path: Path, decision: str, alert: object
+) -> None:
+    path = write(tmp_path / "decision.json", json.dumps({"decision": decision, "alert": alert, "reasons": ["x"]}))
+    assert act.main([path, "--ref", "main"]) == 1
+    assert [issue["title"] for issue in server.issues] == ["Monitor: unknown"]
+    assert f"the monitor wrote {decision}, and an alert that does not go with it" in server.issues[0]["body"]
+    assert not server.dispatches
 
 
 def test_each_kind_has_its_issue_and_a_closed_one_is_not_reopened(
