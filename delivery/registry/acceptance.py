@@ -48,7 +48,7 @@ def promise(metrics: Mapping[str, Any], counts: pd.DataFrame | None, bounds: Bou
     }
     numbers = {"promised": promised, "accepted": int(totals["accepted"].sum()), "chance": chances}
     silent = _silent(metrics, table, bounds)
-    numbers["accepts_nothing"] = sorted(silent)
+    numbers |= {"accepts_nothing": sorted(silent)} if silent else {}
     said = f"{'; '.join(_of_labels(totals))}; {promised} promised"
     broken = sorted(rejected(chances, bounds.significance))
     if broken:
