@@ -248,6 +248,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--plan", action="store_true", help="only say how many test documents a comparison needs")
     parser.add_argument("--trust", help="commit whose bounds count (default: main as origin has it, else main)")
     options = parser.parse_args(arguments)
+    if options.plan and options.version is not None:
+        parser.error("--plan is about the champion's test documents, and takes no --version")
 
     def work() -> int:
         bounds, trusted = trusted_bounds(options.trust, Path())

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.contest import say
 from benchmarks.corpora import Corpus, project_corpus, read_corpus
+from benchmarks.verdicts.few import few_documents
 from stages.params import Params, load_params
 from stages.prepare.formats.rules import Rules
 from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
@@ -64,7 +65,12 @@ def tables(repetitions: int) -> dict[str, pd.DataFrame]:
     mentions = pd.DataFrame(rows)
     as_it_is = mentions["rule"] == next(iter(RULES))
     weaker = mentions[~as_it_is].drop(columns=[_UNSEEN, _PRECISION, _BELOW])
-    return {"promise": mentions[as_it_is].drop(columns="rule"), "weaker": weaker, "notes": pd.DataFrame(notes)}
+    return {
+        "promise": mentions[as_it_is].drop(columns="rule"),
+        "weaker": weaker,
+        "notes": pd.DataFrame(notes),
+        "few-documents": few_documents(promise, repetitions),
+    }
 
 
 def _corpora(params: Params) -> Iterator[tuple[str, Corpus]]:

@@ -20,7 +20,9 @@ from delivery.registry.rescoring import Rescored
 def promise(metrics: Mapping[str, Any], counts: pd.DataFrame | None, bounds: Bounds) -> Gate:
     """Test for each label whether its accepted mentions can still have the promised precision.
 
-    A model that accepts nothing breaks no promise, and is of no use: it is refused.
+    A model that accepts nothing breaks no promise, and is of no use: it is refused. A single label of which nothing is
+    accepted is said aloud where training found no threshold for it (decision 41: a person reads each mention of it);
+    with a threshold it is refused, since the model does not do what it was trained to.
 
     Parameters
     ----------
@@ -45,12 +47,31 @@ def promise(metrics: Mapping[str, Any], counts: pd.DataFrame | None, bounds: Bou
         for label, rows in table.groupby("label")
     }
     numbers = {"promised": promised, "accepted": int(totals["accepted"].sum()), "chance": chances}
+    silent = _silent(metrics, table, bounds)
+    numbers |= {"accepts_nothing": sorted(silent)} if silent else {}
     said = f"{'; '.join(_of_labels(totals))}; {promised} promised"
     broken = sorted(rejected(chances, bounds.significance))
     if broken:
         reason = f"{said}: broken for {', '.join(broken)}; train with a smaller train.acceptance.risk"
         return Gate(name, "refused", reason, numbers)
-    return Gate(name, "passed", said, numbers)
+    reason = "; ".join([said, *(f"NOTHING OF {label} IS ACCEPTED: {why}" for label, why in silent.items())])
+    return Gate(name, "refused" if _UNUSED in silent.values() else "passed", reason, numbers)
+
+
+_UNTESTED = "no threshold was shown to keep the promise, a person reads each mention; annotate more notes"
+_FEW = "no mention of the few test documents that name it reaches its threshold; annotate more notes"
+_UNUSED = "no mention of the test documents reaches its threshold (models/acceptance.json); run `dvc repro`"
+
+
+def _silent(metrics: Mapping[str, Any], table: pd.DataFrame, bounds: Bounds) -> dict[str, str]:
+    """Return the labels that are annotated in the test documents and of which nothing is accepted, and why."""
+    said = {}
+    for label, rows in table[table["tp"] + table["fn"] > 0].groupby("label"):
+        if not rows["accepted"].sum():
+            threshold = share(metrics.get(f"evaluation.acceptance.labels.{label}.threshold"))
+            many = rows["document"].nunique() >= bounds.minimum_documents
+            said[str(label)] = _UNTESTED if threshold is None else _UNUSED if many else _FEW
+    return said
 
 
 def broken_by_chance(accepted: NDArray, right: NDArray, promised: float) -> float:

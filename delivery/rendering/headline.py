@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from delivery.changes.changes import Changes, MetricChange
 from delivery.rendering.markdown import listed
+from delivery.rendering.workload import workload
 from stages.common.wording import counted
 
-_NOTHING = "nothing in the scores against merging"
-_NOTHING_OF = ".accepts_nothing"
+_NOTHING = ": nothing in the scores against merging"
 
 
 def headline(changes: Changes) -> str:
-    """Return one line: mentions missed and false alarms, more or fewer, and whether to merge."""
+    """Return one line: mentions missed and false alarms, more or fewer, whether to merge, and what is more work."""
+    beyond = workload(changes)
+    nothing = "" if beyond else _NOTHING
     match changes.outcome:
         case "gate failed":
             line = f"The gate refused the data ({errors(changes)}): do not merge"
@@ -23,23 +25,12 @@ def headline(changes: Changes) -> str:
         case "no interval":
             line = "Nobody can tell this change from luck: do not merge"
         case "unchanged":
-            line = f"Every test note is scored as before: {_NOTHING}"
+            line = f"Every test note is scored as before{nothing}"
         case "within noise" if _adds_only(changes):
-            line = f"Every test note of before is scored as before: {_NOTHING}"
+            line = f"Every test note of before is scored as before{nothing}"
         case _:
-            line = f"{_moved(changes)}: {_advice(changes)}"
-    return f"{line}{_silence(changes)}"
-
-
-def _silence(changes: Changes) -> str:
-    """Say of which labels a person has to look at every mention."""
-    if changes.outcome in ("gate failed", "not judged"):
-        return ""
-    if changes.value("evaluation.acceptance.accepts_nothing"):
-        return "; **nothing is accepted without a person**"
-    rows = changes.under("evaluation.acceptance.labels")
-    labels = [name.removesuffix(_NOTHING_OF) for name, row in rows.items() if name.endswith(_NOTHING_OF) and row.new]
-    return f"; **nothing of {listed(labels)} is accepted without a person**" if labels else ""
+            line = f"{_moved(changes)}: {_advice(changes, plain=not beyond)}"
+    return "; ".join([line, *beyond])
 
 
 def tally(changes: Changes) -> str:
@@ -67,14 +58,15 @@ def errors(changes: Changes) -> str:
     return counted(changes.value("validation.errors") or 0, "error")
 
 
-def _advice(changes: Changes) -> str:
+def _advice(changes: Changes, *, plain: bool) -> str:
     if changes.outcome == "worse":
         return "worse, do not merge"
     if changes.worse_labels:
         return f"worse for {listed(changes.worse_labels)}, do not merge"
     if changes.outcome == "better":
         others = changes.headline.method == "unpaired documents"
-        return "better there, a person must weigh it" if others else "better, may be merged"
+        alone = "better, may be merged" if plain else "better in the scores"
+        return "better there, a person must weigh it" if others else alone
     if any(change.judgement == "worse" for change in traded(changes)):
         return "one traded for the other, a person must weigh it"
     return "may be luck, no reason to merge"

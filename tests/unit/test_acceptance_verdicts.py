@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.verdicts import few
 from benchmarks.verdicts.acceptance import RULES, Found, drawn, notes_of, rates_of
 from stages.train.params import AcceptanceParams
 from stages.train.promises import HeldOut
@@ -72,3 +73,18 @@ def test_no_note_is_accepted_whole_where_too_many_hold_an_error(found: Found) ->
     row = notes_of(found, PARAMS, 1.0, 5)
     assert row["notes accepted whole in"] == "0.000 of draws"
     assert row["unseen notes without any error"] == "none accepted"
+
+
+@pytest.mark.simulation
+def test_ten_documents_that_happen_to_be_right_are_what_the_floor_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(few, "DOCUMENTS", (10, 30))
+    rows = (
+        few.few_documents(PARAMS, 60).set_index(["population", "documents"]).map(lambda cell: float(cell.split("%")[0]))
+    )
+    broken, kept = (rows.loc[name] for name in few.POPULATIONS)
+    with_floor, without = broken.loc[10].tolist()
+    assert with_floor == 0
+    assert without > 25
+    assert broken.loc[30].tolist()[0] < 15  # 9 of 60 at 5%: 0.1% of cases
+    assert kept.loc[10].tolist()[0] == 0  # what it costs
+    assert kept.loc[30].tolist()[0] > 90

@@ -155,6 +155,7 @@ REFUSED_CASES = [
     Case("an export of doccano", "jsonl", {"a.jsonl": b'{"id": 1, "text": "Mallory", "label": []}'}, refusal=r"line 1: looks like an export of doccano\. Read it with the format doccano"),
     Case("a time that is no number", "jsonl", jsonl(rest=', "seconds": "4 min"'), refusal=r"document 1: has a measured time that is no number"),
     Case("a negative time", "jsonl", jsonl(rest=', "seconds": -1'), refusal=r"document 1: has a measured time that is no number"),
+    Case("an endless time", "jsonl", jsonl(rest=', "seconds": 1e999'), refusal=r"document 1: has a measured time that is no number"),
     Case("no identifier", "jsonl", {"a.jsonl": b'{"text": "Mallory", "mentions": []}'}, refusal=r'has no id.*Add "id"'),
     Case("an empty identifier", "jsonl", {"a.jsonl": b'{"id": "", "text": "Mallory", "mentions": []}'}, refusal=r"identifier is empty"),
     Case("a second document of one identifier", "jsonl", {"a.jsonl": jsonl()["a.jsonl"] * 2}, refusal=r"line 2, document 1: this identifier was used before, in a\.jsonl line 1"),

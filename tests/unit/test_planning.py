@@ -135,3 +135,11 @@ def test_a_champion_without_an_error_is_nothing_to_plan_by(monkeypatch: pytest.M
     monkeypatch.setattr(promote.Revision, "document_counts", lambda _: perfect)
     with pytest.raises(DeliveryError, match="60 test documents say nothing of how much documents differ"):
         list(promote.planned(ROOT, None, FEW))
+
+
+def test_a_plan_is_of_no_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """It was ignored, whatever the number."""
+    with pytest.raises(SystemExit) as ended:
+        promote.main(["--plan", "--version", "999"])
+    assert ended.value.code == 2
+    assert "--plan is about the champion's test documents, and takes no --version" in capsys.readouterr().err

@@ -228,6 +228,27 @@ def test_a_label_of_which_nothing_is_accepted_is_said() -> None:
     gate = alone(table)["acceptance promise"]
     assert gate.status == "passed"
     assert gate.reason.startswith("Disease none accepted; Treatment 0.9")
+    assert "; NOTHING OF Disease IS ACCEPTED: no threshold was shown to keep the promise" in gate.reason
+    assert gate.numbers["accepts_nothing"] == ["Disease"]
+    assert "NOTHING" not in alone()["acceptance promise"].reason
+
+
+def test_a_label_that_no_test_document_names_is_not_said_to_be_silent() -> None:
+    table = counts()
+    table.loc[table["label"] == "Disease", ["tp", "fp", "fn", "accepted", "right"]] = 0
+    assert "NOTHING" not in alone(table)["acceptance promise"].reason
+
+
+@pytest.mark.parametrize(("documents", "status"), [(60, "refused"), (12, "passed")])
+def test_a_threshold_that_no_mention_reaches_is_refused(documents: int, status: str) -> None:
+    """In a dozen documents it may be luck."""
+    table = counts()
+    disease = table["label"] == "Disease"
+    table.loc[disease, ["accepted", "right"]] = 0
+    table.loc[disease & (table["document"] >= f"{documents:04}"), ["tp", "fp", "fn"]] = 0
+    gate = alone(table, evaluation__acceptance__labels__Disease__threshold=0.9)["acceptance promise"]
+    assert gate.status == status
+    assert "NOTHING OF Disease IS ACCEPTED: no mention of the " in gate.reason
 
 
 @pytest.mark.parametrize("label", ["Disease", "Treatment"])

@@ -128,6 +128,83 @@ def test_a_model_that_accepts_nothing_is_named_in_the_first_line(
     assert ("without a person" in first) == bool(said)
 
 
+def first_line(repository: Repository) -> str:
+    return next(line for line in report_of(repository).splitlines() if line.startswith("### "))
+
+
+def with_acceptance(root: Path, counts: dict[str, Counts], acceptance: dict[str, Any], kpi: dict[str, Any]) -> None:
+    write_metrics(root, counts, kpi=kpi)
+    path = root / "metrics/evaluation.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "acceptance": acceptance}))
+
+
+def work(accepted: float, hours: float, *, intervals: bool = True) -> dict[str, Any]:
+    ends = {"mentions_low": accepted - 0.03, "mentions_high": accepted + 0.03} if intervals else {}
+    name = "hours_per_1000_notes"
+    after = {f"{name}_low": hours - 2, f"{name}_high": hours + 2} if intervals else {}
+    return {"accepted": {"mentions": accepted, **ends}, "after": {name: hours, **after}}
+
+
+_WEIGH = "; **fewer mentions accepted (69% → 57%) and more hours per 1,000 notes (40 → 54), a person must weigh it**"
+
+
+@pytest.mark.parametrize("known", [(True, True), (False, True), (True, False)])
+def test_more_work_beyond_noise_is_in_the_first_line(repository: Repository, known: tuple[bool, bool]) -> None:
+    """Also where one of the two commits has no interval yet."""
+    write_metrics(repository.root, OLD, kpi=work(0.69, 40, intervals=known[0]))
+    base = repository.commit("Less work")
+    write_metrics(repository.root, OLD, kpi=work(0.57, 54, intervals=known[1]))
+    line = f"### Every test note is scored as before{_WEIGH}"
+    assert render(Report(changes(repository, "HEAD"))).splitlines()[1] == line, base
+
+
+@pytest.mark.parametrize(
+    "after",
+    [work(0.66, 42), work(0.75, 30), work(0.57, 54, intervals=False)],
+    ids=["noise", "less work", "no interval"],
+)
+def test_work_that_may_be_luck_is_not(repository: Repository, after: dict[str, Any]) -> None:
+    intervals = "mentions_low" in after["accepted"]
+    write_metrics(repository.root, OLD, kpi=work(0.69, 40, intervals=intervals))
+    repository.commit("Before")
+    write_metrics(repository.root, OLD, kpi=after)
+    line = render(Report(changes(repository, "HEAD"))).splitlines()[1]
+    assert line == "### Every test note is scored as before: nothing in the scores against merging"
+
+
+def test_a_better_model_that_leaves_more_work_is_not_simply_merged(repository: Repository) -> None:
+    write_metrics(repository.root, OLD, kpi=work(0.69, 40))
+    repository.commit("Before")
+    better = {label: documents(40) for label in OLD}
+    write_metrics(repository.root, better, kpi=work(0.57, 54))
+    line = render(Report(changes(repository, "HEAD"))).splitlines()[1]
+    assert line.endswith(f": better in the scores{_WEIGH}")
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "said"),
+    [
+        ({"mentions": 0.0, "precision": None}, "; **nothing is accepted without a person**"),
+        ({"accepts_nothing": True, "mentions": 0.0}, "; **nothing is accepted without a person**"),
+        (
+            {
+                "mentions": 0.3,
+                "labels": {"Disease": {"accepts_nothing": False, "number": 0}, "Treatment": {"number": 9}},
+            },
+            "; **nothing of `Disease` is accepted without a person**",
+        ),
+        ({"mentions": 0.3, "labels": {"Absent": {"accepts_nothing": False, "number": 0}}}, ""),
+    ],
+)
+def test_scores_as_before_are_no_consent_to_a_model_that_accepts_nothing(
+    repository: Repository, acceptance: dict[str, Any], said: str
+) -> None:
+    """Also of a commit that counts what is accepted, and does not say that it is nothing."""
+    with_acceptance(repository.root, OLD, acceptance, {})
+    assert first_line(repository).endswith(said or ": nothing in the scores against merging")
+    assert ("against merging" in first_line(repository)) != bool(said)
+
+
 def test_a_new_batch_brings_documents_and_a_label(repository: Repository) -> None:
     write_annotations(repository.root, "bb" * 16)
     more = {"Disease": documents(60, missed=range(0, 16)), "Treatment": documents(60, missed=range(20, 30), alarms=[3])}
