@@ -224,10 +224,9 @@ def cost(notes: int = 200_000, profile: int = 20_000) -> dict[str, object]:
         for file, rows in (("profile", profile), ("log", notes)):
             _rows(rows).to_parquet(Path(name, f"{file}.parquet"))
         code = (
-            "import resource, sys; from stages.monitor.__main__ import main;"
+            "import sys, time; from benchmarks.timing import peak_memory_mb; from stages.monitor.__main__ import main;"
             f"main(['--log', {name!r} + '/log.parquet', '--profile', {name!r} + '/profile.parquet']);"
-            "use = resource.getrusage(resource.RUSAGE_SELF);"
-            "print(use.ru_utime + use.ru_stime, use.ru_maxrss / 1024, file=sys.stderr)"
+            "print(time.process_time(), peak_memory_mb(), file=sys.stderr)"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     seconds, megabytes = map(float, done.stderr.split())
