@@ -31,7 +31,7 @@ def params(monkeypatch: pytest.MonkeyPatch) -> TrainParams:
 
 
 def learned(params: TrainParams) -> tuple[AttributeExtractor, FeatureTable, Extractor]:
-    pairs = list(product(DISEASES, DRUGS)) * 16
+    pairs = list(product(DISEASES, DRUGS)) * 36  # 162 documents, in runs of five: nothing is tested on less than thirty
     sentences = [f"Known {disease} , takes {drug} .".split() for disease, drug in pairs]
     spans = [[(1, 2, "Disease"), (4, 5, "Treatment")] for _ in pairs]
     attributes = collect_attributes([sentences], {})
