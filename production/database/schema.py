@@ -43,21 +43,22 @@ NAMES = {
 }
 METADATA = MetaData(naming_convention=NAMES)
 
-_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself in an INTEGER only
-_TIME = DateTime(timezone=True)
-_HASH = String(64)
+NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself in an INTEGER only
+TIME = DateTime(timezone=True)
+HASH = String(64)
 
 
-def _key(*, primary: bool = True) -> list[Column[Any]]:
+def key_columns(*, primary: bool = True) -> list[Column[Any]]:
     """Return the columns of the triple that a result is known by."""
     return [
-        Column("note_id", BigInteger, primary_key=primary, autoincrement=False),
-        Column("text_hash", _HASH, primary_key=primary),
-        Column("model_version", String(64), primary_key=primary),
+        Column("note_id", BigInteger, primary_key=primary, autoincrement=False, nullable=False),
+        Column("text_hash", HASH, primary_key=primary, nullable=False),
+        Column("model_version", String(64), primary_key=primary, nullable=False),
     ]
 
 
-def _of_result() -> ForeignKeyConstraint:
+def of_result() -> ForeignKeyConstraint:
+    """Return that rows belong to a result, and go with it."""
     columns = ["note_id", "text_hash", "model_version"]
     return ForeignKeyConstraint(columns, [f"results.{column}" for column in columns], ondelete="CASCADE")
 
@@ -65,10 +66,10 @@ def _of_result() -> ForeignKeyConstraint:
 NOTES = Table(
     "notes",
     METADATA,
-    Column("note_id", _NUMBER, primary_key=True),
+    Column("note_id", NUMBER, primary_key=True),
     Column("source", String(200), nullable=False),  # where it comes from: a ward, a system, a folder
     Column("source_id", String(200), nullable=False),  # what it is called there
-    Column("current_hash", _HASH, nullable=False),  # of the text that arrived last
+    Column("current_hash", HASH, nullable=False),  # of the text that arrived last
     UniqueConstraint("source", "source_id"),
 )
 
@@ -76,10 +77,10 @@ NOTE_TEXTS = Table(
     "note_texts",
     METADATA,
     Column("note_id", ForeignKey("notes.note_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    Column("text_hash", _HASH, primary_key=True),  # SHA-256 of the text in UTF-8, hexadecimal
+    Column("text_hash", HASH, primary_key=True),  # SHA-256 of the text in UTF-8, hexadecimal
     Column("text", Text, nullable=False),
     Column("metadata", JSON, nullable=False),  # as it came: note_type, speciality, sex, age_band, whatever else
-    Column("received_at", _TIME, nullable=False),
+    Column("received_at", TIME, nullable=False),
     Column("pending", Boolean, nullable=False),  # no champion has looked at it yet; cleared with the result
 )  # fmt: skip
 Index(
@@ -96,16 +97,16 @@ MODEL_VERSIONS = Table(
     Column("commit", String(64)),
     Column("digest", String(64), nullable=False),  # MD5 of the model folder, as `dvc.lock` has it
     Column("labels", JSON, nullable=False),
-    Column("first_seen", _TIME, nullable=False),
-    Column("champion_since", _TIME),  # null for what was never champion here
+    Column("first_seen", TIME, nullable=False),
+    Column("champion_since", TIME),  # null for what was never champion here
 )
 
 RESULTS = Table(
     "results",
     METADATA,
-    *_key(),
+    *key_columns(),
     Column("shadow", Boolean, nullable=False),  # written beside the champion's, and never current until it is adopted
-    Column("created_at", _TIME, nullable=False),
+    Column("created_at", TIME, nullable=False),
     Column("sentences", Integer, nullable=False),
     Column("tokens", Integer, nullable=False),
     Column("unknown_tokens", Float, nullable=False),  # share of the tokens, 0 to 1
@@ -118,7 +119,7 @@ Index("ix_results_created_at", RESULTS.c.created_at)
 MENTIONS = Table(
     "mentions",
     METADATA,
-    *_key(),
+    *key_columns(),
     Column("kind", String(10), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),  # from 0, in order of the offsets
     Column("start", Integer, nullable=False),  # characters of the text
@@ -130,7 +131,7 @@ MENTIONS = Table(
     Column("sentence", Integer),  # from 0; null, as are the next two, for what is in no pair
     Column("disease", Integer),  # its name's first pair; each name has one with every treatment, by the alphabet
     Column("treatment", Integer),  # how many pairs after that its name comes
-    _of_result(),
+    of_result(),
     CheckConstraint("kind in ('mention', 'suggestion')", name="kind"),
     CheckConstraint('"start" >= 0 and "end" > "start"', name="offsets"),
     CheckConstraint("confidence between 0 and 1", name="confidence"),
@@ -140,14 +141,14 @@ MENTIONS = Table(
 EARLIER_PAIRS = Table(
     "earlier_pairs",  # written before mentions had their names; nothing is added to it
     METADATA,
-    *_key(),
+    *key_columns(),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("disease", Integer, nullable=False),  # number of the mention
     Column("treatment", Integer, nullable=False),
     Column("weight", Float, nullable=False),  # by distance: one sentence, adjacent ones, one note
     Column("confidence", Float, nullable=False),
     Column("flag", String(12), nullable=False),  # why it does not count; empty where it does
-    _of_result(),
+    of_result(),
     sqlite_with_rowid=False,
 )
 
@@ -157,17 +158,17 @@ PAIRS = table("pairs", *(column(one.name, one.type) for one in EARLIER_PAIRS.col
 QUARANTINE = Table(
     "quarantine",
     METADATA,
-    Column("quarantine_id", _NUMBER, primary_key=True),
+    Column("quarantine_id", NUMBER, primary_key=True),
     Column("source", String(200), nullable=False),
     Column("source_id", String(200)),  # null where it could not be read
     Column("file", String(400)),
     Column("line", Integer),
     Column("note_id", BigInteger),  # null for what never became a note
-    Column("text_hash", _HASH),
+    Column("text_hash", HASH),
     Column("model_version", String(64)),
     Column("step", String(24), nullable=False),  # read, or the step of the pipeline
     Column("reason", String(400), nullable=False),  # never text of the note
-    Column("at", _TIME, nullable=False),
+    Column("at", TIME, nullable=False),
     UniqueConstraint("note_id", "text_hash", "model_version"),
     ForeignKeyConstraint(["note_id", "text_hash"], ["note_texts.note_id", "note_texts.text_hash"], ondelete="CASCADE"),
 )
@@ -175,8 +176,8 @@ QUARANTINE = Table(
 SERVING_LOG = Table(
     "serving_log",
     METADATA,
-    Column("log_id", _NUMBER, primary_key=True),
-    Column("served_at", _TIME, nullable=False),
+    Column("log_id", NUMBER, primary_key=True),
+    Column("served_at", TIME, nullable=False),
     Column("model_version", String(64), nullable=False),
     Column("probability", Float, nullable=False),  # with which a note is logged
     Column("row", JSON, nullable=False),  # columns of `stages.common.tables.serving_log`: no text
@@ -188,9 +189,9 @@ EXPORTED = Table(
     "exported",
     METADATA,
     Column("target", String(200), primary_key=True),  # where to, and in which format
-    *_key(),
-    Column("at", _TIME, nullable=False),
-    _of_result(),
+    *key_columns(),
+    Column("at", TIME, nullable=False),
+    of_result(),
 )
 
 CURRENT_RESULTS = """
