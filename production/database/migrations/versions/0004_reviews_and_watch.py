@@ -33,12 +33,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "watch_references",
+        sa.Column("scheme", sa.String(length=20), nullable=False),
         sa.Column("model_version", sa.String(length=64), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_log_id", sa.BigInteger(), nullable=True),
+        sa.Column("last_log_id", sa.BigInteger(), nullable=True),
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("model_version", name=op.f("pk_watch_references")),
+        sa.PrimaryKeyConstraint("scheme", "model_version", "since", name=op.f("pk_watch_references")),
     )
     op.create_table(
         "alerts",
@@ -98,10 +101,11 @@ def upgrade() -> None:
         sa.Column("window_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("scheme", sa.String(length=20), nullable=False),
         sa.Column("model_version", sa.String(length=64), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_log_id", sa.BigInteger(), nullable=False),
+        sa.Column("first_log_id", sa.BigInteger(), nullable=True),
+        sa.Column("last_log_id", sa.BigInteger(), nullable=True),
         sa.Column("notes", sa.Integer(), nullable=False),
         sa.Column("reference", sa.String(length=10), nullable=False),
         sa.Column("decision", sa.String(length=20), nullable=False),
@@ -110,9 +114,7 @@ def upgrade() -> None:
         sa.Column("decided_by", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["decided_by"], ["decisions.number"], name=op.f("fk_watch_windows_decisions")),
         sa.PrimaryKeyConstraint("window_id", name=op.f("pk_watch_windows")),
-        sa.UniqueConstraint(
-            "scheme", "model_version", "number", name=op.f("uq_watch_windows_scheme_model_version_number")
-        ),
+        sa.UniqueConstraint("model_version", "name", "since", name=op.f("uq_watch_windows_model_version_name_since")),
     )
     op.create_table(
         "review_tasks",
