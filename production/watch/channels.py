@@ -1,0 +1,92 @@
+"""Which channels there are: names in the database, addresses and secrets in the environment only."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from production.watch.outbox import ISSUE, TRIGGER
+from production.watch.params import AirflowTrigger, GitHubTrigger, WatchParams
+from stages.common.errors import BeHealthyError
+from stages.common.variables import AIRFLOW_PASSWORD, AIRFLOW_TOKEN, AIRFLOW_USER, ALERTS
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_GITHUB = ("GITHUB_TOKEN", "GITHUB_REPOSITORY")
+_FORM = "write names and addresses, as `ops=mailtos://… chat=slack://…`, with blanks or lines between"
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Where messages go.
+
+    Parameters
+    ----------
+    alerts : tuple of str
+        Names of addresses.
+    issue, trigger : bool
+        Whether alerts are GitHub issues, too; whether something is started.
+    """
+
+    alerts: tuple[str, ...] = ()
+    issue: bool = False
+    trigger: bool = False
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """Return the channels that an alert goes to."""
+        return (*self.alerts, *((ISSUE,) if self.issue else ()))
+
+
+def load_channels(params: WatchParams, environment: Mapping[str, str] = os.environ) -> Channels:
+    """Return the channels of these parameters and this environment.
+
+    Raises
+    ------
+    BeHealthyError
+        When the addresses cannot be read; it quotes none.
+    """
+    return Channels(tuple(addresses(environment)), params.issues, params.trigger.kind != "none")
+
+
+def addresses(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the addresses of alerts by their names.
+
+    Raises
+    ------
+    BeHealthyError
+        When one has no name, or two have the same.
+    """
+    found: dict[str, str] = {}
+    for place, given in enumerate(environment.get(ALERTS, "").split(), start=1):
+        name, _, url = given.partition("=")
+        if not _NAME.fullmatch(name) or "://" not in url:
+            raise BeHealthyError(f"{ALERTS}: entry {place} is no name with an address: {_FORM}")
+        if name in (TRIGGER, ISSUE) or name in found:
+            raise BeHealthyError(f"{ALERTS}: entry {place} needs another name: it is taken")
+        found[name] = url
+    return found
+
+
+def check_channels(params: WatchParams, environment: Mapping[str, str] = os.environ) -> None:
+    """Make sure, before anything is sent, that every channel has what it needs.
+
+    Raises
+    ------
+    BeHealthyError
+        Names what is missing or wrong, without any address.
+    """
+    from production.watch.notifying import plugin_of
+
+    for name, url in addresses(environment).items():
+        plugin_of(name, url)
+    missing = [name for name in _needed(params, environment) if not environment.get(name)]
+    if missing:
+        raise BeHealthyError(f"{' and '.join(missing)} not set: the section `watch` of params.yaml needs it")
+
+
+def _needed(params: WatchParams, environment: Mapping[str, str]) -> tuple[str, ...]:
+    github = _GITHUB if params.issues or isinstance(params.trigger, GitHubTrigger) else ()
+    token = isinstance(params.trigger, AirflowTrigger) and not environment.get(AIRFLOW_TOKEN)
+    return (*github, *((AIRFLOW_USER, AIRFLOW_PASSWORD) if token else ()))
