@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from production.watch.outbox import ISSUE, TRIGGER
-from production.watch.params import AirflowTrigger, GitHubTrigger, WatchParams
+from production.watch.params import WatchParams
 from stages.common.errors import BeHealthyError
 from stages.common.variables import AIRFLOW_PASSWORD, AIRFLOW_TOKEN, AIRFLOW_USER, ALERTS
 
@@ -87,6 +87,6 @@ def check_channels(params: WatchParams, environment: Mapping[str, str] = os.envi
 
 
 def _needed(params: WatchParams, environment: Mapping[str, str]) -> tuple[str, ...]:
-    github = _GITHUB if params.issues or isinstance(params.trigger, GitHubTrigger) else ()
-    token = isinstance(params.trigger, AirflowTrigger) and not environment.get(AIRFLOW_TOKEN)
+    github = _GITHUB if params.issues or params.trigger.kind == "github" else ()
+    token = params.trigger.kind == "airflow" and not environment.get(AIRFLOW_TOKEN)
     return (*github, *((AIRFLOW_USER, AIRFLOW_PASSWORD) if token else ()))

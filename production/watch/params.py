@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from stages.common.params import PARAMS, Positive, Section, load_section
 
@@ -17,6 +17,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def _server(given: str) -> str:
+    if not given:
+        return given
     parts = urlsplit(given)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("write https://host, and no more than a path")
@@ -27,36 +29,23 @@ def _server(given: str) -> str:
     return given.rstrip("/")
 
 
-class NoTrigger(Section):
-    """Nothing is started; a decision says that it would have been."""
+class TriggerParams(Section):
+    """What starts a retraining; of the other keys each kind reads its own."""
 
-    kind: Literal["none"]
-
-
-class GitHubTrigger(Section):
-    """A `repository_dispatch` of this type."""
-
-    kind: Literal["github"]
+    kind: Literal["none", "github", "airflow", "command"]
     event: Word
-
-
-class AirflowTrigger(Section):
-    """A run of a DAG; who may start it stands in the environment."""
-
-    kind: Literal["airflow"]
     url: Annotated[str, AfterValidator(_server)]
     dag: Word
-
-
-class CommandTrigger(Section):
-    """A command of this machine, word by word; no shell."""
-
-    kind: Literal["command"]
-    words: Annotated[list[str], Field(min_length=1)]
+    words: list[str]
     seconds: Seconds
 
-
-Trigger = Annotated[NoTrigger | GitHubTrigger | AirflowTrigger | CommandTrigger, Field(discriminator="kind")]
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if self.kind == "airflow" and not self.url:
+            raise ValueError("kind airflow needs a url")
+        if self.kind == "command" and not self.words:
+            raise ValueError("kind command needs words")
+        return self
 
 
 class WatchParams(Section):
@@ -66,7 +55,7 @@ class WatchParams(Section):
     retraining_days: Days
     remind_days: Days
     issues: bool
-    trigger: Trigger
+    trigger: TriggerParams
     send_seconds: Seconds
     retry_seconds: Seconds
     longest_retry_seconds: Seconds

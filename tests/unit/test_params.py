@@ -141,6 +141,8 @@ def wrong_types(value: Any) -> list[Any]:
         return ["text", 1, None, [{}], [None]]
     if isinstance(value, str):
         return [1, None, ["text"]]
+    if isinstance(value, bool):
+        return ["text", str(value), None, [value], 1]
     return ["text", str(value), None, [value], True]
 
 
