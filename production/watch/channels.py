@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from production.watch.outbox import ISSUE, TRIGGER
 from production.watch.params import WatchParams
 from stages.common.errors import BeHealthyError
-from stages.common.variables import AIRFLOW_PASSWORD, AIRFLOW_TOKEN, AIRFLOW_USER, ALERTS
+from stages.common.variables import ALERTS
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_GITHUB = ("GITHUB_TOKEN", "GITHUB_REPOSITORY")
 _FORM = "write names and addresses, as `ops=mailtos://… chat=slack://…`, with blanks or lines between"
 
 
@@ -67,26 +66,3 @@ def addresses(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
             raise BeHealthyError(f"{ALERTS}: entry {place} needs another name: it is taken")
         found[name] = url
     return found
-
-
-def check_channels(params: WatchParams, environment: Mapping[str, str] = os.environ) -> None:
-    """Make sure, before anything is sent, that every channel has what it needs.
-
-    Raises
-    ------
-    BeHealthyError
-        Names what is missing or wrong, without any address.
-    """
-    from production.watch.notifying import plugin_of
-
-    for name, url in addresses(environment).items():
-        plugin_of(name, url)
-    missing = [name for name in _needed(params, environment) if not environment.get(name)]
-    if missing:
-        raise BeHealthyError(f"{' and '.join(missing)} not set: the section `watch` of params.yaml needs it")
-
-
-def _needed(params: WatchParams, environment: Mapping[str, str]) -> tuple[str, ...]:
-    github = _GITHUB if params.issues or params.trigger.kind == "github" else ()
-    token = params.trigger.kind == "airflow" and not environment.get(AIRFLOW_TOKEN)
-    return (*github, *((AIRFLOW_USER, AIRFLOW_PASSWORD) if token else ()))

@@ -19,7 +19,7 @@ from production.watch.params import WatchParams
 from stages.monitor.times import as_utc
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Engine, FromClause, Row
+    from sqlalchemy import ColumnElement, Engine, Row
 
 INTERRUPTED = "the sender ended before it was known"
 _LONGEST_EXPONENT = 40
@@ -61,12 +61,13 @@ class Undelivered:
     given_up: bool
 
 
-def is_given_up(table: FromClause, now: datetime, params: WatchParams) -> ColumnElement[bool]:
-    """Return the condition that a message failed too often, and is not on its way right now."""
-    columns = table.c
-    return and_(
-        columns.delivered_at.is_(None), columns.attempts >= params.give_up_attempts, columns.next_at <= as_utc(now)
-    )
+def is_given_up(now: datetime, params: WatchParams) -> ColumnElement[bool]:
+    """Return the condition that a message failed too often and is not on its way right now.
+
+    One that a later one of its topic has overtaken is no longer missed.
+    """
+    failed = (OUTBOX.c.delivered_at.is_(None), OUTBOX.c.attempts >= params.give_up_attempts)
+    return and_(*failed, OUTBOX.c.next_at <= as_utc(now), ~_is_overtaken())
 
 
 def due_channels(engine: Engine, now: datetime, params: WatchParams) -> list[str]:
@@ -113,25 +114,15 @@ def pause(attempts: int, params: WatchParams) -> float:
 
 def undelivered(engine: Engine, now: datetime, params: WatchParams) -> list[Undelivered]:
     """Return what was tried and has not reached its channel, the oldest first."""
-    query = select(OUTBOX, is_given_up(OUTBOX, now, params).label("given_up"))
-    query = query.where(OUTBOX.c.delivered_at.is_(None), OUTBOX.c.attempts > 0)
+    query = select(OUTBOX, is_given_up(now, params).label("given_up"))
+    query = query.where(OUTBOX.c.delivered_at.is_(None), OUTBOX.c.attempts > 0, ~_is_overtaken())
     with reading(engine) as connection:
         return [_undelivered(row) for row in connection.execute(query.order_by(OUTBOX.c.decided_by))]
 
 
 def try_again(engine: Engine, now: datetime, params: WatchParams) -> int:
-    """Let messages that were given up be sent after all; return how many.
-
-    Those stay that a later one of their topic has overtaken: an alert is not opened after it was over.
-    """
-    later = OUTBOX.alias()
-    overtaken = exists().where(
-        later.c.channel == OUTBOX.c.channel,
-        later.c.topic == OUTBOX.c.topic,
-        later.c.decided_by > OUTBOX.c.decided_by,
-        later.c.delivered_at.is_not(None),
-    )
-    change = update(OUTBOX).where(is_given_up(OUTBOX, now, params), ~overtaken)
+    """Let messages that were given up be sent after all; return how many."""
+    change = update(OUTBOX).where(is_given_up(now, params))
     with writing(engine) as connection:
         return connection.execute(change.values(attempts=0, next_at=as_utc(now))).rowcount
 
@@ -151,6 +142,16 @@ def _is_due(now: datetime, params: WatchParams) -> ColumnElement[bool]:
         OUTBOX.c.attempts < params.give_up_attempts,
     )
     return and_(*own, ~waits)
+
+
+def _is_overtaken() -> ColumnElement[bool]:
+    later = OUTBOX.alias()
+    return exists().where(
+        later.c.channel == OUTBOX.c.channel,
+        later.c.topic == OUTBOX.c.topic,
+        later.c.decided_by > OUTBOX.c.decided_by,
+        later.c.delivered_at.is_not(None),
+    )
 
 
 def _undelivered(row: Row[Any]) -> Undelivered:

@@ -162,7 +162,7 @@ def tell_of_undelivered(engine: Engine, now: datetime, params: WatchParams, chan
 
 
 def _given_up(connection: Connection, now: datetime, params: WatchParams) -> dict[str, int]:
-    query = select(OUTBOX.c.channel, func.count()).where(is_given_up(OUTBOX, now, params))
+    query = select(OUTBOX.c.channel, func.count()).where(is_given_up(now, params))
     return {row[0]: row[1] for row in connection.execute(query.group_by(OUTBOX.c.channel))}
 
 
