@@ -36,11 +36,12 @@ DECISIONS = Table(
     METADATA,
     Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1, without gaps
     Column("at", TIME, nullable=False),
-    Column("kind", String(20), nullable=False),  # window, promise, trigger, alert, over, reset
+    Column("kind", String(20), nullable=False),  # window, promise, trigger, held, alert, over, reset
     Column("body", Text, nullable=False),  # JSON, keys sorted: what is hashed are these characters
     Column("previous", HASH, nullable=False),  # the hash of the decision before; zeros for the first
     Column("hash", HASH, nullable=False),
 )
+Index("ix_decisions_kind", DECISIONS.c.kind, DECISIONS.c.number)
 """Append-only: each row has the hash of the one before."""
 
 WATCH_REFERENCES = Table(
@@ -111,6 +112,7 @@ OUTBOX = Table(
     Column("message_id", HASH, primary_key=True),  # by which a receiver drops doubles; the same for the same decision
     Column("decided_by", ForeignKey("decisions.number"), nullable=False),
     Column("channel", String(60), nullable=False),  # trigger, issue, or the name of an address of alerts
+    Column("topic", String(60), nullable=False),  # messages of one topic reach a channel in their order
     Column("body", Text, nullable=False),  # JSON
     Column("created_at", TIME, nullable=False),
     Column("attempts", Integer, nullable=False),

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_decisions")),
     )
+    op.create_index("ix_decisions_kind", "decisions", ["kind", "number"], unique=False)
     op.create_table(
         "review_plans",
         sa.Column("plan_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -70,6 +71,7 @@ def upgrade() -> None:
         sa.Column("message_id", sa.String(length=64), nullable=False),
         sa.Column("decided_by", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.String(length=60), nullable=False),
+        sa.Column("topic", sa.String(length=60), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -232,4 +234,5 @@ def downgrade() -> None:
     op.drop_table("alerts")
     op.drop_table("watch_references")
     op.drop_table("review_plans")
+    op.drop_index("ix_decisions_kind", table_name="decisions")
     op.drop_table("decisions")
