@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, Self
 
 
 class SeenSpan(NamedTuple):
@@ -26,6 +28,19 @@ class SeenSpan(NamedTuple):
     confidence: float
     accepted: bool
     correct: bool
+
+
+class Seen(NamedTuple):
+    """Of some mentions: how many, how many of them right, and the sum of their confidence."""
+
+    mentions: int = 0
+    right: int = 0
+    confidence: float = 0.0
+
+    @classmethod
+    def of(cls, spans: Sequence[SeenSpan]) -> Self:
+        """Sum up."""
+        return cls(len(spans), sum(span.correct for span in spans), sum(span.confidence for span in spans))
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,17 @@ class ReviewedNote:
     spans: tuple[SeenSpan, ...] = ()
     missed: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @cached_property
+    def seen(self) -> Mapping[tuple[str | None, bool], Seen]:
+        """What was seen of each label (None: of all), of every mention (False) and of those accepted (True)."""
+        lists: defaultdict[tuple[str | None, bool], list[SeenSpan]] = defaultdict(list)
+        for span in self.spans:
+            for label in (span.label, None):
+                lists[label, False].append(span)
+                if span.accepted:
+                    lists[label, True].append(span)
+        return {key: Seen.of(spans) for key, spans in lists.items()}
 
 
 class Sums(NamedTuple):
@@ -105,6 +131,8 @@ class Estimate:
         With the ends of an interval of 95%; None where nothing can be said.
     notes : int
         Reviewed notes that it stands on.
+    error : float or None
+        Its standard error.
     estimated : bool
         Whether it is the model's own opinion, from its confidence alone: nobody looked.
     reason : str
@@ -115,8 +143,11 @@ class Estimate:
     low: float | None
     high: float | None
     notes: int
+    error: float | None = None
     estimated: bool = False
     reason: str = ""
 
-
-NOTHING = Estimate(None, None, None, 0, reason="nothing was reviewed")
+    @classmethod
+    def nothing(cls, reason: str, notes: int = 0) -> Self:
+        """Return what is said where nothing can be."""
+        return cls(None, None, None, notes, reason=reason)
