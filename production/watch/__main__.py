@@ -9,12 +9,14 @@
 Run `run` as often as you like, by cron or Airflow: a window is judged once, when it is over. What is told, and how
 often, stands in the section `watch` of params.yaml; to whom, in the variable BEHEALTHY_ALERTS.
 
-Exit codes: 0 done; 1 a decision is unknown, or (status) something is overdue, undelivered or alerts; 2 could not.
+Exit codes: 0 done; 1 a decision is unknown, a message failed, or (status) something is overdue, undelivered or alerts;
+2 could not.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -77,16 +79,37 @@ def run_watch(options: argparse.Namespace) -> int:
         if options.report and judged.finding.alerting:
             _draw(judged, options.report)
     print(f"watch: {counted(done, 'window')} judged" if done else "watch: no window is over that was not judged")
-    if options.send:
-        run_send(argparse.Namespace(watch=False))
-    return REFUSED if unknown else DONE
+    failed = options.send and run_send(argparse.Namespace(watch=False))
+    return REFUSED if unknown or failed else DONE
 
 
 def run_send(options: argparse.Namespace) -> int:
-    """Send what is due."""
-    from production.watch.sending import send_command
+    """Send what is due, once or until asked to end."""
+    import threading
+    from functools import partial
 
-    return send_command(watch=options.watch)
+    from production.database.revision import open_database
+    from production.watch.channels import load_channels
+    from production.watch.checking import check_channels
+    from production.watch.params import load_params
+    from production.watch.sending import run_sender, send_due
+
+    params = load_params()
+    check_channels(params)
+    engine, channels, now, stopping = (
+        open_database(),
+        load_channels(params),
+        partial(datetime.now, UTC),
+        threading.Event(),
+    )
+    if options.watch:
+        signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+        sent = run_sender(engine, params, channels, now, stopping)
+    else:
+        sent = send_due(engine, params, channels, now, stopping=stopping)
+    failed = f", {sent.failed:,} failed and are tried again later" if sent.failed else ""
+    print(f"watch: {counted(sent.delivered, 'message')} sent{failed}")
+    return REFUSED if sent.failed else DONE
 
 
 def run_status(options: argparse.Namespace) -> int:

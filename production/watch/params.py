@@ -51,6 +51,9 @@ class TriggerParams(Section):
 class WatchParams(Section):
     """What follows from what the watch finds, and how it is told."""
 
+    window: Annotated[str, Field(pattern=r"^(day|week|count-[1-9][0-9]{1,8})$")]
+    reference_notes: Positive
+    reference_windows: Positive
     cooldown_days: Days
     retraining_days: Days
     remind_days: Days
