@@ -13,6 +13,7 @@ import yaml
 
 from production.inference.params import load_params as load_inference
 from production.record.params import load_params as load_record
+from production.review.params import load_params as load_review
 from production.service.params import load_params as load_service
 from stages.common.errors import ParameterError
 from stages.common.params import SECTIONS
@@ -77,7 +78,7 @@ def test_the_real_file_loads() -> None:
 
 
 STAGES = ["prepare", "validate", "featurize", "train", "evaluate", "monitor"]
-BESIDE = {"record": load_record, "inference": load_inference, "service": load_service}
+BESIDE = {"record": load_record, "inference": load_inference, "service": load_service, "review": load_review}
 """Sections of rooms around the stages."""
 
 
