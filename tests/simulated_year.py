@@ -14,13 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from production.review.claiming import next_task
-from production.review.decisions import ACCEPT, MISSED, REJECT, Decision
-from production.review.handing_in import hand_in
-from production.review.params import ReviewParams
-from production.review.params import load_params as load_review_params
-from production.review.planning import Drawing, plan
-from production.review.tasks import MENTION, Task
+import pandas as pd
 from sqlalchemy import Engine, func, select, update
 
 from production.database.engine import reading, writing
@@ -28,6 +22,13 @@ from production.database.schema import MODEL_VERSIONS, RESULTS, SERVING_LOG
 from production.inference.host import Found, FoundMention
 from production.notes.records import Incoming
 from production.notes.storing import add
+from production.review.claiming import next_task
+from production.review.decisions import ACCEPT, MISSED, REJECT, Decision
+from production.review.handing_in import hand_in
+from production.review.params import ReviewParams
+from production.review.params import load_params as load_review_params
+from production.review.planning import Drawing, plan
+from production.review.tasks import MENTION, Task
 from production.watch.channels import Channels
 from production.watch.judging import Judged
 from production.watch.params import WatchParams

@@ -75,12 +75,12 @@ def write(
     keys = [outcome.note.key for outcome in outcomes]
     known, hidden = _results_of(connection, keys, version)
     refused = _quarantined(connection, keys, version)
+    now = datetime.now(UTC)
     if not shadow:
         _clear(connection, keys)
-        _adopt(connection, [key for key in keys if key in hidden], version)
+        _adopt(connection, [key for key in keys if key in hidden], version, now)
     there = known | refused | hidden
     fresh = [outcome for outcome in outcomes if outcome.note.key not in there]
-    now = datetime.now(UTC)
     insert_rows(connection, RESULTS, (_result(one, version, now, shadow) for one in fresh if one.found))
     insert_rows(connection, MENTIONS, (row for one in fresh for row in _mentions(one, version)))
     _insert(connection, QUARANTINE, (_refusal(one, version, now) for one in fresh if not one.found))
@@ -134,11 +134,11 @@ def _clear(connection: Connection, keys: Sequence[Key]) -> None:
     connection.execute(one, [{"number": key.note_id, "hash": key.text_hash} for key in keys])
 
 
-def _adopt(connection: Connection, keys: Sequence[Key], version: str) -> None:
-    """Let results that a challenger wrote count, since it is champion now."""
+def _adopt(connection: Connection, keys: Sequence[Key], version: str, now: datetime) -> None:
+    """Let results that a challenger wrote count, since it is champion now; who looks for new ones finds them."""
     if keys:
         same = RESULTS.c.model_version == version
-        connection.execute(update(RESULTS).where(_of(RESULTS, keys), same).values(shadow=False))
+        connection.execute(update(RESULTS).where(_of(RESULTS, keys), same).values(shadow=False, created_at=now))
 
 
 def _key(outcome: Outcome, version: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import yaml
 
 from production.inference.params import load_params as load_inference
 from production.record.params import load_params as load_record
+from production.review.params import load_params as load_review
 from production.service.params import load_params as load_service
 from production.watch.params import load_params as load_watch
 from stages.common.errors import ParameterError
@@ -78,7 +79,13 @@ def test_the_real_file_loads() -> None:
 
 
 STAGES = ["prepare", "validate", "featurize", "train", "evaluate", "monitor"]
-BESIDE = {"record": load_record, "inference": load_inference, "service": load_service, "watch": load_watch}
+BESIDE = {
+    "record": load_record,
+    "inference": load_inference,
+    "service": load_service,
+    "review": load_review,
+    "watch": load_watch,
+}
 """Sections of rooms around the stages."""
 
 

@@ -131,7 +131,7 @@ def upgrade() -> None:
         sa.Column("plan_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("reviewer", sa.String(length=64), nullable=True),
-        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("stream in ('work', 'audit')", name=op.f("ck_review_tasks_stream")),
         sa.CheckConstraint("probability > 0 and probability <= 1", name=op.f("ck_review_tasks_probability")),
