@@ -210,7 +210,7 @@ class Year:
         rows = []
         for number in range(400):
             note = self._note(-1, number, self.truth(0))
-            document = Document(note.source_id, note.text, (), note.metadata)
+            document = Document(id=note.source_id, text=note.text, metadata=note.metadata)
             found = self.host.extract(note.text, 1.0)
             rows.append(serving_row(str(number), document, found, LABELS))
         file = self.folder / "profile.parquet"
