@@ -29,7 +29,7 @@ from production.watch.faults import NotDeliveredError
 from production.watch.issues import LABEL, post_issue
 from production.watch.params import TriggerParams, WatchParams
 from production.watch.sending import Sent, send_due
-from production.watch.starting import run_once, start
+from production.watch.starting import Way, run_once, start
 from stages.common.errors import BeHealthyError
 from stages.common.variables import AIRFLOW_PASSWORD, AIRFLOW_TOKEN, AIRFLOW_USER, ALERTS, TRIGGER_ID
 from tests.github_server import FakeGitHub, Fault, github
@@ -58,6 +58,10 @@ def request(
 
 def trigger(kind: str, **changes: Any) -> TriggerParams:
     return TriggerParams.model_validate({**TRIGGER.model_dump(), "kind": kind, **changes})
+
+
+def way(made: TriggerParams) -> Way:
+    return Way(**made.model_dump())
 
 
 def with_trigger(made: TriggerParams, **changes: Any) -> WatchParams:
@@ -327,9 +331,9 @@ def test_a_command_has_the_id_and_runs_once(tmp_path: Path, monkeypatch: pytest.
     said = f"os.environ['{TRIGGER_ID}'] + os.environ.get('{ALERTS}', '-')"
     code = f"import os; open({str(tmp_path / 'ran')!r}, 'a').write({said})"
     for _ in range(3):
-        start(python(code), ID, STARTS, tmp_path)
+        start(way(python(code)), ID, STARTS, tmp_path)
     assert (tmp_path / "ran").read_text() == f"{ID}-"
-    start(python(code), "f" * 64, STARTS, tmp_path)
+    start(way(python(code)), "f" * 64, STARTS, tmp_path)
     assert (tmp_path / "ran").read_text() == f"{ID}-{'f' * 64}-"
 
 
@@ -357,10 +361,10 @@ def test_never_two_commands_at_once_also_when_the_sender_was_killed(tmp_path: Pa
     process.kill()
     process.wait()
     with pytest.raises(NotDeliveredError, match="still running"):
-        run_once(python("pass"), "f" * 64, tmp_path)
+        run_once(way(python("pass")), "f" * 64, tmp_path)
     while time.monotonic() < limit:
         try:
-            run_once(python("pass"), "f" * 64, tmp_path)
+            run_once(way(python("pass")), "f" * 64, tmp_path)
             return
         except NotDeliveredError:
             time.sleep(0.1)

@@ -21,18 +21,18 @@ from production.watch.chain import verify
 from stages.common.variables import ALERTS as ADDRESSES
 from tests.receivers import Webhook, webhook
 from tests.repository import ROOT
-from tests.watch_process import FINDINGS
 from tests.watching import rows
 
 KILLS = {"sqlite": 25, "postgresql": 10}
-KILLS_DECIDING = 15
+KILLS_DECIDING, FINDINGS = 8, 60
+MESSAGES = 20
 
 
 @contextmanager
-def process(what: str, engine: Engine, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(what: str, engine: Engine, findings: int = 0, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     url = engine.url.render_as_string(hide_password=False)
     started = subprocess.Popen(
-        [sys.executable, "-m", "tests.watch_process", what, url],
+        [sys.executable, "-m", "tests.watch_process", what, url, str(findings)],
         cwd=ROOT,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
@@ -44,22 +44,22 @@ def process(what: str, engine: Engine, **environment: str) -> Iterator[subproces
         started.wait()
 
 
-def decided(engine: Engine, chance: random.Random, kills: int) -> None:
+def decided(engine: Engine, chance: random.Random, kills: int, findings: int) -> None:
     """Have all findings written by processes that are killed at random, and at last one that is not."""
     for _ in range(kills):
-        with process("decide", engine) as one:
+        with process("decide", engine, findings) as one:
             before = len(rows(engine, DECISIONS, "number"))
             limit = time.monotonic() + 30
             while len(rows(engine, DECISIONS, "number")) == before and one.poll() is None:
                 assert time.monotonic() < limit
             time.sleep(chance.uniform(0, 0.02))
-    with process("decide", engine) as one:
+    with process("decide", engine, findings) as one:
         assert one.wait(60) == 0
 
 
 @pytest.mark.slow
 def test_who_decides_is_killed_and_every_finding_has_what_follows_once(engine: Engine) -> None:
-    decided(engine, random.Random(1), KILLS_DECIDING)
+    decided(engine, random.Random(1), KILLS_DECIDING, FINDINGS)
     bodies = [(row.kind, json.loads(row.body)) for row in rows(engine, DECISIONS)]
     assert [body["period"] for kind, body in bodies if kind == "window"] == [f"week-{at}" for at in range(FINDINGS)]
     assert [kind for kind, _ in bodies] == ["window", "alert", "window", "over"] * (FINDINGS // 2)
@@ -72,7 +72,7 @@ def test_who_decides_is_killed_and_every_finding_has_what_follows_once(engine: E
 @pytest.mark.slow
 def test_who_sends_is_killed_and_every_message_arrives(engine: Engine) -> None:
     chance = random.Random(2)
-    decided(engine, chance, 0)
+    decided(engine, chance, 0, MESSAGES)
     with webhook() as ops, webhook() as chat:
         given = {ADDRESSES: f"ops={ops.url('secret')} chat={chat.url('secret')}"}
         killed = 0
@@ -107,6 +107,6 @@ def check(engine: Engine, ops: Webhook, chat: Webhook, before: int) -> None:
         written = {row.message_id: row for row in messages if row.channel == name}
         assert set(hook.kept) == set(written)
         for topic in {row.topic for row in messages}:
-            firsts = [message_id for message_id in dict.fromkeys(i for i, _ in hook.received)]
+            firsts = list(dict.fromkeys(one for one, _ in hook.received))
             numbers = [written[message_id].decided_by for message_id in firsts if written[message_id].topic == topic]
             assert numbers == sorted(numbers)
