@@ -146,7 +146,7 @@ def _fault_of(row: Row[Any], last: Link, told: str) -> tuple[int, str] | None:
     if row.hash != hash_of(row.number, row.at, row.kind, row.body, row.previous):
         return row.number, "is not what was written: its hash is another one"
     if row.previous != last.hash:
-        return last.number or 1, "was changed and given a new hash: the decision after it was made on another one"
+        return last.number or 1, "was written anew, or the one after it put in: that was made on another one"
     if row.hash != told:
         return row.number, "was written anew: a message of it carries another hash"
     return None

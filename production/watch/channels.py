@@ -6,11 +6,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from production.watch.outbox import ISSUE, TRIGGER
-from production.watch.params import WatchParams
+from production.watch.names import ISSUE, TRIGGER
 from stages.common.errors import BeHealthyError
 from stages.common.variables import ALERTS
+
+if TYPE_CHECKING:
+    from production.watch.params import WatchParams
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _FORM = "write names and addresses, as `ops=mailtos://… chat=slack://…`, with blanks or lines between"

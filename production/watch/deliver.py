@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from production.watch.faults import LONGEST, NotDeliveredError, said_by
-from production.watch.outbox import ISSUE, TRIGGER
-from production.watch.params import TriggerParams
+from production.watch.names import ISSUE, TRIGGER
 
 _TICK = 0.2
 
@@ -35,7 +34,7 @@ class Request:
     channel, message_id : str
     content : dict
     trigger : dict
-        Fields of `TriggerParams`.
+        Fields of `production.watch.starting.Way`.
     folder : str
         Of the lock.
     """
@@ -105,10 +104,9 @@ def main() -> int:
 def _to_channel(request: Request) -> None:
     content = request.content
     if request.channel == TRIGGER:
-        from production.watch.starting import start
+        from production.watch.starting import Way, start
 
-        trigger = TriggerParams.model_validate(request.trigger)
-        start(trigger, request.message_id, content, Path(request.folder))
+        start(Way(**request.trigger), request.message_id, content, Path(request.folder))
     elif request.channel == ISSUE:
         from production.watch.issues import post_issue
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from production.watch.channels import addresses
 from production.watch.faults import NotDeliveredError
-from production.watch.params import LOOPBACK
+from production.watch.names import LOOPBACK
 from stages.common.errors import BeHealthyError
 from stages.common.variables import ALERTS
 

@@ -21,9 +21,6 @@ from stages.monitor.times import as_utc
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-TRIGGER, ISSUE = "trigger", "issue"
-"""Channels that are no address of alerts."""
-
 
 @dataclass(frozen=True)
 class Envelope:

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from production.watch.names import LOOPBACK
 from stages.common.params import PARAMS, Positive, Section, load_section
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Days = Annotated[float, Field(ge=0, le=3660)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def _server(given: str) -> str:

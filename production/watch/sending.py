@@ -23,7 +23,7 @@ from production.watch.channels import Channels
 from production.watch.claiming import Claimed, claim, due_channels, is_given_up, settle
 from production.watch.deliver import Request, deliver_apart
 from production.watch.finding import Finding
-from production.watch.outbox import TRIGGER
+from production.watch.names import TRIGGER
 from production.watch.params import WatchParams
 from stages.common.wording import agreeing
 from stages.monitor.times import as_utc

@@ -13,16 +13,16 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from delivery.errors import DeliveryError
-from delivery.github.client import GitHub, connect
 from production.watch.faults import NotDeliveredError
-from production.watch.issues import fault_of
-from production.watch.params import TriggerParams
 from stages.common.variables import AIRFLOW_PASSWORD, AIRFLOW_TOKEN, AIRFLOW_USER, ALERTS, TRIGGER_ID
+
+if TYPE_CHECKING:
+    from delivery.github.client import GitHub
 
 SOCKET_SECONDS = 10.0
 LONGEST_ANSWER = 65_536
@@ -30,12 +30,24 @@ LONGEST_ANSWER = 65_536
 _SECRETS = (ALERTS, AIRFLOW_TOKEN, AIRFLOW_USER, AIRFLOW_PASSWORD)
 
 
-def start(trigger: TriggerParams, message_id: str, content: Mapping[str, Any], folder: Path) -> None:
+@dataclass(frozen=True)
+class Way:
+    """How a retraining is started: fields of `production.watch.params.TriggerParams`, which takes longer to import."""
+
+    kind: str
+    event: str
+    url: str
+    dag: str
+    words: list[str]
+    seconds: float
+
+
+def start(trigger: Way, message_id: str, content: Mapping[str, Any], folder: Path) -> None:
     """Start what the parameters say.
 
     Parameters
     ----------
-    trigger : TriggerParams
+    trigger : Way
     message_id : str
         The same for the same start.
     content : mapping
@@ -60,6 +72,10 @@ def start(trigger: TriggerParams, message_id: str, content: Mapping[str, Any], f
 
 def dispatch(event: str, message_id: str, content: Mapping[str, Any], github: GitHub | None = None) -> None:
     """Send a `repository_dispatch`."""
+    from delivery.errors import DeliveryError
+    from delivery.github.client import connect
+    from production.watch.issues import fault_of
+
     payload = {"id": message_id, "reason": content["reason"], "decision": content["decision"]["number"]}
     try:
         (github or connect()).post("dispatches", {"event_type": event, "client_payload": payload})
@@ -67,7 +83,7 @@ def dispatch(event: str, message_id: str, content: Mapping[str, Any], github: Gi
         raise NotDeliveredError(fault_of(error)) from None
 
 
-def run_dag(trigger: TriggerParams, message_id: str, content: Mapping[str, Any]) -> None:
+def run_dag(trigger: Way, message_id: str, content: Mapping[str, Any]) -> None:
     """Have Airflow make a run whose id is the message's; one that is there already is this one."""
     runs = f"{trigger.url}/api/v2/dags/{quote(trigger.dag)}/dagRuns"
     token = os.environ.get(AIRFLOW_TOKEN) or _airflow_token(trigger.url)
@@ -106,7 +122,7 @@ def _ask(method: str, url: str, token: str | None, content: Mapping[str, Any] | 
         raise NotDeliveredError(f"Airflow: {type(error).__name__}") from None
 
 
-def run_once(trigger: TriggerParams, message_id: str, folder: Path) -> None:
+def run_once(trigger: Way, message_id: str, folder: Path) -> None:
     """Run the command, unless it ended well for this message already; never two at once.
 
     The command holds the lock itself: whoever started it may die, and it still runs alone.
@@ -124,7 +140,7 @@ def run_once(trigger: TriggerParams, message_id: str, folder: Path) -> None:
             unfinished.replace(done)
 
 
-def _run(trigger: TriggerParams, message_id: str, lock: int) -> None:
+def _run(trigger: Way, message_id: str, lock: int) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     try:
         process = subprocess.Popen(  # noqa: S603  # of whoever may write params.yaml

@@ -12,7 +12,8 @@ from production.database.schema import MODEL_VERSIONS
 from production.database.watch_tables import DECISIONS
 from production.watch.chain import append, append_link
 from production.watch.finding import Finding
-from production.watch.outbox import TRIGGER, Envelope, put
+from production.watch.names import TRIGGER
+from production.watch.outbox import Envelope, put
 from production.watch.params import WatchParams
 from production.watch.wording import shortened
 from stages.monitor.times import as_utc
