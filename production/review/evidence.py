@@ -7,16 +7,16 @@ times the share of the drawn notes that were read. A plan without any review say
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from production.database.engine import reading
 from production.database.review_tables import REVIEW_PLANS, REVIEW_TASKS
-from production.review.evidence_types import Frame, ReviewedNote, SeenSpan
+from production.review.evidence_types import Audit, AuditedNote, Found, Frame, ReviewedNote, SeenSpan
 from production.review.frame import frame_of, slices_of
 from production.review.reading import Review, read_reviews
 from production.review.tasks import MENTION
@@ -100,9 +100,41 @@ def audited_accepted(engine: Engine, model_version: str) -> Iterator[AuditedMent
                 yield AuditedMention(span.label, span.correct, span.confidence, one.note_id, one.probability, one.at)
 
 
+def audits(engine: Engine, model_version: str) -> list[Audit]:
+    """Return what a bet on the accepted mentions of a version goes by, plan by plan.
+
+    Of each plan that drew an audit: its audited notes in the order of their reviews, and the two bounds that were
+    known before anybody looked.
+    """
+    notes: dict[int, list[AuditedNote]] = defaultdict(list)
+    with reading(engine) as connection:
+        plans = _plans(connection, model_version, None, None)
+        for one in _first_readings(connection, model_version):
+            notes[one.plan_id].append(AuditedNote(one.probability, _found(one)))
+    bounds = {plan_id: _bounds(strata) for plan_id, strata in sorted(plans.items())}
+    return [Audit(notes[plan_id], *one) for plan_id, one in bounds.items() if one is not None]
+
+
+def _found(review: Review) -> dict[str, Found]:
+    accepted = [span for span in _seen(review) if span.accepted]
+    labels = {span.label for span in accepted}
+    return {
+        label: Found(
+            sum(span.label == label for span in accepted), sum(span.correct for span in accepted if span.label == label)
+        )
+        for label in sorted(labels)
+    }
+
+
+def _bounds(strata: Mapping[str, Any]) -> tuple[float, int] | None:
+    """Return the smallest probability of a note with accepted mentions, and most such mentions of one note."""
+    drawn = [one["probability"] for one in strata.values() if one["most"] and one["probability"]]
+    return (min(drawn), max(one["most"] for one in strata.values())) if drawn else None
+
+
 def _plans(
     connection: Connection, version: str, since: datetime | None, until: datetime | None
-) -> dict[int, dict[str, object]]:
+) -> dict[int, dict[str, Any]]:
     query = sa.select(REVIEW_PLANS.c.plan_id, REVIEW_PLANS.c.strata).where(REVIEW_PLANS.c.model_version == version)
     if since is not None:
         query = query.where(REVIEW_PLANS.c.since >= since)

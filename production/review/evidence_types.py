@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -93,3 +93,67 @@ class Frame:
 
     strata: Mapping[str, Part]
     slices: Mapping[tuple[str, str], Mapping[str, Part]] = field(default_factory=dict)
+
+
+ALL = "all labels"
+
+
+class Found(NamedTuple):
+    """Accepted mentions of a note, and how many of them are right."""
+
+    accepted: int
+    right: int
+
+
+@dataclass(frozen=True)
+class AuditedNote:
+    """A note that a person looked at.
+
+    Parameters
+    ----------
+    probability : float
+        With which it was drawn.
+    found : mapping of str to Found
+        By label; those without an accepted mention may be absent.
+    """
+
+    probability: float
+    found: Mapping[str, Found] = field(default_factory=dict)
+
+    def of(self, label: str) -> Found:
+        """Return what was found of a label, or of `ALL` of them."""
+        if label != ALL:
+            return self.found.get(label, Found(0, 0))
+        return Found(sum(one.accepted for one in self.found.values()), sum(one.right for one in self.found.values()))
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was audited in a period.
+
+    Parameters
+    ----------
+    notes : sequence of AuditedNote
+        In the order in which they were reviewed.
+    rarest : float
+        Smallest probability with which any note of the period could be drawn that has accepted mentions.
+    most : int
+        Accepted mentions of the note of the period, drawn or not, that has most.
+
+    Raises
+    ------
+    ValueError
+        When a note goes beyond either: they bound the bet, and must be known before anybody looks.
+    """
+
+    notes: Sequence[AuditedNote]
+    rarest: float
+    most: int
+
+    def __post_init__(self) -> None:
+        for note in self.notes:
+            accepted = note.of(ALL).accepted
+            if accepted and note.probability < self.rarest:
+                raise ValueError("an audited note was drawn with a smaller probability than the rarest")
+            if accepted > self.most:
+                raise ValueError("an audited note has more accepted mentions than the most")

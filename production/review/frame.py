@@ -49,10 +49,12 @@ class Counting:
 
     notes: int = 0
     labels: dict[str, Sums] = field(default_factory=dict)
+    most: int = 0  # accepted mentions of one note
 
     def add(self, sums: Mapping[str, Sums]) -> None:
         """Count one note more."""
         self.notes += 1
+        self.most = max(self.most, sum(one.accepted for one in sums.values()))
         for label, more in sums.items():
             self.labels[label] = added(self.labels.get(label, Sums()), more)
 
@@ -151,7 +153,9 @@ def _spans(version: str, low: int, high: int) -> sa.Select[Any]:
 
 def as_json(frame: WholeFrame) -> dict[str, Any]:
     """Return counts and sums as a plan keeps them: by stratum, and within it by slice."""
-    strata: dict[str, Any] = {name: {**_counts(one), "slices": []} for name, one in frame.strata.items()}
+    strata: dict[str, Any] = {
+        name: {**_counts(one), "most": one.most, "slices": []} for name, one in frame.strata.items()
+    }
     for (name, value, stratum), one in sorted(frame.slices.items()):
         strata[stratum]["slices"].append({"name": name, "value": value, **_counts(one)})
     return strata

@@ -41,6 +41,8 @@ class Review:
         When it was handed in first, in UTC.
     seconds : float
         Of reading it first.
+    changed_at : datetime
+        When the newest correction was handed in.
     decisions : tuple of Decision
     shown : tuple of Shown
     metadata : mapping of str to object
@@ -59,6 +61,7 @@ class Review:
     reviewer: str
     at: datetime
     seconds: float
+    changed_at: datetime
     decisions: tuple[Decision, ...] = ()
     shown: tuple[Shown, ...] = ()
     metadata: Mapping[str, Any] | None = None
@@ -100,19 +103,21 @@ def read_reviews(
     rows = [_review(row) for row in connection.execute(query)]
     newest = _newest(connection) if corrected else {}
     for low in range(0, len(rows), STEP):
-        some = [replace(one, review_id=newest.get(one.task_id, one.review_id)) for one in rows[low : low + STEP]]
-        yield from _with_spans(connection, some)
+        yield from _with_spans(
+            connection, [replace(one, **newest.get(one.task_id, {})) for one in rows[low : low + STEP]]
+        )
 
 
 def _review(row: sa.Row[Any]) -> Review:
     named = {**row._mapping}
-    return Review(**{**named, "at": as_utc(row.at)})
+    return Review(**{**named, "at": as_utc(row.at), "changed_at": as_utc(row.at)})
 
 
-def _newest(connection: Connection) -> dict[int, int]:
+def _newest(connection: Connection) -> dict[int, dict[str, Any]]:
     """Return the newest correction by task: each corrects the one before, so it is the last that was written."""
-    query = sa.select(REVIEWS.c.task_id, sa.func.max(REVIEWS.c.review_id)).where(REVIEWS.c.corrects.is_not(None))
-    return {row[0]: row[1] for row in connection.execute(query.group_by(REVIEWS.c.task_id))}
+    query = sa.select(REVIEWS.c.task_id, REVIEWS.c.review_id, REVIEWS.c.at).where(REVIEWS.c.corrects.is_not(None))
+    rows = connection.execute(query.order_by(REVIEWS.c.review_id))
+    return {row.task_id: {"review_id": row.review_id, "changed_at": as_utc(row.at)} for row in rows}
 
 
 def _with_spans(connection: Connection, reviews: Sequence[Review]) -> Iterator[Review]:

@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 
-from production.database.engine import reading
+from production.database.engine import reading, writing
 from production.database.review_tables import REVIEW_PLANS, REVIEW_SPANS, REVIEW_TASKS, REVIEWS
+from production.database.schema import NOTE_TEXTS, RESULTS
 from production.inference.claims import Scope
 from production.inference.host import Found, FoundMention
 from production.review import planning
 from production.review.claiming import further_tasks, give_back, next_task
 from production.review.decisions import Decision, parse
-from production.review.evidence import audited, audited_accepted
+from production.review.evidence import audited, audited_accepted, audits
 from production.review.handing_in import correct, hand_in
 from production.review.keys import reviewer_of
 from production.review.params import ReviewParams
@@ -215,6 +216,24 @@ def test_what_is_not_settled_waits_for_the_next_plan(engine: Engine) -> None:
     infer(engine, *TEXTS)
     assert planned(engine, datetime.now(UTC)) is None
     assert not tasks(engine)
+
+
+def test_a_plan_waits_for_what_is_being_written(engine: Engine) -> None:
+    infer(engine, *TEXTS[:1])
+    fill(engine, TEXTS[3], source="t")
+    found: list[Planned | None] = []
+    planner = threading.Thread(target=lambda: found.append(planned(engine)))
+    with writing(engine) as connection:
+        key = select(NOTE_TEXTS.c.note_id, NOTE_TEXTS.c.text_hash).where(NOTE_TEXTS.c.pending)
+        written = {**connection.execute(key).one()._mapping, "model_version": "1", "shadow": False, "created_at": NOW}
+        connection.execute(insert(RESULTS).values(**written, sentences=1, tokens=1, unknown_tokens=0.0, accepted=False))
+        planner.start()
+        planner.join(1.0)
+        assert planner.is_alive() or engine.dialect.name == "sqlite"  # which shows what is written, or nothing
+    planner.join()
+    if engine.dialect.name == "postgresql":
+        assert found[0]
+        assert found[0].notes == 2
 
 
 def test_many_planners_at_once_make_one_plan(engine: Engine) -> None:
@@ -673,6 +692,24 @@ def test_a_second_reading_is_no_second_note(engine: Engine) -> None:
         hand_in(engine, task.task_id, name, accept_all(task), 10.0, SOON)
     assert len(audited(engine, "1").notes) == 1
     assert len(list(audited_accepted(engine, "1"))) == 1
+
+
+def test_a_bet_has_its_bounds_before_anybody_looks(engine: Engine) -> None:
+    infer(engine, *TEXTS, "gout asthma aspirin")
+    planned(engine)
+    (before,) = audits(engine, "1")
+    assert (list(before.notes), before.rarest, before.most) == ([], 1.0, 3)
+    task = claim(engine)
+    while task.stratum != "accepted" or len(task.spans) != 2:
+        hand_in(engine, task.task_id, ANNA, accept_all(task), 1.0, SOON)
+        task = claim(engine)
+    hand_in(engine, task.task_id, ANNA, parse(WHOLE)[0], 1.0, SOON)
+    (after,) = audits(engine, "1")
+    assert (after.rarest, after.most) == (1.0, 3)
+    assert after.notes[-1].probability == 1.0
+    assert after.notes[-1].found == {"Disease": (1, 0), "Treatment": (1, 1)}
+    planned(engine, SOON + timedelta(days=1), weekly_minutes=0.0)
+    assert len(audits(engine, "1")) == 1
 
 
 def test_accepted_mentions_come_in_the_order_of_their_reviews(engine: Engine) -> None:
