@@ -1,4 +1,4 @@
-"""Measure how often the automatic verdicts err: `python -m benchmarks.verdicts [acceptance|kpi|gate|drift ...]`.
+"""Measure how often the automatic verdicts err: `python -m benchmarks.verdicts [acceptance|kpi|gate|drift|review ...]`.
 
 Each part writes its tables as Markdown, with standard errors, to a folder (default: docs/verdicts).
 """
@@ -16,7 +16,7 @@ import pandas as pd
 from stages.common.command import run_command
 from stages.common.files import write_text
 
-PARTS = ("acceptance", "kpi", "gate", "drift")
+PARTS = ("acceptance", "kpi", "gate", "drift", "review")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

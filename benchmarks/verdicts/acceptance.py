@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.contest import say
 from benchmarks.corpora import Corpus, project_corpus, read_corpus
 from benchmarks.verdicts.few import few_documents
+from stages.featurize.store import FeatureTable
 from stages.params import Params, load_params
 from stages.prepare.formats.rules import Rules
 from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
@@ -84,6 +85,11 @@ def _corpora(params: Params) -> Iterator[tuple[str, Corpus]]:
 
 def found_in(corpus: Corpus, params: Params) -> Found:
     """Train once; no judge takes the place of the span model, as that only changes the confidence."""
+    return found_elsewhere(corpus, [], params)[0]
+
+
+def found_elsewhere(corpus: Corpus, others: Sequence[Corpus], params: Params) -> tuple[Found, list[HeldOut]]:
+    """Train once, and look at the training documents of other corpora, too."""
     from benchmarks.contestants.ours import FEATURES, learned_attributes
     from stages.featurize.store import read_contexts, read_features, write_features
     from stages.train.learning import fit, found_out_of_fold, found_unseen
@@ -92,13 +98,20 @@ def found_in(corpus: Corpus, params: Params) -> Found:
         prepared = Path(folder)
         corpus.write(prepared)
         attributes = learned_attributes(prepared, prepared / FEATURES, params)
-        write_features(prepared / FEATURES / "test.parquet", read_contexts(prepared, "test"), attributes)
-        train, test = (read_features(prepared / FEATURES / f"{split}.parquet") for split in ("train", "test"))
+
+        def features_of(read_from: Path, split: str, name: str) -> FeatureTable:
+            write_features(prepared / FEATURES / f"{name}.parquet", read_contexts(read_from, split), attributes)
+            return read_features(prepared / FEATURES / f"{name}.parquet")
+
+        train = read_features(prepared / FEATURES / "train.parquet")
         tagger = fit(train, attributes.n_rows, params.train)
         assert tagger.out_of_fold is not None
-        return Found(
-            found_out_of_fold(tagger.out_of_fold, train), found_unseen(tagger, test, params.train.acceptance.suggestion)
-        )
+        tables = [features_of(prepared, "test", "test")]
+        for number, other in enumerate(others):
+            other.write(prepared / f"other-{number}")
+            tables.append(features_of(prepared / f"other-{number}", "train", f"other-{number}"))
+        following, *elsewhere = (found_unseen(tagger, table, params.train.acceptance.suggestion) for table in tables)
+        return Found(found_out_of_fold(tagger.out_of_fold, train), following), elsewhere
 
 
 Rule = Callable[[HeldOut, AcceptanceParams], tuple[HeldOut, AcceptanceParams]]

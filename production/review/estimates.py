@@ -24,6 +24,8 @@ They are taken to be like the others."""
 
 Parts = Mapping[str, Part]
 
+_DIGITS = 12  # beyond them a sum of confidences is not exact, and what is all right would not be
+
 
 @dataclass(frozen=True)
 class Estimates:
@@ -192,7 +194,7 @@ def _off(mentions: Mentions, confidence: float) -> tuple[float, float]:
     """Return the share of right mentions, and by how much confidence is off."""
     drawn = mentions.drawn
     off = drawn.total(mentions.right - mentions.confidence) / drawn.total(mentions.count)
-    return min(1.0, max(0.0, confidence + off)), off
+    return min(1.0, max(0.0, round(confidence + off, _DIGITS))), off
 
 
 def _known(parts: Iterable[Part], label: str, *, accepted: bool) -> tuple[int, float]:

@@ -137,4 +137,4 @@ def wilson(share: float, spread: Spread, most: float) -> tuple[float, float]:
     square = float(stdtrit(spread.freedom, 0.5 + LEVEL / 2)) ** 2 / cases
     middle = (share + square / 2) / (1 + square)
     reach = float(np.sqrt(square * (share * (1 - share) + square / 4))) / (1 + square)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    return (0.0 if share <= 0 else middle - reach), (1.0 if share >= 1 else middle + reach)
