@@ -163,7 +163,7 @@ class Year:
 
     def place(self) -> Place:
         """Return where the watch looks."""
-        return Place(self.engine, self.params, COLUMNS, self.channels, self.profile)
+        return Place(self.engine, self.params, COLUMNS, 0.95, self.channels, self.profile)
 
     def serve(self, week: int) -> None:
         """Let notes arrive and be looked at, evenly over the week."""

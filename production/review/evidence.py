@@ -16,10 +16,11 @@ import sqlalchemy as sa
 
 from production.database.engine import reading
 from production.database.review_tables import REVIEW_PLANS, REVIEW_TASKS
-from production.review.evidence_types import Audit, AuditedNote, Found, Frame, ReviewedNote, SeenSpan
 from production.review.frame import frame_of, slices_of
 from production.review.reading import Review, read_reviews
+from production.review.seen import Frame, ReviewedNote, SeenSpan
 from production.review.tasks import MENTION
+from stages.monitor.audited import Audit, AuditedNote, Found
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -100,19 +101,29 @@ def audited_accepted(engine: Engine, model_version: str) -> Iterator[AuditedMent
                 yield AuditedMention(span.label, span.correct, span.confidence, one.note_id, one.probability, one.at)
 
 
-def audits(engine: Engine, model_version: str) -> list[Audit]:
+def audits(engine: Engine, model_version: str, since: datetime | None = None) -> list[Audit]:
     """Return what a bet on the accepted mentions of a version goes by, plan by plan.
 
-    Of each plan that drew an audit: its audited notes in the order of their reviews, and the two bounds that were
-    known before anybody looked.
+    Of each plan, of those that begin then or later, that drew an audit: its audited notes in the order of their
+    reviews, and the two bounds that were known before anybody looked.
     """
     notes: dict[int, list[AuditedNote]] = defaultdict(list)
     with reading(engine) as connection:
-        plans = _plans(connection, model_version, None, None)
+        plans = _plans(connection, model_version, since, None)
         for one in _first_readings(connection, model_version):
             notes[one.plan_id].append(AuditedNote(one.probability, _found(one)))
     bounds = {plan_id: _bounds(strata) for plan_id, strata in sorted(plans.items())}
     return [Audit(notes[plan_id], *one) for plan_id, one in bounds.items() if one is not None]
+
+
+def confidences(engine: Engine, model_version: str, since: datetime | None = None) -> list[float]:
+    """Return the mean confidence of the accepted mentions of each plan that begins then or later, and has some."""
+    with reading(engine) as connection:
+        plans = _plans(connection, model_version, since, None)
+    frames = [frame_of([strata]) for _, strata in sorted(plans.items())]
+    sums = [[one for part in frame.strata.values() for one in part.labels.values()] for frame in frames]
+    accepted = [(sum(one.accepted for one in plan), sum(one.accepted_confidence for one in plan)) for plan in sums]
+    return [confidence / number for number, confidence in accepted if number]
 
 
 def _found(review: Review) -> dict[str, Found]:

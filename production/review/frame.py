@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from production.database.engine import reading
 from production.database.schema import MENTIONS, NOTE_TEXTS, NOTES
 from production.export.results import CURRENT
-from production.review.evidence_types import Frame, Part, Sums
 from production.review.sampling import stratum_of
+from production.review.seen import Frame, Part, Sums
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

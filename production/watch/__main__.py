@@ -138,9 +138,11 @@ def _place(options: argparse.Namespace) -> Place:
     from production.watch.params import load_params
     from production.watch.running import Place
     from stages.monitor.params import load_params as load_monitor_params
+    from stages.train.params import load_params as load_train_params
 
-    params = load_params()
-    return Place(open_database(), params, load_monitor_params(), load_channels(params), options.profile, options.log)
+    params, promised = load_params(), load_train_params().acceptance.precision
+    channels = load_channels(params)
+    return Place(open_database(), params, load_monitor_params(), promised, channels, options.profile, options.log)
 
 
 def _tell(judged: Judged, follows: Consequences) -> None:

@@ -7,8 +7,7 @@ from? They become the reference of those after them: do the notes change? What a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from production.watch.finding import Finding
+from production.watch.harm import Quality
 from production.watch.params import WatchParams
 from production.watch.periods import Period
 from production.watch.serving import Served
@@ -82,8 +82,8 @@ class Reign:
         As `watching` returns them.
     profile : Path
         The training profile.
-    harm_until : callable
-        What audits and estimates say of the quality until a time.
+    quality : callable
+        What audits and estimates say of the quality now.
     reference : Reference or None
         As it was kept.
     """
@@ -93,7 +93,7 @@ class Reign:
     params: WatchParams
     monitor: MonitorParams
     profile: Path
-    harm_until: Callable[[datetime], Harm]
+    quality: Callable[[], Quality]
     reference: Reference | None = None
     _past: list[tuple[Period, int]] = field(default_factory=list)
     _frames: dict[Period, pd.DataFrame] = field(default_factory=dict)
@@ -104,23 +104,23 @@ class Reign:
 
     def judge(self, period: Period) -> Judged:
         """Judge the next window; whatever goes wrong ends as `unknown`."""
-        learning, comparison, sides = self._is_learning(period), None, None
+        learning, comparison, sides, quality = self._is_learning(period), None, None, None
         try:
-            harm = self.harm_until(period.until)
+            quality = self.quality()
             reference = self._learned if learning else self._first_served
             frames = self.frames(period, learning)
             sides = reference, frames[-1]
-            comparison = judge(reference, frames, self.monitor, harm, "profile" if learning else "reference")
+            comparison = judge(reference, frames, self.monitor, quality.harm, "profile" if learning else "reference")
             decision = comparison.decision
         except BeHealthyError as error:
-            decision, harm = unknown(_without_paths(error)), Harm()
+            decision = unknown(_without_paths(error))
         except Exception as error:
-            decision, harm = unknown(f"the comparison failed ({type(error).__name__})"), Harm()
+            decision = unknown(f"the comparison failed ({type(error).__name__})")
         self._past.append((period, self.served.rows(period)))
         begins = self._completed()
         return Judged(
             period,
-            self._finding(period, decision, harm, comparison, learning),
+            self._finding(period, decision, quality, comparison, learning),
             "profile" if learning else "served",
             begins,
             comparison,
@@ -164,14 +164,14 @@ class Reign:
         return self.reference
 
     def _finding(
-        self, period: Period, decision: Decision, harm: Harm, comparison: Comparison | None, learning: bool
+        self, period: Period, decision: Decision, quality: Quality | None, comparison: Comparison | None, learning: bool
     ) -> Finding:
         figures: dict[str, Any] = {
             "decision": decision.as_json(),
             "drift": comparison.as_json() if comparison else None,
-            "harm": asdict(harm),
+            "quality": quality.as_json() if quality else None,
         }
-        found_by_people = harm.audited and harm.verdict == "falls"
+        found_by_people = quality is not None and quality.harm == Harm("falls", audited=True)
         return Finding(
             topic=LEARNED if learning else DRIFT,
             decision=decision.decision,

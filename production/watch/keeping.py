@@ -29,12 +29,15 @@ class Champion:
     ----------
     version : str
     labels : tuple of str
+    since : datetime
+        Of its promotion.
     start : datetime
         Since when its windows add up: its promotion, or the last reset.
     """
 
     version: str
     labels: tuple[str, ...]
+    since: datetime
     start: datetime
 
 
@@ -53,8 +56,8 @@ def champion(engine: Engine) -> Champion:
             raise BeHealthyError("no champion has looked at a note here yet: `python -m production.infer`")
         reset = select(func.max(WATCH_RESETS.c.at)).where(WATCH_RESETS.c.model_version == row.model_version)
         at = connection.execute(reset).scalar()
-    starts = [as_utc(moment) for moment in (row.champion_since, at) if moment is not None]
-    return Champion(row.model_version, tuple(row.labels), max(starts))
+    since = as_utc(row.champion_since)
+    return Champion(row.model_version, tuple(row.labels), since, since if at is None else max(since, as_utc(at)))
 
 
 def judged_before(engine: Engine, scheme: str, now_at_work: Champion) -> list[Period]:

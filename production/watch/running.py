@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from production.watch.channels import Channels
 from production.watch.consequences import Consequences
-from production.watch.harm import harm_until
+from production.watch.harm import Promise
 from production.watch.judging import Judged, Reign
 from production.watch.keeping import AlreadyJudgedError, Champion, champion, judged_before, keep, reference_of
 from production.watch.params import WatchParams
@@ -35,6 +36,8 @@ class Place:
     engine : Engine
     params : WatchParams
     monitor : MonitorParams
+    promised : float
+        Precision of the accepted mentions.
     channels : Channels
         To whom what follows is told.
     profile : Path
@@ -46,6 +49,7 @@ class Place:
     engine: Engine
     params: WatchParams
     monitor: MonitorParams
+    promised: float
     channels: Channels
     profile: Path = TRAINING_PROFILE
     log: Path | None = None
@@ -72,6 +76,7 @@ def watch(
     monitor = place.monitor.watching(at_work.labels)
     served = _served(place, at_work, monitor)
     scheme = place.params.window
+    promise = Promise(place.engine, at_work.version, at_work.labels, place.promised, at_work.since)
     before = judged_before(place.engine, scheme, at_work)
     reign = Reign(
         served,
@@ -79,7 +84,7 @@ def watch(
         place.params,
         monitor,
         place.profile,
-        lambda until: harm_until(place.engine, at_work.version, at_work.start, until, place.params),
+        partial(promise.quality, now),
         reference_of(place.engine, scheme, at_work),
     )
     reign.remember(before)

@@ -10,9 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from production.watch.chain import verify
-from production.watch.channels import load_channels
-from production.watch.params import WatchParams, load_params
 from sqlalchemy import Engine, delete, select
 
 from production.database.engine import reading, writing
@@ -21,12 +18,17 @@ from production.database.watch_tables import DECISIONS, WATCH_REFERENCES, WATCH_
 from production.log.exporting import Window, export_log
 from production.log.folder import open_folder
 from production.watch import keeping, running
+from production.watch.chain import verify
+from production.watch.channels import load_channels
+from production.watch.harm import Quality
 from production.watch.judging import Judged
 from production.watch.keeping import reset
+from production.watch.params import WatchParams, load_params
 from production.watch.periods import SETTLED, periods
 from production.watch.running import Place, watch
 from production.watch.status import status
 from stages.common.errors import BeHealthyError
+from stages.monitor.audited import watch_promise
 from stages.monitor.decision import Harm
 from stages.monitor.times import as_utc
 from tests.served import MONDAY, WEEK, Hospital, watched
@@ -51,7 +53,7 @@ def hospital(engine: Engine) -> Hospital:
 def place(hospital: Hospital, tmp_path: Path) -> Place:
     params = params_of()
     profile = hospital.profile(tmp_path / "profile.parquet", 400)
-    return Place(hospital.engine, params, watched("speciality", "tokens"), load_channels(params, {}), profile)
+    return Place(hospital.engine, params, watched("speciality", "tokens"), 0.95, load_channels(params, {}), profile)
 
 
 def at(week: float) -> datetime:
@@ -265,7 +267,8 @@ def test_a_folder_of_the_log_says_the_same_as_the_database(hospital: Hospital, p
 
 def test_what_people_found_is_weighed(hospital: Hospital, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     hospital.weeks(0, 3, NOTES)
-    monkeypatch.setattr(running, "harm_until", lambda *_: Harm("falls", audited=True))
+    quality = Quality(Harm("falls", audited=True), watch_promise([], ["Disease"]), None, None, None, 0)
+    monkeypatch.setattr(running.Promise, "quality", lambda *_: quality)
     found = judge(place, 4)
     assert {one.finding.decision for one in found} == {"retrain_and_alert"}
     assert all(one.finding.acts for one in found)  # also in the first weeks: people saw it
@@ -285,7 +288,7 @@ def test_the_status_says_what_is_overdue(hospital: Hospital, place: Place) -> No
 def test_no_champion_is_said(engine: Engine, tmp_path: Path) -> None:
     params = params_of()
     with pytest.raises(BeHealthyError, match="no champion"):
-        list(watch(Place(engine, params, watched("tokens"), load_channels(params, {})), at(1)))
+        list(watch(Place(engine, params, watched("tokens"), 0.95, load_channels(params, {})), at(1)))
 
 
 def test_every_decision_is_in_the_log_of_decisions(hospital: Hospital, place: Place) -> None:
