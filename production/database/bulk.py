@@ -1,4 +1,4 @@
-"""Many rows into a table, cheaper than a value at a time: by binary `COPY` on PostgreSQL, by one statement on SQLite."""
+"""Many rows into a table, cheaper than a value at a time: binary `COPY` on PostgreSQL, one statement on SQLite."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Connection, Engine, bindparam, cast, func, insert, select, tuple_, update
+from sqlalchemy import ARRAY, BigInteger, Connection, Engine, bindparam, cast, func, insert, select, tuple_, update
 
 from production.database.bulk import insert_rows
 from production.database.engine import writing
@@ -127,14 +127,15 @@ def _quarantined(connection: Connection, keys: Sequence[Key], version: str) -> s
 def _clear(connection: Connection, keys: Sequence[Key]) -> None:
     clear = update(NOTE_TEXTS).values(pending=False).where(NOTE_TEXTS.c.pending)
     if connection.dialect.name == "postgresql":
-        # Two values for all keys, and the same statement each time: one with a value for each is parsed anew.
-        listed = select(
-            func.unnest(cast(bindparam("numbers"), ARRAY(NOTE_TEXTS.c.note_id.type))),
-            func.unnest(cast(bindparam("hashes"), ARRAY(NOTE_TEXTS.c.text_hash.type))),
-        )
-        numbers, hashes = zip(*keys, strict=True)
-        same = tuple_(NOTE_TEXTS.c.note_id, NOTE_TEXTS.c.text_hash).in_(listed)
-        connection.execute(clear.where(same), {"numbers": list(numbers), "hashes": list(hashes)})
+        # Two strings for all keys, and the same statement each time: one with a value for each is parsed anew.
+        numbers, hashes = (func.string_to_array(bindparam(name), ",") for name in ("numbers", "hashes"))
+        listed = select(func.unnest(cast(numbers, ARRAY(BigInteger))), func.unnest(hashes))
+        one_of = tuple_(NOTE_TEXTS.c.note_id, NOTE_TEXTS.c.text_hash).in_(listed)
+        strings = {
+            "numbers": ",".join(str(key.note_id) for key in keys),
+            "hashes": ",".join(key.text_hash for key in keys),
+        }
+        connection.execute(clear.where(one_of), strings)
         return
     # Here a prepared statement for each costs less than one for all, which is written anew with so many keys.
     one = clear.where(NOTE_TEXTS.c.note_id == bindparam("number"), NOTE_TEXTS.c.text_hash == bindparam("hash"))
