@@ -124,22 +124,24 @@ def _quarantined(connection: Connection, keys: Sequence[Key], version: str) -> s
     return {Key(row.note_id, row.text_hash) for row in rows} & set(keys)
 
 
+_CLEAR = update(NOTE_TEXTS).values(pending=False).where(NOTE_TEXTS.c.pending)
+_NUMBERS, _HASHES = (func.string_to_array(bindparam(name), ",") for name in ("numbers", "hashes"))
+_CLEAR_ALL = _CLEAR.where(
+    tuple_(NOTE_TEXTS.c.note_id, NOTE_TEXTS.c.text_hash).in_(
+        select(func.unnest(cast(_NUMBERS, ARRAY(BigInteger))), func.unnest(_HASHES))
+    )
+)
+"""For PostgreSQL: two strings for all keys. A statement with a value for each would be parsed anew with each batch."""
+_CLEAR_ONE = _CLEAR.where(NOTE_TEXTS.c.note_id == bindparam("number"), NOTE_TEXTS.c.text_hash == bindparam("hash"))
+"""For SQLite, where a prepared statement for each costs less than one for all."""
+
+
 def _clear(connection: Connection, keys: Sequence[Key]) -> None:
-    clear = update(NOTE_TEXTS).values(pending=False).where(NOTE_TEXTS.c.pending)
     if connection.dialect.name == "postgresql":
-        # Two strings for all keys, and the same statement each time: one with a value for each is parsed anew.
-        numbers, hashes = (func.string_to_array(bindparam(name), ",") for name in ("numbers", "hashes"))
-        listed = select(func.unnest(cast(numbers, ARRAY(BigInteger))), func.unnest(hashes))
-        one_of = tuple_(NOTE_TEXTS.c.note_id, NOTE_TEXTS.c.text_hash).in_(listed)
-        strings = {
-            "numbers": ",".join(str(key.note_id) for key in keys),
-            "hashes": ",".join(key.text_hash for key in keys),
-        }
-        connection.execute(clear.where(one_of), strings)
-        return
-    # Here a prepared statement for each costs less than one for all, which is written anew with so many keys.
-    one = clear.where(NOTE_TEXTS.c.note_id == bindparam("number"), NOTE_TEXTS.c.text_hash == bindparam("hash"))
-    connection.execute(one, [{"number": key.note_id, "hash": key.text_hash} for key in keys])
+        numbers, hashes = ",".join(str(key.note_id) for key in keys), ",".join(key.text_hash for key in keys)
+        connection.execute(_CLEAR_ALL, {"numbers": numbers, "hashes": hashes})
+    else:
+        connection.execute(_CLEAR_ONE, [{"number": key.note_id, "hash": key.text_hash} for key in keys])
 
 
 def _adopt(connection: Connection, keys: Sequence[Key], version: str) -> None:
