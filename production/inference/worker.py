@@ -99,8 +99,9 @@ class Worker:
     def batch(self) -> int:
         """Do one batch; return how many notes were looked at, 0 where none waits."""
         model, host = self.served.current()
-        looked = self._from(self._after, model.version, host)
-        if not looked and self._after:
+        after = self._after
+        looked = self._from(after, model.version, host)
+        if not looked and after:
             looked = self._from(0, model.version, host)  # what another worker left, or was corrected since
         return looked
 

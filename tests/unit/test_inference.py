@@ -247,6 +247,21 @@ def test_rows_in_bulk_are_refused_as_others_are(engine: Engine) -> None:
     assert count(engine, "mentions") == 0
 
 
+def test_a_text_that_arrives_while_another_of_its_note_is_read_waits(engine: Engine) -> None:
+    class Correcting(FakeHost):
+        def extract(self, text: str, seconds: float) -> Found:
+            if text == "gout":
+                fill(engine, "asthma")  # the first note then has the text that the second has already
+            return super().extract(text, seconds)
+
+    fill(engine, "gout", "asthma")
+    at_work = worker(engine, Correcting())
+    assert at_work.batch() == 2
+    assert waiting(engine) == 1
+    assert at_work.batch() == 1
+    assert (waiting(engine), count(engine, "results")) == (0, 3)
+
+
 # ---- retrying -------------------------------------------------------------------------------------
 
 
