@@ -19,7 +19,7 @@ from stages.monitor.columns import fault_of, kind_of, values_of
 from stages.monitor.decision import NOTHING_KNOWN, Decision, Harm, band_of, drifted, unknown, with_harm
 from stages.monitor.deviation import Counts, Floats, Integers, coded
 from stages.monitor.drift import BOUND, DIGITS, interval_of
-from stages.monitor.noise import Noise, effective_notes, noise_of
+from stages.monitor.noise import Noise, allowed, noise_of
 from stages.monitor.params import Bands, MonitorParams
 from stages.monitor.sides import Sides
 
@@ -67,12 +67,12 @@ def longest_runs(column: Counts, noise: Noise, params: MonitorParams, share: flo
     result = LongestRuns(
         np.zeros(number, np.int64), np.full(number, np.nan), np.full(number, np.nan), np.full(number, np.nan)
     )
-    allowed = noise.quantile(level_of_a_look(params, share))
+    level = level_of_a_look(params, share)
     for length, summed in _sums(column, params.runs):
         part = slice(length - 1, number)
         deviation, error = summed.deviation, summed.standard_error
-        with np.errstate(divide="ignore", invalid="ignore"):
-            passes = deviation > allowed / np.sqrt(effective_notes(summed))
+        with np.errstate(invalid="ignore"):
+            passes = deviation > allowed(summed, noise, level)
         result.windows[part] = np.where(passes, length, result.windows[part])
         result.deviation[part] = np.where(passes, deviation, result.deviation[part])
         result.error[part] = np.where(passes, error, result.error[part])
