@@ -19,7 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from stages.monitor.deviation import Counts, Floats, Kind
+from stages.monitor.deviation import Counts, Floats, Integers, Kind
 
 _DRAWS = 20_000
 _BEYOND = 40
@@ -120,16 +120,24 @@ def allowed(column: Counts, noise: Noise, level: float) -> Floats:
 
 def _allowed_of_share(column: Counts, rare: int, level: float) -> Floats:
     """Return the largest difference of the shares of a rare value that is not beyond chance, on the side it lies."""
-    from scipy.stats import binom
-
     n, m = column.window.sum(-1), column.profile.sum(-1)
     found = column.window[..., rare]
     together = found + column.profile[rare]
     with np.errstate(divide="ignore", invalid="ignore"):
         part = n / (n + m)
         more = found > together * part
-        edge = np.where(more, binom.isf(level / 2, together, part), binom.ppf(level / 2, together, part))
+        fewest = _coins(level / 2, together, np.where(more, 1 - part, part))
+        edge = np.where(more, together - fewest, fewest)
         return np.asarray(100 * abs(edge * m - (together - edge) * n) / (n * m))
+
+
+def _coins(level: float, coins: Integers, heads: Floats) -> Floats:
+    """Return the fewest heads that are not beyond chance: fewer have a probability below `level`."""
+    from scipy.special import bdtr, bdtrik  # not scipy.stats, whose import takes more than all the rest
+
+    above = np.ceil(np.nan_to_num(bdtrik(level, coins, heads)))
+    one_less = np.maximum(above - 1, 0)
+    return np.where(bdtr(one_less, coins, heads) >= level, one_less, above)
 
 
 @lru_cache(maxsize=64)
