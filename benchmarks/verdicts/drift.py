@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.verdicts.populations import HOSPITAL, SHIFTED, correlated_rows, shifted
-from stages.common.labels import ASSERTION_COLUMNS
+from stages.common.labels import ASSERTION_COLUMNS, QUARANTINED
 from stages.monitor.decision import Decision, band_of, decide
 from stages.monitor.deviation import Counts, Floats
 from stages.monitor.drift import Drift, interval_of, judge_column
@@ -242,4 +242,5 @@ def _rows(notes: int) -> pd.DataFrame:
         columns[name] = [f"value {code}" for code in codes] if one.kind == "category" else codes.astype(np.float32)
     columns["confidence"] = generator.beta(25, 4.2, notes).astype(np.float32)
     columns |= {name: generator.beta(1, 9, notes).astype(np.float32) for name in ASSERTION_COLUMNS}
+    columns[QUARANTINED] = (generator.random(notes) < 0.01).astype(np.int8)
     return pd.DataFrame(columns)

@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
     """What became of a note: either it was found to have mentions, or a step gave a reason against it.
 
     `places` are those of its mentions among the pairs, by their starts; `logged` is its row of the serving log, None
-    where it was not drawn.
+    where it was not drawn; one that was set aside has one as well.
     """
 
     note: Encoded
