@@ -23,6 +23,9 @@ from stages.monitor.noise import Noise, allowed, noise_of
 from stages.monitor.params import Bands, MonitorParams
 from stages.monitor.sides import Sides
 
+ONSET = 3.0
+"""Standard errors by which a shorter run must deviate more than a longer one, until a drift began within that one."""
+
 
 @dataclass(frozen=True)
 class LongestRuns:
@@ -52,6 +55,9 @@ def level_of_a_look(params: MonitorParams, share: float = 1.0) -> float:
 def longest_runs(column: Counts, noise: Noise, params: MonitorParams, share: float = 1.0) -> LongestRuns:
     """Find the longest run of windows, up to each of them, that passes.
 
+    A longer run than one that passes is left out where it deviates by less, beyond `ONSET`: the drift began within it,
+    and the windows from before would hide its size.
+
     Parameters
     ----------
     column : Counts
@@ -71,11 +77,14 @@ def longest_runs(column: Counts, noise: Noise, params: MonitorParams, share: flo
     for length, summed in _sums(column, params.runs):
         part = slice(length - 1, number)
         deviation, error = summed.deviation, summed.standard_error
+        shorter, its_error = result.deviation[part], result.error[part]
         with np.errstate(invalid="ignore"):
             passes = deviation > allowed(summed, noise, level)
-        result.windows[part] = np.where(passes, length, result.windows[part])
-        result.deviation[part] = np.where(passes, deviation, result.deviation[part])
-        result.error[part] = np.where(passes, error, result.error[part])
+            began_within = shorter - deviation > ONSET * np.hypot(its_error, error)
+        taken = passes & ~began_within
+        result.windows[part] = np.where(taken, length, result.windows[part])
+        result.deviation[part] = np.where(taken, deviation, shorter)
+        result.error[part] = np.where(taken, error, its_error)
         result.bound[part] = np.minimum(100, deviation + BOUND * error)
     return result
 

@@ -50,15 +50,29 @@ def test_the_level_of_a_look_is_its_part_of_the_year() -> None:
     assert level_of_a_look(PARAMS) * looks == pytest.approx(PARAMS.yearly_significance)
 
 
-def test_the_longest_run_that_passes_is_the_one_that_counts() -> None:
+def runs_of(*windows: list[int], length: int = 4) -> LongestRuns:
+    """Return the runs that count of windows of 1,000 notes, against a profile of two equal shares."""
     profile = np.array([0, 5000, 5000])
-    calm, wild = [0, 500, 500], [0, 700, 300]
-    column = Counts("category", np.array([calm, wild, calm, wild, wild]), profile)
-    params = PARAMS.model_copy(update={"runs": [1, 2, 4]})
-    found = longest_runs(column, noise_of(Counts("category", column.window[0], profile), 1), params)
+    params = PARAMS.model_copy(update={"runs": [one for one in (1, 2, 4, 8) if one <= length]})
+    column = Counts("category", np.array(windows), profile)
+    return longest_runs(column, noise_of(Counts("category", column.window[0], profile), 1), params)
+
+
+def test_the_longest_run_that_passes_is_the_one_that_counts() -> None:
+    mild, wild = [0, 560, 440], [0, 620, 380]
+    found = runs_of(mild, wild, mild, wild, wild)
     assert found.windows.tolist() == [0, 2, 2, 4, 4]
-    assert found.deviation[1:].tolist() == [10.0, 10.0, 10.0, 15.0]
+    assert found.deviation[1:].tolist() == [9.0, 9.0, 9.0, 10.5]
     assert np.isnan(found.deviation[0])
+
+
+def test_windows_from_before_a_drift_do_not_hide_its_size() -> None:
+    """Of runs that pass, a longer one counts unless it deviates by less, and certainly so."""
+    calm, wild = [0, 500, 500], [0, 700, 300]
+    found = runs_of(calm, calm, calm, wild, wild, wild, wild, wild, wild, length=8)
+    assert found.windows.tolist() == [0, 0, 0, 1, 2, 2, 4, 4, 4]  # of the last eight, two are calm
+    assert found.deviation[3:].tolist() == [20.0] * 6
+    assert runs_of(*[wild] * 8, length=8).windows[-1] == 8
 
 
 def test_a_drift_too_small_for_a_week_is_found_in_ten() -> None:
