@@ -78,7 +78,7 @@ class Audit:
     Parameters
     ----------
     notes : sequence of AuditedNote
-        In the order in which they were reviewed.
+        In an order that what is in them has nothing to do with: whoever put the worst first would find too much.
     rarest : float
         Smallest probability with which any note of the period could be drawn that has accepted mentions.
     most : int
