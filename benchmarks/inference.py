@@ -4,9 +4,12 @@
 
 The plain loop is `load_extractor(models).extract(note)`, note by note, in a process of its own, which keeps nothing;
 it runs before and after each run of the pipeline, which is held against the mean of the two: a virtual machine's
-second of CPU is worth more in one minute than in the next. The pipeline is `python -m production.infer` as it is: CPU
-with that of its processes, the database's own CPU beside it. With `--rounds` it is run so many times, and the
-run in the middle counts. Exit code 1: more than 1.3 times the loop.
+second of CPU is worth more in one minute than in the next. Two processes at once cost each other time, so two workers
+are held against two loops at once, too, each with half of the notes; and what one loop costs beside another process
+that only counts is measured once: so much of a figure is the machine's where a database works beside a worker.
+The pipeline is `python -m production.infer` as it is: CPU with that of its processes, the database's own CPU beside
+it. With `--rounds` it is run so many times, and the run in the middle counts. Exit code 1: more than 1.3 times the
+loop alone.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import run_module
+from benchmarks.loops import Took, busy_process, loops_at_once, mean_of
 from benchmarks.postgres import postgres
 from benchmarks.recombined import recombined, seed_notes
 from benchmarks.running import Run, run_infer
@@ -72,23 +75,31 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         for number, (text, metadata) in enumerate(recombined(seed_notes(), options.notes)):
             lines.write(json.dumps({"id": f"{number:07}", "text": text, "metadata": metadata}) + "\n")
     _say(f"{options.notes:,} notes")
-    loops, pipeline = [_loop(options.models, notes, folder)], []
+    workers = [options.workers] if options.workers else WORKERS
+    alone = _loops(options.models, notes, folder, 1)
+    with busy_process():
+        beside = _loops(options.models, notes, folder, 1)
+    loops = [{number: _loops(options.models, notes, folder, number) for number in sorted({1, *workers})}]
+    busy = beside["cpu_seconds"] / mean_of(alone, loops[0][1])["cpu_seconds"]
+    pipeline = []
     for database in [options.database] if options.database else DATABASES:
-        for workers in [options.workers] if options.workers else WORKERS:
-            rounds = []
-            for _ in range(options.rounds):
-                with _database(database, folder) as (url, server):
-                    run = run_infer(url, options.models, workers, notes, server)
-                _say(f"{database}, {workers} workers: {run.cpu_seconds:.1f} CPU s in {run.seconds:.1f} s")
-                loops.append(_loop(options.models, notes, folder))
-                rounds.append(figures_of(run, mean_of(*loops[-2:]), options.notes))
+        for number in workers:
+            rounds = [_round(options, notes, folder, database, number, loops) for _ in range(options.rounds)]
             pipeline.append(middle_of(rounds))
-    return {"notes": options.notes, "loops": loops, "pipeline": pipeline}
+    return {"notes": options.notes, "loops": loops, "loop_beside_a_busy_process": busy, "pipeline": pipeline}
 
 
-def mean_of(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    """Return the mean of the loops on both sides of a run."""
-    return {name: (before[name] + after[name]) / 2 for name in before}
+def _round(
+    options: argparse.Namespace, notes: Path, folder: Path, database: str, workers: int, loops: list[dict[int, Took]]
+) -> dict[str, Any]:
+    """Run the pipeline and the loops after it, which are added to `loops`, by how many work at once."""
+    with _database(database, folder) as (url, server):
+        run = run_infer(url, options.models, workers, notes, server)
+    _say(f"{database}, {workers} workers: {run.cpu_seconds:.1f} CPU s in {run.seconds:.1f} s")
+    before, after = loops[-1], {number: _loops(options.models, notes, folder, number) for number in loops[-1]}
+    loops.append(after)
+    loop, peer = (mean_of(before[number], after[number]) for number in (1, workers))
+    return figures_of(run, loop, peer, options.notes)
 
 
 def middle_of(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -97,11 +108,9 @@ def middle_of(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return ordered[len(ordered) // 2] | {"rounds": [one["times_the_loop"] for one in rounds]}
 
 
-def _loop(models: Path, notes: Path, folder: Path) -> dict[str, float]:
-    out = folder / "loop.json"
-    run_module(sys.executable, ["benchmarks.looping", str(models.resolve()), str(notes), str(out)], niced=False)
-    took: dict[str, float] = json.loads(out.read_text(encoding="utf-8"))
-    _say(f"plain loop: {took['cpu_seconds']:.1f} CPU s in {took['seconds']:.1f} s")
+def _loops(models: Path, notes: Path, folder: Path, number: int) -> Took:
+    took = loops_at_once(models, notes, folder, number)
+    _say(f"{number} plain loop{'s at once' * (number > 1)}: {took['cpu_seconds']:.1f} CPU s in {took['seconds']:.1f} s")
     return took
 
 
@@ -115,14 +124,15 @@ def _database(kind: str, folder: Path) -> Iterator[tuple[str, int | None]]:
         yield f"sqlite:///{name}/production/behealthy.db", None
 
 
-def figures_of(run: Run, loop: dict[str, float], notes: int) -> dict[str, Any]:
-    """Hold a run against the plain loop.
+def figures_of(run: Run, loop: Took, peer: Took, notes: int) -> dict[str, Any]:
+    """Hold a run against the plain loop, and against its peer: as many loops at once as it has workers.
 
     `times_the_loop` is of the notes alone, what it takes to start taken off on both sides; `with_start` of all.
     """
     own = run.cpu_seconds - run.start_cpu_seconds
     return run._asdict() | {
         "times_the_loop": own / loop["cpu_seconds"],
+        "times_the_peer": own / peer["cpu_seconds"],
         "host_times_the_loop": run.host_cpu_seconds / loop["cpu_seconds"],
         "with_start": run.cpu_seconds / (loop["cpu_seconds"] + loop["start_cpu_seconds"]),
         "cpu_ms_a_note": 1e3 * own / notes,
@@ -133,18 +143,24 @@ def figures_of(run: Run, loop: dict[str, float], notes: int) -> dict[str, Any]:
 
 def table_of(result: dict[str, Any]) -> str:
     """Return what was measured as a table."""
-    each = [1e3 * loop["cpu_seconds"] / result["notes"] for loop in result["loops"]]
-    memory = max(loop["memory_mb"] for loop in result["loops"])
+    each = {
+        number: [1e3 * around[number]["cpu_seconds"] / result["notes"] for around in result["loops"]]
+        for number in result["loops"][0]
+    }
+    memory = max(took["memory_mb"] for around in result["loops"] for took in around.values())
+    said = (f"{number} at once {min(one):.2f} to {max(one):.2f}" for number, one in each.items())
     lines = [
-        f"{result['notes']:,} notes; plain loop {min(each):.2f} to {max(each):.2f} ms of CPU a note, {memory:.0f} MB",
-        f"{'':23}{'CPU ms':>7}{'x loop':>7}{'started':>8}{'host':>6}{'x loop':>7}{'server':>7}{'notes/s':>8}"
-        f"{'p50 s':>7}{'p99 s':>7}{'worker MB':>14}{'host MB':>14}{'million a day':>15}",
+        f"{result['notes']:,} notes; plain loops: {', '.join(said)} ms of CPU a note, {memory:.0f} MB;"
+        f" one beside a busy process {result['loop_beside_a_busy_process']:.2f} times one alone",
+        f"{'':23}{'CPU ms':>7}{'x loop':>7}{'x peer':>7}{'started':>8}{'host':>6}{'x loop':>7}{'server':>7}"
+        f"{'notes/s':>8}{'p50 s':>7}{'p99 s':>7}{'worker MB':>14}{'host MB':>14}{'million a day':>15}",
     ]
     for one in result["pipeline"]:
         name = f"{one['database']}, {one['workers']} worker{'s' if one['workers'] > 1 else ''}"
         per_note = 1e3 / result["notes"]
         lines.append(
-            f"{name:23}{one['cpu_ms_a_note']:7.2f}{one['times_the_loop']:7.2f}{one['with_start']:8.2f}"
+            f"{name:23}{one['cpu_ms_a_note']:7.2f}{one['times_the_loop']:7.2f}{one['times_the_peer']:7.2f}"
+            f"{one['with_start']:8.2f}"
             f"{per_note * one['host_cpu_seconds']:6.2f}{one['host_times_the_loop']:7.2f}"
             f"{per_note * one['server_cpu_seconds']:7.2f}{one['notes_a_second']:8.0f}"
             f"{one['batch_p50_seconds']:7.2f}{one['batch_p99_seconds']:7.2f}"

@@ -134,6 +134,7 @@ class FakeGitHub:
             ("GET", r"pulls", self._list_pulls),
             ("POST", r"pulls", self._add_pull),
             ("PATCH", r"pulls/(\d+)", self._change_pull),
+            ("POST", r"dispatches", self._dispatch_repository),
             ("POST", r"actions/workflows/([\w.-]+)/dispatches", self._dispatch),
         ]
 
@@ -196,6 +197,10 @@ class FakeGitHub:
 
     def _dispatch(self, content: dict[str, Any], _: Any, workflow: str) -> Answer:
         self.dispatches.append({"workflow": workflow, **content})
+        return 204, None, {}
+
+    def _dispatch_repository(self, content: dict[str, Any], _: Any) -> Answer:
+        self.dispatches.append(content)
         return 204, None, {}
 
 

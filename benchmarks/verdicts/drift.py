@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.verdicts.populations import HOSPITAL, SHIFTED, correlated_rows, shifted
-from stages.common.labels import ASSERTION_COLUMNS
+from stages.common.labels import ASSERTION_COLUMNS, QUARANTINED
 from stages.monitor.decision import Decision, band_of, decide
 from stages.monitor.deviation import Counts, Floats
 from stages.monitor.drift import Drift, interval_of, judge_column
@@ -42,6 +42,12 @@ def tables(repetitions: int) -> dict[str, pd.DataFrame]:
         ),
         "year": pd.DataFrame(
             [year_rates(n, m, params, repetitions) for m in PROFILES for n in (100, 300, 1_000, 2_000)]
+        ),
+        "late": pd.DataFrame(
+            [
+                late_rates(distance, after, params, max(1, repetitions // 4))
+                for distance in (0.065, 0.09, 0.15) for after in (1, 2, 4, 6, 10, 20)
+            ]
         ),
         "cost": pd.DataFrame([cost()]),
         "correlated": pd.DataFrame([correlated_rates(share, params, repetitions // 4 or 1) for share in (0, 0.5, 0.9)]),
@@ -162,6 +168,26 @@ def found_rates(
     }  # fmt: skip
 
 
+def late_rates(
+    distance: float, after: int, params: MonitorParams, repetitions: int, notes: int = 1_000, profile: int = 5_000
+) -> dict[str, object]:
+    """Return what is decided so many weeks after a drift began, twenty weeks having been quiet."""
+    noises, quiet = _noises(notes, profile, params), 20
+    generator = np.random.default_rng([params.seed, after, int(1000 * distance)])
+    truth, done = band_of(100 * distance, params.bands), []
+    for name in SHIFTED:
+        for _ in range(repetitions):
+            found = _year(notes, profile, {name: distance}, after, params, noises, generator, quiet=quiet)
+            done.append(last_decision(found, params))
+    return {
+        "true drift": f"{100 * distance:g}%", "weeks since": after,
+        "found": rate([one != "none" for one in done]), "right band": rate([one == truth for one in done]),
+        "size uncertain": rate([one == "size_uncertain" for one in done]),
+        "too mild": rate([_SEVERE[one] < _SEVERE[truth] for one in done if one != "size_uncertain"] or [False]),
+        "too severe": rate([_SEVERE[one] > _SEVERE[truth] for one in done if one != "size_uncertain"] or [False]),
+    }  # fmt: skip
+
+
 def last_decision(found: Mapping[str, LongestRuns], params: MonitorParams) -> str:
     """Return what the last window ends in: `none` where no run passes."""
     worst = max(found.values(), key=lambda runs: float(np.nan_to_num(runs.deviation[-1])))
@@ -200,11 +226,14 @@ def correlated_rates(
 
 def _year(
     notes: int, profile: int, shifts: Mapping[str, float], weeks: int, params: MonitorParams,
-    noises: Mapping[str, Noise], generator: np.random.Generator,
+    noises: Mapping[str, Noise], generator: np.random.Generator, quiet: int = 0,
 ) -> dict[str, LongestRuns]:  # fmt: skip
+    """Draw weeks of a shift, after so many without one."""
     found = {}
     for name, population in HOSPITAL.items():
         served = shifted(population, shifts.get(name, 0.0)).draw(generator, notes, weeks)
+        if quiet:
+            served = np.concatenate([population.draw(generator, notes, quiet), served])
         counts = Counts(population.kind, served, population.draw(generator, population.profile_notes(profile)))
         found[name] = longest_runs(counts, noises[name], params)
     return found
@@ -242,4 +271,5 @@ def _rows(notes: int) -> pd.DataFrame:
         columns[name] = [f"value {code}" for code in codes] if one.kind == "category" else codes.astype(np.float32)
     columns["confidence"] = generator.beta(25, 4.2, notes).astype(np.float32)
     columns |= {name: generator.beta(1, 9, notes).astype(np.float32) for name in ASSERTION_COLUMNS}
+    columns[QUARANTINED] = (generator.random(notes) < 0.01).astype(np.int8)
     return pd.DataFrame(columns)

@@ -47,7 +47,7 @@ REVIEW_TASKS = Table(
     Column("plan_id", ForeignKey("review_plans.plan_id"), nullable=False),
     Column("seconds", Float, nullable=False),  # that it is expected to take
     Column("reviewer", String(64)),  # who has it or had it
-    Column("claimed_at", TIME),
+    Column("claimed_until", TIME),  # after it, another may have the note
     Column("done_at", TIME),
     UniqueConstraint("note_id", "text_hash", "model_version", "stream", "place"),
     of_result(),

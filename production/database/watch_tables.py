@@ -6,6 +6,8 @@ decided is told, at least once, whenever the sender dies. Nothing here has words
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -23,25 +25,34 @@ from sqlalchemy import (
 
 from production.database.schema import HASH, METADATA, NUMBER, TIME
 
+
+def _row_numbers() -> list[Column[Any]]:
+    """Return the ends of a window of so many rows of the serving log; null where it is a span of time."""
+    return [Column(name, BigInteger) for name in ("first_log_id", "last_log_id")]
+
+
 DECISIONS = Table(
     "decisions",
     METADATA,
     Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1, without gaps
     Column("at", TIME, nullable=False),
-    Column("kind", String(20), nullable=False),  # window, promise, trigger, alert, over, reset
+    Column("kind", String(20), nullable=False),  # window, promise, trigger, held, alert, over, reset
     Column("body", Text, nullable=False),  # JSON, keys sorted: what is hashed are these characters
     Column("previous", HASH, nullable=False),  # the hash of the decision before; zeros for the first
     Column("hash", HASH, nullable=False),
 )
+Index("ix_decisions_kind", DECISIONS.c.kind, DECISIONS.c.number)
 """Append-only: each row has the hash of the one before."""
 
 WATCH_REFERENCES = Table(
     "watch_references",
     METADATA,
+    Column("scheme", String(20), primary_key=True),
     Column("model_version", String(64), primary_key=True),
-    Column("since", TIME, nullable=False),
+    Column("since", TIME, primary_key=True),
     Column("until", TIME, nullable=False),
-    Column("rows", Integer, nullable=False),  # of the serving log; others mean that the reference is no more
+    *_row_numbers(),
+    Column("rows", Integer, nullable=False),  # of the serving log; another number means that it is no more what it was
     Column("at", TIME, nullable=False),
 )
 """The first weeks served under a champion: do the notes change since?"""
@@ -52,17 +63,17 @@ WATCH_WINDOWS = Table(
     Column("window_id", NUMBER, primary_key=True),
     Column("scheme", String(20), nullable=False),  # day, week, or count-1000
     Column("model_version", String(64), nullable=False),
-    Column("number", Integer, nullable=False),  # from 0, under this version
+    Column("name", String(60), nullable=False),  # 2026-11-30, 2026-W49, count-1000 from 4001
     Column("since", TIME, nullable=False),
     Column("until", TIME, nullable=False),  # not in it
-    Column("last_log_id", BigInteger, nullable=False),  # of the serving log
+    *_row_numbers(),
     Column("notes", Integer, nullable=False),
     Column("reference", String(10), nullable=False),  # what decided: profile, or the notes served first
     Column("decision", String(20), nullable=False),
     Column("acts", Boolean, nullable=False),  # whether anything is started by it
     Column("judged", JSON, nullable=False),  # columns, slices, what the runs add up to, harm
     Column("decided_by", ForeignKey("decisions.number"), nullable=False),
-    UniqueConstraint("scheme", "model_version", "number"),
+    UniqueConstraint("model_version", "name", "since"),
 )
 
 WATCH_RESETS = Table(
@@ -101,6 +112,7 @@ OUTBOX = Table(
     Column("message_id", HASH, primary_key=True),  # by which a receiver drops doubles; the same for the same decision
     Column("decided_by", ForeignKey("decisions.number"), nullable=False),
     Column("channel", String(60), nullable=False),  # trigger, issue, or the name of an address of alerts
+    Column("topic", String(60), nullable=False),  # messages of one topic reach a channel in their order
     Column("body", Text, nullable=False),  # JSON
     Column("created_at", TIME, nullable=False),
     Column("attempts", Integer, nullable=False),

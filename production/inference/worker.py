@@ -24,7 +24,7 @@ from production.inference.params import InferenceParams
 from production.inference.writing import Outcome, write
 from production.record.pairs import Sides
 from stages.common.pseudonyms import pseudonym
-from stages.monitor.serving import serving_row
+from stages.monitor.serving import quarantined_row, serving_row
 
 ATTEMPTS = 8
 """How often a batch is tried again while the database does not answer; with --watch without end."""
@@ -99,8 +99,9 @@ class Worker:
     def batch(self) -> int:
         """Do one batch; return how many notes were looked at, 0 where none waits."""
         model, host = self.served.current()
-        looked = self._from(self._after, model.version, host)
-        if not looked and self._after:
+        after = self._after
+        looked = self._from(after, model.version, host)
+        if not looked and after:
             looked = self._from(0, model.version, host)  # what another worker left, or was corrected since
         return looked
 
@@ -129,7 +130,7 @@ class Worker:
         outcomes: list[Outcome] = []
         for note, problem in zip(notes, refused, strict=True):
             if problem:
-                outcomes.append(Outcome(note, None, step="input_features_check", reason=problem))
+                outcomes.append(self._set_aside(note, "input_features_check", problem, host.labels))
                 continue
             found = next(answers, None)
             if found is None:
@@ -150,21 +151,30 @@ class Worker:
 
     def _outcome(self, note: Encoded, found: Found | NoteFailedError, labels: Sequence[str]) -> Outcome:
         if isinstance(found, NoteFailedError):
-            return Outcome(note, None, step="encode_data", reason=str(found))
+            return self._set_aside(note, "encode_data", str(found), labels)
         text = note.document.text
         if problem := prediction_col_check.problem_of(found, text, labels):
-            return Outcome(note, None, step="prediction_col_check", reason=problem)
+            return self._set_aside(note, "prediction_col_check", problem, labels)
         try:
             places = places_in(text, found.mentions, self.sides, found.ends)
         except TooManyPairsError as error:
-            return Outcome(note, None, step="prediction_col_check", reason=str(error))
+            return self._set_aside(note, "prediction_col_check", str(error), labels)
         return Outcome(note, found, places, logged=self._log_row(note, found, labels))
 
-    def _log_row(self, note: Encoded, found: Found, labels: Sequence[str]) -> dict[str, object] | None:
+    def _set_aside(self, note: Encoded, step: str, reason: str, labels: Sequence[str]) -> Outcome:
+        return Outcome(note, None, step=step, reason=reason, logged=self._log_row(note, None, labels))
+
+    def _log_row(self, note: Encoded, found: Found | None, labels: Sequence[str]) -> dict[str, object] | None:
         """Return the row of the serving log where the note is drawn; the draw depends on the note and key alone."""
         if self.params.log_rate < 1 and self._drawn(note) >= self.params.log_rate:
             return None
-        return serving_row(pseudonym(self.key, note.document.text), note.document, found, labels)
+        document = note.document
+        if found:
+            return serving_row(pseudonym(self.key, document.text), document, found, labels)
+        characters = note.features.characters
+        # of a note that is too long only the beginning was read, which others may have in common with it
+        whole = document.text if characters == len(document.text) else note.key.text_hash
+        return quarantined_row(pseudonym(self.key, whole), document, characters, labels)
 
     def _drawn(self, note: Encoded) -> float:
         return int(pseudonym(self.key, f"draw {note.key.note_id} {note.key.text_hash}"), 16) / 16**16

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import ARRAY, BigInteger, Connection, Engine, bindparam, cast, func, insert, select, tuple_, update
 
 from production.database.bulk import insert_rows
 from production.database.engine import writing
@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
     """What became of a note: either it was found to have mentions, or a step gave a reason against it.
 
     `places` are those of its mentions among the pairs, by their starts; `logged` is its row of the serving log, None
-    where it was not drawn.
+    where it was not drawn; one that was set aside has one as well.
     """
 
     note: Encoded
@@ -75,12 +75,12 @@ def write(
     keys = [outcome.note.key for outcome in outcomes]
     known, hidden = _results_of(connection, keys, version)
     refused = _quarantined(connection, keys, version)
+    now = datetime.now(UTC)
     if not shadow:
         _clear(connection, keys)
-        _adopt(connection, [key for key in keys if key in hidden], version)
+        _adopt(connection, [key for key in keys if key in hidden], version, now)
     there = known | refused | hidden
     fresh = [outcome for outcome in outcomes if outcome.note.key not in there]
-    now = datetime.now(UTC)
     insert_rows(connection, RESULTS, (_result(one, version, now, shadow) for one in fresh if one.found))
     insert_rows(connection, MENTIONS, (row for one in fresh for row in _mentions(one, version)))
     _insert(connection, QUARANTINE, (_refusal(one, version, now) for one in fresh if not one.found))
@@ -124,21 +124,31 @@ def _quarantined(connection: Connection, keys: Sequence[Key], version: str) -> s
     return {Key(row.note_id, row.text_hash) for row in rows} & set(keys)
 
 
+_CLEAR = update(NOTE_TEXTS).values(pending=False).where(NOTE_TEXTS.c.pending)
+_NUMBERS, _HASHES = (func.string_to_array(bindparam(name), ",") for name in ("numbers", "hashes"))
+_CLEAR_ALL = _CLEAR.where(
+    tuple_(NOTE_TEXTS.c.note_id, NOTE_TEXTS.c.text_hash).in_(
+        select(func.unnest(cast(_NUMBERS, ARRAY(BigInteger))), func.unnest(_HASHES))
+    )
+)
+"""For PostgreSQL: two strings for all keys. A statement with a value for each would be parsed anew with each batch."""
+_CLEAR_ONE = _CLEAR.where(NOTE_TEXTS.c.note_id == bindparam("number"), NOTE_TEXTS.c.text_hash == bindparam("hash"))
+"""For SQLite, where a prepared statement for each costs less than one for all."""
+
+
 def _clear(connection: Connection, keys: Sequence[Key]) -> None:
-    clear = update(NOTE_TEXTS).values(pending=False).where(NOTE_TEXTS.c.pending)
     if connection.dialect.name == "postgresql":
-        connection.execute(clear.where(_of(NOTE_TEXTS, keys)))
-        return
-    # Here a prepared statement for each costs less than one for all, which is written anew with so many keys.
-    one = clear.where(NOTE_TEXTS.c.note_id == bindparam("number"), NOTE_TEXTS.c.text_hash == bindparam("hash"))
-    connection.execute(one, [{"number": key.note_id, "hash": key.text_hash} for key in keys])
+        numbers, hashes = ",".join(str(key.note_id) for key in keys), ",".join(key.text_hash for key in keys)
+        connection.execute(_CLEAR_ALL, {"numbers": numbers, "hashes": hashes})
+    else:
+        connection.execute(_CLEAR_ONE, [{"number": key.note_id, "hash": key.text_hash} for key in keys])
 
 
-def _adopt(connection: Connection, keys: Sequence[Key], version: str) -> None:
-    """Let results that a challenger wrote count, since it is champion now."""
+def _adopt(connection: Connection, keys: Sequence[Key], version: str, now: datetime) -> None:
+    """Let results that a challenger wrote count, since it is champion now; who looks for new ones finds them."""
     if keys:
         same = RESULTS.c.model_version == version
-        connection.execute(update(RESULTS).where(_of(RESULTS, keys), same).values(shadow=False))
+        connection.execute(update(RESULTS).where(_of(RESULTS, keys), same).values(shadow=False, created_at=now))
 
 
 def _key(outcome: Outcome, version: str) -> dict[str, Any]:

@@ -55,9 +55,9 @@ def month_of(row: LogRow) -> str:
 
 
 def table_of(rows: Sequence[LogRow]) -> pa.Table:
-    """Return rows that are alike as a table."""
+    """Return rows that are alike as a table; what rows of older versions do not have is null."""
     counts = [name for name in rows[0].row if name not in _FIXED.names]
-    schema = pa.schema([*_SERVED, *_FIXED, *(pa.field(name, pa.int32(), nullable=False) for name in counts)])
+    schema = pa.schema([*_SERVED, *_FIXED, *(pa.field(name, pa.int32()) for name in counts)])
     return pa.Table.from_pylist([_values(row) for row in rows], schema=schema)
 
 

@@ -15,8 +15,7 @@ import numpy as np
 from production.review.mentions import Mentions, mentions_in
 from production.review.seen import Estimate, Frame, Part, ReviewedNote
 from production.review.weighing import Drawn, Spread, symmetric, wilson
-
-ALL = "all labels"
+from stages.monitor.audited import ALL
 
 HIDDEN = 0.05
 """Share of the notes that may lie in strata without a reviewed note: chance leaves out no more, from 100 notes on.

@@ -24,6 +24,11 @@ LOOKING = 1.0
 TRYING = 5.0
 """Seconds between two attempts to start a process that does not start."""
 
+
+class NotAskedError(NoteFailedError):
+    """The model was not asked about the note: it is not the note's fault."""
+
+
 Answer = Found | NoteFailedError
 
 
@@ -200,7 +205,7 @@ class HostPool:
         try:
             return host.extract(note, self._seconds)
         except (HostError, OSError):  # the second: no room for a process
-            return NoteFailedError("the process of the model does not start")
+            return NotAskedError("the process of the model does not start")
         except NoteFailedError as error:
             return error
 
@@ -234,7 +239,7 @@ class HostPool:
         self.loop.call_soon_threadsafe(self._free.put, host)
 
 
-_GIVEN_UP = NoteFailedError("nobody waits for the note any longer")
+_GIVEN_UP = NotAskedError("nobody waits for the note any longer")
 
 
 def _pieces(notes: Sequence[str]) -> Iterator[range]:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import SystemRandom
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from production.inference.host import Found, NoteFailedError
@@ -26,10 +26,11 @@ from production.inference.load_model import Model
 from production.log.folder import LogFolder
 from production.log.rows import alike, month_of, table_of
 from production.service.journals import Journal, Journals, Row
+from production.service.pool import NotAskedError
 from stages.common.command import place_of
 from stages.common.documents import Document
 from stages.common.pseudonyms import pseudonym
-from stages.monitor.serving import serving_row
+from stages.monitor.serving import quarantined_row, serving_row
 
 ROWS = 5_000
 """Rows after which a part is written."""
@@ -52,7 +53,7 @@ class _Note(NamedTuple):
     labels: tuple[str, ...]
     text: str
     metadata: Mapping[str, str]
-    found: Found
+    found: Found | None  # None where it failed
 
 
 class ServingLog:
@@ -115,10 +116,11 @@ class ServingLog:
         answers: Sequence[Found | NoteFailedError],
         metadata: Sequence[Mapping[str, str]],
     ) -> None:
-        """Note down what was answered; returns at once."""
+        """Note down what was answered, and what failed of itself as a note in quarantine; returns at once."""
         now = datetime.now(UTC)
-        for text, found, known in zip(notes, answers, metadata, strict=True):
-            if isinstance(found, Found) and self._draw() < self._rate:
+        for text, answer, known in zip(notes, answers, metadata, strict=True):
+            if not isinstance(answer, NotAskedError) and self._draw() < self._rate:
+                found = answer if isinstance(answer, Found) else None
                 self._hand_over(_Note(now, model.version, tuple(labels), text, known, found))
 
     def close(self) -> None:
@@ -170,15 +172,19 @@ class ServingLog:
 
     def _describe(self, note: _Note) -> None:
         try:
-            document = Document("", note.text, metadata=dict(note.metadata))
-            row = serving_row(pseudonym(self._key, note.text), document, note.found, note.labels)
-            self._keep(Row(next(self._numbers), note.served_at, note.version, self._rate, row))
+            self._keep(Row(next(self._numbers), note.served_at, note.version, self._rate, self._row_of(note)))
         except Exception as error:
             self._lose(1, place_of(error))
         finally:
             self._give_back(note)
         if len(self._rows) == 1:
             self._due = time.monotonic() + self._seconds
+
+    def _row_of(self, note: _Note) -> dict[str, Any]:
+        name, document = pseudonym(self._key, note.text), Document("", note.text, metadata=dict(note.metadata))
+        if note.found is None:
+            return quarantined_row(name, document, len(note.text), note.labels)
+        return serving_row(name, document, note.found, note.labels)
 
     # ---- the journal ----
 

@@ -20,8 +20,11 @@ Labels = tuple[str, ...]
 RESERVED = ("micro", "all", "none", "O")
 """What metrics, agreement, the confusion plot and tags call something else."""
 
-INPUT_COLUMNS = ("note", *METADATA, "characters", "sentences", "tokens")
-"""Columns of the serving log that are known before a model looks at the note."""
+QUARANTINED = "quarantined"
+"""Column of the serving log: 1 for a note that inference set aside, of which the model says nothing, else 0."""
+
+INPUT_COLUMNS = ("note", *METADATA, "characters", "sentences", "tokens", QUARANTINED)
+"""Columns of the serving log that do not depend on what a model finds in the note."""
 
 ASSERTION_COLUMNS = ("negated", "possible", "hypothetical", "historical", "family")
 """Columns of the serving log: the shares of a note's mentions of which the note says so of the patient."""

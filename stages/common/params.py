@@ -19,7 +19,8 @@ from stages.common.files import parse_yaml
 PARAMS = Path("params.yaml")
 
 SECTIONS = frozenset(
-    {"labels", "prepare", "validate", "featurize", "train", "evaluate", "monitor", "record", "inference", "service"}
+    {"labels", "prepare", "validate", "featurize", "train", "evaluate", "monitor"}
+    | {"record", "inference", "service", "review", "watch"}
 )
 """What may stand in the file: who reads one section is not disturbed by the others, but by a name that none has."""
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from stages.common.documents import METADATA
-from stages.common.labels import ASSERTION_COLUMNS, count_column
+from stages.common.labels import ASSERTION_COLUMNS, QUARANTINED, count_column
 
 _metadata = [pa.field(name, pa.string()) for name in METADATA]
 
@@ -87,17 +87,21 @@ PREDICTIONS = pa.schema(
 
 
 def serving_log(labels: Sequence[str]) -> pa.Schema:
-    """Return the schema of the serving log: one row per note served; the training profile has the same columns."""
+    """Return the schema of the serving log: one row per note served or set aside; the training profile has the same.
+
+    Of a note that inference set aside all is null from `sentences` on, but for `quarantined`.
+    """
     return pa.schema(
         [
             pa.field("note", pa.string(), nullable=False),  # the same for the same text; says nothing of it
             *_metadata,
             pa.field("characters", pa.int32(), nullable=False),
-            pa.field("sentences", pa.int32(), nullable=False),
-            pa.field("tokens", pa.int32(), nullable=False),
-            pa.field("unknown_tokens", pa.float32(), nullable=False),  # share of tokens unseen in training
+            pa.field("sentences", pa.int32()),
+            pa.field("tokens", pa.int32()),
+            pa.field(QUARANTINED, pa.int8()),  # 1 for a note that was set aside, else 0; null in rows of older versions
+            pa.field("unknown_tokens", pa.float32()),  # share of tokens unseen in training
             # predicted mentions of each label: diseases, treatments
-            *(pa.field(count_column(label), pa.int32(), nullable=False) for label in labels),
+            *(pa.field(count_column(label), pa.int32()) for label in labels),
             pa.field("confidence", pa.float32()),  # mean over the note's mentions; null without any
             *(pa.field(name, pa.float32()) for name in ASSERTION_COLUMNS),  # shares of the mentions; null without any
         ]

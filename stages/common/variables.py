@@ -14,3 +14,15 @@ LOG_KEY = "BEHEALTHY_LOG_KEY"
 
 TOKEN = "BEHEALTHY_TOKEN"
 """What a client of the service has to send as its bearer token."""
+
+ALERTS = "BEHEALTHY_ALERTS"
+"""Where alerts go: names and addresses of apprise, as `ops=mailtos://… chat=slack://…`. Secret."""
+
+AIRFLOW_TOKEN = "BEHEALTHY_AIRFLOW_TOKEN"
+"""A token of Airflow's API; else the next two, for which it gives one."""
+
+AIRFLOW_USER = "BEHEALTHY_AIRFLOW_USER"
+AIRFLOW_PASSWORD = "BEHEALTHY_AIRFLOW_PASSWORD"
+
+TRIGGER_ID = "BEHEALTHY_TRIGGER_ID"
+"""What a command that is started has of the message that starts it: the same id is the same start."""

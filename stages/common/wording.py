@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _PAIR = re.compile(r"(\w+)/(\w+)")
+_COLUMNS = {"quarantined": "share of notes in quarantine"}
 _DECISIONS = {"too_few_notes": "too few notes to tell", "size_uncertain": "drift, size uncertain"}
 
 
@@ -15,6 +16,15 @@ def decision_in_words(decision: str) -> str:
     ('too few notes to tell', 'retrain')
     """
     return _DECISIONS.get(decision, decision)
+
+
+def column_in_words(column: str) -> str:
+    """Return a column of the serving log as people read it.
+
+    >>> column_in_words("quarantined"), column_in_words("tokens")
+    ('share of notes in quarantine', 'tokens')
+    """
+    return _COLUMNS.get(column, column)
 
 
 def counted(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from stages.common.files import write_json
-from stages.common.labels import load_labels, model_columns
+from stages.common.labels import QUARANTINED, load_labels, model_columns
 from stages.monitor.decision import NOTHING_KNOWN, Decision
 from stages.monitor.drift_page import draw_drift
 from stages.monitor.invocation import judge_safely, last_windows, logs, parse, save
@@ -18,8 +18,8 @@ def monitor(options: argparse.Namespace) -> Decision:
     """Judge one window, or what windows up to the last one add up to."""
     labels = load_labels()
     params = load_params().watching(labels)
-    # those of the model say which notes it had not learned from, watched or not
-    watched = {*params.columns, *params.slices, *model_columns(())}
+    # watched or not, those of the model say which notes it had not learned from, and one which were set aside
+    watched = {*params.columns, *params.slices, *model_columns(()), QUARANTINED}
     learned, served, log = logs(options, labels, watched)
     windows = last_windows(log, options)
     reference = learned if served is None else served

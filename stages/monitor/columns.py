@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.common.documents import METADATA
-from stages.common.labels import INPUT_COLUMNS, model_columns
+from stages.common.labels import INPUT_COLUMNS, QUARANTINED, model_columns
 from stages.common.wording import counted
 from stages.monitor.deviation import Kind
 from stages.monitor.params import MonitorParams
@@ -25,6 +25,25 @@ def rows_of_column(profile: pd.DataFrame, name: str, params: MonitorParams) -> p
         return profile
     of_models = {*params.columns, *model_columns(())}.difference(INPUT_COLUMNS)
     return profile[profile[[column for column in profile if column in of_models]].notna().any(axis=1)]
+
+
+def served_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out notes that inference set aside: all but their share is compared without them.
+
+    Rows that do not tell are of an older log, which has no others.
+    """
+    if QUARANTINED not in frame:
+        return frame
+    aside = frame[QUARANTINED].eq(1).fillna(value=False).to_numpy(dtype=bool)
+    return frame[~aside] if aside.any() else frame
+
+
+def telling_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out rows that do not say whether their note was set aside."""
+    if QUARANTINED not in frame:
+        return frame
+    known = frame[QUARANTINED].notna().to_numpy()
+    return frame if known.all() else frame[known]
 
 
 def kind_of(column: str) -> Kind:

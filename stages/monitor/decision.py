@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from stages.common.wording import agreeing, counted, decision_in_words
+from stages.common.wording import agreeing, column_in_words, counted, decision_in_words
 from stages.monitor.drift import ColumnDrift, Drift
 from stages.monitor.params import Bands, MonitorParams
 
@@ -199,7 +199,8 @@ def _fault(one: ColumnDrift) -> str:
 
 
 def _reason(one: ColumnDrift, decision: str | None = None) -> str:
-    size = f"{one.column} deviates by {one.deviation:.1f}% (80% interval {one.low:.1f} to {one.high:.1f}, "
+    name = column_in_words(one.column)
+    size = f"{name} deviates by {one.deviation:.1f}% (80% interval {one.low:.1f} to {one.high:.1f}, "
     return f"{size}noise {one.noise:.1f}%)" + (f": {decision_in_words(decision)}" if decision else "")
 
 
@@ -207,14 +208,15 @@ def _all_quiet(columns: Sequence[ColumnDrift], bands: Bands) -> str:
     widest = max(columns, key=lambda one: _value(one.bound))
     return (
         f"no deviation of {bands.watch:g}% or more is larger than sampling noise; "
-        f"with 95% confidence each is below {bands.retrain:g}% ({widest.column}: {widest.bound:.1f}%)"
+        f"with 95% confidence each is below {bands.retrain:g}% ({column_in_words(widest.column)}: {widest.bound:.1f}%)"
     )
 
 
 def _too_few(columns: Sequence[ColumnDrift], drift: Drift, bands: Bands) -> str:
     """Say what could not be seen, and what would do."""
     widest = max(columns, key=lambda one: _value(one.bound))
-    unseen = f"{counted(drift.window, 'note')}: {widest.column} may deviate by up to {widest.bound:.1f}%"
+    name = column_in_words(widest.column)
+    unseen = f"{counted(drift.window, 'note')}: {name} may deviate by up to {widest.bound:.1f}%"
     needed = [one.enough for one in columns]
     if None in needed:
         return f"{unseen}, and against a reference of {counted(drift.profile, 'note')} no window is large enough"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from stages.monitor.columns import kind_of
 from stages.monitor.deviation import Counts, Kind
-from stages.monitor.noise import Noise, effective_notes, noise_of
+from stages.monitor.noise import Noise, allowed, noise_of
 from stages.monitor.params import MonitorParams
 from stages.monitor.sides import Column, Sides
 
@@ -134,20 +134,20 @@ def judge_column(name: str, counts: Counts, noise: Noise, params: MonitorParams,
         Chance that the deviation is above its noise though nothing changed.
     """
     kind, profile = counts.kind, int(counts.profile.sum())
-    deviation, error, notes = float(counts.deviation), float(counts.standard_error), float(effective_notes(counts))
-    allowed = noise.quantile(level) / math.sqrt(notes) if notes else math.inf
-    if not np.isfinite([deviation, error, allowed]).all():
+    deviation, error = float(counts.deviation), float(counts.standard_error)
+    by_chance = float(allowed(counts, noise, level))
+    if not np.isfinite([deviation, error, by_chance]).all():
         return ColumnDrift(name, kind, fault=f"{name}: there are too few values to tell drift from noise")
     low, high = interval_of(deviation, error)
     return ColumnDrift(
         name,
         kind,
         deviation=round(deviation, DIGITS),
-        noise=round(allowed, DIGITS),
+        noise=round(by_chance, DIGITS),
         low=round(low, DIGITS),
         high=round(high, DIGITS),
         bound=round(deviation + BOUND * error, DIGITS),
-        counts=deviation > allowed,
+        counts=deviation > by_chance,
         enough=enough(noise, profile, params.bands.retrain),
     )
 

@@ -12,9 +12,11 @@ import pandas as pd
 
 from stages.common.files import write_text
 from stages.common.importing import without_collecting
+from stages.common.labels import QUARANTINED
 from stages.common.pages import render
 from stages.common.rare_values import without_rare
-from stages.common.wording import decision_in_words
+from stages.common.wording import column_in_words, decision_in_words
+from stages.monitor.columns import served_rows
 from stages.monitor.decision import Decision
 from stages.monitor.drift import ColumnDrift, Drift, kind_of
 
@@ -45,6 +47,7 @@ def draw_drift(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift, decisi
     """
     try:
         path.unlink(missing_ok=True)
+        profile, window = served_rows(profile), served_rows(window)
         columns = _drawable(profile, window, drift)
         if not columns:
             return False
@@ -57,12 +60,14 @@ def draw_drift(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift, decisi
 
 
 def _drawable(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift) -> list[str]:
-    sound = [one.column for one in drift.columns if one.fault is None]
-    columns = [name for name in sound if min(profile[name].count(), window[name].count()) >= _LEAST]
-    skipped = [one.column for one in drift.columns if one.column not in columns]
+    """Return the columns whose values are drawn; a share of notes, as that in quarantine, has no distribution."""
+    columns = [one for one in drift.columns if one.column != QUARANTINED]
+    sound = [one.column for one in columns if one.fault is None]
+    enough = [name for name in sound if min(profile[name].count(), window[name].count()) >= _LEAST]
+    skipped = [one.column for one in columns if one.column not in enough]
     if skipped:
         print(f"monitor: not drawn, too few values or a fault: {', '.join(skipped)}", file=sys.stderr)
-    return columns
+    return enough
 
 
 def _plain(profile: pd.DataFrame, window: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -83,7 +88,8 @@ def _plain(profile: pd.DataFrame, window: pd.DataFrame, columns: list[str]) -> t
 
 
 def _headline(drift: Drift, decision: Decision) -> str:
-    return render(_TEMPLATE, drift=drift, decision=decision_in_words(decision.decision), reasons=decision.reasons)
+    said = {"decision": decision_in_words(decision.decision), "reasons": decision.reasons}
+    return render(_TEMPLATE, drift=drift, in_words=column_in_words, **said)
 
 
 def _html(profile: pd.DataFrame, window: pd.DataFrame, drift: Drift) -> str:

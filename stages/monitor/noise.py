@@ -5,6 +5,10 @@ noise, in the limit a Gaussian vector (van der Vaart 1998, Asymptotic Statistics
 profile is in it as well as that of the window: against a profile taken for the truth, the same error would be counted
 as drift week after week. Levels of a year of looks are far out in the tail (1e-6): there no permutation has samples,
 and a quantile is continued from where there are some.
+
+What is rare, as notes in quarantine are, is no Gaussian: one note in a window of 50 is 2%, and of a year of such
+windows a fifth had a false alarm. A share is therefore compared by the exact test of two rates (Przyborowski &
+Wilenski 1940, Biometrika 31): of all rare notes, as many fall into the window as coins would.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from stages.monitor.deviation import Counts, Floats, Kind
+from stages.monitor.deviation import Counts, Floats, Integers, Kind
 
 _DRAWS = 20_000
 _BEYOND = 40
@@ -94,6 +98,46 @@ def _largest_variance(shares: Floats, kind: Kind) -> float:
     """Return the largest variance of the share of a set: of categories any, of numbers those up to a value."""
     sets = shares.cumsum()[:-1] if kind == "number" else np.array([max(0.5, shares.max())])
     return float((sets * (1 - sets)).max())
+
+
+def allowed(column: Counts, noise: Noise, level: float) -> Floats:
+    """Return for each window the deviation in percent that chance alone exceeds with the probability `level` or less.
+
+    Parameters
+    ----------
+    column : Counts
+    noise : Noise
+        As `noise_of` finds it; of a number of two values, both of which all rows have, only their counts are asked.
+    level : float
+    """
+    present = column.window.reshape(-1, column.window.shape[-1]).sum(axis=0) + column.profile
+    values = np.flatnonzero(present)
+    if column.kind == "number" and len(values) == 2 and values[0]:
+        return _allowed_of_share(column, int(values[present[values].argmin()]), level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(noise.quantile(level) / np.sqrt(effective_notes(column)))
+
+
+def _allowed_of_share(column: Counts, rare: int, level: float) -> Floats:
+    """Return the largest difference of the shares of a rare value that is not beyond chance, on the side it lies."""
+    n, m = column.window.sum(-1), column.profile.sum(-1)
+    found = column.window[..., rare]
+    together = found + column.profile[rare]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = n / (n + m)
+        more = found > together * part
+        fewest = _coins(level / 2, together, np.where(more, 1 - part, part))
+        edge = np.where(more, together - fewest, fewest)
+        return np.asarray(100 * abs(edge * m - (together - edge) * n) / (n * m))
+
+
+def _coins(level: float, coins: Integers, heads: Floats) -> Floats:
+    """Return the fewest heads that are not beyond chance: fewer have a probability below `level`."""
+    from scipy.special import bdtr, bdtrik  # not scipy.stats, whose import takes more than all the rest
+
+    above = np.ceil(np.nan_to_num(bdtrik(level, coins, heads)))
+    one_less = np.maximum(above - 1, 0)
+    return np.where(bdtr(one_less, coins, heads) >= level, one_less, above)
 
 
 @lru_cache(maxsize=64)

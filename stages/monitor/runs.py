@@ -14,14 +14,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from stages.common.wording import counted, decision_in_words
+from stages.common.wording import column_in_words, counted, decision_in_words
 from stages.monitor.columns import fault_of, kind_of, values_of
 from stages.monitor.decision import NOTHING_KNOWN, Decision, Harm, band_of, drifted, unknown, with_harm
 from stages.monitor.deviation import Counts, Floats, Integers, coded
 from stages.monitor.drift import BOUND, DIGITS, interval_of
-from stages.monitor.noise import Noise, effective_notes, noise_of
+from stages.monitor.noise import Noise, allowed, noise_of
 from stages.monitor.params import Bands, MonitorParams
 from stages.monitor.sides import Sides
+
+ONSET = 3.0
+"""Standard errors by which a shorter run must deviate more than a longer one, until a drift began within that one."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ def level_of_a_look(params: MonitorParams, share: float = 1.0) -> float:
 def longest_runs(column: Counts, noise: Noise, params: MonitorParams, share: float = 1.0) -> LongestRuns:
     """Find the longest run of windows, up to each of them, that passes.
 
+    A longer run than one that passes is left out where it deviates by less, beyond `ONSET`: the drift began within it,
+    and the windows from before would hide its size.
+
     Parameters
     ----------
     column : Counts
@@ -67,15 +73,18 @@ def longest_runs(column: Counts, noise: Noise, params: MonitorParams, share: flo
     result = LongestRuns(
         np.zeros(number, np.int64), np.full(number, np.nan), np.full(number, np.nan), np.full(number, np.nan)
     )
-    allowed = noise.quantile(level_of_a_look(params, share))
+    level = level_of_a_look(params, share)
     for length, summed in _sums(column, params.runs):
         part = slice(length - 1, number)
         deviation, error = summed.deviation, summed.standard_error
-        with np.errstate(divide="ignore", invalid="ignore"):
-            passes = deviation > allowed / np.sqrt(effective_notes(summed))
-        result.windows[part] = np.where(passes, length, result.windows[part])
-        result.deviation[part] = np.where(passes, deviation, result.deviation[part])
-        result.error[part] = np.where(passes, error, result.error[part])
+        shorter, its_error = result.deviation[part], result.error[part]
+        with np.errstate(invalid="ignore"):
+            passes = deviation > allowed(summed, noise, level)
+            began_within = shorter - deviation > ONSET * np.hypot(its_error, error)
+        taken = passes & ~began_within
+        result.windows[part] = np.where(taken, length, result.windows[part])
+        result.deviation[part] = np.where(taken, deviation, shorter)
+        result.error[part] = np.where(taken, error, its_error)
         result.bound[part] = np.minimum(100, deviation + BOUND * error)
     return result
 
@@ -119,7 +128,7 @@ def add_up(
 def add_up_sides(sides: Sides, params: MonitorParams, share: float) -> Decision:
     """Do the same with the windows of two sides."""
     if sides.last.empty:
-        return unknown("there is no note in the last window")
+        return unknown(sides.nothing)
     windows, found = sides.windows, []
     for name in params.columns:
         counts = _counts_of_all(sides, name, params)
@@ -132,12 +141,13 @@ def add_up_sides(sides: Sides, params: MonitorParams, share: float) -> Decision:
 
 def _counts_of_all(sides: Sides, name: str, params: MonitorParams) -> Counts | str:
     """Count a column of all windows, or say why it cannot be compared."""
+    judged = len(sides.windows[-1]) >= params.minimum_notes  # in fewer notes a column may well be empty
+    sides = sides.of_column(name)
     last, windows, called = sides.column(name, params), sides.windows, sides.called
     if len(windows) == 1 and last.counts is not None:
         return Counts(last.counts.kind, last.counts.window[None], last.counts.profile)
     rows = last.rows
     fault = fault_of(name, rows, windows[-1], params.minimum_notes, called)
-    judged = len(windows[-1]) >= params.minimum_notes  # in fewer notes a column may well be empty
     if fault and (judged or fault_of(name, rows, rows, params.minimum_notes, called)):
         return fault
     return counts_of(rows, [frame[:0] if fault_of(name, rows, frame, 0, called) else frame for frame in windows], name)
@@ -197,9 +207,9 @@ def _decided(
     passing = [(name, runs) for name, runs in found if runs.windows[-1] and runs.deviation[-1] >= bands.watch]
     if not passing:
         name, widest = max(found, key=lambda one: float(np.nan_to_num(one[1].bound[-1], nan=np.inf)))
-        bound = f"with 95% confidence each is below {widest.bound[-1]:.1f}% ({name})"
+        bound = f"with 95% confidence each is below {widest.bound[-1]:.1f}% ({column_in_words(name)})"
         if np.isnan(widest.bound[-1]):
-            bound = f"{name} has no value"
+            bound = f"{column_in_words(name)} has no value"
         of = f"{counted(len(windows), 'window')}, {counted(notes, 'note')}"
         told = f"{of}: no deviation is beyond the noise of a year; {bound}"
         decision = "none" if widest.bound[-1] < bands.retrain else "too_few_notes"
@@ -210,8 +220,7 @@ def _decided(
     band = what_is_certain(low, high, bands)
     of = counted(sum(map(len, windows[-length:])), "note")
     before = f"over the last {length} windows ({of}), " if length > 1 else ""
-    reason = (
-        f"{before}{name} deviates by {deviation:.1f}% (80% interval {low:.1f} to {high:.1f}): {decision_in_words(band)}"
-    )
+    size = f"deviates by {deviation:.1f}% (80% interval {low:.1f} to {high:.1f})"
+    reason = f"{before}{column_in_words(name)} {size}: {decision_in_words(band)}"
     low, high, deviation = (round(value, DIGITS) for value in (low, high, deviation))
     return Decision(band, name, deviation, (reason,), notes, low, high)

@@ -10,15 +10,19 @@ import pandas as pd
 import pyarrow as pa
 
 from stages.common.documents import METADATA, Document
-from stages.common.labels import ASSERTION_COLUMNS, count_column, model_columns
+from stages.common.labels import ASSERTION_COLUMNS, QUARANTINED, count_column, model_columns
 from stages.common.pseudonyms import pseudonym
 from stages.common.tables import serving_log
 
 
 def profile_schema(labels: Sequence[str]) -> pa.Schema:
-    """Return the serving log's columns; those of the model are null for documents of the train split."""
+    """Return the serving log's columns; those of the model alone are null, for documents of the train split."""
     models = model_columns(labels)
-    return pa.schema([field.with_nullable(field.nullable or field.name in models) for field in serving_log(labels)])
+    known = ("sentences", "tokens", QUARANTINED)
+    return pa.schema([
+        field.with_nullable(field.name in models or (field.nullable and field.name not in known))
+        for field in serving_log(labels)
+    ])  # fmt: skip
 
 
 class ExtractedMention(Protocol):
@@ -90,11 +94,22 @@ def serving_row(name: str, note: Document, extraction: Extraction, labels: Seque
         "characters": len(note.text),
         "sentences": extraction.sentences,
         "tokens": extraction.tokens,
+        QUARANTINED: 0,
         "unknown_tokens": extraction.unknown_tokens,
         **{count_column(label): marked.count(label) for label in labels},
         "confidence": math.fsum(confidences) / len(confidences) if confidences else None,
         **{name: asserted.count(name) / len(asserted) if asserted else None for name in ASSERTION_COLUMNS},
     }
+
+
+def quarantined_row(name: str, note: Document, characters: int, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the row of a note that inference set aside: what a model would have said of it is None.
+
+    `characters` are those of the whole note, of which `note` may be the beginning.
+    """
+    known = {name: note.metadata.get(name) or None for name in METADATA}
+    nothing = dict.fromkeys(serving_log(labels).names)
+    return nothing | {"note": name} | known | {"characters": characters, QUARANTINED: 1}
 
 
 def serving_rows(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from stages.monitor.columns import Reference
+from stages.common.labels import QUARANTINED
+from stages.monitor.columns import Reference, served_rows
 from stages.monitor.decision import NOTHING_KNOWN, SEVERITIES, Decision, Harm, decide, drifted
 from stages.monitor.drift import Drift, compare_sides
 from stages.monitor.params import MonitorParams
@@ -88,6 +89,8 @@ def slices_of(reference: pd.DataFrame, window: pd.DataFrame, params: MonitorPara
     One that is nearly the whole window is none: all would be said twice.
     """
     names: list[tuple[str, str]] = []
+    asked = [*params.slices, QUARANTINED]
+    reference, window = (served_rows(frame.filter(items=asked)) for frame in (reference, window))
     for column in params.slices:
         sides = [
             frame[column].value_counts() if column in frame else pd.Series(dtype=int) for frame in (reference, window)

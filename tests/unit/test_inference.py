@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import stat
@@ -39,9 +40,13 @@ from production.notes.records import Incoming, Place, Rejected
 from production.notes.retrying import retry
 from production.notes.storing import add
 from stages.common.errors import BeHealthyError
+from stages.common.pseudonyms import pseudonym
 from stages.common.tables import serving_log
 from stages.common.variables import DATABASE, LOG_KEY
+from stages.monitor import __main__ as monitor
+from stages.monitor.window import Window, read_window
 from tests.production import (
+    KEY,
     PARAMS,
     FakeHost,
     current,
@@ -55,6 +60,8 @@ from tests.production import (
     worker,
 )
 from tests.repository import ROOT
+from tests.results import log_rows
+from tests.unit.test_monitor import served as notes_served
 
 TEXTS = ("Known asthma. Start aspirin.", "No gout.", "   ", "Well.", "Gout: allopurinol.", "x" * 101, "asthma " * 200)
 
@@ -76,7 +83,7 @@ def test_every_note_has_one_result_or_one_reason(engine: Engine) -> None:
     assert dict(counts) == {"notes": 7, "mentions": 5, "quarantined": 3}
     found = rows_of(engine)
     assert {name: len(rows) for name, rows in found.items()} == {
-        "results": 4, "mentions": 5, "pairs": 2, "quarantine": 3, "log": 4,
+        "results": 4, "mentions": 5, "pairs": 2, "quarantine": 3, "log": 7,
     }  # fmt: skip
     assert {row[-2] for row in found["quarantine"]} == {"input_features_check"}
     assert waiting(engine) == 0
@@ -106,6 +113,77 @@ def test_the_serving_log_has_its_columns_and_no_text(engine: Engine) -> None:
     assert rows[0].row["note"] == rows[1].row["note"]
     assert rows[0].row["sex"] == "male"
     assert "asthma" not in str(rows)
+
+
+def logged(engine: Engine) -> list[dict[str, Any]]:
+    with reading(engine) as connection:
+        return [row.row for row in connection.execute(select(SERVING_LOG).order_by(SERVING_LOG.c.log_id))]
+
+
+def test_a_note_that_is_set_aside_is_logged_with_what_is_known_of_it(engine: Engine) -> None:
+    """At each of the steps; what a model would have said of it is null, and the rows are of one part."""
+    faults = {"endless": NoteFailedError("too slow"), "wrong": Found((), (), False, -1, 1, 0.0)}
+    fill(engine, "gout", "   ", "endless", "wrong")
+    worker(engine, FakeHost(faults=faults)).run()
+    rows = {row["note"]: row for row in logged(engine)}
+    assert [list(row) for row in rows.values()] == [serving_log(["Disease", "Treatment"]).names] * 4
+    served = rows.pop(pseudonym(KEY, "gout"))
+    assert (served["quarantined"], served["tokens"], served["diseases"]) == (0, 1, 1)
+    for text in ("   ", "endless", "wrong"):
+        known = {name: value for name, value in rows[pseudonym(KEY, text)].items() if value is not None}
+        expected = {"note": pseudonym(KEY, text), "sex": "male", "characters": len(text), "quarantined": 1}
+        assert known == expected
+    assert "endless" not in str(rows)
+    worker(engine, FakeHost(faults=faults)).run()
+    assert len(logged(engine)) == 4
+
+
+def test_notes_that_are_too_long_have_names_of_their_own(engine: Engine) -> None:
+    """Only their beginning is read, which they have in common."""
+    long = "word " * 300
+    fill(engine, long + "a", long + "b", long + "b", long + "longer")
+    worker(engine).run()
+    rows = logged(engine)
+    assert [row["characters"] for row in rows] == [1501, 1501, 1501, 1506]
+    names = [row["note"] for row in rows]
+    assert names[1] == names[2]
+    assert len(set(names)) == 3
+    assert all(row["tokens"] is None for row in rows)
+
+
+def test_what_is_set_aside_is_drawn_as_what_is_served(tmp_path: Path) -> None:
+    engine = empty(sqlite_url(tmp_path))
+    fill(engine, *["x" * (101 + number) for number in range(200)])
+    worker(engine, params=PARAMS.model_copy(update={"log_rate": 0.25, "batch": 50})).run()
+    rows = rows_of(engine)
+    assert len(rows["quarantine"]) == 200
+    assert 30 < len(rows["log"]) < 70
+    assert {row[1] for row in rows["log"]} == {"0.25"}
+
+
+def test_a_share_in_quarantine_goes_through_export_and_monitor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside rows of an older version, which do not tell."""
+    monkeypatch.setenv(DATABASE, sqlite_url(tmp_path))
+    engine = empty(sqlite_url(tmp_path))
+    fill(engine, *[f"gout {number}" for number in range(150)], *["x" * (101 + number) for number in range(50)])
+    worker(engine, params=PARAMS.model_copy(update={"batch": 100})).run()
+    log_rows(engine, [datetime.now(UTC)] * 30)
+    assert log_command(["export", "--to", str(tmp_path / "log")]) == 0
+    frame = read_window(tmp_path / "log", Window())
+    assert len(frame) == 230
+    assert frame["quarantined"].value_counts(dropna=False).sort_index().tolist() == [150, 50, 30]
+    assert frame.loc[frame["quarantined"] == 1, "tokens"].isna().all()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    notes_served(800, 0).to_parquet("profile.parquet")
+    capsys.readouterr()
+    assert monitor.main(["--log", "log", "--profile", "profile.parquet", "--json", "out"]) == 0
+    drift = json.loads((tmp_path / "out/drift.json").read_text())
+    assert drift["columns"]["quarantined"]["deviation"] == 25.0
+    assert drift["columns"]["quarantined"]["counts"] is True
+    assert drift["notes"]["window"] == 180
 
 
 def test_the_sample_of_the_log_is_the_same_again_and_has_its_probability(tmp_path: Path) -> None:
@@ -245,6 +323,21 @@ def test_rows_in_bulk_are_refused_as_others_are(engine: Engine) -> None:
         insert_rows(connection, MENTIONS, [row])  # of no result
     assert "Disease" not in str(refused.value)
     assert count(engine, "mentions") == 0
+
+
+def test_a_text_that_arrives_while_another_of_its_note_is_read_waits(engine: Engine) -> None:
+    class Correcting(FakeHost):
+        def extract(self, text: str, seconds: float) -> Found:
+            if text == "gout":
+                fill(engine, "asthma")  # the first note then has the text that the second has already
+            return super().extract(text, seconds)
+
+    fill(engine, "gout", "asthma")
+    at_work = worker(engine, Correcting())
+    assert at_work.batch() == 2
+    assert waiting(engine) == 1
+    assert at_work.batch() == 1
+    assert (waiting(engine), count(engine, "results")) == (0, 3)
 
 
 # ---- retrying -------------------------------------------------------------------------------------
@@ -496,7 +589,7 @@ def test_a_shadow_is_beside_and_never_current(engine: Engine) -> None:
     worker(engine, version="1", shadow=shadow).run()
     assert count(engine, "results") == 8
     assert {version for _, version, _ in current(engine)} == {"1"}
-    assert count(engine, "log") == 4
+    assert count(engine, "log") == 7  # four that were served, three that were set aside
     assert agreement.versions_of(engine) == ("1", "2")
     found = agreement.agreement(engine, "1", "2")
     assert found.notes == 4

@@ -64,6 +64,7 @@ def served(rows: int, seed: int, *, shift: float = 0.0, train: float = 0.0) -> p
             "characters": draw.poisson(400, rows),
             "sentences": draw.poisson(6, rows),
             "tokens": draw.poisson(80, rows),
+            "quarantined": 0,
             "unknown_tokens": draw.beta(2, 20, rows),
             "diseases": draw.poisson(3, rows),
             "treatments": draw.poisson(2, rows),

@@ -13,7 +13,9 @@ import yaml
 
 from production.inference.params import load_params as load_inference
 from production.record.params import load_params as load_record
+from production.review.params import load_params as load_review
 from production.service.params import load_params as load_service
+from production.watch.params import load_params as load_watch
 from stages.common.errors import ParameterError
 from stages.common.params import SECTIONS
 from stages.params import Params, load_params
@@ -77,7 +79,13 @@ def test_the_real_file_loads() -> None:
 
 
 STAGES = ["prepare", "validate", "featurize", "train", "evaluate", "monitor"]
-BESIDE = {"record": load_record, "inference": load_inference, "service": load_service}
+BESIDE = {
+    "record": load_record,
+    "inference": load_inference,
+    "service": load_service,
+    "review": load_review,
+    "watch": load_watch,
+}
 """Sections of rooms around the stages."""
 
 
@@ -140,6 +148,8 @@ def wrong_types(value: Any) -> list[Any]:
         return ["text", 1, None, [{}], [None]]
     if isinstance(value, str):
         return [1, None, ["text"]]
+    if isinstance(value, bool):
+        return ["text", str(value), None, [value], 1]
     return ["text", str(value), None, [value], True]
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from production.database.engine import DatabaseError
-from production.inference.host import Found
+from production.inference.host import Found, HostError, NoteFailedError
 from production.inference.load_model import Model
 from production.log.exporting import export_log
 from production.log.folder import LogFolder, open_folder
@@ -21,8 +21,10 @@ from production.serve import open_log
 from production.service import pool as pools
 from production.service import serving_log as serving_logs
 from production.service.measures import Measures
+from production.service.pool import NotAskedError
 from production.service.served import Served
 from production.service.serving_log import ServingLog
+from stages.common.labels import model_columns
 from stages.common.pseudonyms import pseudonym
 from stages.common.variables import DATABASE, LOG_KEY
 from stages.monitor.window import Window, read_window
@@ -72,17 +74,49 @@ def test_what_was_served_is_a_row_without_a_word(hosts: list[Host], tmp_path: Pa
 
     exchanging(asking, log)  # which closes it
     frame = read(tmp_path / "log")
-    assert (len(frame), counts.written, counts.lost) == (3, 3, 0)  # what failed was not served
-    assert sorted(frame["diseases"]) == [0, 1, 1]
-    assert sorted(frame["characters"]) == [4, 4, 4]
+    assert (len(frame), counts.written, counts.lost) == (4, 4, 0)
+    failed = frame[frame["quarantined"] == 1]
+    assert failed["note"].tolist() == [pseudonym(KEY, "kill")]
+    assert failed[[*model_columns(("Disease",)), "sentences", "tokens"]].isna().all(axis=None)
+    assert sorted(frame["quarantined"]) == [0, 0, 0, 1]
+    assert sorted(frame["diseases"].dropna()) == [0, 1, 1]
+    assert sorted(frame["characters"]) == [4, 4, 4, 4]
     assert frame["sex"].dropna().tolist() == ["female"]
     assert set(frame["model_version"]) == {"1"} and set(frame["probability"]) == {1.0}
-    assert set(frame["note"]) == {pseudonym(KEY, "gout"), pseudonym(KEY, "walk")}
+    assert set(frame["note"]) == {pseudonym(KEY, text) for text in ("gout", "walk", "kill")}
     assert (frame["log_id"] < 0).all() and frame["log_id"].is_unique
     (file,) = (tmp_path / "log").rglob("*.parquet")
     assert file.parent.name == f"served_month={datetime.now(UTC):%Y-%m}"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert b"gout" not in file.read_bytes()
+
+
+def test_a_note_that_the_model_was_not_asked_about_is_not_in_quarantine(tmp_path: Path) -> None:
+    log, _ = logging(tmp_path / "log")
+    answers = [NotAskedError("the process of the model does not start"), NoteFailedError("too slow"), FOUND]
+    log.take(model("1"), ("Disease",), ["walk", "slow", "gout"], answers, [{}, {"sex": "male"}, {}])
+    log.close()
+    frame = read(tmp_path / "log").set_index("note")
+    assert len(list((tmp_path / "log").rglob("*.parquet"))) == 1
+    assert frame["quarantined"].to_dict() == {pseudonym(KEY, "slow"): 1, pseudonym(KEY, "gout"): 0}
+    assert frame.loc[pseudonym(KEY, "slow"), "sex"] == "male"
+
+
+def test_a_process_that_does_not_start_is_no_fault_of_the_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(host: Host, *_: object) -> None:
+        raise HostError("no memory")
+
+    log, _ = logging(tmp_path / "log")
+
+    async def asking(served: Served) -> None:
+        monkeypatch.setattr(Host, "extract", broken)
+        answers = await served.extract(["gout"])
+        assert isinstance(answers.notes[0], NotAskedError)
+
+    Host.made = []
+    monkeypatch.setattr(pools, "ModelHost", Host)
+    exchanging(asking, log)
+    assert not (tmp_path / "log").exists()
 
 
 def test_a_log_whose_key_is_lost_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

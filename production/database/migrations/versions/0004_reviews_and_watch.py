@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_decisions")),
     )
+    op.create_index("ix_decisions_kind", "decisions", ["kind", "number"], unique=False)
     op.create_table(
         "review_plans",
         sa.Column("plan_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -33,12 +34,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "watch_references",
+        sa.Column("scheme", sa.String(length=20), nullable=False),
         sa.Column("model_version", sa.String(length=64), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_log_id", sa.BigInteger(), nullable=True),
+        sa.Column("last_log_id", sa.BigInteger(), nullable=True),
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("model_version", name=op.f("pk_watch_references")),
+        sa.PrimaryKeyConstraint("scheme", "model_version", "since", name=op.f("pk_watch_references")),
     )
     op.create_table(
         "alerts",
@@ -67,6 +71,7 @@ def upgrade() -> None:
         sa.Column("message_id", sa.String(length=64), nullable=False),
         sa.Column("decided_by", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.String(length=60), nullable=False),
+        sa.Column("topic", sa.String(length=60), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -98,10 +103,11 @@ def upgrade() -> None:
         sa.Column("window_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("scheme", sa.String(length=20), nullable=False),
         sa.Column("model_version", sa.String(length=64), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_log_id", sa.BigInteger(), nullable=False),
+        sa.Column("first_log_id", sa.BigInteger(), nullable=True),
+        sa.Column("last_log_id", sa.BigInteger(), nullable=True),
         sa.Column("notes", sa.Integer(), nullable=False),
         sa.Column("reference", sa.String(length=10), nullable=False),
         sa.Column("decision", sa.String(length=20), nullable=False),
@@ -110,9 +116,7 @@ def upgrade() -> None:
         sa.Column("decided_by", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["decided_by"], ["decisions.number"], name=op.f("fk_watch_windows_decisions")),
         sa.PrimaryKeyConstraint("window_id", name=op.f("pk_watch_windows")),
-        sa.UniqueConstraint(
-            "scheme", "model_version", "number", name=op.f("uq_watch_windows_scheme_model_version_number")
-        ),
+        sa.UniqueConstraint("model_version", "name", "since", name=op.f("uq_watch_windows_model_version_name_since")),
     )
     op.create_table(
         "review_tasks",
@@ -127,7 +131,7 @@ def upgrade() -> None:
         sa.Column("plan_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("reviewer", sa.String(length=64), nullable=True),
-        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("stream in ('work', 'audit')", name=op.f("ck_review_tasks_stream")),
         sa.CheckConstraint("probability > 0 and probability <= 1", name=op.f("ck_review_tasks_probability")),
@@ -230,4 +234,5 @@ def downgrade() -> None:
     op.drop_table("alerts")
     op.drop_table("watch_references")
     op.drop_table("review_plans")
+    op.drop_index("ix_decisions_kind", table_name="decisions")
     op.drop_table("decisions")

@@ -1,0 +1,192 @@
+"""What the audit says of the model: for the estimates, and for whoever watches the promise review by review.
+
+Of a plan whose audit is not finished, the notes that were read are a random part of those that were drawn, stratum by
+stratum: they were put in the order of their draws. Each then stands for as many more: its probability is the plan's,
+times the share of the drawn notes that were read. A plan without any review says nothing, and is not counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sqlalchemy as sa
+
+from production.database.engine import reading
+from production.database.review_tables import REVIEW_PLANS, REVIEW_TASKS
+from production.review.frame import frame_of, slices_of
+from production.review.reading import Review, read_reviews
+from production.review.seen import Frame, ReviewedNote, SeenSpan
+from production.review.tasks import MENTION
+from stages.monitor.audited import Audit, AuditedNote, Found
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+
+class Evidence(NamedTuple):
+    """Reviewed notes of the audit, and all notes of the plans that they were drawn from."""
+
+    notes: tuple[ReviewedNote, ...]
+    frame: Frame
+
+
+class AuditedMention(NamedTuple):
+    """An accepted mention that a person looked at.
+
+    Parameters
+    ----------
+    label : str
+    correct : bool
+        Ends and label are right.
+    confidence : float
+    note_id : int
+    probability : float
+        With which its note was drawn.
+    at : datetime
+        When its note was handed in, in UTC.
+    """
+
+    label: str
+    correct: bool
+    confidence: float
+    note_id: int
+    probability: float
+    at: datetime
+
+
+def audited(
+    engine: Engine,
+    model_version: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    slices: Sequence[str] = (),
+) -> Evidence:
+    """Return what the audit of a version says.
+
+    Parameters
+    ----------
+    engine : Engine
+    model_version : str
+    since, until : datetime, optional
+        Only plans that begin then or later, and end then or before.
+    slices : sequence of str
+        Columns of metadata, as the plans counted them.
+    """
+    with reading(engine) as connection:
+        plans = _plans(connection, model_version, since, until)
+        reviews = [one for one in _first_readings(connection, model_version) if one.plan_id in plans]
+        drawn = _drawn(connection, model_version)
+    read = Counter((one.plan_id, one.stratum) for one in reviews)
+    notes = tuple(
+        _note(one, one.probability * read[one.plan_id, one.stratum] / drawn[one.plan_id, one.stratum], slices)
+        for one in reviews
+    )
+    counted = {one.plan_id for one in reviews}
+    return Evidence(notes, frame_of([strata for plan_id, strata in plans.items() if plan_id in counted]))
+
+
+def audited_accepted(engine: Engine, model_version: str) -> Iterator[AuditedMention]:
+    """Yield the accepted mentions of audited notes in the order in which these were handed in.
+
+    What was corrected since counts as corrected, at its old place.
+    """
+    with reading(engine) as connection:
+        reviews = list(_first_readings(connection, model_version))
+    for one in reviews:
+        for span in _seen(one):
+            if span.accepted:
+                yield AuditedMention(span.label, span.correct, span.confidence, one.note_id, one.probability, one.at)
+
+
+def audits(engine: Engine, model_version: str, since: datetime | None = None) -> list[Audit]:
+    """Return what a bet on the accepted mentions of a version goes by, plan by plan.
+
+    Of each plan, of those that begin then or later, that drew an audit: its audited notes in the order of their
+    reviews, and the two bounds that were known before anybody looked.
+    """
+    notes: dict[int, list[AuditedNote]] = defaultdict(list)
+    with reading(engine) as connection:
+        plans = _plans(connection, model_version, since, None)
+        for one in _first_readings(connection, model_version):
+            notes[one.plan_id].append(AuditedNote(one.probability, _found(one)))
+    bounds = {plan_id: _bounds(strata) for plan_id, strata in sorted(plans.items())}
+    return [Audit(notes[plan_id], *one) for plan_id, one in bounds.items() if one is not None]
+
+
+def confidences(engine: Engine, model_version: str, since: datetime | None = None) -> list[float]:
+    """Return the mean confidence of the accepted mentions of each plan that begins then or later, and has some."""
+    with reading(engine) as connection:
+        plans = _plans(connection, model_version, since, None)
+    frames = [frame_of([strata]) for _, strata in sorted(plans.items())]
+    sums = [[one for part in frame.strata.values() for one in part.labels.values()] for frame in frames]
+    accepted = [(sum(one.accepted for one in plan), sum(one.accepted_confidence for one in plan)) for plan in sums]
+    return [confidence / number for number, confidence in accepted if number]
+
+
+def _found(review: Review) -> dict[str, Found]:
+    accepted = [span for span in _seen(review) if span.accepted]
+    labels = {span.label for span in accepted}
+    return {
+        label: Found(
+            sum(span.label == label for span in accepted), sum(span.correct for span in accepted if span.label == label)
+        )
+        for label in sorted(labels)
+    }
+
+
+def _bounds(strata: Mapping[str, Any]) -> tuple[float, int] | None:
+    """Return the smallest probability of a note with accepted mentions, and most such mentions of one note."""
+    drawn = [one["probability"] for one in strata.values() if one["most"] and one["probability"]]
+    return (min(drawn), max(one["most"] for one in strata.values())) if drawn else None
+
+
+def _plans(
+    connection: Connection, version: str, since: datetime | None, until: datetime | None
+) -> dict[int, dict[str, Any]]:
+    query = sa.select(REVIEW_PLANS.c.plan_id, REVIEW_PLANS.c.strata).where(REVIEW_PLANS.c.model_version == version)
+    if since is not None:
+        query = query.where(REVIEW_PLANS.c.since >= since)
+    if until is not None:
+        query = query.where(REVIEW_PLANS.c.until <= until)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _drawn(connection: Connection, version: str) -> dict[tuple[int, str], int]:
+    tasks = REVIEW_TASKS.c
+    query = (
+        sa.select(tasks.plan_id, tasks.stratum, sa.func.count())
+        .where(tasks.model_version == version, tasks.stream == "audit", tasks.place == 1)
+        .group_by(tasks.plan_id, tasks.stratum)
+    )
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _first_readings(connection: Connection, version: str) -> Iterator[Review]:
+    """Yield the first readings of audited notes: of two, the second is for the agreement only."""
+    wanted = REVIEW_TASKS.c.stream == "audit", REVIEW_TASKS.c.place == 1, REVIEW_TASKS.c.model_version == version
+    return read_reviews(connection, *wanted)
+
+
+def _seen(review: Review) -> list[SeenSpan]:
+    right = {one[3:6] for one in review.right}
+    return [
+        SeenSpan(span.label, span.confidence, span.accepted, span.right[:3] in right)
+        for span in review.shown
+        if span.kind == MENTION
+    ]
+
+
+def _note(review: Review, probability: float, slices: Sequence[str]) -> ReviewedNote:
+    found = {span.right[:3] for span in review.shown if span.kind == MENTION}
+    missed = Counter(str(one.label) for one in review.right if one[3:6] not in found)
+    return ReviewedNote(
+        review.stratum,
+        probability,
+        slices_of(review.metadata or {}, slices),
+        tuple(_seen(review)),
+        dict(missed),
+        review.seconds,
+    )

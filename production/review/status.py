@@ -1,0 +1,76 @@
+"""How far the reviews are: open, claimed and done, and the minutes that the audit took."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sqlalchemy as sa
+
+from production.database.engine import reading
+from production.database.review_tables import REVIEW_PLANS, REVIEW_TASKS, REVIEWS
+from stages.monitor.times import as_utc
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+WEEK = timedelta(days=7)
+
+
+class Count(NamedTuple):
+    """Tasks of a stream and stratum."""
+
+    stream: str
+    stratum: str
+    open: int
+    claimed: int
+    done: int
+
+
+class Status(NamedTuple):
+    """Where the reviews are.
+
+    Parameters
+    ----------
+    counts : list of Count
+    planned_until : datetime or None
+        Results that were written before are planned; None where there is no plan.
+    minutes : float
+        That audits took in the last week.
+    waiting : float
+        Minutes that the open audits are expected to take.
+    """
+
+    counts: list[Count]
+    planned_until: datetime | None
+    minutes: float
+    waiting: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        until = self.planned_until.isoformat(timespec="seconds") if self.planned_until else None
+        return {**self._asdict(), "counts": [one._asdict() for one in self.counts], "planned_until": until}
+
+
+def status_of(engine: Engine, now: datetime) -> Status:
+    """Count."""
+    tasks = REVIEW_TASKS.c
+    done, held = tasks.done_at.is_not(None), sa.and_(tasks.done_at.is_(None), tasks.claimed_until > now)
+    free = sa.and_(tasks.done_at.is_(None), sa.or_(tasks.claimed_until.is_(None), tasks.claimed_until <= now))
+    counts = sa.select(tasks.stream, tasks.stratum, *(_number(one) for one in (free, held, done)))
+    counts = counts.group_by(tasks.stream, tasks.stratum).order_by(tasks.stream, tasks.stratum)
+    took = sa.select(sa.func.coalesce(sa.func.sum(REVIEWS.c.seconds), 0.0)).join(REVIEW_TASKS)
+    took = took.where(tasks.stream == "audit", REVIEWS.c.at > now - WEEK)
+    waiting = sa.select(sa.func.coalesce(sa.func.sum(tasks.seconds), 0.0)).where(tasks.stream == "audit", ~done)
+    with reading(engine) as connection:
+        until = connection.execute(sa.select(sa.func.max(REVIEW_PLANS.c.until))).scalar()
+        return Status(
+            [Count(*row) for row in connection.execute(counts)],
+            as_utc(until) if until else None,
+            connection.execute(took).scalar_one() / 60,
+            connection.execute(waiting).scalar_one() / 60,
+        )
+
+
+def _number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.sum(sa.case((condition, 1), else_=0))

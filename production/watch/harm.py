@@ -1,0 +1,84 @@
+"""What audits and the model's own confidence say of the quality, as the drift decision weighs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine
+
+from production.review.estimates import precision
+from production.review.evidence import audited, audits, confidences
+from stages.monitor.audited import ALL, FEWEST_WEEKS, PromiseWatch, harm_of, watch_promise
+from stages.monitor.decision import Harm
+from stages.monitor.times import as_utc
+
+YEAR = timedelta(days=365)
+"""For so long the level of the bet lasts; then it begins anew."""
+QUARTER = timedelta(weeks=13)
+"""Of which the precision is estimated: what was a year ago says nothing of today."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What is known of the accepted mentions.
+
+    Parameters
+    ----------
+    harm : Harm
+    watched : PromiseWatch
+    low, value, high : float or None
+        The audited precision of the last quarter, with its interval of 95%.
+    reviewed : int
+        Notes that it stands on.
+    """
+
+    harm: Harm
+    watched: PromiseWatch
+    low: float | None
+    value: float | None
+    high: float | None
+    reviewed: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is kept with the decision."""
+        return {
+            "verdict": self.harm.verdict,
+            "audited": self.harm.audited,
+            "precision": {"value": self.value, "low": self.low, "high": self.high, "notes": self.reviewed},
+            "promise": {"log_evidence": dict(self.watched.labels), "broken": self.watched.found is not None},
+        }
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a version promised, and since when it is held to it.
+
+    Parameters
+    ----------
+    engine : Engine
+    version : str
+    labels : tuple of str
+    promised : float
+        Precision of the accepted mentions of each label.
+    since : datetime
+        When it became champion.
+    """
+
+    engine: Engine
+    version: str
+    labels: tuple[str, ...]
+    promised: float
+    since: datetime
+
+    def quality(self, now: datetime) -> Quality:
+        """Return what is known now, from all reviews that were handed in."""
+        year = as_utc(self.since) + (now - as_utc(self.since)) // YEAR * YEAR
+        watched = watch_promise(audits(self.engine, self.version, year), self.labels, self.promised)
+        notes, frame = audited(self.engine, self.version, max(year, now - QUARTER))
+        found = precision(notes, frame.strata, ALL, accepted=True)
+        weeks = confidences(self.engine, self.version, self.since)
+        reference, last = weeks[:FEWEST_WEEKS], weeks[FEWEST_WEEKS:][-1:]
+        harm = harm_of(watched, found.low, last[0] if last else None, reference, promised=self.promised)
+        return Quality(harm, watched, found.low, found.value, found.high, len(notes))

@@ -1,0 +1,9 @@
+"""Names that the sender and its light process of delivery share; imports nothing."""
+
+from __future__ import annotations
+
+TRIGGER, ISSUE = "trigger", "issue"
+"""Channels that are no address of alerts."""
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that may be spoken to in the clear."""

@@ -1,0 +1,120 @@
+"""The watch at work: every window that is over and was not judged, one after the other, each kept as it was found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from production.watch.channels import Channels
+from production.watch.consequences import Consequences
+from production.watch.harm import Promise
+from production.watch.judging import Judged, Reign
+from production.watch.keeping import AlreadyJudgedError, Champion, champion, judged_before, keep, reference_of
+from production.watch.params import WatchParams
+from production.watch.periods import Period, Scheme, periods
+from production.watch.serving import InDatabase, InFolder, Served
+from stages.common.errors import BeHealthyError
+from stages.common.labels import model_columns
+from stages.monitor.invocation import TRAINING_PROFILE
+from stages.monitor.params import MonitorParams
+
+COUNT = "count-"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the watch looks, and by which parameters.
+
+    Parameters
+    ----------
+    engine : Engine
+    params : WatchParams
+    monitor : MonitorParams
+    promised : float
+        Precision of the accepted mentions.
+    channels : Channels
+        To whom what follows is told.
+    profile : Path
+        The training profile.
+    log : Path or None
+        A folder of the serving log in place of the database's own rows.
+    """
+
+    engine: Engine
+    params: WatchParams
+    monitor: MonitorParams
+    promised: float
+    channels: Channels
+    profile: Path = TRAINING_PROFILE
+    log: Path | None = None
+
+
+def watch(
+    place: Place, now: datetime, on_judged: Callable[[Judged, Consequences], None] | None = None
+) -> Iterator[Judged]:
+    """Judge and keep the windows that are over and were not judged yet, in their order.
+
+    Parameters
+    ----------
+    place : Place
+    now : datetime
+    on_judged : callable, optional
+        Told of each window, and of what follows from it.
+
+    Yields
+    ------
+    Judged
+        Each after it was kept; what another process kept meanwhile is left out.
+    """
+    at_work = champion(place.engine)
+    monitor = place.monitor.watching(at_work.labels)
+    served = _served(place, at_work, monitor)
+    scheme = place.params.window
+    promise = Promise(place.engine, at_work.version, at_work.labels, place.promised, at_work.since)
+    before = judged_before(place.engine, scheme, at_work)
+    reign = Reign(
+        served,
+        at_work.version,
+        place.params,
+        monitor,
+        place.profile,
+        partial(promise.quality, now),
+        reference_of(place.engine, scheme, at_work),
+    )
+    reign.remember(before)
+    known = {(period.name, period.since) for period in before}
+    for period in _over(served, scheme, at_work, now):
+        if (period.name, period.since) in known:
+            continue
+        judged = reign.judge(period)
+        try:
+            follows = keep(place.engine, scheme, judged, now, place.params, place.channels)
+        except AlreadyJudgedError as error:
+            print(f"watch: {error}", file=sys.stderr)
+            return  # the other one goes on from there
+        if on_judged:
+            on_judged(judged, follows)
+        yield judged
+
+
+def _served(place: Place, at_work: Champion, monitor: MonitorParams) -> Served:
+    if place.log is None:
+        return InDatabase(place.engine, at_work.version)
+    return InFolder(place.log, at_work.version, {*monitor.columns, *monitor.slices, *model_columns(())})
+
+
+def _over(served: Served, scheme: str, at_work: Champion, now: datetime) -> Iterable[Period]:
+    if not scheme.startswith(COUNT):
+        days: Scheme = "day" if scheme == "day" else "week"
+        return periods(days, at_work.start, now)
+    if not isinstance(served, InDatabase):
+        raise BeHealthyError(
+            f"windows of {scheme} rows are those of the database: leave --log out, or take day or week"
+        )
+    return served.counted(int(scheme.removeprefix(COUNT)), at_work.start, now)

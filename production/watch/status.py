@@ -1,0 +1,99 @@
+"""How the watch stands: what was decided last, whether the next decision is overdue, what is open or undelivered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from production.database.engine import reading
+from production.database.watch_tables import ALERTS, OUTBOX, WATCH_WINDOWS
+from production.watch.keeping import champion, windows
+from production.watch.params import WatchParams
+from production.watch.periods import SETTLED, Period, periods
+from stages.common.errors import BeHealthyError
+from stages.common.wording import counted, decision_in_words
+from stages.monitor.times import as_utc
+
+LATE = timedelta(days=1)
+"""After a window could be judged until its decision is overdue."""
+
+
+def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dict[str, Any]:
+    """Return what a person or a dead man's switch has to know.
+
+    Returns
+    -------
+    dict
+        `attention`: whether a person has to look. `age_seconds`: of the last decision, None where there is none.
+        `overdue`: names of windows that should have been judged a day ago. `windows`, `alerts`, `undelivered`.
+    """
+    overdue = [period.name for period in _overdue(engine, params, now)]
+    with reading(engine) as connection:
+        alerts = connection.execute(select(ALERTS).where(ALERTS.c.closed_at.is_(None)).order_by(ALERTS.c.alert_id))
+        opened = [{name: row[name] for name in ("topic", "decision", "opened_at")} for row in alerts.mappings()]
+        waiting = select(OUTBOX.c.channel, OUTBOX.c.created_at, OUTBOX.c.attempts, OUTBOX.c.fault)
+        undelivered = waiting.where(OUTBOX.c.delivered_at.is_(None)).order_by(OUTBOX.c.created_at)
+        unsent = [dict(row) for row in connection.execute(undelivered).mappings()]
+        newest = select(WATCH_WINDOWS.c.until).order_by(WATCH_WINDOWS.c.until.desc()).limit(1)
+        end = connection.execute(newest).scalar()
+    stuck = [one for one in unsent if one["attempts"]]
+    return {
+        "attention": bool(overdue or opened or stuck),
+        "age_seconds": None if end is None else (now - as_utc(end)).total_seconds(),
+        "overdue": overdue,
+        "windows": list(windows(engine, last)),
+        "alerts": opened,
+        "undelivered": unsent,
+    }
+
+
+def _overdue(engine: Engine, params: WatchParams, now: datetime) -> list[Period]:
+    """Return windows that should have been judged; of those of a number of rows, none is due at a time."""
+    try:
+        at_work = champion(engine)
+    except BeHealthyError:
+        return []
+    scheme = params.window
+    if scheme not in ("day", "week"):
+        return []
+    columns = WATCH_WINDOWS.c
+    query = select(columns.since).where(columns.scheme == scheme, columns.model_version == at_work.version)
+    with reading(engine) as connection:
+        judged = {as_utc(since) for (since,) in connection.execute(query)}
+    over = periods("day" if scheme == "day" else "week", at_work.start, now - LATE + SETTLED)
+    return [period for period in over if period.since not in judged]
+
+
+def show(found: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print it."""
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False, default=_as_text))
+        return
+    for one in found["windows"]:
+        acts = "" if one["acts"] else " (told, not acted on)"
+        print(f"{one['name']}: {counted(one['notes'], 'note')}: {decision_in_words(one['decision'])}{acts}")
+    if found["age_seconds"] is None:
+        print("watch: no window was judged yet")
+    else:
+        print(f"watch: the last window that was judged ended {found['age_seconds'] / 86_400:.1f} days ago")
+    _list("OVERDUE", found["overdue"])
+    _list("ALERT", [f"{one['topic']}: {decision_in_words(one['decision'])}" for one in found["alerts"]])
+    _list("NOT DELIVERED", [_unsent(one) for one in found["undelivered"]])
+
+
+def _list(what: str, lines: Sequence[str]) -> None:
+    for line in lines:
+        print(f"{what}: {line}")
+
+
+def _unsent(one: Mapping[str, Any]) -> str:
+    fault = f", the last time {one['fault']}" if one["fault"] else ""
+    return f"to {one['channel']}: tried {counted(one['attempts'], 'time')}{fault}"
+
+
+def _as_text(value: object) -> str:
+    return as_utc(value).isoformat() if isinstance(value, datetime) else str(value)
