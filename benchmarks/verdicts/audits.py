@@ -15,7 +15,7 @@ from stages.monitor.audited import Audit, AuditedNote, Found, watch_promise
 
 WEEKS, A_WEEK, IN_A_NOTE = 52, 20, 4
 YEARS = 1000
-"""Years at least, where the rate is of the order of one in a hundred."""
+"""Years at least, where the rate is of the order of one in a hundred; of weaker rules fewer tell."""
 
 _LABELS = ("Disease", "Treatment")
 
@@ -111,12 +111,12 @@ BROKEN = (
 def false_alarms(repetitions: int) -> pd.DataFrame:
     """Return how often a kept promise is found to be broken in a year, and by weaker rules."""
     years = max(YEARS, repetitions)
-    return pd.DataFrame([_kept(course, years) for course in KEPT])
+    return pd.DataFrame([_kept(course, years, repetitions) for course in KEPT])
 
 
 def found(repetitions: int) -> pd.DataFrame:
     """Return after how many weeks a broken promise is found."""
-    return pd.DataFrame([_broken(course, max(YEARS, repetitions)) for course in BROKEN])
+    return pd.DataFrame([_broken(course, repetitions) for course in BROKEN]).fillna("")
 
 
 def as_it_is(audit: Audit) -> Audit:
@@ -150,12 +150,12 @@ def all_alike(audit: Audit) -> Audit:
     return replace(audit, notes=[replace(note, probability=1.0) for note in audit.notes], rarest=1.0)
 
 
-def _kept(course: Course, years: int) -> dict[str, str]:
+def _kept(course: Course, years: int, fewer: int) -> dict[str, str]:
     return {
         "the promise is": course.name,
         "found broken in a year": rate(np.isfinite(weeks_until(course, years))),
-        "if every mention were bet on alone": rate(np.isfinite(weeks_until(course, years, mentions_apart))),
-        "if probabilities were ignored": rate(np.isfinite(weeks_until(course, years, all_alike))),
+        "if every mention were bet on alone": rate(np.isfinite(weeks_until(course, fewer, mentions_apart))),
+        "if probabilities were ignored": rate(np.isfinite(weeks_until(course, fewer, all_alike))),
     }
 
 

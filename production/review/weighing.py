@@ -128,7 +128,7 @@ def wilson(share: float, spread: Spread, most: float) -> tuple[float, float]:
     spread : Spread
     most : float
         Cases that were seen. Where hardly any is wrong the variance is mostly that of the control, or none,
-        and would pretend more.
+        and would pretend more. So a control gains no more than what clusters cost.
     """
     told = share * (1 - share) / spread.variance if spread.variance > 0 else most
     cases = min(told, most) if 0 < share < 1 else most

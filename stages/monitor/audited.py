@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -63,8 +64,10 @@ class AuditedNote:
 
     def of(self, label: str) -> Found:
         """Return what was found of a label, or of `ALL` of them."""
-        if label != ALL:
-            return self.found.get(label, Found(0, 0))
+        return self._all if label == ALL else self.found.get(label, Found(0, 0))
+
+    @cached_property
+    def _all(self) -> Found:
         return Found(sum(one.accepted for one in self.found.values()), sum(one.right for one in self.found.values()))
 
 
@@ -75,7 +78,7 @@ class Audit:
     Parameters
     ----------
     notes : sequence of AuditedNote
-        In the order in which they were reviewed.
+        In an order that what is in them has nothing to do with: whoever put the worst first would find too much.
     rarest : float
         Smallest probability with which any note of the period could be drawn that has accepted mentions.
     most : int

@@ -93,6 +93,13 @@ def test_confidence_of_all_notes_corrects_what_was_drawn() -> None:
     assert precision(notes, parts, ALL, accepted=True).value == pytest.approx(0.9)
 
 
+def test_the_control_of_the_accepted_is_that_of_the_accepted() -> None:
+    notes = [note(span(), span(confidence=0.5, accepted=False))] * 30
+    parts = {"accepted": Part(60, {"Disease": Sums(120, 60, 60 * (0.7 + 0.4), 60 * 0.7)})}
+    assert precision(notes, parts, ALL, accepted=True).value == pytest.approx(0.7 + 0.1)
+    assert precision(notes, parts, ALL, accepted=False).value == pytest.approx(0.55 + 0.3)
+
+
 def test_no_error_seen_is_no_proof_that_there_is_none() -> None:
     parts = {"accepted": Part(3000, {"Disease": Sums(3000, 3000, 2700.0, 2700.0)})}
     found = precision([note(span())] * 100, parts, ALL, accepted=True)
@@ -139,7 +146,8 @@ def test_a_stratum_that_nobody_reviewed_leaves_its_mentions_open() -> None:
     accepted = found.accepted[ALL]
     assert accepted.value == pytest.approx(0.8 + 0.2 * 0.9)  # its confidence, taken for granted
     assert accepted.low is not None
-    assert accepted.low < 0.8  # all of the others may be wrong
+    assert accepted.low < 0.8  # all of the others may be wrong, or right
+    assert accepted.high == pytest.approx(1.0)
     assert accepted.reason == "of queried no note was reviewed"
     assert found.recall[ALL].value is found.f1[ALL].value is found.minutes.value is None
     assert found.recall[ALL].reason == "of queried no note was reviewed"
@@ -182,9 +190,9 @@ def clustered(seed: int = 1) -> Population:
     notes = []
     for _ in range(2000):
         hard, queried = generator.random() < 0.05, generator.random() < 0.3
-        sure = generator.random(1 + generator.poisson(4)) < (0.6 if queried else 0.95)
-        confidence = np.where(sure, 0.98, 0.6)
-        right = generator.random(len(sure)) < (0.2 if hard else confidence)
+        sure = generator.random() < (0.6 if queried else 0.95)
+        confidence = np.full(1 + generator.poisson(4), 0.98 if sure else 0.6)
+        right = generator.random(len(confidence)) < (0.2 if hard else confidence)
         spans = [span(*pair) for pair in zip(right.tolist(), confidence.tolist(), strict=True)]
         notes.append(note(*spans, stratum="queried" if queried else "accepted", missed=int(generator.poisson(0.5))))
     chances = [0.15 if one.stratum == "queried" else 0.05 for one in notes]
