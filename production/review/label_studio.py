@@ -155,7 +155,7 @@ def _hand_in(
     if object_in(entry, "data", place).get("text") != task.text:
         raise ReviewError(f"task {task_id}: its text is not the one that was exported")
     decisions = decisions_of(task, list(_regions(annotation, place)))
-    reviewer = reviewer_of(key, f"{TOOL} {_annotator(annotation, place)}")
+    reviewer = reviewer_of(key, _annotator(annotation, place))
     hand_in(engine, task_id, reviewer, decisions, _seconds(annotation, task_id), now, holder=holder)
 
 
@@ -167,12 +167,13 @@ def _seconds(annotation: Mapping[str, Any], task_id: int) -> float:
 
 
 def _annotator(annotation: Mapping[str, Any], place: Place) -> str:
+    """Return who annotated: an address is a name as at the desk, a number is one of the tool's."""
     by = annotation.get("completed_by")
     if isinstance(by, dict):
         by = string_in(by, "email", place) or by.get("id")
     if isinstance(by, bool) or not isinstance(by, str | int):
         raise place.refuse("has an annotation whose completed_by is no user", "Export it again")
-    return str(by)
+    return by if isinstance(by, str) and not by.isdigit() else f"{TOOL} {by}"
 
 
 def _regions(annotation: Mapping[str, Any], place: Place) -> Iterator[Region]:

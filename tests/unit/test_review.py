@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select
@@ -19,7 +20,7 @@ from production.database.review_tables import REVIEW_PLANS, REVIEW_SPANS, REVIEW
 from production.database.schema import NOTE_TEXTS, RESULTS
 from production.inference.claims import Scope
 from production.inference.host import Found, FoundMention
-from production.review import planning
+from production.review import claiming, planning
 from production.review.claiming import further_tasks, give_back, next_task
 from production.review.decisions import Decision, parse
 from production.review.evidence import audited, audited_accepted, audits
@@ -29,7 +30,7 @@ from production.review.params import ReviewParams
 from production.review.planning import Drawing, Planned, plan
 from production.review.sampling import STRATA, Load, draw, expected_seconds, rates
 from production.review.tasks import MENTION, ReviewError, Task
-from tests.production import KEY, PARAMS, FakeHost, empty, sqlite_url, worker
+from tests.production import KEY, PARAMS, FakeHost, empty, loaded, sqlite_url, worker
 from tests.unit.test_inference import fill
 
 BACKFILL = Scope(backfill=True)
@@ -126,6 +127,9 @@ def test_draws_are_uniform_and_depend_on_nothing_else(rate: float, first: int) -
     assert draws == [draw(KEY, "audit", str(first + number)) for number in range(2000)]
     share = sum(one < rate for one in draws) / 2000
     assert abs(share - rate) < 5 * (rate * (1 - rate) / 2000) ** 0.5
+
+
+def test_draws_for_different_purposes_or_under_different_keys_are_others() -> None:
     assert draw(KEY, "audit", "1 a") != draw(KEY, "double", "1 a") != draw(KEY[::-1], "double", "1 a")
 
 
@@ -274,6 +278,20 @@ def test_only_results_of_the_champion_are_planned(engine: Engine) -> None:
     found = planned(engine)
     assert found
     assert (found.window.version, found.notes) == ("2", 1)
+
+
+def test_what_was_adopted_after_a_plan_is_in_the_next(engine: Engine) -> None:
+    """Written in the shadow before the last plan of the version that adopts it later."""
+    infer(engine, TEXTS[0])
+    challenger = loaded(engine, FakeHost(), "2", champion=False)
+    fill(engine, TEXTS[3], source="t")
+    worker(engine, shadow=challenger).run()
+    infer(engine, TEXTS[1], source="u", version="2")
+    assert planned(engine, datetime.now(UTC) + planning.SETTLED)
+    worker(engine, FakeHost(), "2", scope=BACKFILL).run()
+    found = planned(engine)
+    assert found
+    assert found.notes == 2  # what was looked at again, and what was adopted
 
 
 def test_the_sample_is_the_same_again(tmp_path: Path) -> None:
@@ -428,6 +446,37 @@ def test_claims_by_many_at_once_never_give_a_note_twice(engine: Engine, people: 
     assert len(read) == len(set(read)) == 24
     assert len({(name, note) for name, note, _ in read}) == 24
     assert Counter(place for *_, place in read) == {1: 12, 2: 12}
+
+
+def test_what_was_chosen_is_looked_at_again_under_the_lock(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ben's statement sees the note as free, and goes on only when Anna's claim of it is there."""
+    engine = empty(postgresql)
+    infer(engine, "gout 1")
+    planned(engine)
+    late = threading.local()
+    real = claiming._still_wanted
+
+    def waiting_for_number_99(*given: str) -> sa.ColumnElement[bool]:
+        wait = sa.cast(sa.func.pg_advisory_xact_lock_shared(99), sa.Text).is_not(None)
+        return sa.and_(real(*given), wait) if getattr(late, "is_it", False) else real(*given)
+
+    def ben() -> None:
+        late.is_it = True
+        got.append(next_task(engine, BEN, SOON, ALL))
+
+    got: list[Task | None] = []
+    monkeypatch.setattr(claiming, "_still_wanted", waiting_for_number_99)
+    thread = threading.Thread(target=ben)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(99)"))
+        thread.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 99 AND NOT granted"
+        while not connection.execute(sa.text(waits)).scalar():
+            assert thread.is_alive()
+        claim(engine, ANNA)
+    thread.join()
+    assert got == [None]
+    engine.dispose()
 
 
 def test_one_who_asks_many_times_at_once_gets_one_note(engine: Engine) -> None:

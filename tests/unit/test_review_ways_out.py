@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from annotation.add import main as add_command
 from annotation.agreement.__main__ import main as agreement_command
+from delivery.revision.git import git
 from production.database.engine import folder_of
 from production.database.review_tables import REVIEW_SPANS, REVIEWS
 from production.inference.log_key import log_key
@@ -68,7 +69,7 @@ def read(engine: Engine) -> Engine:
     infer(engine, TEXTS[0])
     planned(engine, double=1.0)
     read_by(engine, ANNA)
-    read_by(engine, BEN, NEGATED)
+    read_by(engine, BEN, NEGATED, minutes=5)
     return engine
 
 
@@ -95,6 +96,8 @@ def test_a_batch_is_added_and_its_minutes_are_no_time_of_annotating_from_nothing
 
 def test_the_first_reading_counts_as_it_was_corrected_last(read: Engine, tmp_path: Path) -> None:
     first = rows(read, REVIEWS)[0].review_id
+    (final,) = collect(read, KEY).final
+    assert final.reviewer == ANNA
     correct(read, correct(read, first, BEN, NEGATED, 1.0, SOON), BEN, NEGATED[:1] + accept_one(1), 1.0, SOON)
     export = collect(read, KEY)
     (final,) = export.final
@@ -208,7 +211,7 @@ def test_what_was_annotated_comes_back_as_decisions(engine: Engine, tmp_path: Pa
         ("missed", None, "missed", 14, 19, "Treatment", "present"),
     ]
     (review,) = rows(engine, REVIEWS)
-    assert (review.seconds, review.reviewer) == (21.5, reviewer_of(KEY, "label-studio 3"))
+    assert (review.seconds, review.reviewer) == (21.5, reviewer_of(KEY, "label-studio 3"))  # a number of that tool
     assert take_in(engine, path, KEY, TOOL, SOON) == (0, 1, 0, [])
 
 
@@ -294,8 +297,9 @@ def test_one_annotator_does_not_read_a_note_twice(engine: Engine, tmp_path: Path
         (entry,) = json.loads(encode([task], KEY))
         done = take_in(engine, exported(tmp_path / f"{turn}.json", annotated(entry, result_of(entry))), KEY, TOOL, SOON)
         assert (expected in str(done.faults)) and bool(done.faults) == bool(expected)
-    other = annotated(entry, result_of(entry), completed_by=4)
+    other = annotated(entry, result_of(entry), completed_by={"id": 4, "email": "Ben"})
     assert take_in(engine, exported(tmp_path / "2.json", other), KEY, TOOL, SOON).written == 1
+    assert rows(engine, REVIEWS)[-1].reviewer == BEN  # the same person as at the desk
 
 
 def test_names_of_regions_go_before_what_they_are(tmp_path: Path) -> None:
@@ -414,12 +418,13 @@ def test_without_double_readings_there_is_no_agreement(desk: Engine, capsys: pyt
     assert "agreement: strict F1 1.000" in run(capsys, "status")
 
 
-def test_nothing_is_written_into_git(desk: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_written_into_git(desk: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git("init", "--quiet", str(tmp_path / "tree"), root=tmp_path)
     infer(desk, TEXTS[0])
     planned(desk)
     read_by(desk, ANNA)
     for command in ("export", "export-tasks"):
-        said = run(capsys, command, "--to", "docs/reviewed.json", code=2)
+        said = run(capsys, command, "--to", tmp_path / "tree" / "reviewed.json", code=2)
         assert "git does not ignore" in said
 
 
