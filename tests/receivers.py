@@ -89,7 +89,8 @@ class Webhook:
     def _work(self, method: str, path: str, headers: Any, body: bytes) -> Answer:
         time.sleep(self.seconds)
         if self.status < 300:
-            self.received.append((headers["Idempotency-Key"], json.loads(body)))
+            content = json.loads(body) if headers["Content-Type"] == "application/json" else {"body": body.decode()}
+            self.received.append((headers["Idempotency-Key"], content))
         return self.status, {"says": self.answers}, self.headers
 
 

@@ -13,22 +13,25 @@ from production.watch.chain import append
 from production.watch.channels import Channels
 from production.watch.consequences import Consequences, follow
 from production.watch.finding import Finding
-from production.watch.params import TriggerParams, WatchParams
+from production.watch.params import TriggerParams, WatchParams, load_params
+from tests.repository import ROOT
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 CHANNELS = Channels(("ops", "chat"), issue=True, trigger=True)
 TRIGGER = TriggerParams(kind="github", event="retrain", url="", dag="retrain", words=[], seconds=5.0)
-PARAMS = WatchParams(
-    cooldown_days=14.0,
-    retraining_days=30.0,
-    remind_days=7.0,
-    issues=True,
-    trigger=TRIGGER,
-    send_seconds=20.0,
-    retry_seconds=60.0,
-    longest_retry_seconds=3600.0,
-    give_up_attempts=5,
-    poll_seconds=0.05,
+PARAMS = load_params(ROOT / "params.yaml").model_copy(
+    update={
+        "cooldown_days": 14.0,
+        "retraining_days": 30.0,
+        "remind_days": 7.0,
+        "issues": True,
+        "trigger": TRIGGER,
+        "send_seconds": 20.0,
+        "retry_seconds": 60.0,
+        "longest_retry_seconds": 3600.0,
+        "give_up_attempts": 5,
+        "poll_seconds": 0.05,
+    }
 )
 
 

@@ -120,6 +120,7 @@ OUTBOX = Table(
     Column("delivered_at", TIME),
     Column("fault", String(200)),  # of the last attempt: kind of error, never what a server answered
 )
+Index("ix_outbox_decided_by", OUTBOX.c.decided_by)
 Index(
     "ix_outbox_undelivered",
     OUTBOX.c.next_at,

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 
 from production.watch.faults import LONGEST, NotDeliveredError, said_by
 from production.watch.names import ISSUE, TRIGGER
+from stages.common.command import parse_no_arguments
 
 _TICK = 0.2
 
@@ -92,8 +94,9 @@ def deliver_apart(request: Request, seconds: float, stopping: threading.Event) -
             return f"no answer within {seconds:g} s"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Deliver what comes on standard input."""
+    parse_no_arguments("production.watch.deliver", __doc__, arguments)
     content = json.loads(sys.stdin.buffer.read())
     signal.setitimer(signal.ITIMER_REAL, max(content.pop("until") - time.time(), 1e-3))
     logging.disable(logging.CRITICAL)

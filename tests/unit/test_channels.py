@@ -21,6 +21,7 @@ from production.database.schema import METADATA
 from production.database.watch_tables import OUTBOX
 from production.notes.records import Incoming
 from production.notes.storing import add
+from production.watch import notifying
 from production.watch.channels import Channels, addresses, load_channels
 from production.watch.checking import check_channels
 from production.watch.claiming import undelivered
@@ -166,6 +167,23 @@ def test_a_webhook_has_the_id_in_its_header(monkeypatch: pytest.MonkeyPatch) -> 
         message_id, body = hook.received[0]
     assert message_id == ID
     assert (body["title"], body["message"]) == (CONTENT["title"], CONTENT["text"])
+
+
+@pytest.mark.parametrize("kind", ["xml", "form"])
+def test_other_webhooks_have_it_too(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    with webhook() as hook:
+        monkeypatch.setenv(ALERTS, f"ops={kind}://127.0.0.1:{hook.port}/hook")
+        assert deliver(request("ops")) is None
+    assert [message_id for message_id, _ in hook.received] == [ID]
+
+
+def test_of_an_unforeseen_error_only_the_kind_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"{CANARY} json://user:{SECRET}@host")
+
+    monkeypatch.setattr(notifying, "plugin_of", fail)
+    monkeypatch.setenv(ALERTS, "ops=json://localhost")
+    assert deliver(request("ops")) == "unforeseen RuntimeError"
 
 
 def test_a_mail_has_the_id_in_its_header(monkeypatch: pytest.MonkeyPatch) -> None:

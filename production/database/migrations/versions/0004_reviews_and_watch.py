@@ -81,6 +81,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["decided_by"], ["decisions.number"], name=op.f("fk_outbox_decisions")),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
     )
+    op.create_index("ix_outbox_decided_by", "outbox", ["decided_by"], unique=False)
     op.create_index(
         "ix_outbox_undelivered",
         "outbox",
@@ -218,6 +219,7 @@ def downgrade() -> None:
     op.drop_table("review_tasks")
     op.drop_table("watch_windows")
     op.drop_table("watch_resets")
+    op.drop_index("ix_outbox_decided_by", table_name="outbox")
     op.drop_index(
         "ix_outbox_undelivered",
         table_name="outbox",
