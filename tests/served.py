@@ -13,10 +13,11 @@ from sqlalchemy import Engine, insert, select, update
 
 from production.database.engine import writing
 from production.database.schema import MODEL_VERSIONS, SERVING_LOG
+from stages.common.documents import Document
 from stages.common.files import write_table
-from stages.common.labels import ASSERTION_COLUMNS
+from stages.common.labels import ASSERTION_COLUMNS, QUARANTINED
 from stages.monitor.params import MonitorParams, load_params
-from stages.monitor.serving import profile_schema
+from stages.monitor.serving import profile_schema, quarantined_row
 
 LABELS = ("Disease", "Treatment")
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -59,14 +60,23 @@ class Hospital:
             known = {"model_version": version, "digest": "0" * 32, "labels": list(LABELS), "first_seen": at}
             connection.execute(insert(MODEL_VERSIONS).values(**known, **values))
 
-    def serve(self, since: datetime, notes: int, *, drift: float = 0.0, version: str = "1", days: float = 7.0) -> None:
-        """Serve so many notes, evenly over some days."""
+    def serve(
+        self,
+        since: datetime,
+        notes: int,
+        *,
+        drift: float = 0.0,
+        quarantined: float = 0.0,
+        version: str = "1",
+        days: float = 7.0,
+    ) -> None:
+        """Serve so many notes, evenly over some days; a share of them is set aside."""
         rows = [
             {
                 "served_at": since + timedelta(days=days) * number / notes,
                 "model_version": version,
                 "probability": 1.0,
-                "row": row,
+                "row": self._set_aside(row) if number < notes * quarantined else row,
             }
             for number, row in enumerate(self.rows(notes, drift))
         ]
@@ -74,10 +84,14 @@ class Hospital:
             with writing(self.engine) as connection:
                 connection.execute(insert(SERVING_LOG), rows)
 
-    def weeks(self, first: int, last: int, notes: int, *, drift: float = 0.0) -> None:
+    def weeks(self, first: int, last: int, notes: int, *, drift: float = 0.0, quarantined: float = 0.0) -> None:
         """Serve so many notes in each of some weeks, numbered from 0."""
         for week in range(first, last + 1):
-            self.serve(MONDAY + week * WEEK, notes, drift=drift)
+            self.serve(MONDAY + week * WEEK, notes, drift=drift, quarantined=quarantined)
+
+    def _set_aside(self, row: dict[str, Any]) -> dict[str, Any]:
+        note = Document(id="", text="", metadata={"speciality": row["speciality"], "note_type": row["note_type"]})
+        return quarantined_row(row["note"], note, row["characters"], LABELS)
 
     def rows(self, notes: int, drift: float = 0.0) -> list[dict[str, Any]]:
         """Return rows of the log."""
@@ -103,6 +117,7 @@ class Hospital:
                 "treatments": int(found[number, 1]),
                 "confidence": float(confidences[number]),
                 **dict.fromkeys(ASSERTION_COLUMNS, 0.0),
+                QUARANTINED: 0,
             }
             for number in range(notes)
         ]

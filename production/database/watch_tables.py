@@ -91,6 +91,7 @@ ALERTS = Table(
     METADATA,
     Column("alert_id", NUMBER, primary_key=True),
     Column("topic", String(60), nullable=False),  # drift, promise, learned, undelivered
+    Column("model_version", String(64), nullable=False),
     Column("decision", String(20), nullable=False),  # the worst while it was open
     Column("opened_at", TIME, nullable=False),
     Column("opened_by", ForeignKey("decisions.number", name="fk_alerts_opened_by"), nullable=False),

@@ -3,6 +3,7 @@
     python -m production.watch run                   every window that is over and was not judged yet
     python -m production.watch run --send            and send what follows from them
     python -m production.watch send --watch          send what waits, until asked to end
+    python -m production.watch send --again          send what was given up, too
     python -m production.watch status                the last decisions, open alerts, what was not delivered
     python -m production.watch reset --why TEXT      the notes may be as they are now: compare with them from here on
 
@@ -56,6 +57,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     run.set_defaults(run=run_watch)
     send = commands.add_parser("send", help="send the messages that wait")
     send.add_argument("--watch", action="store_true", help="go on until asked to end")
+    send.add_argument("--again", action="store_true", help="first take up what was given up")
     send.set_defaults(run=run_send)
     status = commands.add_parser("status", help="what was decided, what is open")
     status.add_argument("--last", type=count_argument, default=10, help="windows shown (default: 10)")
@@ -79,7 +81,7 @@ def run_watch(options: argparse.Namespace) -> int:
         if options.report and judged.finding.alerting:
             _draw(judged, options.report)
     print(f"watch: {counted(done, 'window')} judged" if done else "watch: no window is over that was not judged")
-    failed = options.send and run_send(argparse.Namespace(watch=False))
+    failed = options.send and run_send(argparse.Namespace(watch=False, again=False))
     return REFUSED if unknown or failed else DONE
 
 
@@ -91,6 +93,7 @@ def run_send(options: argparse.Namespace) -> int:
     from production.database.revision import open_database
     from production.watch.channels import load_channels
     from production.watch.checking import check_channels
+    from production.watch.claiming import try_again
     from production.watch.params import load_params
     from production.watch.sending import run_sender, send_due
 
@@ -102,6 +105,8 @@ def run_send(options: argparse.Namespace) -> int:
         partial(datetime.now, UTC),
         threading.Event(),
     )
+    if options.again:
+        print(f"watch: {counted(try_again(engine, now(), params), 'message')} taken up again")
     if options.watch:
         signal.signal(signal.SIGTERM, lambda *_: stopping.set())
         sent = run_sender(engine, params, channels, now, stopping)
@@ -126,9 +131,12 @@ def run_status(options: argparse.Namespace) -> int:
 def run_reset(options: argparse.Namespace) -> None:
     """Begin anew."""
     from production.database.revision import open_database
+    from production.watch.channels import load_channels
     from production.watch.keeping import reset
+    from production.watch.params import load_params
 
-    version = reset(open_database(), options.why, datetime.now(UTC))
+    params = load_params()
+    version = reset(open_database(), options.why, datetime.now(UTC), params, load_channels(params))
     print(f"watch: what version {version} serves from now on is the new reference")
 
 

@@ -19,8 +19,8 @@ from stages.monitor.times import as_utc
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
-CLOSES_NOTHING = frozenset({"too_few_notes"})
-"""No all-clear."""
+QUIET = frozenset({"none", "watch"})
+"""What ends an alert about a drift: with `retrain` it is still there, and too few notes are no all-clear."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,11 @@ def open_alert(connection: Connection, topic: str) -> Row[Any] | None:
 
 
 def _closes(news: News, alert: Row[Any]) -> bool:
-    later = not news.decided_by or news.decided_by > alert.opened_by
-    return later and news.finding.decision not in CLOSES_NOTHING
+    """Tell whether an alert is over: it was quiet; it can be told again; another model is at work."""
+    if news.decided_by and news.decided_by <= alert.opened_by:
+        return False
+    another = news.finding.model_version != alert.model_version
+    return news.finding.decision in QUIET or alert.decision == "unknown" or another
 
 
 def _again(news: News, alert: Row[Any]) -> str | None:
@@ -96,7 +99,8 @@ def _again(news: News, alert: Row[Any]) -> str | None:
 
 def _open(connection: Connection, news: News) -> Told:
     told = _send(connection, news, "opened", news.now)
-    row = {"topic": news.finding.topic, "decision": news.finding.decision, "opened_by": told.number}
+    about = {"topic": news.finding.topic, "model_version": news.finding.model_version}
+    row = {**about, "decision": news.finding.decision, "opened_by": told.number}
     connection.execute(insert(ALERTS), {**row, "opened_at": as_utc(news.now), "last_at": as_utc(news.now)})
     return told
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, insert, select
@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from production.database.engine import reading, writing
 from production.database.schema import MODEL_VERSIONS
 from production.database.watch_tables import WATCH_REFERENCES, WATCH_RESETS, WATCH_WINDOWS
+from production.watch.alerts import News, open_alert, tell
 from production.watch.chain import append
 from production.watch.channels import Channels
 from production.watch.consequences import Consequences, follow
-from production.watch.judging import Judged, Reference
+from production.watch.finding import Finding
+from production.watch.judging import DRIFT, LEARNED, Judged, Reference
 from production.watch.params import WatchParams
 from production.watch.periods import Period
 from stages.common.errors import BeHealthyError
@@ -103,16 +105,24 @@ def keep(
         connection.execute(insert(WATCH_WINDOWS).values(**_window(scheme, judged), decided_by=number))
         if judged.begins:
             connection.execute(insert(WATCH_REFERENCES).values(**_begun(scheme, judged, judged.begins), at=now))
+        _end_other(connection, judged.finding, number, now, params, channels)
         return follow(connection, judged.finding, number, now, params, channels)
 
 
-def reset(engine: Engine, why: str, now: datetime) -> str:
-    """Let the windows of the champion add up anew, against a new reference; return its version."""
+def reset(engine: Engine, why: str, now: datetime, params: WatchParams, channels: Channels) -> str:
+    """Let the windows of the champion add up anew, against a new reference; return its version.
+
+    Alerts about its notes are over: they may be as they are.
+    """
     at_work = champion(engine)
     with writing(engine) as connection:
         number = append(connection, "reset", {"model_version": at_work.version, "why": why}, now)
         values = {"at": now, "model_version": at_work.version, "decided_by": number}
         connection.execute(insert(WATCH_RESETS).values(**values))
+        reasons = ("somebody said that the notes may be as they are",)
+        for topic in (DRIFT, LEARNED):
+            over = Finding(topic, "none", reasons, at_work.version, "reset", at_work.start, now, False, {})
+            tell(connection, News(over, number, now, params.remind_days, channels.telling))
     return at_work.version
 
 
@@ -130,6 +140,19 @@ def windows(engine: Engine, last: int) -> Iterable[dict[str, object]]:
     with reading(engine) as connection:
         rows = connection.execute(newest.order_by(WATCH_WINDOWS.c.window_id.desc()).limit(last)).mappings().all()
     return [dict(row) for row in reversed(rows)]
+
+
+def _end_other(
+    connection: Connection, finding: Finding, number: int, now: datetime, params: WatchParams, channels: Channels
+) -> None:
+    """Close the alert of the topic that is no longer looked at: of the first weeks, or of the model before."""
+    other, why = (
+        (LEARNED, "the first weeks are over") if finding.topic == DRIFT else (DRIFT, "another model is at work")
+    )
+    alert = open_alert(connection, other)
+    if alert and (other == LEARNED or alert.model_version != finding.model_version):
+        over = replace(finding, topic=other, decision="none", reasons=(f"{why}: windows are held against others now",))
+        tell(connection, News(over, number, now, params.remind_days, channels.telling))
 
 
 def _is_known(connection: Connection, judged: Judged) -> bool:

@@ -184,8 +184,8 @@ def check_year(name: str, lived: Lived, found: int | None, happened: Counter[str
     if name == "sudden":
         assert ONSET <= found <= ONSET + 3
         late = [lived.decisions[week] for week in range(ONSET + 4, WEEKS)]
-        assert late.count("redevelop") >= 0.9 * len(late)  # 15%, whatever was before
-        assert happened["trigger"] == 0  # people go back to development
+        assert set(late) <= {"redevelop", "retrain_and_alert"}  # 15%, whatever was before; audits may say that it holds
+        assert "an audit finds that quality holds" in " ".join(lived.reasons.values())
     elif name == "slow":
         assert found > 10
         assert 1 <= happened["trigger"] <= (WEEKS - found) * 7 / 14 + 1  # never twice within the cool-down

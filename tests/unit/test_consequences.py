@@ -157,10 +157,29 @@ def test_a_later_finding_that_does_not_alert_closes_it(engine: Engine) -> None:
     assert len(rows(engine, ALERTS)) == 2
 
 
-def test_too_few_notes_close_nothing(engine: Engine) -> None:
-    decide(engine, "unknown", 0)
-    decide(engine, "too_few_notes", 1)
+@pytest.mark.parametrize("decision", ["too_few_notes", "retrain"])
+@pytest.mark.parametrize("opened", ["retrain_and_alert", "size_uncertain", "redevelop"])
+def test_a_drift_is_not_over_when_it_cannot_be_told_or_asks_for_less(
+    engine: Engine, opened: str, decision: str
+) -> None:
+    decide(engine, opened, 0)
+    decide(engine, decision, 1)
     assert purposes(engine) == ["opened"]
+    decide(engine, "watch", 2)
+    assert purposes(engine) == ["opened", "over"]
+
+
+@pytest.mark.parametrize("decision", ["none", "too_few_notes", "watch", "retrain"])
+def test_what_was_unknown_is_over_when_it_can_be_judged_again(engine: Engine, decision: str) -> None:
+    decide(engine, "unknown", 0)
+    decide(engine, decision, 1)
+    assert purposes(engine) == ["opened", "over"]
+
+
+def test_another_model_ends_an_alert_about_the_one_before(engine: Engine) -> None:
+    decide(engine, "redevelop", 0)
+    decide(engine, "too_few_notes", 1, model_version="4")
+    assert purposes(engine) == ["opened", "over"]
 
 
 def test_an_earlier_finding_closes_nothing(engine: Engine) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, delete, select
 
 from production.database.engine import reading, writing
 from production.database.schema import SERVING_LOG
-from production.database.watch_tables import DECISIONS, WATCH_REFERENCES, WATCH_WINDOWS
+from production.database.watch_tables import ALERTS, DECISIONS, WATCH_REFERENCES, WATCH_WINDOWS
 from production.log.exporting import Window, export_log
 from production.log.folder import open_folder
 from production.watch import keeping, running
@@ -224,11 +224,52 @@ def test_after_a_reset_notes_may_be_as_they_are(hospital: Hospital, place: Place
     hospital.weeks(0, 2, 400)
     hospital.weeks(3, 9, 400, drift=0.3)
     assert judge(place, 5)[-1].finding.decision == "redevelop"
-    assert reset(hospital.engine, "a new ward", at(5)) == "1"
+    assert reset(hospital.engine, "a new ward", at(5), place.params, place.channels) == "1"
     found = judge(place, 10)
     assert found[0].period.since == at(5)
     assert {one.finding.decision for one in found if one.reference == "served"} <= {"none", "too_few_notes", "watch"}
     assert [kind for _, kind in kept(hospital.engine, DECISIONS, "number", "kind")].count("reset") == 1
+
+
+def test_a_share_of_notes_that_are_set_aside_is_found(hospital: Hospital, place: Place) -> None:
+    counting = Place(**{**vars(place), "monitor": watched("tokens", "quarantined")})
+    hospital.weeks(0, 2, 400)
+    hospital.weeks(3, 4, 400, quarantined=0.08)
+    found = judge(counting, 5)
+    assert {one.finding.decision for one in found[:3]} <= {"none", "too_few_notes"}
+    assert "quarantine" in found[-1].finding.reasons[0]
+    assert found[-1].finding.decision not in ("none", "too_few_notes")
+
+
+def topics(engine: Engine) -> list[tuple[str, bool]]:
+    return [(topic, closed is None) for _, topic, closed in kept(engine, ALERTS, "alert_id", "topic", "closed_at")]
+
+
+def test_alerts_about_notes_are_over_after_a_reset(hospital: Hospital, place: Place) -> None:
+    hospital.weeks(0, 2, 400)
+    hospital.weeks(3, 4, 400, drift=0.3)
+    judge(place, 5)
+    assert topics(hospital.engine) == [("drift", True)]
+    reset(hospital.engine, "a new ward", at(5), place.params, place.channels)
+    assert topics(hospital.engine) == [("drift", False)]
+
+
+def test_alerts_about_the_first_weeks_are_over_after_them(hospital: Hospital, place: Place) -> None:
+    hospital.weeks(0, 1, 400, drift=0.3)
+    judge(place, 1)
+    assert topics(hospital.engine) == [("learned", True)]
+    judge(place, 2)
+    assert topics(hospital.engine) == [("learned", False)]
+
+
+def test_alerts_about_the_model_before_are_over_when_another_is_at_work(hospital: Hospital, place: Place) -> None:
+    hospital.weeks(0, 2, 400)
+    hospital.weeks(3, 4, 400, drift=0.3)
+    judge(place, 5)
+    hospital.promote("2", at(5))
+    hospital.serve(at(5), 400, version="2", days=3)
+    judge(place, 6)
+    assert topics(hospital.engine) == [("drift", False)]
 
 
 def test_another_champion_begins_anew(hospital: Hospital, place: Place) -> None:

@@ -48,6 +48,7 @@ def upgrade() -> None:
         "alerts",
         sa.Column("alert_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("topic", sa.String(length=60), nullable=False),
+        sa.Column("model_version", sa.String(length=64), nullable=False),
         sa.Column("decision", sa.String(length=20), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("opened_by", sa.BigInteger(), nullable=False),
