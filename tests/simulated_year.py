@@ -137,6 +137,7 @@ class Year:
     reviewers: int = 2
     monday: datetime = MONDAY
     sending: bool = True
+    slices: tuple[str, ...] = ()
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -189,7 +190,7 @@ class Year:
 
     def read(self, week: int, now: datetime) -> int:
         """Let reviewers read what was planned; return how many notes."""
-        plan(self.engine, Drawing(KEY, self.review, 8.0, ()), now)
+        plan(self.engine, Drawing(KEY, self.review, 8.0, self.slices), now)
         done, truth = 0, self.truth(week)
         for reviewer in (f"{number:064}" for number in range(self.reviewers)):
             while (task := next_task(self.engine, reviewer, now, self.review, "audit")) is not None:

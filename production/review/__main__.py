@@ -5,6 +5,7 @@
     python -m production.review done --task 7 --reviewer NAME decisions.json
     python -m production.review correct --review 12 --reviewer NAME decisions.json
     python -m production.review status
+    python -m production.review estimate                        how right the champion is: audits, with intervals
     python -m production.review agreement
     python -m production.review export --to reviewed-notes      an annotation batch for python -m annotation.add
     python -m production.review export-tasks --to tasks.json    for Label Studio, instead of the desk
@@ -12,8 +13,8 @@
 
 Names of reviewers are not stored: a pseudonym under the key of the serving log stands for each.
 
-Exit codes: 0 done, also where there is nothing to do; 1 a review is refused, and nothing of it written; 2 something is
-missing or wrong.
+Exit codes: 0 done, also where there is nothing to do; 1 a review is refused, and nothing of it written, or (estimate)
+the promise is broken; 2 something is missing or wrong.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     _add_desk(commands)
     status = commands.add_parser("status", help="open, claimed and done; the audit's minutes; agreement")
     status.add_argument("--json", action="store_true", help="print JSON")
+    estimate = commands.add_parser("estimate", help="precision, recall, F1 and minutes, from the audits")
+    estimate.add_argument("--since", type=time_argument, help="only plans that begin then or later (ISO 8601; UTC)")
+    estimate.add_argument("--json", action="store_true", help="print JSON")
     commands.add_parser("agreement", help="how far those who read the same notes agree, and where not")
     _add_ways_out(commands)
     return parser.parse_args(arguments)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from production.database.champion import at_work
 from production.database.engine import writing
 from production.database.review_tables import REVIEW_TASKS
 from production.database.schema import MODEL_VERSIONS, NOTES, RESULTS
 from production.review.keys import same_result
 from production.review.params import ReviewParams
-from production.review.planning import champion
 from production.review.tasks import ReviewError, Task, read_task
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _held(reviewer: str, now: datetime) -> sa.Select[Any]:
 
 def _open_task(connection: Connection, reviewer: str, now: datetime, stream: str | None) -> int | None:
     """Return a task that is free for a reviewer, and lock its note."""
-    version = champion(connection)
+    version = at_work(connection).version
     for kind in (stream,) if stream else STREAMS:
         query = _free(reviewer, now, kind, version)
         while True:

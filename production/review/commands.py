@@ -122,6 +122,22 @@ def _show_status(status: Status, desk: Desk, agreed: Agreed | None) -> None:
         print(f"agreement: strict F1 {strict.value:.3f} ({strict.low:.3f}-{strict.high:.3f}) on {notes} of two readers")
 
 
+def run_estimate(options: argparse.Namespace) -> int:
+    """Say how right the champion is."""
+    from production.review.estimating import known
+    from stages.train.params import load_params as load_train
+
+    desk, promised = Desk.open(), load_train().acceptance.precision
+    found = known(desk.engine, promised, desk.drawing().slices, datetime.now(UTC), options.since)
+    if options.json:
+        print(json.dumps(found.as_json(), indent=2, allow_nan=False))
+    elif not found.reviewed:
+        raise BeHealthyError("no audited note was handed in yet: `plan`, `next` and `done` make evidence")
+    else:
+        print("\n".join(map(printable, found.lines())))
+    return REFUSED if found.quality.watched.found is not None else DONE
+
+
 def run_agreement(_: argparse.Namespace) -> None:
     """Compare those who read the same notes."""
     from annotation.agreement.output import lines_of
@@ -202,6 +218,7 @@ COMMANDS: dict[str, Callable[[Any], int | None]] = {
     "correct": run_done,
     "give-back": run_give_back,
     "status": run_status,
+    "estimate": run_estimate,
     "agreement": run_agreement,
     "export": run_export,
     "export-tasks": run_export_tasks,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from production.database.bulk import insert_rows
+from production.database.champion import at_work
 from production.database.engine import reading, writing
 from production.database.review_tables import REVIEW_PLANS, REVIEW_TASKS, REVIEWS
-from production.database.schema import MENTIONS, MODEL_VERSIONS, NOTE_TEXTS, RESULTS
+from production.database.schema import MENTIONS, NOTE_TEXTS, RESULTS
 from production.review.frame import Seen, WholeFrame, Window, as_json, read_frame
 from production.review.keys import same_result
 from production.review.params import ReviewParams
 from production.review.sampling import WORK, Load, draw, expected_seconds, rates
-from stages.common.errors import BeHealthyError
 from stages.monitor.times import as_utc
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def plan(engine: Engine, drawing: Drawing, now: datetime) -> Planned | None:
 def window_of(engine: Engine, now: datetime) -> tuple[Window | None, bool]:
     """Return what the next plan covers, None where nothing was written; and whether it is the version's first."""
     with reading(engine) as connection:
-        version = champion(connection)
+        version = at_work(connection).version
         planned = _planned_until(connection, version)
         since = _first_result(connection, version) if planned is None else planned
     if since is None or as_utc(since) >= now - SETTLED:
@@ -121,22 +121,6 @@ def _wait_for_writers(engine: Engine) -> None:
         with engine.begin() as connection:
             connection.execute(sa.text(f"SET LOCAL lock_timeout = '{SETTLED.seconds}s'"))
             connection.execute(sa.text("LOCK TABLE results IN SHARE MODE"))
-
-
-def champion(connection: Connection) -> str:
-    """Return the version that became champion here last.
-
-    Raises
-    ------
-    BeHealthyError
-        When none was.
-    """
-    since = MODEL_VERSIONS.c.champion_since
-    newest = sa.select(MODEL_VERSIONS.c.model_version).where(since.is_not(None)).order_by(since.desc()).limit(1)
-    found = connection.execute(newest).scalar()
-    if found is None:
-        raise BeHealthyError("no champion has looked at notes here yet: `python -m production.infer` first")
-    return str(found)
 
 
 def _planned_until(connection: Connection, version: str) -> datetime | None:

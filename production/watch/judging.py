@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from production.review.quality import Quality
 from production.watch.finding import Finding
-from production.watch.harm import Quality
 from production.watch.params import WatchParams
 from production.watch.periods import Period
 from production.watch.serving import Served

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, insert, select
 
+from production.database.champion import at_work
 from production.database.engine import reading, writing
-from production.database.schema import MODEL_VERSIONS
 from production.database.watch_tables import WATCH_REFERENCES, WATCH_RESETS, WATCH_WINDOWS
 from production.watch.alerts import News, open_alert, tell
 from production.watch.chain import append
@@ -48,18 +48,14 @@ def champion(engine: Engine) -> Champion:
 
     Raises
     ------
-    BeHealthyError
+    DatabaseError
         When there was none yet.
     """
-    newest = select(MODEL_VERSIONS).where(MODEL_VERSIONS.c.champion_since.is_not(None))
     with reading(engine) as connection:
-        row = connection.execute(newest.order_by(MODEL_VERSIONS.c.champion_since.desc()).limit(1)).one_or_none()
-        if row is None:
-            raise BeHealthyError("no champion has looked at a note here yet: `python -m production.infer`")
-        reset = select(func.max(WATCH_RESETS.c.at)).where(WATCH_RESETS.c.model_version == row.model_version)
-        at = connection.execute(reset).scalar()
-    since = as_utc(row.champion_since)
-    return Champion(row.model_version, tuple(row.labels), since, since if at is None else max(since, as_utc(at)))
+        version, labels, since = at_work(connection)
+        reset = select(func.max(WATCH_RESETS.c.at)).where(WATCH_RESETS.c.model_version == version)
+        begun = connection.execute(reset).scalar()
+    return Champion(version, labels, since, since if begun is None else max(since, as_utc(begun)))
 
 
 def judged_before(engine: Engine, scheme: str, now_at_work: Champion) -> list[Period]:
@@ -114,16 +110,16 @@ def reset(engine: Engine, why: str, now: datetime, params: WatchParams, channels
 
     Alerts about its notes are over: they may be as they are.
     """
-    at_work = champion(engine)
+    current = champion(engine)
     with writing(engine) as connection:
-        number = append(connection, "reset", {"model_version": at_work.version, "why": why}, now)
-        values = {"at": now, "model_version": at_work.version, "decided_by": number}
+        number = append(connection, "reset", {"model_version": current.version, "why": why}, now)
+        values = {"at": now, "model_version": current.version, "decided_by": number}
         connection.execute(insert(WATCH_RESETS).values(**values))
         reasons = ("somebody said that the notes may be as they are",)
         for topic in (DRIFT, LEARNED):
-            over = Finding(topic, "none", reasons, at_work.version, "reset", at_work.start, now, False, {})
+            over = Finding(topic, "none", reasons, current.version, "reset", current.start, now, False, {})
             tell(connection, News(over, number, now, params.remind_days, channels.telling))
-    return at_work.version
+    return current.version
 
 
 def last_decision(engine: Engine) -> datetime | None:

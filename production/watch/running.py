@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from production.review.quality import Promise
 from production.watch.channels import Channels
 from production.watch.consequences import Consequences
-from production.watch.harm import Promise
 from production.watch.judging import Judged, Reign
 from production.watch.keeping import AlreadyJudgedError, Champion, champion, judged_before, keep, reference_of
 from production.watch.params import WatchParams

@@ -17,10 +17,10 @@ from production.database.schema import SERVING_LOG
 from production.database.watch_tables import ALERTS, DECISIONS, WATCH_REFERENCES, WATCH_WINDOWS
 from production.log.exporting import Window, export_log
 from production.log.folder import open_folder
+from production.review.quality import Quality
 from production.watch import keeping, running
 from production.watch.chain import verify
 from production.watch.channels import load_channels
-from production.watch.harm import Quality
 from production.watch.judging import Judged
 from production.watch.keeping import reset
 from production.watch.params import WatchParams, load_params
