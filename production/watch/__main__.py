@@ -27,9 +27,11 @@ from typing import TYPE_CHECKING
 from production.arguments import count_argument
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
+from stages.common.variables import ALERTS
 from stages.common.wording import counted, decision_in_words
 from stages.monitor.invocation import TRAINING_PROFILE
 
+LONGEST_REASON = 1000
 _FOLLOWS = (
     ("trigger", "a retraining is started"),
     ("held", "a retraining is not started: `python -m production.decisions list` says why"),
@@ -64,7 +66,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=run_status)
     new = commands.add_parser("reset", help="compare with what is served from here on")
-    new.add_argument("--why", required=True, help="kept with the decision; no word of a note")
+    new.add_argument("--why", required=True, type=_reason_argument, help="kept with the decision; no word of a note")
     new.set_defaults(run=run_reset)
     return parser.parse_args(arguments)
 
@@ -74,12 +76,15 @@ def run_watch(options: argparse.Namespace) -> int:
     from production.watch.running import watch
 
     place = _place(options)
-    unknown = done = 0
+    unknown = done = told = 0
     for judged in watch(place, datetime.now(UTC), _tell):
         done += 1
+        told |= judged.finding.alerting
         unknown += judged.finding.decision == "unknown"
         if options.report and judged.finding.alerting:
             _draw(judged, options.report)
+    if told and not place.channels.telling:
+        print(f"watch: NOBODY was told: {ALERTS} has no address, and watch.issues is false", file=sys.stderr)
     print(f"watch: {counted(done, 'window')} judged" if done else "watch: no window is over that was not judged")
     failed = options.send and run_send(argparse.Namespace(watch=False, again=False))
     return REFUSED if unknown or failed else DONE
@@ -107,11 +112,14 @@ def run_send(options: argparse.Namespace) -> int:
     )
     if options.again:
         print(f"watch: {counted(try_again(engine, now(), params), 'message')} taken up again")
+    for asked in (signal.SIGTERM, signal.SIGINT):  # a message on its way is finished, and no other begun
+        signal.signal(asked, lambda *_: stopping.set())
     if options.watch:
-        signal.signal(signal.SIGTERM, lambda *_: stopping.set())
         sent = run_sender(engine, params, channels, now, stopping)
     else:
         sent = send_due(engine, params, channels, now, stopping=stopping)
+        if stopping.is_set():
+            raise KeyboardInterrupt
     failed = f", {sent.failed:,} failed and are tried again later" if sent.failed else ""
     print(f"watch: {counted(sent.delivered, 'message')} sent{failed}")
     return REFUSED if sent.failed else DONE
@@ -138,6 +146,12 @@ def run_reset(options: argparse.Namespace) -> None:
     params = load_params()
     version = reset(open_database(), options.why, datetime.now(UTC), params, load_channels(params))
     print(f"watch: what version {version} serves from now on is the new reference")
+
+
+def _reason_argument(given: str) -> str:
+    if not given.strip() or len(given) > LONGEST_REASON:
+        raise argparse.ArgumentTypeError(f"write a sentence, of {LONGEST_REASON} characters at most")
+    return given
 
 
 def _place(options: argparse.Namespace) -> Place:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from production.database.watch_tables import ALERTS
+from production.database.watch_tables import ALERTS, DECISIONS
 from production.watch.chain import append_link
 from production.watch.finding import Finding
 from production.watch.outbox import Envelope, put
@@ -70,10 +71,10 @@ def tell(connection: Connection, news: News) -> Told | None:
     """Open, repeat or close the alert of a finding's topic; None where nobody has to be told."""
     alert = open_alert(connection, news.finding.topic)
     if not news.finding.alerting:
-        return _close(connection, news, alert) if alert and _closes(news, alert) else None
+        return _close(connection, news, alert) if alert and _closes(connection, news, alert) else None
     if alert is None:
         return _open(connection, news)
-    purpose = _again(news, alert)
+    purpose = _again(connection, news, alert)
     return _repeat(connection, news, alert, purpose) if purpose else None
 
 
@@ -82,19 +83,35 @@ def open_alert(connection: Connection, topic: str) -> Row[Any] | None:
     return connection.execute(select(ALERTS).where(ALERTS.c.topic == topic, ALERTS.c.closed_at.is_(None))).first()
 
 
-def _closes(news: News, alert: Row[Any]) -> bool:
+def _closes(connection: Connection, news: News, alert: Row[Any]) -> bool:
     """Tell whether an alert is over: it was quiet; it can be told again; another model is at work."""
     if news.decided_by and news.decided_by <= alert.opened_by:
         return False
     another = news.finding.model_version != alert.model_version
-    return news.finding.decision in QUIET or alert.decision == "unknown" or another
+    return news.finding.decision in QUIET or another or _told_since(connection, alert) == {"unknown"}
 
 
-def _again(news: News, alert: Row[Any]) -> str | None:
-    if SEVERITIES.index(news.finding.decision) > SEVERITIES.index(alert.decision):
+def _again(connection: Connection, news: News, alert: Row[Any]) -> str | None:
+    """Say what for people are told once more; what is unknown hides no drift from them, nor a drift what is unknown."""
+    decision, told = news.finding.decision, _told_since(connection, alert)
+    if _is_below(alert.decision, decision):
         return "worse"
+    worse = decision == "unknown" or all(_is_below(one, decision) for one in told - {"unknown"})
+    if worse and decision not in told:
+        return "changed"
     due = as_utc(alert.last_at) + timedelta(days=news.remind_days)
     return "reminder" if as_utc(news.now) >= due else None
+
+
+def _is_below(one: str, other: str) -> bool:
+    return SEVERITIES.index(one) < SEVERITIES.index(other)
+
+
+def _told_since(connection: Connection, alert: Row[Any]) -> set[str]:
+    """Return the decisions that people were told of a topic since its alert opened."""
+    later = DECISIONS.c.kind == "alert", DECISIONS.c.number >= alert.opened_by
+    bodies = [json.loads(body) for body in connection.scalars(select(DECISIONS.c.body).where(*later))]
+    return {alert.decision, *(body["decision"] for body in bodies if body["topic"] == alert.topic)}
 
 
 def _open(connection: Connection, news: News) -> Told:

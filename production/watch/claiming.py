@@ -67,7 +67,18 @@ def is_given_up(now: datetime, params: WatchParams) -> ColumnElement[bool]:
     One that a later one of its topic has overtaken is no longer missed.
     """
     failed = (OUTBOX.c.delivered_at.is_(None), OUTBOX.c.attempts >= params.give_up_attempts)
-    return and_(*failed, OUTBOX.c.next_at <= as_utc(now), ~_is_overtaken())
+    return and_(*failed, OUTBOX.c.next_at <= as_utc(now), ~is_overtaken())
+
+
+def is_overtaken() -> ColumnElement[bool]:
+    """Return the condition that a later message of the same topic reached the channel: this one is no longer missed."""
+    later = OUTBOX.alias()
+    return exists().where(
+        later.c.channel == OUTBOX.c.channel,
+        later.c.topic == OUTBOX.c.topic,
+        later.c.decided_by > OUTBOX.c.decided_by,
+        later.c.delivered_at.is_not(None),
+    )
 
 
 def due_channels(engine: Engine, now: datetime, params: WatchParams) -> list[str]:
@@ -115,7 +126,7 @@ def pause(attempts: int, params: WatchParams) -> float:
 def undelivered(engine: Engine, now: datetime, params: WatchParams) -> list[Undelivered]:
     """Return what was tried and has not reached its channel, the oldest first."""
     query = select(OUTBOX, is_given_up(now, params).label("given_up"))
-    query = query.where(OUTBOX.c.delivered_at.is_(None), OUTBOX.c.attempts > 0, ~_is_overtaken())
+    query = query.where(OUTBOX.c.delivered_at.is_(None), OUTBOX.c.attempts > 0, ~is_overtaken())
     with reading(engine) as connection:
         return [_undelivered(row) for row in connection.execute(query.order_by(OUTBOX.c.decided_by))]
 
@@ -142,16 +153,6 @@ def _is_due(now: datetime, params: WatchParams) -> ColumnElement[bool]:
         OUTBOX.c.attempts < params.give_up_attempts,
     )
     return and_(*own, ~waits)
-
-
-def _is_overtaken() -> ColumnElement[bool]:
-    later = OUTBOX.alias()
-    return exists().where(
-        later.c.channel == OUTBOX.c.channel,
-        later.c.topic == OUTBOX.c.topic,
-        later.c.decided_by > OUTBOX.c.decided_by,
-        later.c.delivered_at.is_not(None),
-    )
 
 
 def _undelivered(row: Row[Any]) -> Undelivered:

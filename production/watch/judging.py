@@ -95,12 +95,12 @@ class Reign:
     profile: Path
     quality: Callable[[], Quality]
     reference: Reference | None = None
-    _past: list[tuple[Period, int]] = field(default_factory=list)
+    _past: list[Period] = field(default_factory=list)
     _frames: dict[Period, pd.DataFrame] = field(default_factory=dict)
 
     def remember(self, periods: Iterable[Period]) -> None:
         """Take up windows that were judged before."""
-        self._past = [(period, self.served.rows(period)) for period in periods]
+        self._past = list(periods)
 
     def judge(self, period: Period) -> Judged:
         """Judge the next window; whatever goes wrong ends as `unknown`."""
@@ -116,7 +116,7 @@ class Reign:
             decision = unknown(_without_paths(error))
         except Exception as error:
             decision = unknown(f"the comparison failed ({type(error).__name__})")
-        self._past.append((period, self.served.rows(period)))
+        self._past.append(period)
         begins = self._completed()
         return Judged(
             period,
@@ -131,8 +131,8 @@ class Reign:
         """Return the windows that are added up: the last one is `period`."""
         first = 0
         if not learning and self.reference:
-            first = sum(one.until <= self.reference.period.until for one, _ in self._past)
-        before = [one for one, _ in self._past[first:]][-(self.monitor.runs[-1] - 1) :]
+            first = sum(map(self._is_learning, self._past))
+        before = self._past[first:][-(self.monitor.runs[-1] - 1) :]
         wanted = [*before, period]
         self._frames = {one: self._frames[one] if one in self._frames else self.served.read(one) for one in wanted}
         return [self._frames[one] for one in wanted]
@@ -149,19 +149,33 @@ class Reign:
         return self.served.read(self.reference.period)
 
     def _is_learning(self, period: Period) -> bool:
-        return self.reference is None or period.since < self.reference.period.until
+        if self.reference is None:
+            return True
+        last = self.reference.period.last
+        if period.first is None or last is None:
+            return period.since < self.reference.period.until
+        return period.first <= last  # rows of two batches may lie among each other
 
     def _completed(self) -> Reference | None:
         """Return the reference where the windows so far are enough for one, and there was none."""
         if self.reference is not None:
             return None
-        rows = sum(number for _, number in self._past)
-        if rows < self.params.reference_notes and len(self._past) < self.params.reference_windows:
+        first, last = self._past[0], self._past[-1]
+        whole = replace(last, name="reference", since=min(one.since for one in self._past), first=first.first)
+        whole = replace(whole, until=max(one.until for one in self._past))
+        try:
+            rows = self.served.rows(whole)
+        except BeHealthyError:
             return None
-        first, last = self._past[0][0], self._past[-1][0]
-        whole = replace(last, name="reference", since=first.since, first=first.first)
+        if rows < self._enough():
+            return None
         self.reference = Reference(whole, rows)
         return self.reference
+
+    def _enough(self) -> int:
+        """Return how many rows make a reference now; in fewer than the least, nothing could ever be compared."""
+        late = len(self._past) >= self.params.reference_windows
+        return self.monitor.minimum_notes if late else max(self.params.reference_notes, self.monitor.minimum_notes)
 
     def _finding(
         self, period: Period, decision: Decision, quality: Quality | None, comparison: Comparison | None, learning: bool

@@ -52,9 +52,13 @@ def champion(engine: Engine) -> Champion:
         When there was none yet.
     """
     with reading(engine) as connection:
-        version, labels, since = at_work(connection)
-        reset = select(func.max(WATCH_RESETS.c.at)).where(WATCH_RESETS.c.model_version == version)
-        begun = connection.execute(reset).scalar()
+        return _champion(connection)
+
+
+def _champion(connection: Connection) -> Champion:
+    version, labels, since = at_work(connection)
+    reset = select(func.max(WATCH_RESETS.c.at)).where(WATCH_RESETS.c.model_version == version)
+    begun = connection.execute(reset).scalar()
     return Champion(version, labels, since, since if begun is None else max(since, as_utc(begun)))
 
 
@@ -84,6 +88,10 @@ class AlreadyJudgedError(BeHealthyError):
     """Another process judged the same window meanwhile."""
 
 
+class ReignOverError(BeHealthyError):
+    """Another champion is at work meanwhile, or somebody reset: nothing may follow from what was judged before."""
+
+
 def keep(
     engine: Engine, scheme: str, judged: Judged, now: datetime, params: WatchParams, channels: Channels
 ) -> Consequences:
@@ -98,6 +106,10 @@ def keep(
         number = append(connection, "window", _told(scheme, judged), now)  # from here on, no other writes decisions
         if _is_known(connection, judged):
             raise AlreadyJudgedError(f"{judged.period.name} was judged by another process")
+        if not _is_at_work(_champion(connection), judged):
+            raise ReignOverError(
+                f"{judged.period.name} is of a time that is over: a reset or another champion ended it"
+            )
         connection.execute(insert(WATCH_WINDOWS).values(**_window(scheme, judged), decided_by=number))
         if judged.begins:
             connection.execute(insert(WATCH_REFERENCES).values(**_begun(scheme, judged, judged.begins), at=now))
@@ -156,6 +168,11 @@ def _is_known(connection: Connection, judged: Judged) -> bool:
     same = columns.model_version == finding.model_version, columns.name == finding.period
     query = select(columns.window_id).where(*same, columns.since == finding.since)
     return connection.execute(query).first() is not None
+
+
+def _is_at_work(now_at_work: Champion, judged: Judged) -> bool:
+    finding = judged.finding
+    return finding.model_version == now_at_work.version and finding.since >= now_at_work.start
 
 
 def _told(scheme: str, judged: Judged) -> dict[str, object]:

@@ -31,7 +31,7 @@ class Envelope:
     decision : Link
         That it tells of.
     channel, purpose, topic : str
-        Where to, what for (start, opened, worse, reminder, over), about what.
+        Where to, what for (start, opened, worse, changed, reminder, over), about what.
     """
 
     decision: Link

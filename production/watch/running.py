@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,15 @@ from production.review.quality import Promise
 from production.watch.channels import Channels
 from production.watch.consequences import Consequences
 from production.watch.judging import Judged, Reign
-from production.watch.keeping import AlreadyJudgedError, Champion, champion, judged_before, keep, reference_of
+from production.watch.keeping import (
+    AlreadyJudgedError,
+    Champion,
+    ReignOverError,
+    champion,
+    judged_before,
+    keep,
+    reference_of,
+)
 from production.watch.params import WatchParams
 from production.watch.periods import Period, Scheme, periods
 from production.watch.serving import InDatabase, InFolder, Served
@@ -23,6 +31,7 @@ from stages.common.errors import BeHealthyError
 from stages.common.labels import model_columns
 from stages.monitor.invocation import TRAINING_PROFILE
 from stages.monitor.params import MonitorParams
+from stages.monitor.reading import EXPORT
 
 COUNT = "count-"
 
@@ -89,15 +98,15 @@ def watch(
     )
     reign.remember(before)
     known = {(period.name, period.since) for period in before}
-    for period in _over(served, scheme, at_work, now):
+    for period in _over(served, scheme, at_work, before, now):
         if (period.name, period.since) in known:
             continue
         judged = reign.judge(period)
         try:
             follows = keep(place.engine, scheme, judged, now, place.params, place.channels)
-        except AlreadyJudgedError as error:
+        except (AlreadyJudgedError, ReignOverError) as error:
             print(f"watch: {error}", file=sys.stderr)
-            return  # the other one goes on from there
+            return  # the other one, or the next run, goes on from there
         if on_judged:
             on_judged(judged, follows)
         yield judged
@@ -106,10 +115,12 @@ def watch(
 def _served(place: Place, at_work: Champion, monitor: MonitorParams) -> Served:
     if place.log is None:
         return InDatabase(place.engine, at_work.version)
+    if not place.log.is_dir():  # what cannot be read there is `unknown`, for good; a slip of the pen should not be
+        raise BeHealthyError(f"there is no folder {place.log}: {EXPORT}, or leave --log out")
     return InFolder(place.log, at_work.version, {*monitor.columns, *monitor.slices, *model_columns(())})
 
 
-def _over(served: Served, scheme: str, at_work: Champion, now: datetime) -> Iterable[Period]:
+def _over(served: Served, scheme: str, at_work: Champion, before: Sequence[Period], now: datetime) -> Iterable[Period]:
     if not scheme.startswith(COUNT):
         days: Scheme = "day" if scheme == "day" else "week"
         return periods(days, at_work.start, now)
@@ -117,4 +128,6 @@ def _over(served: Served, scheme: str, at_work: Champion, now: datetime) -> Iter
         raise BeHealthyError(
             f"windows of {scheme} rows are those of the database: leave --log out, or take day or week"
         )
-    return served.counted(int(scheme.removeprefix(COUNT)), at_work.start, now)
+    # Rows that were deleted must not move the windows, or those that are left would be judged again.
+    after = max((period.last or 0 for period in before), default=0)
+    return served.counted(int(scheme.removeprefix(COUNT)), at_work.start, now, after)

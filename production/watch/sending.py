@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from production.database.engine import folder_of, kind_of, reading, writing
 from production.database.watch_tables import OUTBOX
 from production.watch.alerts import News, open_alert, tell
+from production.watch.chain import lock
 from production.watch.channels import Channels
 from production.watch.claiming import Claimed, claim, due_channels, is_given_up, settle
 from production.watch.deliver import Request, deliver_apart
@@ -155,6 +156,7 @@ def tell_of_undelivered(engine: Engine, now: datetime, params: WatchParams, chan
         if bool(_given_up(connection, now, params)) == (open_alert(connection, UNDELIVERED) is not None):
             return
     with writing(engine) as connection:
+        lock(connection)  # another sender may be about to tell the same
         counts = _given_up(connection, now, params)
         telling = tuple(name for name in channels.telling if name not in counts)
         news = News(_finding(counts, now), 0, now, params.remind_days, telling)

@@ -16,8 +16,6 @@ from production.database.engine import reading
 from production.database.schema import SERVING_LOG
 from production.log.rows import table_of
 from production.watch.periods import SETTLED, Period
-from stages.common.errors import BeHealthyError
-from stages.monitor.reading import EXPORT
 from stages.monitor.times import as_utc
 from stages.monitor.window import Window, equally_likely, read_window
 
@@ -62,9 +60,8 @@ class InDatabase:
             return pd.DataFrame(columns=["note"])
         return equally_likely(pd.concat(tables, ignore_index=True))
 
-    def counted(self, size: int, start: datetime, now: datetime) -> Iterator[Period]:
+    def counted(self, size: int, start: datetime, now: datetime, after: int = 0) -> Iterator[Period]:
         """Yield windows of so many rows each, in the order in which they were written, that are full and settled."""
-        after = 0
         settled = and_(SERVING_LOG.c.served_at >= start, SERVING_LOG.c.served_at < now - SETTLED)
         while True:
             mine = and_(SERVING_LOG.c.model_version == self.version, SERVING_LOG.c.log_id > after, settled)
@@ -114,6 +111,4 @@ class InFolder:
 
     def read(self, period: Period) -> pd.DataFrame:
         """Return them as a sample in which every note is as likely."""
-        if not self.folder.exists():
-            raise BeHealthyError(f"there is no serving log in {self.folder}: {EXPORT}")
         return read_window(self.folder, Window(period.since, period.until, self.version), self.watched)

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select
 
 from production.database.engine import reading
 from production.database.watch_tables import ALERTS, OUTBOX, WATCH_WINDOWS
+from production.watch.claiming import is_overtaken
 from production.watch.keeping import champion, windows
 from production.watch.params import WatchParams
 from production.watch.periods import SETTLED, Period, periods
@@ -19,7 +20,7 @@ from stages.common.wording import counted, decision_in_words
 from stages.monitor.times import as_utc
 
 LATE = timedelta(days=1)
-"""After a window could be judged until its decision is overdue."""
+"""After a window could be judged until its decision is overdue; after a message was written until it should be sent."""
 
 
 def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dict[str, Any]:
@@ -36,11 +37,11 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
         alerts = connection.execute(select(ALERTS).where(ALERTS.c.closed_at.is_(None)).order_by(ALERTS.c.alert_id))
         opened = [{name: row[name] for name in ("topic", "decision", "opened_at")} for row in alerts.mappings()]
         waiting = select(OUTBOX.c.channel, OUTBOX.c.created_at, OUTBOX.c.attempts, OUTBOX.c.fault)
-        undelivered = waiting.where(OUTBOX.c.delivered_at.is_(None)).order_by(OUTBOX.c.created_at)
+        undelivered = waiting.where(OUTBOX.c.delivered_at.is_(None), ~is_overtaken()).order_by(OUTBOX.c.created_at)
         unsent = [dict(row) for row in connection.execute(undelivered).mappings()]
         newest = select(WATCH_WINDOWS.c.until).order_by(WATCH_WINDOWS.c.until.desc()).limit(1)
         end = connection.execute(newest).scalar()
-    stuck = [one for one in unsent if one["attempts"]]
+    stuck = [one for one in unsent if one["attempts"] or as_utc(one["created_at"]) + LATE <= now]  # or nobody sends
     return {
         "attention": bool(overdue or opened or stuck),
         "age_seconds": None if end is None else (now - as_utc(end)).total_seconds(),

@@ -26,7 +26,7 @@ TODO = {
 }
 UNDELIVERED = "Mend the channel, then `python -m production.watch send --again`."
 OVER = "Nothing. This is over."
-_PREFIX = {"opened": "", "worse": "worse: ", "reminder": "still: ", "over": "over: "}
+_PREFIX = {"opened": "", "worse": "worse: ", "changed": "now: ", "reminder": "still: ", "over": "over: "}
 
 
 def title(finding: Finding, purpose: str) -> str:

@@ -176,6 +176,27 @@ def test_what_was_unknown_is_over_when_it_can_be_judged_again(engine: Engine, de
     assert purposes(engine) == ["opened", "over"]
 
 
+@pytest.mark.parametrize("decision", ["retrain_and_alert", "size_uncertain"])
+def test_what_was_unknown_hides_no_drift_that_is_found_then(engine: Engine, decision: str) -> None:
+    decide(engine, "unknown", 0)
+    decide(engine, decision, 1)
+    decide(engine, decision, 2)
+    decide(engine, "unknown", 3)
+    assert purposes(engine) == ["opened", "changed"]
+    assert messages(engine, "ops")[1]["title"].startswith("BeHealthy: now: drift: ")
+    decide(engine, "too_few_notes", 4)  # it is a drift by now
+    assert purposes(engine) == ["opened", "changed"]
+    decide(engine, "none", 5)
+    assert purposes(engine) == ["opened", "changed", "over"]
+
+
+@pytest.mark.parametrize(("opened", "purpose"), [("size_uncertain", "worse"), ("redevelop", "changed")])
+def test_a_drift_hides_nothing_that_is_unknown_and_is_not_over_by_it(engine: Engine, opened: str, purpose: str) -> None:
+    for at, decision in enumerate((opened, "unknown", "unknown", opened, "too_few_notes")):
+        decide(engine, decision, at)
+    assert purposes(engine) == ["opened", purpose]
+
+
 def test_another_model_ends_an_alert_about_the_one_before(engine: Engine) -> None:
     decide(engine, "redevelop", 0)
     decide(engine, "too_few_notes", 1, model_version="4")

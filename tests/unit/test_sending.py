@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 from sqlalchemy.exc import OperationalError
 
+from production.database.engine import writing
 from production.database.watch_tables import ALERTS, OUTBOX
 from production.watch import sending
 from production.watch.channels import Channels
 from production.watch.claiming import INTERRUPTED, claim, pause, settle, try_again, undelivered
 from production.watch.deliver import Request
-from production.watch.sending import LEASE_MARGIN, Sent, run_sender, send_due
+from production.watch.sending import LEASE_MARGIN, Sent, run_sender, send_due, tell_of_undelivered
 from tests.watching import CHANNELS, PARAMS, day, decide, rows
 
 OPS = Channels(("ops",))
@@ -245,3 +248,25 @@ def test_the_clock_may_have_another_zone(engine: Engine) -> None:
 
     decide(engine, "redevelop", channels=OPS)
     assert send(engine, day(0).astimezone(ZoneInfo("America/New_York")), Deliverer(), OPS) == Sent(1, 0)
+
+
+def test_two_senders_tell_once_of_what_was_given_up(engine: Engine) -> None:
+    decide(engine, "redevelop", channels=OPS)
+    at = give_up(engine, Deliverer(ops="down"), OPS)
+    with writing(engine) as connection:
+        connection.execute(delete(ALERTS).where(ALERTS.c.topic == "undelivered"))
+    told = threading.Barrier(2)
+    original = sending._given_up
+
+    def slowly(*given: Any) -> Any:
+        found = original(*given)
+        with suppress(threading.BrokenBarrierError):
+            told.wait(0.5)  # as long as both may be here at once, they are
+        return found
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(sending, "_given_up", slowly)
+        telling = [pool.submit(tell_of_undelivered, engine, at, PARAMS, OPS) for _ in range(2)]
+        for one in telling:
+            one.result()
+    assert [row.topic for row in rows(engine, ALERTS)].count("undelivered") == 1
