@@ -171,7 +171,7 @@ def _annotator(annotation: Mapping[str, Any], place: Place) -> str:
     by = annotation.get("completed_by")
     if isinstance(by, dict):
         by = string_in(by, "email", place) or by.get("id")
-    if isinstance(by, bool) or not isinstance(by, str | int):
+    if isinstance(by, bool) or not isinstance(by, str | int) or not str(by).strip():
         raise place.refuse("has an annotation whose completed_by is no user", "Export it again")
     return by if isinstance(by, str) and not by.isdigit() else f"{TOOL} {by}"
 

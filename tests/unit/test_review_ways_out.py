@@ -262,6 +262,7 @@ def test_one_that_is_wrong_keeps_no_other_back(engine: Engine, tmp_path: Path) -
         ({"lead_time": None}, "lead_time is missing"),
         ({"lead_time": "long"}, "seconds are no number"),
         ({"completed_by": None}, "completed_by is no user"),
+        ({"completed_by": " "}, "completed_by is no user"),
         ({"result": [{"id": "x", "type": "labels", "value": {"start": 0, "end": 4}}]}, "a span without a label"),
         ({"result": {}}, "is not a list"),
     ],
@@ -382,7 +383,18 @@ def test_decisions_come_from_standard_input_and_what_is_wrong_is_said(
     assert "mention 1 is not answered" in done('{"seconds": 1, "mentions": [{"number": 0, "decision": "accept"}]}', 1)
     assert not rows(desk, REVIEWS)
     both = [{"number": number, "decision": "accept"} for number in (0, 1)]
+    twice = json.dumps({"seconds": 1, "mentions": both})[:-1] + ', "missed": [{}], "missed": []}'
+    assert "the same key twice" in done(twice, 1)  # the last would count, and the first be lost
+    assert not rows(desk, REVIEWS)
     assert "written as review 1" in done(json.dumps({"seconds": 1, "mentions": both}), 0)
+
+
+@pytest.mark.parametrize("name", ["", " \t"])
+def test_who_leaves_the_name_out_is_nobody(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        review_command(["next", "--reviewer", name])
+    assert ended.value.code == 2
+    assert "a name is missing" in capsys.readouterr().err
 
 
 def test_tasks_go_to_label_studio_and_come_back(
