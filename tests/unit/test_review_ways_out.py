@@ -277,6 +277,23 @@ def test_what_is_no_review_is_refused(tmp_path: Path, more: dict[str, Any], mess
     assert not rows(engine, REVIEWS)
 
 
+def test_no_entry_however_wrong_keeps_others_back(engine: Engine, tmp_path: Path) -> None:
+    given = given_to_the_tool(engine, "gout 1", "gout 2", "gout 4", "\N{GRINNING FACE} gout")
+    one, two, four, three = sorted(given, key=lambda entry: str(entry["data"]["text"]))
+    huge = {**annotated(one, result_of(one)), "data": {**one["data"], "task": 10**30}}
+    (region,) = result_of(two)
+    listed = annotated(two, [{**region, "id": [1]}, {"id": [1], "type": "choices", "value": {"choices": ["negated"]}}])
+    (region,) = result_of(three)
+    elsewhere = {**region["value"], "start": 1, "end": 5}  # as if counted otherwise: what it quotes stands at 2-6
+    moved = annotated(three, [{**region, "value": elsewhere}])
+    path = exported(tmp_path / "e.json", huge, listed, moved, annotated(four, result_of(four), lead_time=1e9))
+    done = take_in(engine, path, KEY, TOOL, SOON)
+    assert done.written == 1
+    assert ["number of a task" in done.faults[0], "span 1-5 that quotes another" in done.faults[1]] == [True, True]
+    assert f"task {four['data']['task']}: seconds are no number" in done.faults[2]
+    assert "gout" not in str(done.faults)
+
+
 def test_of_several_annotations_the_one_that_holds_is_marked(tmp_path: Path) -> None:
     engine = empty(sqlite_url(tmp_path))
     (entry,) = given_to_the_tool(engine, "gout 1")
