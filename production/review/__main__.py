@@ -84,7 +84,15 @@ def _add_ways_out(commands: Any) -> None:
 
 
 def _add_reviewer(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--reviewer", required=True, metavar="NAME", help="who reads; the name is not stored")
+    parser.add_argument(
+        "--reviewer", type=_name, required=True, metavar="NAME", help="who reads; the name is not stored"
+    )
+
+
+def _name(given: str) -> str:
+    if not given.strip():
+        raise argparse.ArgumentTypeError("a name is missing: all who left it out would be one reviewer")
+    return given
 
 
 def _add_stream(parser: argparse.ArgumentParser) -> None:

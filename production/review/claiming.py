@@ -4,7 +4,8 @@ Audits come before work: they are a few minutes a week, and work has no end; if 
 every promise stands on would wait behind it. Work is taken in the order in which it was planned.
 
 What is claimed is the note, whatever tasks it has: on PostgreSQL its row in `notes` is locked, rows that others have
-locked are skipped, and what was chosen is looked at again under the lock; SQLite has one writer at a time.
+locked are skipped, and what was chosen is looked at again under the lock; who hands in or wants more time waits for
+the lock. SQLite has one writer at a time.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def next_task(
     """
     with writing(engine) as connection:
         _one_at_a_time(connection, reviewer)
-        held = connection.execute(_held(reviewer, now)).scalar()
+        held = _locked(connection, _held(reviewer, now), skip=False)
         task_id = held if held is not None else _open_task(connection, reviewer, now, stream)
         return None if task_id is None else _take(connection, task_id, reviewer, now, params)
 
@@ -97,21 +98,26 @@ def _one_at_a_time(connection: Connection, reviewer: str) -> None:
 def _held(reviewer: str, now: datetime) -> sa.Select[Any]:
     tasks = REVIEW_TASKS.c
     held = tasks.reviewer == reviewer, tasks.done_at.is_(None), tasks.claimed_until > now
-    return sa.select(tasks.task_id).where(*held).order_by(tasks.task_id).limit(1)
+    return sa.select(tasks.task_id).join(NOTES, NOTES.c.note_id == tasks.note_id).where(*held)
 
 
 def _open_task(connection: Connection, reviewer: str, now: datetime, stream: str | None) -> int | None:
     """Return a task that is free for a reviewer, and lock its note."""
     version = at_work(connection).version
     for kind in (stream,) if stream else STREAMS:
-        query = _free(reviewer, now, kind, version)
-        while True:
-            first = query.order_by(REVIEW_TASKS.c.task_id).limit(1)
-            found = connection.execute(first.with_for_update(of=NOTES, key_share=True, skip_locked=True)).scalar()
-            if found is None:
-                break
-            if connection.execute(query.where(REVIEW_TASKS.c.task_id == found)).scalar() is not None:
-                return int(found)  # also now that nobody else can take it
+        found = _locked(connection, _free(reviewer, now, kind, version), skip=True)
+        if found is not None:
+            return found
+    return None
+
+
+def _locked(connection: Connection, query: sa.Select[Any], *, skip: bool) -> int | None:
+    """Return the first task that is found, also when its note is locked and nobody else can take it."""
+    first = query.order_by(REVIEW_TASKS.c.task_id).limit(1)
+    first = first.with_for_update(of=NOTES, key_share=True, skip_locked=skip)
+    while (found := connection.execute(first).scalar()) is not None:
+        if connection.execute(query.where(REVIEW_TASKS.c.task_id == found)).scalar() is not None:
+            return int(found)
     return None
 
 

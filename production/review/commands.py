@@ -83,9 +83,17 @@ def run_done(options: argparse.Namespace) -> None:
 def _decisions(file: str) -> tuple[list[Decision], float]:
     content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
-        return parse(json.loads(content))
+        return parse(json.loads(content, object_pairs_hook=_object))
     except (ValueError, RecursionError):  # says what it could not read, which may be of a note
         raise ReviewError("the decisions are no JSON: see python -m production.review done --help") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that stands twice: one of the two decisions would be lost."""
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        raise ReviewError("the decisions have an object with the same key twice: keep one of the two")
+    return entry
 
 
 def run_give_back(options: argparse.Namespace) -> None:

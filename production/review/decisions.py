@@ -125,7 +125,7 @@ def checked(task: Task, decisions: Sequence[Decision], seconds: object) -> list[
         Names every span at fault.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST:
-        raise ReviewError(f"seconds are no number from 0 to {LONGEST:,.0f}")
+        raise ReviewError(f"task {task.task_id}: seconds are no number from 0 to {LONGEST:,.0f}")
     answers, faults = _answers(task, decisions)
     whole: list[Decision] = []
     for span in task.spans:

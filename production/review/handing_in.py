@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from production.database.engine import writing
 from production.database.review_tables import REVIEW_SPANS, REVIEW_TASKS, REVIEWS
+from production.database.schema import NOTES
 from production.review.decisions import Decision, checked
 from production.review.keys import same_result
 from production.review.tasks import ReviewError, read_task
@@ -95,9 +96,12 @@ def correct(
 
 
 def _refuse_others(connection: Connection, task_id: int, reviewer: str, holder: str) -> None:
-    """Refuse whoever does not hold a task; locks it."""
-    found = sa.select(REVIEW_TASKS).where(REVIEW_TASKS.c.task_id == task_id).with_for_update()
-    task = connection.execute(found).one_or_none()
+    """Refuse whoever does not hold a task; locks its note first, as claims do, and then the task."""
+    found = sa.select(REVIEW_TASKS).where(REVIEW_TASKS.c.task_id == task_id)
+    of_task = REVIEW_TASKS.c.task_id == task_id, REVIEW_TASKS.c.note_id == NOTES.c.note_id
+    note = sa.select(NOTES.c.note_id).where(*of_task)
+    connection.execute(note.with_for_update(of=NOTES, key_share=True))
+    task = connection.execute(found.with_for_update()).one_or_none()
     if task is None:
         raise ReviewError(f"there is no task {task_id}")
     if task.done_at is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -26,8 +27,12 @@ def review_key(engine: Engine) -> str:
 
 
 def reviewer_of(key: str, name: str) -> str:
-    """Return the pseudonym of a person, who types the name in any case; the name itself is stored nowhere."""
-    return pseudonym(key, f"reviewer {' '.join(name.split()).casefold()}")
+    """Return the pseudonym of a person, who types the name in any case; the name itself is stored nowhere.
+
+    An accent may be a character of its own, or part of its letter: systems differ in how they write a name.
+    """
+    same = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return pseudonym(key, f"reviewer {' '.join(same.split())}")
 
 
 def document_of(key: str, note_id: int, text_hash: str) -> str:

@@ -28,6 +28,7 @@ from production.review.tasks import SUGGESTION, ReviewError, Shown, Task, read_t
 from stages.common.documents import Document, Mention
 from stages.common.errors import AnnotationError
 from stages.prepare.formats.objects import Place, flag_in, mark_of, object_in, objects_in, parse_json, string_in
+from stages.prepare.formats.offsets import inked
 from stages.prepare.formats.source import data_files, read_text
 from stages.train.assertion.rules import ASSERTIONS, PRESENT
 
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 TOOL = "label-studio"
 """Who holds what it was given."""
+
+
+MOST = 2**63 - 1
+"""Numbers beyond it are in no database."""
 
 
 class Region(NamedTuple):
@@ -117,7 +122,7 @@ def _entries(path: Path) -> Iterator[tuple[Mapping[str, Any], Place]]:
 
 def _number(entry: Mapping[str, Any], place: Place) -> int:
     number = object_in(entry, "data", place).get("task")
-    if type(number) is not int:
+    if type(number) is not int or abs(number) > MOST:
         raise place.refuse(
             "has a task without the number of a task here", "Import tasks of python -m production.review export-tasks"
         )
@@ -154,7 +159,8 @@ def _hand_in(
         task = read_task(connection, task_id)
     if object_in(entry, "data", place).get("text") != task.text:
         raise ReviewError(f"task {task_id}: its text is not the one that was exported")
-    decisions = decisions_of(task, list(_regions(annotation, place)))
+    place = place.within(f"task-{task_id}")
+    decisions = decisions_of(task, list(_regions(annotation, task.text, place)))
     reviewer = reviewer_of(key, _annotator(annotation, place))
     hand_in(engine, task_id, reviewer, decisions, _seconds(annotation, task_id), now, holder=holder)
 
@@ -171,14 +177,14 @@ def _annotator(annotation: Mapping[str, Any], place: Place) -> str:
     by = annotation.get("completed_by")
     if isinstance(by, dict):
         by = string_in(by, "email", place) or by.get("id")
-    if isinstance(by, bool) or not isinstance(by, str | int):
+    if isinstance(by, bool) or not isinstance(by, str | int) or not str(by).strip():
         raise place.refuse("has an annotation whose completed_by is no user", "Export it again")
     return by if isinstance(by, str) and not by.isdigit() else f"{TOOL} {by}"
 
 
-def _regions(annotation: Mapping[str, Any], place: Place) -> Iterator[Region]:
+def _regions(annotation: Mapping[str, Any], text: str, place: Place) -> Iterator[Region]:
     results = objects_in(annotation, "result", place)
-    told = {one.get("id"): _assertion(one, place) for one in results if one.get("type") == "choices"}
+    told = {str(one.get("id")): _assertion(one, place) for one in results if one.get("type") == "choices"}
     for result in results:
         if result.get("type") != "labels":
             continue
@@ -187,7 +193,13 @@ def _regions(annotation: Mapping[str, Any], place: Place) -> Iterator[Region]:
         if not isinstance(labels, list) or len(labels) != 1:
             raise place.refuse("has a span without a label, or with several", "Give each span one label")
         mark = mark_of(value.get("start"), value.get("end"), labels[0], value.get("text"), place)
-        yield Region(str(result.get("id")), mark.start, mark.end, mark.label, told.get(result.get("id")))
+        if mark.quote is not None and inked(mark.quote) != inked(text[mark.start : mark.end]):
+            raise place.refuse(
+                f"has a span {mark.start}-{mark.end} that quotes another text than the note has there",
+                "Export it again, with offsets in characters",
+            )
+        name = str(result.get("id"))
+        yield Region(name, mark.start, mark.end, mark.label, told.get(name))
 
 
 def _assertion(result: Mapping[str, Any], place: Place) -> str | None:

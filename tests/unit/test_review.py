@@ -522,6 +522,9 @@ def test_names_are_not_stored(engine: Engine) -> None:
     hand_in(engine, task.task_id, ANNA, accept_all(task), 1.0, SOON)
     assert "anna" not in f"{tasks(engine)} {rows(engine, REVIEWS)}".casefold()
     assert reviewer_of(KEY, " anna ") == ANNA != BEN
+    assert reviewer_of(KEY, "Jos\N{LATIN SMALL LETTER E WITH ACUTE}") == reviewer_of(
+        KEY, "JOSE\N{COMBINING ACUTE ACCENT}"
+    )
 
 
 # ---- decisions ------------------------------------------------------------------------------------

@@ -262,6 +262,7 @@ def test_one_that_is_wrong_keeps_no_other_back(engine: Engine, tmp_path: Path) -
         ({"lead_time": None}, "lead_time is missing"),
         ({"lead_time": "long"}, "seconds are no number"),
         ({"completed_by": None}, "completed_by is no user"),
+        ({"completed_by": " "}, "completed_by is no user"),
         ({"result": [{"id": "x", "type": "labels", "value": {"start": 0, "end": 4}}]}, "a span without a label"),
         ({"result": {}}, "is not a list"),
     ],
@@ -274,6 +275,23 @@ def test_what_is_no_review_is_refused(tmp_path: Path, more: dict[str, Any], mess
     assert done.written == 0
     assert message in done.faults[0]
     assert not rows(engine, REVIEWS)
+
+
+def test_no_entry_however_wrong_keeps_others_back(engine: Engine, tmp_path: Path) -> None:
+    given = given_to_the_tool(engine, "gout 1", "gout 2", "gout 4", "\N{GRINNING FACE} gout")
+    one, two, four, three = sorted(given, key=lambda entry: str(entry["data"]["text"]))
+    huge = {**annotated(one, result_of(one)), "data": {**one["data"], "task": 10**30}}
+    (region,) = result_of(two)
+    listed = annotated(two, [{**region, "id": [1]}, {"id": [1], "type": "choices", "value": {"choices": ["negated"]}}])
+    (region,) = result_of(three)
+    elsewhere = {**region["value"], "start": 1, "end": 5}  # as if counted otherwise: what it quotes stands at 2-6
+    moved = annotated(three, [{**region, "value": elsewhere}])
+    path = exported(tmp_path / "e.json", huge, listed, moved, annotated(four, result_of(four), lead_time=1e9))
+    done = take_in(engine, path, KEY, TOOL, SOON)
+    assert done.written == 1
+    assert ["number of a task" in done.faults[0], "span 1-5 that quotes another" in done.faults[1]] == [True, True]
+    assert f"task {four['data']['task']}: seconds are no number" in done.faults[2]
+    assert "gout" not in str(done.faults)
 
 
 def test_of_several_annotations_the_one_that_holds_is_marked(tmp_path: Path) -> None:
@@ -382,7 +400,18 @@ def test_decisions_come_from_standard_input_and_what_is_wrong_is_said(
     assert "mention 1 is not answered" in done('{"seconds": 1, "mentions": [{"number": 0, "decision": "accept"}]}', 1)
     assert not rows(desk, REVIEWS)
     both = [{"number": number, "decision": "accept"} for number in (0, 1)]
+    twice = json.dumps({"seconds": 1, "mentions": both})[:-1] + ', "missed": [{}], "missed": []}'
+    assert "the same key twice" in done(twice, 1)  # the last would count, and the first be lost
+    assert not rows(desk, REVIEWS)
     assert "written as review 1" in done(json.dumps({"seconds": 1, "mentions": both}), 0)
+
+
+@pytest.mark.parametrize("name", ["", " \t"])
+def test_who_leaves_the_name_out_is_nobody(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        review_command(["next", "--reviewer", name])
+    assert ended.value.code == 2
+    assert "a name is missing" in capsys.readouterr().err
 
 
 def test_tasks_go_to_label_studio_and_come_back(
