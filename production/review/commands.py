@@ -37,7 +37,7 @@ def run_plan(_: argparse.Namespace) -> None:
     desk = Desk.open()
     planned = plan(desk.engine, desk.drawing(), datetime.now(UTC))
     if planned is None:
-        print("review: nothing new to plan; results of the last minute are left to the next plan")
+        print("review: nothing new to plan; results of the last minute are left to the next plan: run it again then")
         return
     print(
         f"review: version {planned.window.version}, {counted(planned.notes, 'note')} written before"
@@ -54,7 +54,7 @@ def run_next(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(task.as_json() if task else None, ensure_ascii=False, indent=2))
     elif task is None:
-        print("review: no note is open that you may have")
+        print("review: no note is open that you may have: `python -m production.review status` says what is where")
     else:
         _show(task)
 
@@ -77,7 +77,7 @@ def run_done(options: argparse.Namespace) -> None:
     write: Callable[..., int] = hand_in if options.command == "done" else correct
     by = desk.reviewer(options.reviewer)
     review_id = write(desk.engine, options.number, by, decisions, seconds, datetime.now(UTC))
-    print(f"review: written as review {review_id}")
+    print(f"review: written as review {review_id}; to change it: `python -m production.review correct`")
 
 
 def _decisions(file: str) -> tuple[list[Decision], float]:
@@ -109,14 +109,16 @@ def run_status(options: argparse.Namespace) -> None:
 
 def _show_status(status: Status, desk: Desk, agreed: Agreed | None) -> None:
     until = (
-        f"{status.planned_until:%Y-%m-%d %H:%M} UTC" if status.planned_until else "-: python -m production.review plan"
+        f"planned until {status.planned_until:%Y-%m-%d %H:%M} UTC"
+        if status.planned_until
+        else "nothing is planned yet: `python -m production.review plan`"
     )
-    print(f"review: planned until {until}")
+    print(f"review: {until}")
     print(f"{'':20}{'open':>10}{'claimed':>10}{'done':>10}")
     for one in status.counts:
         print(f"{f'{one.stream}, {one.stratum}':20}{one.open:10,}{one.claimed:10,}{one.done:10,}")
     budget = f"of {desk.params.weekly_minutes:,.0f} minutes"
-    print(f"audit: {status.minutes:,.0f} {budget} in the last week; {status.waiting:,.0f} more are waiting")
+    print(f"audit: {status.minutes:,.0f} {budget} in the last week; {status.waiting:,.0f} more minutes are waiting")
     if agreed and agreed.strict.value is not None:
         notes, strict = counted(len(agreed.panel.shared), "note"), agreed.strict
         print(f"agreement: strict F1 {strict.value:.3f} ({strict.low:.3f}-{strict.high:.3f}) on {notes} of two readers")
@@ -181,7 +183,7 @@ def run_export_tasks(options: argparse.Namespace) -> None:
     holder = desk.reviewer(TOOL)
     tasks = further_tasks(desk.engine, holder, datetime.now(UTC), kept, options.count, options.stream)
     if not tasks:
-        print("review: no note is open")
+        print("review: no note is open: `python -m production.review plan` queues what came since the last plan")
         return
     try:
         with replacing(options.to, private=True) as file:

@@ -140,7 +140,7 @@ def read_task(connection: Connection, task_id: int) -> Task:
     )
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise ReviewError(f"there is no task {task_id}")
+        raise ReviewError(f"there is no task {task_id}: `next` names the one that you have")
     return Task(
         row.task_id,
         row.stream,
