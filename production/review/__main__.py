@@ -3,6 +3,7 @@
     python -m production.review plan                            what came since the last plan; run it daily
     python -m production.review next --reviewer NAME --json     claim a note, and print it: clinical text
     python -m production.review done --task 7 --reviewer NAME decisions.json
+    python -m production.review show --task 7                   what was decided on it: clinical text
     python -m production.review correct --review 12 --reviewer NAME decisions.json
     python -m production.review status
     python -m production.review estimate                        how right the champion is: audits, with intervals
@@ -77,6 +78,9 @@ def _add_desk(commands: Any) -> None:
         one.add_argument(option, type=count_argument, required=True, metavar="N", dest="number", help=which)
         _add_reviewer(one)
         one.add_argument("file", metavar="FILE", help="decisions as JSON, or - for standard input")
+    again = commands.add_parser("show", help="print a note that was handed in, and what was decided: clinical text")
+    again.add_argument("--task", type=count_argument, required=True, metavar="N", dest="number")
+    again.add_argument("--json", action="store_true", help="print it as JSON, the decisions as `correct` takes them")
     back = commands.add_parser("give-back", help="let another have a note")
     back.add_argument("--task", type=count_argument, required=True, metavar="N", dest="number")
     _add_reviewer(back)

@@ -19,6 +19,7 @@ from production.review.handing_in import correct, hand_in
 from production.review.label_studio import TOOL, encode, take_in
 from production.review.planning import plan
 from production.review.setup import Desk
+from production.review.showing import reviewed, tasks_of_documents
 from production.review.status import Status, status_of
 from production.review.tasks import ReviewError, Task
 from production.terminal import on_one_line, printable
@@ -60,14 +61,26 @@ def run_next(options: argparse.Namespace) -> None:
 
 
 def _show(task: Task) -> None:
-    until = f"{task.until:%Y-%m-%d %H:%M} UTC" if task.until else "now"
-    print(f"task {task.task_id}: {on_one_line(f'{task.source}/{task.source_id}')}, yours until {until}\n")
+    until = "handed in" if task.done else f"yours until {task.until:%Y-%m-%d %H:%M} UTC" if task.until else "open"
+    print(f"task {task.task_id}: {on_one_line(f'{task.source}/{task.source_id}')}, {until}\n")
     print(printable(task.text), end="\n\n")
     for span in task.spans:
         surface = on_one_line(task.text[span.start : span.end])
         accepted = ", accepted" if span.accepted else ""
         said = f"{span.label}, {span.assertion}, {span.confidence:.2f}{accepted}"
         print(f"{span.kind:10} {span.number:3}  {span.start}-{span.end}  {surface}  ({said})")
+
+
+def run_show(options: argparse.Namespace) -> None:
+    """Print a note that was handed in, and what was decided."""
+    found = reviewed(Desk.open().engine, options.number)
+    if options.json:
+        print(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
+        return
+    _show(found.task)
+    number = found.review.review_id
+    print(f"\nreview {number} of it, in the form that `correct --review {number}` takes:")
+    print(json.dumps(found.decisions(), ensure_ascii=False))
 
 
 def run_done(options: argparse.Namespace) -> None:
@@ -144,10 +157,15 @@ def run_agreement(_: argparse.Namespace) -> None:
     """Compare those who read the same notes."""
     from annotation.agreement.output import lines_of
 
-    agreed = _agreement(Desk.open())
+    desk = Desk.open()
+    agreed = _agreement(desk)
     if agreed is None:
         raise BeHealthyError("no note was read by two people yet: review.double in params.yaml says how many are to be")
     print("\n".join(lines_of(agreed.panel, agreed.scores, agreed.stretches, agreed.disputes, 20)))
+    tasks = tasks_of_documents(desk.engine, desk.key)
+    for document in sorted({one.document for one in agreed.disputes}):
+        both = tasks[document]
+        print(f"{document}: tasks {', '.join(map(str, both))}: `show --task {both[0]}`, then correct its review")
 
 
 def _agreement(desk: Desk) -> Agreed | None:
@@ -218,6 +236,7 @@ COMMANDS: dict[str, Callable[[Any], int | None]] = {
     "next": run_next,
     "done": run_done,
     "correct": run_done,
+    "show": run_show,
     "give-back": run_give_back,
     "status": run_status,
     "estimate": run_estimate,
