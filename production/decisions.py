@@ -23,7 +23,7 @@ from production.arguments import count_argument
 from production.database.engine import database_session
 from production.terminal import on_one_line
 from stages.common.command import DONE, REFUSED, run_command
-from stages.common.wording import counted
+from stages.common.wording import counted, decision_in_words
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -45,7 +45,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="must be in the log; again for more",
     )
     verify.set_defaults(run=run_verify)
-    listed = commands.add_parser("list", help="print decisions, the newest last")
+    listed = commands.add_parser("list", help="print decisions, the newest last; all that is kept of them with --json")
     listed.add_argument("--last", type=count_argument, default=20, metavar="N", help="so many (default: 20)")
     listed.set_defaults(run=run_list)
     for command in (verify, listed):
@@ -87,9 +87,19 @@ def run_list(options: argparse.Namespace) -> None:
         print(json.dumps([_as_json(row) for row in rows], indent=2))
         return
     for row in rows:
-        print(f"{row.number:>6}  {_time(row):%Y-%m-%d %H:%M}  {row.kind:8}  {on_one_line(row.body)}")
+        print(f"{row.number:>6}  {_time(row):%Y-%m-%d %H:%M}  {row.kind:8}  {on_one_line(_in_words(row))}")
     if not rows:
         print("decisions: none yet")
+
+
+def _in_words(row: Row[Any]) -> str:
+    """Return what was decided, for a terminal; `--json` has all of it."""
+    body = json.loads(row.body)
+    decision = decision_in_words(str(body.get("decision", "")))
+    about = " ".join(str(body[name]) for name in ("period", "topic", "purpose") if body.get(name))
+    why = body.get("why") or "; ".join(body.get("reasons", [])[:1])
+    told = f"told: {', '.join(body['channels']) or 'nobody'}" if "channels" in body else ""
+    return "; ".join(filter(None, (f"{about} {decision}".strip(), why, told))) or row.body
 
 
 def _as_json(row: Row[Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
     python -m production.review plan                            what came since the last plan; run it daily
     python -m production.review next --reviewer NAME --json     claim a note, and print it: clinical text
     python -m production.review done --task 7 --reviewer NAME decisions.json
+    python -m production.review show --task 7                   what was decided on it: clinical text
     python -m production.review correct --review 12 --reviewer NAME decisions.json
     python -m production.review status
     python -m production.review estimate                        how right the champion is: audits, with intervals
@@ -30,6 +31,17 @@ from production.database.engine import database_session
 from stages.common.command import run_command
 from stages.monitor.times import time_argument
 
+_DECISIONS = """Hand in what you decided on a note, as JSON:
+
+    {"seconds": 41.5,
+     "mentions": [{"number": 0, "decision": "accept"},
+                  {"number": 1, "decision": "change", "end": 31, "label": "Treatment", "assertion": "negated"},
+                  {"number": 2, "decision": "reject"}],
+     "suggestions": [{"number": 0, "decision": "accept"}],
+     "missed": [{"start": 52, "end": 60, "label": "Disease"}]}
+
+Every mention needs an answer; a suggestion without one is rejected. Of a change, what is not given stays as it was
+shown. Offsets count characters of the text. `seconds` are those of looking, pauses left out."""
 _SINCE = "only what was reviewed or corrected then or later (ISO 8601; UTC without a zone)"
 
 
@@ -56,14 +68,19 @@ def _add_desk(commands: Any) -> None:
     _add_reviewer(ask)
     _add_stream(ask)
     ask.add_argument("--json", action="store_true", help="print the task with its text as JSON")
-    for name, option, about in (
-        ("done", "--task", "hand in the decisions on a note"),
-        ("correct", "--review", "hand in other decisions in place of a review's"),
+    for name, option, about, which in (
+        ("done", "--task", "hand in the decisions on a note", "as `next` names it"),
+        ("correct", "--review", "hand in other decisions in place of a review's", "as `done` named it"),
     ):
-        one = commands.add_parser(name, help=about)
-        one.add_argument(option, type=count_argument, required=True, metavar="N", dest="number")
+        one = commands.add_parser(
+            name, help=about, description=_DECISIONS, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        one.add_argument(option, type=count_argument, required=True, metavar="N", dest="number", help=which)
         _add_reviewer(one)
-        one.add_argument("file", metavar="FILE", help="decisions as JSON (production/review/decisions.py), or -")
+        one.add_argument("file", metavar="FILE", help="decisions as JSON, or - for standard input")
+    again = commands.add_parser("show", help="print a note that was handed in, and what was decided: clinical text")
+    again.add_argument("--task", type=count_argument, required=True, metavar="N", dest="number")
+    again.add_argument("--json", action="store_true", help="print it as JSON, the decisions as `correct` takes them")
     back = commands.add_parser("give-back", help="let another have a note")
     back.add_argument("--task", type=count_argument, required=True, metavar="N", dest="number")
     _add_reviewer(back)

@@ -19,6 +19,7 @@ from production.review.handing_in import correct, hand_in
 from production.review.label_studio import TOOL, encode, take_in
 from production.review.planning import plan
 from production.review.setup import Desk
+from production.review.showing import reviewed, tasks_of_documents
 from production.review.status import Status, status_of
 from production.review.tasks import ReviewError, Task
 from production.terminal import on_one_line, printable
@@ -37,7 +38,7 @@ def run_plan(_: argparse.Namespace) -> None:
     desk = Desk.open()
     planned = plan(desk.engine, desk.drawing(), datetime.now(UTC))
     if planned is None:
-        print("review: nothing new to plan; results of the last minute are left to the next plan")
+        print("review: nothing new to plan; results of the last minute are left to the next plan: run it again then")
         return
     print(
         f"review: version {planned.window.version}, {counted(planned.notes, 'note')} written before"
@@ -54,20 +55,32 @@ def run_next(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(task.as_json() if task else None, ensure_ascii=False, indent=2))
     elif task is None:
-        print("review: no note is open that you may have")
+        print("review: no note is open that you may have: `python -m production.review status` says what is where")
     else:
         _show(task)
 
 
 def _show(task: Task) -> None:
-    until = f"{task.until:%Y-%m-%d %H:%M} UTC" if task.until else "now"
-    print(f"task {task.task_id}: {on_one_line(f'{task.source}/{task.source_id}')}, yours until {until}\n")
+    until = "handed in" if task.done else f"yours until {task.until:%Y-%m-%d %H:%M} UTC" if task.until else "open"
+    print(f"task {task.task_id}: {on_one_line(f'{task.source}/{task.source_id}')}, {until}\n")
     print(printable(task.text), end="\n\n")
     for span in task.spans:
         surface = on_one_line(task.text[span.start : span.end])
         accepted = ", accepted" if span.accepted else ""
         said = f"{span.label}, {span.assertion}, {span.confidence:.2f}{accepted}"
         print(f"{span.kind:10} {span.number:3}  {span.start}-{span.end}  {surface}  ({said})")
+
+
+def run_show(options: argparse.Namespace) -> None:
+    """Print a note that was handed in, and what was decided."""
+    found = reviewed(Desk.open().engine, options.number)
+    if options.json:
+        print(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
+        return
+    _show(found.task)
+    number = found.review.review_id
+    print(f"\nreview {number} of it, in the form that `correct --review {number}` takes:")
+    print(json.dumps(found.decisions(), ensure_ascii=False))
 
 
 def run_done(options: argparse.Namespace) -> None:
@@ -77,7 +90,7 @@ def run_done(options: argparse.Namespace) -> None:
     write: Callable[..., int] = hand_in if options.command == "done" else correct
     by = desk.reviewer(options.reviewer)
     review_id = write(desk.engine, options.number, by, decisions, seconds, datetime.now(UTC))
-    print(f"review: written as review {review_id}")
+    print(f"review: written as review {review_id}; to change it: `python -m production.review correct`")
 
 
 def _decisions(file: str) -> tuple[list[Decision], float]:
@@ -117,14 +130,16 @@ def run_status(options: argparse.Namespace) -> None:
 
 def _show_status(status: Status, desk: Desk, agreed: Agreed | None) -> None:
     until = (
-        f"{status.planned_until:%Y-%m-%d %H:%M} UTC" if status.planned_until else "-: python -m production.review plan"
+        f"planned until {status.planned_until:%Y-%m-%d %H:%M} UTC"
+        if status.planned_until
+        else "nothing is planned yet: `python -m production.review plan`"
     )
-    print(f"review: planned until {until}")
+    print(f"review: {until}")
     print(f"{'':20}{'open':>10}{'claimed':>10}{'done':>10}")
     for one in status.counts:
         print(f"{f'{one.stream}, {one.stratum}':20}{one.open:10,}{one.claimed:10,}{one.done:10,}")
     budget = f"of {desk.params.weekly_minutes:,.0f} minutes"
-    print(f"audit: {status.minutes:,.0f} {budget} in the last week; {status.waiting:,.0f} more are waiting")
+    print(f"audit: {status.minutes:,.0f} {budget} in the last week; {status.waiting:,.0f} more minutes are waiting")
     if agreed and agreed.strict.value is not None:
         notes, strict = counted(len(agreed.panel.shared), "note"), agreed.strict
         print(f"agreement: strict F1 {strict.value:.3f} ({strict.low:.3f}-{strict.high:.3f}) on {notes} of two readers")
@@ -150,10 +165,15 @@ def run_agreement(_: argparse.Namespace) -> None:
     """Compare those who read the same notes."""
     from annotation.agreement.output import lines_of
 
-    agreed = _agreement(Desk.open())
+    desk = Desk.open()
+    agreed = _agreement(desk)
     if agreed is None:
         raise BeHealthyError("no note was read by two people yet: review.double in params.yaml says how many are to be")
     print("\n".join(lines_of(agreed.panel, agreed.scores, agreed.stretches, agreed.disputes, 20)))
+    tasks = tasks_of_documents(desk.engine, desk.key)
+    for document in sorted({one.document for one in agreed.disputes}):
+        both = tasks[document]
+        print(f"{document}: tasks {', '.join(map(str, both))}: `show --task {both[0]}`, then correct its review")
 
 
 def _agreement(desk: Desk) -> Agreed | None:
@@ -189,7 +209,7 @@ def run_export_tasks(options: argparse.Namespace) -> None:
     holder = desk.reviewer(TOOL)
     tasks = further_tasks(desk.engine, holder, datetime.now(UTC), kept, options.count, options.stream)
     if not tasks:
-        print("review: no note is open")
+        print("review: no note is open: `python -m production.review plan` queues what came since the last plan")
         return
     try:
         with replacing(options.to, private=True) as file:
@@ -224,6 +244,7 @@ COMMANDS: dict[str, Callable[[Any], int | None]] = {
     "next": run_next,
     "done": run_done,
     "correct": run_done,
+    "show": run_show,
     "give-back": run_give_back,
     "status": run_status,
     "estimate": run_estimate,

@@ -103,11 +103,11 @@ def _refuse_others(connection: Connection, task_id: int, reviewer: str, holder: 
     connection.execute(note.with_for_update(of=NOTES, key_share=True))
     task = connection.execute(found.with_for_update()).one_or_none()
     if task is None:
-        raise ReviewError(f"there is no task {task_id}")
+        raise ReviewError(f"there is no task {task_id}: `next` names the one that you have")
     if task.done_at is not None:
         raise ReviewError(
             f"task {task_id} was handed in before{'' if task.reviewer == reviewer else ', by another reviewer'}:"
-            " what is wrong in it is corrected, not handed in again"
+            f" correct review {_newest(connection, task_id)} if something is wrong in it"
         )
     if task.reviewer != holder:
         raise ReviewError(
@@ -115,6 +115,13 @@ def _refuse_others(connection: Connection, task_id: int, reviewer: str, holder: 
             " the claim had lapsed, or was never made; ask for the next one"
         )
     _refuse_second_reading(connection, task, reviewer)
+
+
+def _newest(connection: Connection, task_id: int) -> int | None:
+    newest: int | None = connection.execute(
+        sa.select(sa.func.max(REVIEWS.c.review_id)).where(REVIEWS.c.task_id == task_id)
+    ).scalar()
+    return newest
 
 
 def _refuse_second_reading(connection: Connection, task: Any, reviewer: str) -> None:

@@ -81,6 +81,8 @@ class Task:
         That a span may have.
     until : datetime, optional
         In UTC: so long it is kept for who asked for it.
+    done : bool
+        Whether it was handed in.
     """
 
     task_id: int
@@ -97,6 +99,7 @@ class Task:
     spans: tuple[Shown, ...]
     labels: tuple[str, ...]
     until: datetime | None
+    done: bool = False
 
     def of_kind(self, kind: str) -> tuple[Shown, ...]:
         """Return the mentions, or the suggestions."""
@@ -140,7 +143,7 @@ def read_task(connection: Connection, task_id: int) -> Task:
     )
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise ReviewError(f"there is no task {task_id}")
+        raise ReviewError(f"there is no task {task_id}: `next` names the one that you have")
     return Task(
         row.task_id,
         row.stream,
@@ -156,6 +159,7 @@ def read_task(connection: Connection, task_id: int) -> Task:
         _spans(connection, task_id),
         tuple(row.labels),
         as_utc(row.claimed_until) if row.claimed_until else None,
+        row.done_at is not None,
     )
 
 

@@ -39,6 +39,8 @@ _FOLLOWS = (
     ("over", "people are told that it is over"),
 )
 
+NOBODY = "nobody is told: BEHEALTHY_ALERTS has no address, and watch.issues is off"
+
 if TYPE_CHECKING:
     from production.watch.consequences import Consequences
     from production.watch.judging import Judged
@@ -66,7 +68,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=run_status)
     new = commands.add_parser("reset", help="compare with what is served from here on")
-    new.add_argument("--why", required=True, type=_reason_argument, help="kept with the decision; no word of a note")
+    new.add_argument(
+        "--why", required=True, type=_reason_argument, metavar="TEXT", help="kept with the decision; no word of a note"
+    )
     new.set_defaults(run=run_reset)
     return parser.parse_args(arguments)
 
@@ -76,16 +80,24 @@ def run_watch(options: argparse.Namespace) -> int:
     from production.watch.running import watch
 
     place = _place(options)
-    unknown = done = told = 0
-    for judged in watch(place, datetime.now(UTC), _tell):
+    unknown = done = messages = alerting = 0
+
+    def tell(judged: Judged, follows: Consequences) -> None:
+        nonlocal messages
+        messages += len(follows.messages)
+        _tell(judged, follows, told=bool(place.channels.telling))
+
+    for judged in watch(place, datetime.now(UTC), tell):
         done += 1
-        told |= judged.finding.alerting
+        alerting += judged.finding.alerting
         unknown += judged.finding.decision == "unknown"
         if options.report and judged.finding.alerting:
             _draw(judged, options.report)
-    if told and not place.channels.telling:
+    if alerting and not place.channels.telling:
         print(f"watch: NOBODY was told: {ALERTS} has no address, and watch.issues is false", file=sys.stderr)
     print(f"watch: {counted(done, 'window')} judged" if done else "watch: no window is over that was not judged")
+    if messages and not options.send:
+        print(f"next: `python -m production.watch send`, for {counted(messages, 'message')}")
     failed = options.send and run_send(argparse.Namespace(watch=False, again=False))
     return REFUSED if unknown or failed else DONE
 
@@ -167,7 +179,7 @@ def _place(options: argparse.Namespace) -> Place:
     return Place(open_database(), params, load_monitor_params(), promised, channels, options.profile, options.log)
 
 
-def _tell(judged: Judged, follows: Consequences) -> None:
+def _tell(judged: Judged, follows: Consequences, *, told: bool) -> None:
     finding = judged.finding
     of = "what was learned from" if judged.reference == "profile" else "what was served first"
     print(f"{finding.period}: against {of}: {decision_in_words(finding.decision)}")
@@ -175,7 +187,8 @@ def _tell(judged: Judged, follows: Consequences) -> None:
         print(f"  {reason}")
     for number, what in _FOLLOWS:
         if (decision := getattr(follows, number)) is not None:
-            print(f"  {what} (decision {decision})")
+            nobody = number in ("alert", "over") and not told
+            print(f"  {NOBODY if nobody else what} (decision {decision})")
 
 
 def _draw(judged: Judged, folder: Path) -> None:

@@ -17,7 +17,7 @@ class Finding:
     ----------
     topic : str
         What it is about: drift (do the notes change?), learned (are these the notes that the model learned from?),
-        promise (are the accepted mentions as right as was promised?). An alert is open at most once a topic.
+        undelivered (did every message reach its channel?). An alert is open at most once a topic.
     decision : str
         One of `stages.monitor.decision.SEVERITIES`.
     reasons : tuple of str
@@ -47,3 +47,9 @@ class Finding:
     def alerting(self) -> bool:
         """Whether a person must be told."""
         return self.decision in ALERTING
+
+    @property
+    def harmed(self) -> bool:
+        """Whether people found in audits that the promise is broken."""
+        quality = self.figures.get("quality") or {}
+        return bool(quality.get("verdict") == "falls" and quality.get("audited"))

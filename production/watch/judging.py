@@ -181,6 +181,8 @@ class Reign:
         self, period: Period, decision: Decision, quality: Quality | None, comparison: Comparison | None, learning: bool
     ) -> Finding:
         figures: dict[str, Any] = {
+            "notes": decision.notes,
+            **(_audited(quality) if quality else {}),
             "decision": decision.as_json(),
             "drift": comparison.as_json() if comparison else None,
             "quality": quality.as_json() if quality else None,
@@ -197,6 +199,13 @@ class Reign:
             acts=not learning or found_by_people,
             figures=figures,
         )
+
+
+def _audited(quality: Quality) -> dict[str, float]:
+    """Return what audits say of the accepted mentions, as the numbers that an alert carries."""
+    precision = {"": quality.value, "_low": quality.low, "_high": quality.high}
+    found = {f"audited_precision{end}": round(value, 3) for end, value in precision.items() if value is not None}
+    return {"audited_notes": quality.reviewed, **found}
 
 
 def _without_paths(error: BeHealthyError) -> str:

@@ -155,7 +155,9 @@ def _end_other(
 ) -> None:
     """Close the alert of the topic that is no longer looked at: of the first weeks, or of the model before."""
     other, why = (
-        (LEARNED, "the first weeks are over") if finding.topic == DRIFT else (DRIFT, "another model is at work")
+        (LEARNED, "the first weeks are over, however far they were from what was learned from")
+        if finding.topic == DRIFT
+        else (DRIFT, "another model is at work")
     )
     alert = open_alert(connection, other)
     if alert and (other == LEARNED or alert.model_version != finding.model_version):

@@ -76,14 +76,24 @@ def show(found: Mapping[str, Any], *, as_json: bool) -> None:
         return
     for one in found["windows"]:
         acts = "" if one["acts"] else " (told, not acted on)"
-        print(f"{one['name']}: {counted(one['notes'], 'note')}: {decision_in_words(one['decision'])}{acts}")
+        notes = f"({counted(one['notes'], 'note')} added up)"
+        print(f"{one['name']}: {decision_in_words(one['decision'])} {notes}{acts}")
     if found["age_seconds"] is None:
-        print("watch: no window was judged yet")
+        print("watch: no window was judged yet: `python -m production.watch run`, when the first one is over")
     else:
         print(f"watch: the last window that was judged ended {found['age_seconds'] / 86_400:.1f} days ago")
-    _list("OVERDUE", found["overdue"])
-    _list("ALERT", [f"{one['topic']}: {decision_in_words(one['decision'])}" for one in found["alerts"]])
-    _list("NOT DELIVERED", [_unsent(one) for one in found["undelivered"]])
+    _list("OVERDUE", [f"{name}: `python -m production.watch run`" for name in found["overdue"]])
+    _list("ALERT", [_alert(one) for one in found["alerts"]])
+    _list("NOT DELIVERED", [_unsent(one) for one in found["undelivered"] if one["attempts"]])
+    _list("WAITS", [f"to {one['channel']}: `watch send`" for one in found["undelivered"] if not one["attempts"]])
+    if not found["attention"]:
+        print("watch: nothing is overdue, no alert is open, and nothing failed to be sent")
+
+
+def _alert(one: Mapping[str, Any]) -> str:
+    since = f"open since {as_utc(one['opened_at']):%Y-%m-%d %H:%M} UTC"
+    said = f"{one['topic']}: {decision_in_words(one['decision'])}"
+    return f"{said}: {since}; what to do: docs/runbook.md, section {one['topic']}"
 
 
 def _list(what: str, lines: Sequence[str]) -> None:
@@ -93,7 +103,7 @@ def _list(what: str, lines: Sequence[str]) -> None:
 
 def _unsent(one: Mapping[str, Any]) -> str:
     fault = f", the last time {one['fault']}" if one["fault"] else ""
-    return f"to {one['channel']}: tried {counted(one['attempts'], 'time')}{fault}"
+    return f"to {one['channel']}: tried {counted(one['attempts'], 'time')}{fault}: docs/runbook.md, section undelivered"
 
 
 def _as_text(value: object) -> str:

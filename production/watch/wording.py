@@ -15,15 +15,25 @@ _FIGURE = re.compile("[a-z][a-z0-9_]{0,39}")
 ABOUT = {
     "drift": "do the notes change?",
     "learned": "are these the notes that the model learned from?",
-    "promise": "are the accepted mentions as right as was promised?",
     "undelivered": "did every message reach its channel?",
 }
+MEANS = {
+    "retrain_and_alert": "the notes changed so much that the model should learn anew, and a person look",
+    "size_uncertain": "the notes did change, and how much could not be told",
+    "redevelop": "the notes changed so much that retraining is not enough, or the change does harm",
+    "unknown": "it could not be told, which is no all-clear",
+}
+HARMED = "people who read a random sample found that fewer accepted mentions are right than was promised"
 TODO = {
     "retrain_and_alert": "Look at what drifted, and at the pull request that the retraining opens.",
     "size_uncertain": "The notes did change. Judge a longer window, or look at them: what follows depends on how much.",
     "redevelop": "Retraining is not enough: look at the data and go back to experiments. Nothing was started.",
     "unknown": "It could not be told: this is not `none`. Mend what the reasons name.",
 }
+PROMISE = (
+    "At once: have accepted mentions looked at too, or go back to the version before (`python -m delivery.rollback`):"
+    " docs/runbook.md, section promise."
+)
 UNDELIVERED = "Mend the channel, then `python -m production.watch send --again`."
 OVER = "Nothing. This is over."
 _PREFIX = {"opened": "", "worse": "worse: ", "changed": "now: ", "reminder": "still: ", "over": "over: "}
@@ -50,7 +60,7 @@ def content(finding: Finding, envelope: Envelope, opened: str, started: str = ""
     over = envelope.purpose == "over"
     todo = OVER if over else " ".join(filter(None, [started, _todo(finding)]))
     lines = [
-        f"What: {finding.topic} ({ABOUT.get(finding.topic, 'see the runbook')}): {decision_in_words(finding.decision)}",
+        f"What: {finding.topic} ({ABOUT.get(finding.topic, 'see the runbook')}): {_what(finding)}",
         f"Since: open since {opened}; notes from {finding.since:%Y-%m-%d %H:%M} to {finding.until:%Y-%m-%d %H:%M} UTC,"
         f" model version {finding.model_version}",
         "How sure:",
@@ -64,8 +74,19 @@ def content(finding: Finding, envelope: Envelope, opened: str, started: str = ""
     return "\n".join(lines)
 
 
+def _what(finding: Finding) -> str:
+    """Return the decision, and what it means, for who does not know the words."""
+    said = decision_in_words(finding.decision)
+    if finding.topic == "undelivered" or not finding.alerting:
+        return said
+    return f"{said}: {HARMED if finding.harmed else MEANS.get(finding.decision, 'see the runbook')}"
+
+
 def _todo(finding: Finding) -> str:
-    return UNDELIVERED if finding.topic == "undelivered" else TODO.get(finding.decision, "See the runbook.")
+    if finding.topic == "undelivered":
+        return UNDELIVERED
+    todo = TODO.get(finding.decision, "See the runbook.")
+    return f"{PROMISE} {todo}" if finding.harmed else todo
 
 
 def shortened(reasons: Sequence[str]) -> list[str]:

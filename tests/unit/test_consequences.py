@@ -258,6 +258,20 @@ def test_an_alert_says_what_since_when_how_sure_what_to_do_and_where_to_look(eng
     assert text.endswith(f"Decision {done.alert}, hash {decision.hash}\nMessage {ends[0]}")
 
 
+def test_a_broken_promise_is_told_as_such_whatever_the_topic(engine: Engine) -> None:
+    broken = {"notes": 200, "quality": {"verdict": "falls", "audited": True}}
+    decide(engine, "retrain_and_alert", figures=broken)
+    text = messages(engine, "ops")[0]["text"]
+    assert "fewer accepted mentions are right than was promised" in text
+    assert "python -m delivery.rollback" in text
+    assert "docs/runbook.md, section promise" in text
+    estimated = {"quality": {"verdict": "falls", "audited": False}}
+    decide(engine, "redevelop", topic="learned", figures=estimated)
+    other = next(body["text"] for body in messages(engine, "ops") if "What: learned" in body["text"])
+    assert "promise" not in other
+    assert "redevelop: the notes changed so much that retraining is not enough" in other
+
+
 def test_a_trigger_carries_its_decision(engine: Engine) -> None:
     done = decide(engine, "retrain")
     body = messages(engine, "trigger")[0]

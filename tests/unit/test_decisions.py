@@ -218,6 +218,15 @@ def test_the_command_says_whether_the_log_is_whole(here: Engine, capsys: pytest.
     assert json.loads(capsys.readouterr().out)["fault"]["number"] == 4
 
 
+def test_the_list_says_in_words_what_was_decided(here: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    body = {"period": "2026-W46", "topic": "drift", "decision": "size_uncertain", "reasons": ["tokens deviates"]}
+    with writing(here) as connection:
+        append(connection, "alert", {**body, "purpose": "opened", "channels": []}, day(0))
+    assert decisions_command(["list"]) == 0
+    said = capsys.readouterr().out
+    assert "2026-W46 drift opened drift, size uncertain; tokens deviates; told: nobody" in said
+
+
 def test_the_command_lists_the_last_ones(here: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert decisions_command(["list"]) == 0
     assert capsys.readouterr().out == "decisions: none yet\n"

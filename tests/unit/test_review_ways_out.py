@@ -372,7 +372,14 @@ def test_from_a_plan_to_a_batch(desk: Engine, tmp_path: Path, capsys: pytest.Cap
     assert "written as review 4" in said
     assert json.loads(run(capsys, "next", "--reviewer", "Anna", "--json")) is None
     assert "no note is open" in run(capsys, "next", "--reviewer", "Anna")
+    last = shown["task"]
+    again = run(capsys, "done", "--task", last, "--reviewer", "Anna", file, code=1)
+    assert "correct review 4 if something is wrong" in again
+    seen = json.loads(run(capsys, "show", "--task", last, "--json"))
+    assert (seen["text"], seen["review"], len(seen["decisions"]["mentions"])) == (shown["text"], 4, len(answers))
+    file.write_text(json.dumps(seen["decisions"]))  # what `show` prints is what `correct` takes
     assert "written as review 5" in run(capsys, "correct", "--review", "4", "--reviewer", "Ben", file)
+    assert "review 5 of it" in run(capsys, "show", "--task", last)
     status = json.loads(run(capsys, "status", "--json"))
     assert [(one["stratum"], one["done"], one["open"]) for one in status["counts"]] == [
         ("accepted", 1, 0), ("queried", 1, 0), ("silent", 1, 0), ("suggested", 1, 0),
@@ -435,6 +442,22 @@ def test_tasks_go_to_label_studio_and_come_back(
     assert status_of(desk, SOON).minutes == pytest.approx(3 * 21.5 / 60)
     held = next(one for one in tasks(desk) if one.done_at is None)
     assert "is open again" in run(capsys, "give-back", "--task", held.task_id, "--reviewer", "label-studio")
+
+
+def test_what_two_readers_differ_on_can_be_looked_at_and_corrected(
+    desk: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    infer(desk, TEXTS[0])
+    planned(desk, double=1.0)
+    waiting = tasks(desk)[0].task_id
+    assert "was not handed in yet" in run(capsys, "show", "--task", waiting, code=1)
+    first, _ = read_by(desk, ANNA, NEGATED)
+    second, _ = read_by(desk, BEN)
+    said = run(capsys, "agreement")
+    assert f"tasks {first.task_id}, {second.task_id}: `show --task {first.task_id}`" in said
+    decisions = json.loads(run(capsys, "show", "--task", first.task_id, "--json"))["decisions"]
+    assert decisions["mentions"][0]["assertion"] == "negated"
+    assert decisions["mentions"][1] == {"number": 1, "decision": "reject"}
 
 
 def test_without_double_readings_there_is_no_agreement(desk: Engine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,14 +19,16 @@ from production.log.exporting import Window, export_log
 from production.log.folder import open_folder
 from production.review.quality import Quality
 from production.watch import keeping, running
+from production.watch.__main__ import _tell
 from production.watch.chain import verify
 from production.watch.channels import load_channels
+from production.watch.consequences import Consequences
 from production.watch.judging import Judged
 from production.watch.keeping import reset
 from production.watch.params import WatchParams, load_params
 from production.watch.periods import SETTLED, periods
 from production.watch.running import Place, watch
-from production.watch.status import status
+from production.watch.status import show, status
 from stages.common.errors import BeHealthyError
 from stages.monitor.audited import watch_promise
 from stages.monitor.decision import Harm
@@ -324,6 +326,30 @@ def test_the_status_says_what_is_overdue(hospital: Hospital, place: Place) -> No
     assert found["attention"]
     assert found["age_seconds"] == (2 * WEEK + SETTLED).total_seconds()
     assert [one["name"] for one in found["windows"]] == ["2026-W03"]
+
+
+def test_people_read_what_is_open_since_when_and_where_to_look(
+    hospital: Hospital, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hospital.weeks(0, 3, NOTES, drift=0.3)
+    judge(place, 2)
+    show(status(hospital.engine, place.params, at(4), 2), as_json=False)
+    said = capsys.readouterr().out
+    assert "OVERDUE: 2026-W04: `python -m production.watch run`" in said
+    assert "ALERT: learned: redevelop: open since " in said
+    assert "docs/runbook.md, section learned" in said
+
+
+def test_where_nobody_can_be_told_it_says_so(
+    hospital: Hospital, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hospital.weeks(0, 0, NOTES, drift=0.3)
+    found: list[tuple[Judged, Consequences]] = []
+    list(watch(place, at(1), lambda *both: found.append(both)))
+    for told, words in ((True, "people are told"), (False, "nobody is told: BEHEALTHY_ALERTS has no address")):
+        _tell(*found[0], told=told)
+        assert words in capsys.readouterr().out
+    assert found[0][0].finding.figures["notes"] == NOTES  # an alert says of how many
 
 
 def test_no_champion_is_said(engine: Engine, tmp_path: Path) -> None:
