@@ -18,7 +18,7 @@ from production.watch.consequences import Consequences, follow
 from production.watch.finding import Finding
 from production.watch.judging import DRIFT, LEARNED, Judged, Reference
 from production.watch.params import WatchParams
-from production.watch.periods import Period
+from production.watch.periods import SETTLED, Period
 from stages.common.errors import BeHealthyError
 from stages.monitor.times import as_utc
 
@@ -42,6 +42,10 @@ class Champion:
     since: datetime
     start: datetime
 
+    def is_ahead(self, now: datetime) -> bool:
+        """Tell whether it begins in time to come: some clock is wrong, and until then nothing would be judged."""
+        return self.start > now + SETTLED
+
 
 def champion(engine: Engine) -> Champion:
     """Return the version at work.
@@ -60,8 +64,8 @@ def _champion(connection: Connection) -> Champion:
     row = connection.execute(newest.order_by(MODEL_VERSIONS.c.champion_since.desc()).limit(1)).one_or_none()
     if row is None:
         raise BeHealthyError("no champion has looked at a note here yet: `python -m production.infer`")
-    reset = select(func.max(WATCH_RESETS.c.at)).where(WATCH_RESETS.c.model_version == row.model_version)
-    at = connection.execute(reset).scalar()
+    reset = select(WATCH_RESETS.c.at).where(WATCH_RESETS.c.model_version == row.model_version)
+    at = connection.execute(reset.order_by(WATCH_RESETS.c.reset_id.desc()).limit(1)).scalar()
     since = as_utc(row.champion_since)
     return Champion(row.model_version, tuple(row.labels), since, since if at is None else max(since, as_utc(at)))
 
