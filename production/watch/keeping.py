@@ -18,7 +18,7 @@ from production.watch.consequences import Consequences, follow
 from production.watch.finding import Finding
 from production.watch.judging import DRIFT, LEARNED, Judged, Reference
 from production.watch.params import WatchParams
-from production.watch.periods import Period
+from production.watch.periods import SETTLED, Period
 from stages.common.errors import BeHealthyError
 from stages.monitor.times import as_utc
 
@@ -42,6 +42,10 @@ class Champion:
     since: datetime
     start: datetime
 
+    def is_ahead(self, now: datetime) -> bool:
+        """Tell whether it begins in time to come: some clock is wrong, and until then nothing would be judged."""
+        return self.start > now + SETTLED
+
 
 def champion(engine: Engine) -> Champion:
     """Return the version at work.
@@ -57,8 +61,8 @@ def champion(engine: Engine) -> Champion:
 
 def _champion(connection: Connection) -> Champion:
     version, labels, since = at_work(connection)
-    reset = select(func.max(WATCH_RESETS.c.at)).where(WATCH_RESETS.c.model_version == version)
-    begun = connection.execute(reset).scalar()
+    reset = select(WATCH_RESETS.c.at).where(WATCH_RESETS.c.model_version == version)
+    begun = connection.execute(reset.order_by(WATCH_RESETS.c.reset_id.desc()).limit(1)).scalar()
     return Champion(version, labels, since, since if begun is None else max(since, as_utc(begun)))
 
 

@@ -82,6 +82,11 @@ def watch(
         Each after it was kept; what another process kept meanwhile is left out.
     """
     at_work = champion(place.engine)
+    if at_work.is_ahead(now):
+        raise BeHealthyError(
+            f"version {at_work.version} is at work since {at_work.start:%Y-%m-%d %H:%M} UTC, which is in time to come:"
+            " set the clock; a later promotion, or `python -m production.watch reset` after a reset, begins anew"
+        )
     monitor = place.monitor.watching(at_work.labels)
     served = _served(place, at_work, monitor)
     scheme = place.params.window

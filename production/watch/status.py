@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from production.database.engine import reading
 from production.database.watch_tables import ALERTS, OUTBOX, WATCH_WINDOWS
 from production.watch.claiming import is_overtaken
-from production.watch.keeping import champion, windows
+from production.watch.keeping import Champion, champion, windows
 from production.watch.params import WatchParams
 from production.watch.periods import SETTLED, Period, periods
 from stages.common.errors import BeHealthyError
@@ -30,9 +30,12 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
     -------
     dict
         `attention`: whether a person has to look. `age_seconds`: of the last decision, None where there is none.
-        `overdue`: names of windows that should have been judged a day ago. `windows`, `alerts`, `undelivered`.
+        `overdue`: names of windows that should have been judged a day ago. `ahead`: whether the champion is at
+        work since a time that is to come, so that nothing is judged. `windows`, `alerts`, `undelivered`.
     """
-    overdue = [period.name for period in _overdue(engine, params, now)]
+    at_work = _at_work(engine)
+    overdue = [period.name for period in _overdue(engine, at_work, params, now)] if at_work else []
+    ahead = at_work is not None and at_work.is_ahead(now)
     with reading(engine) as connection:
         alerts = connection.execute(select(ALERTS).where(ALERTS.c.closed_at.is_(None)).order_by(ALERTS.c.alert_id))
         opened = [{name: row[name] for name in ("topic", "decision", "opened_at")} for row in alerts.mappings()]
@@ -43,21 +46,25 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
         end = connection.execute(newest).scalar()
     stuck = [one for one in unsent if one["attempts"] or as_utc(one["created_at"]) + LATE <= now]  # or nobody sends
     return {
-        "attention": bool(overdue or opened or stuck),
+        "attention": bool(overdue or opened or stuck or ahead),
         "age_seconds": None if end is None else (now - as_utc(end)).total_seconds(),
         "overdue": overdue,
+        "ahead": ahead,
         "windows": list(windows(engine, last)),
         "alerts": opened,
         "undelivered": unsent,
     }
 
 
-def _overdue(engine: Engine, params: WatchParams, now: datetime) -> list[Period]:
-    """Return windows that should have been judged; of those of a number of rows, none is due at a time."""
+def _at_work(engine: Engine) -> Champion | None:
     try:
-        at_work = champion(engine)
+        return champion(engine)
     except BeHealthyError:
-        return []
+        return None
+
+
+def _overdue(engine: Engine, at_work: Champion, params: WatchParams, now: datetime) -> list[Period]:
+    """Return windows that should have been judged; of those of a number of rows, none is due at a time."""
     scheme = params.window
     if scheme not in ("day", "week"):
         return []
@@ -83,6 +90,8 @@ def show(found: Mapping[str, Any], *, as_json: bool) -> None:
     else:
         print(f"watch: the last window that was judged ended {found['age_seconds'] / 86_400:.1f} days ago")
     _list("OVERDUE", [f"{name}: `python -m production.watch run`" for name in found["overdue"]])
+    if found["ahead"]:
+        print("CLOCK: the champion is at work since a time that is to come; nothing is judged until then")
     _list("ALERT", [_alert(one) for one in found["alerts"]])
     _list("NOT DELIVERED", [_unsent(one) for one in found["undelivered"] if one["attempts"]])
     _list("WAITS", [f"to {one['channel']}: `watch send`" for one in found["undelivered"] if not one["attempts"]])

@@ -19,6 +19,7 @@ from production.database.engine import writing
 from production.database.watch_tables import OUTBOX
 from production.watch.__main__ import main, parse
 from production.watch.channels import Channels
+from production.watch.keeping import reset
 from production.watch.status import LATE, status
 from stages.common.variables import ALERTS, DATABASE
 from tests.production import empty, sqlite_url
@@ -152,3 +153,22 @@ def test_the_status_is_json(database: Engine, capsys: pytest.CaptureFixture[str]
     decide(database, "unknown", channels=OPS)
     assert main(["status", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["alerts"][0]["topic"] == "drift"
+
+
+@pytest.mark.parametrize("ahead", ["champion", "reset"])
+def test_a_reign_that_begins_in_time_to_come_is_said_and_a_reset_mends_it(
+    database: Engine, capsys: pytest.CaptureFixture[str], ahead: str
+) -> None:
+    """Some clock is wrong, or was: until then no window would be judged, and none would be overdue."""
+    now = datetime.now(UTC)
+    Hospital(database).promote("1", now + timedelta(days=100 if ahead == "champion" else -1))
+    if ahead == "reset":
+        reset(database, "a new ward", now + timedelta(days=400), PARAMS, OPS)
+    assert main(["run"]) == 2
+    assert "in time to come" in capsys.readouterr().err
+    assert main(["status"]) == 1
+    assert "CLOCK" in capsys.readouterr().out
+    if ahead == "reset":
+        assert main(["reset", "--why", "the clock is right again"]) == 0
+        assert main(["run"]) == 0
+        assert main(["status"]) == 0
