@@ -415,6 +415,25 @@ def test_audits_of_a_version_that_is_no_champion_any_more_are_left(engine: Engin
     assert next_task(engine, ANNA, SOON, ALL) is None
 
 
+def test_what_an_audit_has_left_is_work_where_there_is_something_to_decide(engine: Engine) -> None:
+    """Else nobody would ever look at it: what is audited is not planned as work."""
+    infer(engine, *TEXTS)
+    planned(engine, datetime.now(UTC) + planning.SETTLED, double=1.0)
+    infer(engine, "gout", source="t", version="2")
+    planned(engine)
+    assert claim(engine).model_version == "2"  # the champion's audit comes first
+    left = [claim(engine, reviewer_of(KEY, str(number)), stream="work") for number in range(2)]
+    assert sorted((one.model_version, one.place, one.stratum) for one in left) == [
+        ("1", 1, "queried"),
+        ("1", 1, "suggested"),
+    ]
+    assert next_task(engine, BEN, SOON, ALL) is None
+    fill(engine, "Gout is doubtful, and this is another text.")  # of the first note, which was accepted
+    worker(engine, FakeHost(faults=dict(FOUND)), "2", scope=BACKFILL).run()
+    late = SOON + timedelta(minutes=ALL.claim_minutes)
+    assert next_task(engine, BEN, late, ALL, "work") is None  # version 2 has looked at them
+
+
 def test_work_on_a_text_that_was_corrected_is_left(engine: Engine) -> None:
     infer(engine, TEXTS[1])
     planned(engine, weekly_minutes=0.0)
