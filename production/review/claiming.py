@@ -21,13 +21,16 @@ from production.database.review_tables import REVIEW_TASKS
 from production.database.schema import MODEL_VERSIONS, NOTES, RESULTS
 from production.review.keys import same_result
 from production.review.params import ReviewParams
+from production.review.sampling import WORK
 from production.review.tasks import ReviewError, Task, read_task
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 AUDIT, WORKING = "audit", "work"
-STREAMS = (AUDIT, WORKING)
+_LEFT = "left"
+_KINDS = {AUDIT: (AUDIT,), WORKING: (_LEFT, WORKING), None: (AUDIT, _LEFT, WORKING)}
+"""By what is asked for: a note that an earlier version's audit has left is work, if it has something to decide."""
 _OTHER = REVIEW_TASKS.alias("other")
 _LOCK = 4712  # of reviewers
 
@@ -104,7 +107,7 @@ def _held(reviewer: str, now: datetime) -> sa.Select[Any]:
 def _open_task(connection: Connection, reviewer: str, now: datetime, stream: str | None) -> int | None:
     """Return a task that is free for a reviewer, and lock its note."""
     version = at_work(connection).version
-    for kind in (stream,) if stream else STREAMS:
+    for kind in _KINDS[stream]:
         found = _locked(connection, _free(reviewer, now, kind, version), skip=True)
         if found is not None:
             return found
@@ -121,14 +124,14 @@ def _locked(connection: Connection, query: sa.Select[Any], *, skip: bool) -> int
     return None
 
 
-def _free(reviewer: str, now: datetime, stream: str, version: str) -> sa.Select[Any]:
+def _free(reviewer: str, now: datetime, kind: str, version: str) -> sa.Select[Any]:
     tasks = REVIEW_TASKS.c
     return (
         sa.select(tasks.task_id)
         .join(NOTES, NOTES.c.note_id == tasks.note_id)
-        .where(tasks.stream == stream, tasks.done_at.is_(None))
+        .where(tasks.stream == (WORKING if kind == WORKING else AUDIT), tasks.done_at.is_(None))
         .where(sa.or_(tasks.claimed_until.is_(None), tasks.claimed_until <= now))
-        .where(~_elsewhere(reviewer, now), _still_wanted(stream, version))
+        .where(~_elsewhere(reviewer, now), _still_wanted(kind, version))
     )
 
 
@@ -140,10 +143,17 @@ def _elsewhere(reviewer: str, now: datetime) -> sa.Exists:
     return sa.exists().where(*same_note, sa.or_(held, read))
 
 
-def _still_wanted(stream: str, version: str) -> sa.ColumnElement[bool]:
+def _still_wanted(kind: str, version: str) -> sa.ColumnElement[bool]:
     """Return that reading the note still says something: of the champion, or of a result that is current."""
-    if stream == AUDIT:
+    if kind == AUDIT:
         return REVIEW_TASKS.c.model_version == version
+    if kind == _LEFT:
+        to_decide = REVIEW_TASKS.c.place == 1, REVIEW_TASKS.c.stratum.in_(WORK)
+        return sa.and_(REVIEW_TASKS.c.model_version != version, *to_decide, _is_current())
+    return _is_current()
+
+
+def _is_current() -> sa.ColumnElement[bool]:
     newer, later, own = RESULTS.alias("newer"), MODEL_VERSIONS.alias("later"), MODEL_VERSIONS.alias("own")
     replaced = (
         sa.exists()

@@ -8,8 +8,8 @@ times the share of the drawn notes that were read. A plan without any review say
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from production.database.engine import reading
 from production.database.review_tables import REVIEW_PLANS, REVIEW_TASKS
 from production.review.frame import frame_of, slices_of
+from production.review.planning import WEEK
 from production.review.reading import Review, read_reviews
 from production.review.seen import Frame, ReviewedNote, SeenSpan
 from production.review.tasks import MENTION
@@ -24,6 +25,8 @@ from stages.monitor.audited import Audit, AuditedNote, Found
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+LATE = timedelta(hours=12)
 
 
 class Evidence(NamedTuple):
@@ -117,13 +120,32 @@ def audits(engine: Engine, model_version: str, since: datetime | None = None) ->
 
 
 def confidences(engine: Engine, model_version: str, since: datetime | None = None) -> list[float]:
-    """Return the mean confidence of the accepted mentions of each plan that begins then or later, and has some."""
+    """Return the mean confidence of the accepted mentions of each week that has some, from the plans of a version.
+
+    A week is as many plans, of those that begin then or later, as cover one: looked at day by day, what is allowed
+    once a year would happen every other month. The plans of a week that is not over are left out.
+    """
+    query = sa.select(REVIEW_PLANS.c.since, REVIEW_PLANS.c.until, REVIEW_PLANS.c.strata)
+    query = query.where(REVIEW_PLANS.c.model_version == model_version).order_by(REVIEW_PLANS.c.since)
+    if since is not None:
+        query = query.where(REVIEW_PLANS.c.since >= since)
     with reading(engine) as connection:
-        plans = _plans(connection, model_version, since, None)
-    frames = [frame_of([strata]) for _, strata in sorted(plans.items())]
+        frames = [frame_of(week) for week in _weeks(connection.execute(query))]
     sums = [[one for part in frame.strata.values() for one in part.labels.values()] for frame in frames]
-    accepted = [(sum(one.accepted for one in plan), sum(one.accepted_confidence for one in plan)) for plan in sums]
+    accepted = [(sum(one.accepted for one in week), sum(one.accepted_confidence for one in week)) for week in sums]
     return [confidence / number for number, confidence in accepted if number]
+
+
+def _weeks(plans: Iterable[Any]) -> Iterator[list[Mapping[str, Any]]]:
+    """Yield what the plans of each week kept; timers are late by some hours, and the next one is early by as many."""
+    week: list[Mapping[str, Any]] = []
+    begun = None
+    for since, until, strata in plans:
+        begun = since if begun is None else begun
+        week.append(strata)
+        if until - begun >= WEEK - LATE:
+            yield week
+            week, begun = [], None
 
 
 def _found(review: Review) -> dict[str, Found]:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from production.inference.host import Found, FoundMention
 from production.review import claiming, planning
 from production.review.claiming import further_tasks, give_back, next_task
 from production.review.decisions import Decision, parse
-from production.review.evidence import audited, audited_accepted, audits
+from production.review.evidence import audited, audited_accepted, audits, confidences
 from production.review.handing_in import correct, hand_in
 from production.review.keys import reviewer_of
 from production.review.params import ReviewParams
@@ -415,6 +416,25 @@ def test_audits_of_a_version_that_is_no_champion_any_more_are_left(engine: Engin
     assert next_task(engine, ANNA, SOON, ALL) is None
 
 
+def test_what_an_audit_has_left_is_work_where_there_is_something_to_decide(engine: Engine) -> None:
+    """Else nobody would ever look at it: what is audited is not planned as work."""
+    infer(engine, *TEXTS)
+    planned(engine, datetime.now(UTC) + planning.SETTLED, double=1.0)
+    infer(engine, "gout", source="t", version="2")
+    planned(engine)
+    assert claim(engine).model_version == "2"  # the champion's audit comes first
+    left = [claim(engine, reviewer_of(KEY, str(number)), stream="work") for number in range(2)]
+    assert sorted((one.model_version, one.place, one.stratum) for one in left) == [
+        ("1", 1, "queried"),
+        ("1", 1, "suggested"),
+    ]
+    assert next_task(engine, BEN, SOON, ALL) is None
+    fill(engine, "Gout is doubtful, and this is another text.")  # of the first note, which was accepted
+    worker(engine, FakeHost(faults=dict(FOUND)), "2", scope=BACKFILL).run()
+    late = SOON + timedelta(minutes=ALL.claim_minutes)
+    assert next_task(engine, BEN, late, ALL, "work") is None  # version 2 has looked at them
+
+
 def test_work_on_a_text_that_was_corrected_is_left(engine: Engine) -> None:
     infer(engine, TEXTS[1])
     planned(engine, weekly_minutes=0.0)
@@ -762,6 +782,22 @@ def test_a_bet_has_its_bounds_before_anybody_looks(engine: Engine) -> None:
     assert after.notes[-1].found == {"Disease": (1, 0), "Treatment": (1, 1)}
     planned(engine, SOON + timedelta(days=1), weekly_minutes=0.0)
     assert len(audits(engine, "1")) == 1
+
+
+def test_confidence_is_that_of_weeks_whatever_plans_are_made(engine: Engine) -> None:
+    """Daily for two weeks, the timer late and early by an hour; then weekly; the last plan's week is not over."""
+    infer(engine)
+    hours = [*(24 * day + (day % 2) for day in range(15)), 24 * 21 - 1, 24 * 28, 24 * 29]
+    means = [0.9] * 7 + [0.8, 0.6] * 3 + [0.7] + [0.5, 0.4, 0.1]
+    with writing(engine) as connection:
+        for (start, end), mean in zip(pairwise(hours), means, strict=True):
+            strata = {"accepted": {"notes": 1, "labels": {"Disease": [1, 1, mean, mean]}, "slices": []}}
+            times = {name: NOW + timedelta(hours=hour) for name, hour in (("since", start), ("until", end))}
+            values = {"model_version": "1", "planned_at": NOW, "minutes": 1.0, "strata": strata, **times}
+            connection.execute(insert(REVIEW_PLANS).values(values))
+    assert confidences(engine, "1") == pytest.approx([0.9, 0.7, 0.5, 0.4])
+    assert confidences(engine, "1", NOW + timedelta(days=14)) == pytest.approx([0.5, 0.4])
+    assert confidences(engine, "2") == []
 
 
 def test_accepted_mentions_come_in_the_order_of_their_reviews(engine: Engine) -> None:

@@ -46,7 +46,8 @@ def test_a_note_that_is_being_handed_in_late_is_not_claimed(
     postgres_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = claim(postgres_engine, ANNA)
-    real, got, threads = handing_in.checked, [], []
+    real, threads = handing_in.checked, list[threading.Thread]()
+    got: list[Task | None] = []
 
     def while_ben_asks(*given: Any) -> Any:
         threads.append(ask(postgres_engine, got))
@@ -64,7 +65,8 @@ def test_a_claim_that_is_prolonged_is_not_another_persons(
     postgres_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim(postgres_engine, ANNA)
-    real, got, threads = claiming._take, [], []
+    real, threads = claiming._take, list[threading.Thread]()
+    got: list[Task | None] = []
 
     def while_ben_asks(connection: Any, task_id: int, reviewer: str, *given: Any) -> Task:
         if reviewer == ANNA:
