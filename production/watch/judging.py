@@ -205,7 +205,7 @@ def _audited(quality: Quality) -> dict[str, float]:
     """Return what audits say of the accepted mentions, as the numbers that an alert carries."""
     precision = {"": quality.value, "_low": quality.low, "_high": quality.high}
     found = {f"audited_precision{end}": round(value, 3) for end, value in precision.items() if value is not None}
-    return {"audited_notes": quality.reviewed, **found}
+    return {"audited_notes": quality.reviewed, **found} if quality.reviewed else {}
 
 
 def _without_paths(error: BeHealthyError) -> str:

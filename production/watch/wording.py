@@ -25,7 +25,7 @@ MEANS = {
 }
 HARMED = "people who read a random sample found that fewer accepted mentions are right than was promised"
 TODO = {
-    "retrain_and_alert": "Look at what drifted, and at the pull request that the retraining opens.",
+    "retrain_and_alert": "Look at what changed; where a retraining was started, at the pull request that it opens.",
     "size_uncertain": "The notes did change. Judge a longer window, or look at them: what follows depends on how much.",
     "redevelop": "Retraining is not enough: look at the data and go back to experiments. Nothing was started.",
     "unknown": "It could not be told: this is not `none`. Mend what the reasons name.",
@@ -41,7 +41,8 @@ _PREFIX = {"opened": "", "worse": "worse: ", "changed": "now: ", "reminder": "st
 
 def title(finding: Finding, purpose: str) -> str:
     """Return the first line."""
-    return f"BeHealthy: {_PREFIX[purpose]}{finding.topic}: {decision_in_words(finding.decision)}"
+    broken = ", the promise is broken" if finding.harmed and purpose != "over" else ""
+    return f"BeHealthy: {_PREFIX[purpose]}{finding.topic}: {decision_in_words(finding.decision)}{broken}"
 
 
 def content(finding: Finding, envelope: Envelope, opened: str, started: str = "") -> str:

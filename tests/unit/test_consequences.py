@@ -262,6 +262,7 @@ def test_a_broken_promise_is_told_as_such_whatever_the_topic(engine: Engine) -> 
     broken = {"notes": 200, "quality": {"verdict": "falls", "audited": True}}
     decide(engine, "retrain_and_alert", figures=broken)
     text = messages(engine, "ops")[0]["text"]
+    assert messages(engine, "ops")[0]["title"].endswith("the promise is broken")
     assert "fewer accepted mentions are right than was promised" in text
     assert "python -m delivery.rollback" in text
     assert "docs/runbook.md, section promise" in text

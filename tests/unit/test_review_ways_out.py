@@ -20,6 +20,7 @@ from delivery.revision.git import git
 from production.database.engine import folder_of
 from production.database.review_tables import REVIEW_SPANS, REVIEWS
 from production.inference.log_key import log_key
+from production.record.work_tree import refuse_shared
 from production.review import commands, setup
 from production.review.__main__ import main as review_command
 from production.review.agreement import agreement_of
@@ -35,6 +36,7 @@ from stages.common.errors import BeHealthyError
 from stages.common.variables import DATABASE, LOG_KEY
 from stages.prepare.formats import label_studio
 from tests.production import KEY, empty, sqlite_url
+from tests.repository import ROOT
 from tests.unit.test_review import (
     ALL,
     ANNA,
@@ -442,6 +444,12 @@ def test_tasks_go_to_label_studio_and_come_back(
     assert status_of(desk, SOON).minutes == pytest.approx(3 * 21.5 / 60)
     held = next(one for one in tasks(desk) if one.done_at is None)
     assert "is open again" in run(capsys, "give-back", "--task", held.task_id, "--reviewer", "label-studio")
+
+
+@pytest.mark.parametrize("name", ["reviewed-notes", "tasks.json"])
+def test_where_the_guide_writes_to_is_ignored_by_git(name: str) -> None:
+    assert f"--to {name}" in (ROOT / "docs/guides/operator.md").read_text()
+    refuse_shared(ROOT / name, holds="it holds notes")
 
 
 def test_what_two_readers_differ_on_can_be_looked_at_and_corrected(
