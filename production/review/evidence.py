@@ -74,7 +74,7 @@ def audited(
     engine : Engine
     model_version : str
     since, until : datetime, optional
-        Only plans that begin then or later, and end then or before.
+        Only plans that end after that, and then or before.
     slices : sequence of str
         Columns of metadata, as the plans counted them.
     """
@@ -107,7 +107,7 @@ def audited_accepted(engine: Engine, model_version: str) -> Iterator[AuditedMent
 def audits(engine: Engine, model_version: str, since: datetime | None = None) -> list[Audit]:
     """Return what a bet on the accepted mentions of a version goes by, plan by plan.
 
-    Of each plan, of those that begin then or later, that drew an audit: its audited notes in the order of their
+    Of each plan, of those that end later, that drew an audit: its audited notes in the order of their
     reviews, and the two bounds that were known before anybody looked.
     """
     notes: dict[int, list[AuditedNote]] = defaultdict(list)
@@ -122,7 +122,7 @@ def audits(engine: Engine, model_version: str, since: datetime | None = None) ->
 def confidences(engine: Engine, model_version: str, since: datetime | None = None) -> list[float]:
     """Return the mean confidence of the accepted mentions of each week that has some, from the plans of a version.
 
-    A week is as many plans, of those that begin then or later, as cover one: looked at day by day, what is allowed
+    A week is as many plans, of those that end later, as cover one: looked at day by day, what is allowed
     once a year would happen every other month. The plans of a week that is not over are left out.
     """
     query = sa.select(REVIEW_PLANS.c.since, REVIEW_PLANS.c.until, REVIEW_PLANS.c.strata)
@@ -170,7 +170,7 @@ def _plans(
 ) -> dict[int, dict[str, Any]]:
     query = sa.select(REVIEW_PLANS.c.plan_id, REVIEW_PLANS.c.strata).where(REVIEW_PLANS.c.model_version == version)
     if since is not None:
-        query = query.where(REVIEW_PLANS.c.since >= since)
+        query = query.where(REVIEW_PLANS.c.until > since)
     if until is not None:
         query = query.where(REVIEW_PLANS.c.until <= until)
     return {row[0]: row[1] for row in connection.execute(query)}

@@ -19,6 +19,7 @@ from production.review.frame import Seen, WholeFrame, Window, as_json, read_fram
 from production.review.keys import same_result
 from production.review.params import ReviewParams
 from production.review.sampling import WORK, Load, draw, expected_seconds, rates
+from stages.common.errors import BeHealthyError
 from stages.monitor.times import as_utc
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def plan(engine: Engine, drawing: Drawing, now: datetime) -> Planned | None:
     Raises
     ------
     BeHealthyError
-        When no model was champion here yet.
+        When no model was champion here yet, or the last plan ends in time to come.
     """
     _wait_for_writers(engine)
     window, first = window_of(engine, now)
@@ -104,6 +105,8 @@ def window_of(engine: Engine, now: datetime) -> tuple[Window | None, bool]:
         version = at_work(connection).version
         planned = _planned_until(connection, version)
         since = _first_result(connection, version) if planned is None else planned
+    if planned is not None and as_utc(planned) > now:
+        raise BeHealthyError("the last plan ends in time to come: set the clock; nothing is planned until then")
     if since is None or as_utc(since) >= now - SETTLED:
         return None, planned is None
     return Window(version, as_utc(since), now - SETTLED), planned is None

@@ -82,7 +82,8 @@ def deliver_apart(request: Request, seconds: float, stopping: threading.Event) -
     while True:
         try:
             output, _ = process.communicate(given, timeout=_TICK)
-            return _fault_in(output)
+            late = process.returncode == -signal.SIGALRM  # it killed itself, a moment before it would have been
+            return _no_answer(seconds) if late else _fault_in(output)
         except subprocess.TimeoutExpired:
             given = None
         if stopping.is_set() and request.channel == TRIGGER and request.trigger["kind"] == "command":
@@ -91,7 +92,7 @@ def deliver_apart(request: Request, seconds: float, stopping: threading.Event) -
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            return f"no answer within {seconds:g} s"
+            return _no_answer(seconds)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,7 +118,12 @@ def _to_channel(request: Request) -> None:
     else:
         from production.watch.notifying import notify
 
-        notify(request.channel, request.message_id, content["title"], content["text"])
+        over = content["purpose"] == "over"
+        notify(request.channel, request.message_id, content["title"], content["text"], over=over)
+
+
+def _no_answer(seconds: float) -> str:
+    return f"no answer within {seconds:g} s"
 
 
 def _fault_in(output: bytes) -> str | None:

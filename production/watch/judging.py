@@ -102,8 +102,11 @@ class Reign:
         """Take up windows that were judged before."""
         self._past = list(periods)
 
-    def judge(self, period: Period) -> Judged:
-        """Judge the next window; whatever goes wrong ends as `unknown`."""
+    def judge(self, period: Period, *, newest: bool = True) -> Judged:
+        """Judge the next window; whatever goes wrong ends as `unknown`.
+
+        A window that is not the newest one starts nothing: it was passed over, and what it asked for is late.
+        """
         learning, comparison, sides, quality = self._is_learning(period), None, None, None
         try:
             quality = self.quality()
@@ -120,7 +123,7 @@ class Reign:
         begins = self._completed()
         return Judged(
             period,
-            self._finding(period, decision, quality, comparison, learning),
+            self._finding(period, decision, quality, comparison, learning, newest),
             "profile" if learning else "served",
             begins,
             comparison,
@@ -178,7 +181,13 @@ class Reign:
         return self.monitor.minimum_notes if late else max(self.params.reference_notes, self.monitor.minimum_notes)
 
     def _finding(
-        self, period: Period, decision: Decision, quality: Quality | None, comparison: Comparison | None, learning: bool
+        self,
+        period: Period,
+        decision: Decision,
+        quality: Quality | None,
+        comparison: Comparison | None,
+        learning: bool,
+        newest: bool,
     ) -> Finding:
         figures: dict[str, Any] = {
             "notes": decision.notes,
@@ -196,7 +205,7 @@ class Reign:
             period=period.name,
             since=period.since,
             until=period.until,
-            acts=not learning or found_by_people,
+            acts=newest and (not learning or found_by_people),
             figures=figures,
         )
 

@@ -207,7 +207,7 @@ def _window(scheme: str, judged: Judged) -> dict[str, object]:
         "until": period.until,
         "first_log_id": period.first,
         "last_log_id": period.last,
-        "notes": finding.figures["decision"]["notes"],
+        "notes": len(judged.sides[1]) if judged.sides else finding.figures["decision"]["notes"],
         "reference": judged.reference,
         "decision": finding.decision,
         "acts": finding.acts,

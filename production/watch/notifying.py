@@ -18,15 +18,15 @@ ID_HEADER = "Idempotency-Key"
 SOCKET_SECONDS = 10.0
 
 
-def notify(channel: str, message_id: str, title: str, text: str) -> None:
-    """Send an alert to one address.
+def notify(channel: str, message_id: str, title: str, text: str, *, over: bool = False) -> None:
+    """Send an alert to one address, or that it is over.
 
     Raises
     ------
     NotDeliveredError
         When it did not go, with the kind of the channel.
     """
-    from apprise import Apprise, NotifyFormat
+    from apprise import Apprise, NotifyFormat, NotifyType
 
     url = addresses().get(channel)
     if url is None:
@@ -40,7 +40,8 @@ def notify(channel: str, message_id: str, title: str, text: str) -> None:
         headers[ID_HEADER] = message_id
     sender = Apprise(asset=plugin.asset)
     sender.add(plugin)
-    if not sender.notify(body=text, title=title, body_format=NotifyFormat.TEXT):
+    kind = NotifyType.SUCCESS if over else NotifyType.WARNING
+    if not sender.notify(body=text, title=title, notify_type=kind, body_format=NotifyFormat.TEXT):
         raise NotDeliveredError(f"{urlsplit(url).scheme}: not delivered")
 
 

@@ -103,10 +103,9 @@ def watch(
     )
     reign.remember(before)
     known = {(period.name, period.since) for period in before}
-    for period in _over(served, scheme, at_work, before, now):
-        if (period.name, period.since) in known:
-            continue
-        judged = reign.judge(period)
+    over = [one for one in _over(served, scheme, at_work, before, now) if (one.name, one.since) not in known]
+    for number, period in enumerate(over, start=1):
+        judged = reign.judge(period, newest=number == len(over))
         try:
             follows = keep(place.engine, scheme, judged, now, place.params, place.channels)
         except (AlreadyJudgedError, ReignOverError) as error:

@@ -83,7 +83,7 @@ def show(found: Mapping[str, Any], *, as_json: bool) -> None:
         return
     for one in found["windows"]:
         acts = "" if one["acts"] else " (told, not acted on)"
-        notes = f"({counted(one['notes'], 'note')} added up)"
+        notes = f"({counted(one['notes'], 'note')})"
         print(f"{one['name']}: {decision_in_words(one['decision'])} {notes}{acts}")
     if found["age_seconds"] is None:
         print("watch: no window was judged yet: `python -m production.watch run`, when the first one is over")

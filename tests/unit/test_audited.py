@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from benchmarks.verdicts.audits import Course, all_alike, as_it_is, mentions_apart, weeks_until
 from stages.monitor.audited import ALL, LATE, Audit, AuditedNote, Found, PromiseWatch, harm_of, watch_promise
@@ -185,3 +186,54 @@ def test_a_broken_promise_is_found_in_ten_weeks_or_so() -> None:
 def test_a_promise_that_breaks_late_is_found_too() -> None:
     weeks = weeks_until(Course("late", (0.9,), 0.0, change=26), YEARS)
     assert np.isfinite(weeks).mean() > 0.6  # .03 where nothing is kept for later
+
+
+# -- exactly
+
+
+def test_what_the_estimate_must_fall_by_is_the_reach_of_another_week() -> None:
+    """By hand: nine weeks, their spread, Student's quantile at 1% of a year of weeks, and a tenth week's own noise."""
+    weeks, nothing = [0.90, 0.92, 0.94, 0.90, 0.92, 0.94, 0.90, 0.92, 0.94], watch_promise([], ["Disease"])
+    reach = stats.t.ppf(1 - 0.01 / 52, 8) * stats.tstd(weeks) * math.sqrt(1 + 1 / 9)
+    assert reach > 0.02
+    just, short = 0.92 - reach - 1e-9, 0.92 - reach + 1e-9
+    assert harm_of(nothing, None, just, weeks) == Harm("falls", audited=False)
+    assert harm_of(nothing, None, short, weeks) == NOTHING_KNOWN
+    assert harm_of(nothing, None, just, weeks, level=0.001) == NOTHING_KNOWN
+    assert harm_of(nothing, 0.93, just, weeks) == Harm("holds", audited=True)
+    assert harm_of(nothing, 0.9299, just, weeks) == Harm("falls", audited=False)
+
+
+def test_a_fall_within_the_margin_is_none_however_steady_the_weeks_were() -> None:
+    nothing = watch_promise([], ["Disease"])
+    assert harm_of(nothing, None, 0.9001, [0.92] * 8) == NOTHING_KNOWN
+    assert harm_of(nothing, None, 0.8999, [0.92] * 8) == Harm("falls", audited=False)
+
+
+@pytest.mark.parametrize("level", [0.01, 0.2])
+def test_it_is_found_when_the_stake_is_one_over_the_level(level: float) -> None:
+    """One label, one period: a tenth is kept back, of it a fifty-second part is bet, each wrong note wins the same."""
+    held, kept = 1 - LATE + LATE / 52, LATE - LATE / 52
+    bet = min(0.05 / (0.95 * 0.05), 0.95 / 0.05)
+    for notes in range(1, 12):
+        audit = Audit([AuditedNote(0.5, {"Disease": Found(1, 0)})] * notes, 0.5, 1)
+        stake = held * (1 + bet * 0.95) ** notes + kept
+        watched = watch_promise([audit], ["Disease"], level=level)
+        assert watched.evidence == (pytest.approx(math.log(stake)),)
+        assert (watched.found == 0) == (stake >= 1 / level)
+
+
+def test_a_label_is_not_another() -> None:
+    note = AuditedNote(0.5, {"Disease": Found(3, 1), "Treatment": Found(2, 2)})
+    assert note.of("Disease") == Found(3, 1)
+    assert note.of(ALL) == Found(5, 3)
+    assert note.of("Allergy") == Found(0, 0)
+
+
+def test_the_bet_is_bounded_by_the_note_that_has_most() -> None:
+    """A note of 100 mentions that are all right loses 95% of the stake at most, and nothing is bet where none is."""
+    audit = Audit([AuditedNote(1.0, {"Disease": Found(100, 100)})], 1.0, 100)
+    held, kept = 1 - LATE + LATE / 52, LATE - LATE / 52
+    lost = 1 - min(0.05 / (0.95 * 0.05), 0.95 / (0.05 * 100)) * 5
+    assert watch_promise([audit], ["Disease"]).evidence[0] == pytest.approx(math.log(held * lost + kept))
+    assert watch_promise([Audit([], 1.0, 0)], ["Disease"]).evidence[0] == pytest.approx(0)

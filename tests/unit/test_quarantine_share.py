@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -203,3 +204,23 @@ def test_a_year_with_rare_notes_in_quarantine_has_no_alarm(share: float) -> None
         noise = noise_of(Counts("number", windows.sum(axis=0), column.profile), 1)
         alarms += bool(longest_runs(column, noise, PARAMS).windows.any())
     assert alarms <= 2
+
+
+# -- exactly
+
+
+@pytest.mark.parametrize(("window", "profile"), [((3, 997), (4, 1996)), ((40, 260), (1, 447)), ((0, 500), (9, 91))])
+def test_what_is_beyond_chance_is_the_exact_conditional_test(window: tuple[int, int], profile: tuple[int, int]) -> None:
+    """Of what both have together the window's part is binomial: the edge of its tail at half the level, counted."""
+    level, (n, m), rare = 1e-3, (sum(window), sum(profile)), window[0] + profile[0]
+    more = window[0] > rare * n / (n + m)
+    part = n / (n + m) if more else m / (n + m)  # of the side on which there is more
+
+    def tail(count: int) -> float:
+        return sum(math.comb(rare, one) * part**one * (1 - part) ** (rare - one) for one in range(count + 1, rare + 1))
+
+    edge = next(count for count in range(rare + 1) if tail(count) <= level / 2)
+    on_window = edge if more else rare - edge
+    counts = Counts("number", np.array([[0, window[1], window[0]]]), np.array([0, profile[1], profile[0]]))
+    [found] = allowed(counts, noise_of(Counts("number", counts.window[0], counts.profile), 1), level)
+    assert found == pytest.approx(100 * abs(on_window / n - (rare - on_window) / m))

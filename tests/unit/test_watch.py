@@ -67,6 +67,11 @@ def judge(place: Place, week: float) -> list[Judged]:
     return list(watch(place, at(week)))
 
 
+def found_in_time(place: Place, first: int, last: int) -> list[Judged]:
+    """Judge week by week, each as soon as it is over."""
+    return [judged for week in range(first, last + 1) for judged in judge(place, week)]
+
+
 def kept(engine: Engine, table: Any = WATCH_WINDOWS, *names: str) -> list[tuple[Any, ...]]:
     columns = [table.c[name] for name in names or ("name", "notes", "reference", "decision", "acts")]
     with reading(engine) as connection:
@@ -92,11 +97,12 @@ def test_a_window_waits_until_batches_at_work_have_written(hospital: Hospital, p
 def test_the_first_windows_are_held_against_the_profile_and_the_others_against_them(
     hospital: Hospital, place: Place
 ) -> None:
-    hospital.weeks(0, 5, NOTES)
+    hospital.weeks(0, 7, NOTES)
     found = judge(place, 6)
     assert [one.reference for one in found] == ["profile"] * 3 + ["served"] * 3
     assert [one.finding.topic for one in found] == ["learned"] * 3 + ["drift"] * 3
-    assert [one.finding.acts for one in found] == [False] * 3 + [True] * 3
+    assert [one.finding.acts for one in found] == [False] * 5 + [True]  # what was passed over starts nothing
+    assert [one.finding.acts for one in found_in_time(place, 6, 8)] == [True] * 2
     [(since, until, rows)] = kept(hospital.engine, WATCH_REFERENCES, "since", "until", "rows")
     assert (as_utc(since), as_utc(until), rows) == (MONDAY, MONDAY + 3 * WEEK, 3 * NOTES)
 
@@ -312,9 +318,9 @@ def test_what_people_found_is_weighed(hospital: Hospital, place: Place, monkeypa
     hospital.weeks(0, 3, NOTES)
     quality = Quality(Harm("falls", audited=True), watch_promise([], ["Disease"]), None, None, None, 0)
     monkeypatch.setattr(running.Promise, "quality", lambda *_: quality)
-    found = judge(place, 4)
+    found = judge(place, 3)
     assert {one.finding.decision for one in found} == {"retrain_and_alert"}
-    assert all(one.finding.acts for one in found)  # also in the first weeks: people saw it
+    assert [one.finding.acts for one in found] == [False, False, True]  # also in the first weeks: people saw it
 
 
 def test_the_status_says_what_is_overdue(hospital: Hospital, place: Place) -> None:
