@@ -30,8 +30,10 @@ class Known:
     Parameters
     ----------
     version : str
-    reviewed : int
-        Audited notes.
+    promised : float
+        Precision of its accepted mentions.
+    reviewed, accepted : int
+        Audited notes, and accepted mentions in them.
     notes : int
         All notes that they stand for.
     whole : Estimates
@@ -42,7 +44,9 @@ class Known:
     """
 
     version: str
+    promised: float
     reviewed: int
+    accepted: int
     notes: int
     whole: Estimates
     slices: dict[tuple[str, str], Estimates]
@@ -52,7 +56,9 @@ class Known:
         """Return it as JSON."""
         return {
             "version": self.version,
+            "promised": self.promised,
             "reviewed": self.reviewed,
+            "accepted": self.accepted,
             "notes": self.notes,
             "estimates": _json(self.whole),
             "slices": {f"{name}={value}": _json(one) for (name, value), one in self.slices.items()},
@@ -62,8 +68,9 @@ class Known:
     def lines(self) -> Iterator[str]:
         """Yield it as a table."""
         yield (
-            f"version {self.version}: {counted(self.reviewed, 'audited note')} stand for {self.notes:,};"
-            " intervals of 95%; in brackets what the model's own confidence says, at which nobody looked"
+            f"version {self.version}: {counted(self.reviewed, 'audited note')} with"
+            f" {counted(self.accepted, 'accepted mention')} stand for {counted(self.notes, 'note')}; intervals of 95%;"
+            " in brackets what the model's own confidence says, at which nobody looked"
         )
         yield f"{'':22}{'label':16}{'estimate':>10}{'interval':>18}{'':>10}"
         for figure in FIGURES:
@@ -72,9 +79,11 @@ class Known:
             for label in sorted(found, key=lambda one: (one == ALL, one)):
                 yield f"{_NAMES[figure]:22}{label:16}{_cells(found[label])}{_own(own.get(label))}"
         yield f"{'minutes a note':38}{_cells(self.whole.minutes)}"
-        for (name, value), one in sorted(self.slices.items()):
-            yield f"{f'{name}: {value}'[:37]:38}{_cells(one.accepted[ALL])}  (precision, accepted)"
-        yield f"the promise {self._promise()}"
+        for figure in ("accepted", "f1") if self.slices else ():
+            yield f"{_NAMES[figure]}, by kind of note:"
+            for (name, value), one in sorted(self.slices.items()):
+                yield f"  {f'{name}: {value}'[:35]:36}{_cells(getattr(one, figure)[ALL])}"
+        yield f"the promise of {self.promised:g} {self._promise()}"
 
     def _promise(self) -> str:
         if self.quality.watched.found is not None:
@@ -110,7 +119,9 @@ def known(
     notes, frame = audited(engine, version, since, None, slices)
     return Known(
         version,
+        promised,
         len(notes),
+        sum(span.accepted for note in notes for span in note.spans),
         sum(part.notes for part in frame.strata.values()),
         estimates(notes, frame.strata, labels),
         by_slice(notes, frame, labels),
