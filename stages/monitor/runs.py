@@ -23,7 +23,7 @@ from stages.monitor.noise import Noise, allowed, noise_of
 from stages.monitor.params import Bands, MonitorParams
 from stages.monitor.sides import Sides
 
-ONSET = 3.0
+ONSET = 2.0
 """Standard errors by which a shorter run must deviate more than a longer one, until a drift began within that one."""
 
 
