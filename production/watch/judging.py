@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from sqlalchemy.exc import DBAPIError
 
 from production.review.quality import Quality
 from production.watch.finding import Finding
@@ -103,7 +104,7 @@ class Reign:
         self._past = list(periods)
 
     def judge(self, period: Period, *, newest: bool = True) -> Judged:
-        """Judge the next window; whatever goes wrong ends as `unknown`.
+        """Judge the next window; whatever goes wrong ends as `unknown`, but for a database that does not answer.
 
         A window that is not the newest one starts nothing: it was passed over, and what it asked for is late.
         """
@@ -117,6 +118,8 @@ class Reign:
             decision = comparison.decision
         except BeHealthyError as error:
             decision = unknown(_without_paths(error))
+        except DBAPIError:
+            raise  # the window can be judged when it answers again; until then it is overdue
         except Exception as error:
             decision = unknown(f"the comparison failed ({type(error).__name__})")
         self._past.append(period)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import OperationalError
 
 from production.database.engine import reading, writing
 from production.database.schema import SERVING_LOG
@@ -207,6 +208,22 @@ def test_a_comparison_that_fails_is_unknown(
     assert judged.finding.decision == "unknown"
     assert not any(word in str(judged.finding) for word in ("asthma", "/srv"))
     assert [row[3] for row in kept(hospital.engine)] == ["unknown"]
+
+
+def test_a_database_that_does_not_answer_decides_nothing(
+    hospital: Hospital, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hospital.weeks(0, 0, NOTES)
+
+    def gone(*_: Any) -> Any:
+        raise OperationalError("SELECT", None, ConnectionError("gone"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("production.watch.serving.InDatabase.read", gone)
+        with pytest.raises(OperationalError):
+            judge(place, 1)
+    assert kept(hospital.engine) == []
+    assert [one.finding.decision for one in judge(place, 1)] == ["too_few_notes"]
 
 
 def test_a_profile_that_is_not_there_is_unknown(hospital: Hospital, place: Place, tmp_path: Path) -> None:
