@@ -155,7 +155,9 @@ e2e-service: repro ## the service on the loopback: what it answers and refuses, 
 .PHONY: e2e-watch
 e2e-watch: data ## a year under watch on SQLite and PostgreSQL: drifts, harm, reviewers, alerts and triggers that arrive, processes killed; reviewed notes become a pull request
 	@.ci/find-postgres >/dev/null
+	@rm -f reports/e2e-watch.txt
 	KILLS=50 python -m pytest -q -n 2 tests/e2e/test_watch.py tests/e2e/test_watch_loop.py tests/unit/test_sender_killed.py
+	@sort reports/e2e-watch.txt
 
 .PHONY: e2e-inference
 e2e-inference: repro ## production on SQLite and PostgreSQL: workers killed, a restart, a full disk; a hospital's first day, from notes to exports and the log

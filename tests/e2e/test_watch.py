@@ -44,6 +44,7 @@ pytestmark = pytest.mark.slow
 
 ONSET = 26
 """The week in which it begins."""
+TABLE = ROOT / "reports/e2e-watch.txt"
 KILLS = int(os.environ.get("KILLS", "50"))
 
 
@@ -118,6 +119,13 @@ class Lived:
         return next((week for week, one in self.decisions.items() if week >= since and one in decisions), None)
 
 
+def note(line: str) -> None:
+    """Add a line to the table, which `make e2e-watch` shows: whatever process of the tests it comes from."""
+    TABLE.parent.mkdir(exist_ok=True)
+    with TABLE.open("a", encoding="utf-8") as table:
+        table.write(f"{line}\n")
+
+
 def live(year: Year) -> Lived:
     lived = Lived()
     for told in year.weeks():
@@ -143,7 +151,7 @@ ALARMS = ("retrain", "retrain_and_alert", "size_uncertain", "redevelop", "unknow
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_year(name: str, engine: Engine, post: Post, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_year(name: str, engine: Engine, post: Post, tmp_path: Path) -> None:
     params = YEAR_PARAMS.model_copy(update={"trigger": post.trigger})
     year = Year(engine, tmp_path, SCENARIOS[name], load_channels(params), params)
     lived = live(year)
@@ -156,13 +164,12 @@ def test_a_year(name: str, engine: Engine, post: Post, tmp_path: Path, capsys: p
     assert estimate.low <= truth <= estimate.high
     with reading(engine) as connection:
         assert verify(connection).number is None
-    with capsys.disabled():
-        print(
-            f"\n{name}, {engine.dialect.name}: {len(lived.decisions)} windows of {NOTES}, {lived.reviewed:,} reviewed;"
-            f" first {lived.decisions.get(found, 'none') if found is not None else 'no alarm'} in week {found};"
-            f" {dict(Counter(lived.decisions.values()))}; followed by {dict(happened)};"
-            f" precision {estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}), truly {truth}"
-        )
+    note(
+        f"{name}, {engine.dialect.name}: {len(lived.decisions)} windows of {NOTES}, {lived.reviewed:,} reviewed;"
+        f" first {lived.decisions.get(found, 'none') if found is not None else 'no alarm'} in week {found};"
+        f" {dict(Counter(lived.decisions.values()))}; followed by {dict(happened)};"
+        f" precision {estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}), truly {truth}"
+    )
 
 
 def quarter(year: Year) -> Any:
@@ -258,9 +265,7 @@ def waiting(engine: Engine) -> int:
         return int(connection.execute(query).scalar_one())
 
 
-def test_killed_at_any_point_nothing_is_lost_or_told_twice(
-    engine: Engine, post: Post, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_killed_at_any_point_nothing_is_lost_or_told_twice(engine: Engine, post: Post, tmp_path: Path) -> None:
     """Watches and senders are killed until a year is judged and told; then all is as if none had been."""
     kills = KILLS if engine.dialect.name == "sqlite" else KILLS // 2
     params = YEAR_PARAMS.model_copy(update={"trigger": post.trigger})
@@ -287,8 +292,7 @@ def test_killed_at_any_point_nothing_is_lost_or_told_twice(
     assert len(post.airflow.runs) == kinds(engine)["trigger"]
     with reading(engine) as connection:
         assert verify(connection).number is None
-    with capsys.disabled():
-        print(f"\n{engine.dialect.name}: {dict(killed)} killed; {dict(kinds(engine))}; {len(post.hook.received)} posts")
+    note(f"{engine.dialect.name}: {dict(killed)} killed; {dict(kinds(engine))}; {len(post.hook.received)} posts")
 
 
 def finish(place: Path, engine: Engine, run: tuple[str, ...]) -> None:
