@@ -37,6 +37,11 @@ class _Quiet(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Print nothing: who is gone when a slow answer comes is gone, and another test may be running by then."""
+
+
 @contextmanager
 def serving(work: Callable[..., Answer]) -> Iterator[int]:
     """Answer requests on a free port of the loopback; yield the port."""
@@ -45,7 +50,7 @@ def serving(work: Callable[..., Answer]) -> Iterator[int]:
         pass
 
     Handler.work = staticmethod(work)  # type: ignore[assignment]
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _QuietServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
