@@ -13,6 +13,8 @@ from sqlalchemy import Engine, insert, select, update
 
 from production.database.engine import writing
 from production.database.schema import MODEL_VERSIONS, SERVING_LOG
+from production.watch.params import WatchParams
+from production.watch.params import load_params as load_watch_params
 from stages.common.documents import Document
 from stages.common.files import write_table
 from stages.common.labels import ASSERTION_COLUMNS, QUARANTINED
@@ -22,6 +24,8 @@ from stages.monitor.serving import profile_schema, quarantined_row
 LABELS = ("Disease", "Treatment")
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 WEEK = timedelta(days=7)
+NOTES = 120
+"""Of a week, where a test says no other number."""
 _SPECIALITIES = ("cardiology", "neurology", "surgery", "oncology")
 _SHARES = np.array([0.4, 0.3, 0.3, 0.0])
 
@@ -29,6 +33,13 @@ _SHARES = np.array([0.4, 0.3, 0.3, 0.0])
 def watched(*columns: str, slices: tuple[str, ...] = ()) -> MonitorParams:
     """Return the project's parameters with fewer columns, so that tests are quick."""
     return load_params().model_copy(update={"columns": list(columns), "slices": list(slices)})
+
+
+def params_of(**changed: Any) -> WatchParams:
+    """Return the project's parameters with a reference of three such weeks."""
+    return load_watch_params().model_copy(
+        update={"window": "week", "reference_notes": 3 * NOTES, "reference_windows": 8, **changed}
+    )
 
 
 @dataclass

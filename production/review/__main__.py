@@ -56,7 +56,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     status = commands.add_parser("status", help="open, claimed and done; the audit's minutes; agreement")
     status.add_argument("--json", action="store_true", help="print JSON")
     estimate = commands.add_parser("estimate", help="precision, recall, F1 and minutes, from the audits")
-    estimate.add_argument("--since", type=time_argument, help="only plans that begin then or later (ISO 8601; UTC)")
+    estimate.add_argument("--since", type=time_argument, help="only plans that end later (ISO 8601; UTC)")
     estimate.add_argument("--json", action="store_true", help="print JSON")
     commands.add_parser("agreement", help="how far those who read the same notes agree, and where not")
     _add_ways_out(commands)

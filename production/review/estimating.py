@@ -60,8 +60,8 @@ class Known:
             "reviewed": self.reviewed,
             "accepted": self.accepted,
             "notes": self.notes,
-            "estimates": _json(self.whole),
-            "slices": {f"{name}={value}": _json(one) for (name, value), one in self.slices.items()},
+            "estimates": asdict(self.whole),
+            "slices": {f"{name}={value}": asdict(one) for (name, value), one in self.slices.items()},
             "quality": self.quality.as_json(),
         }
 
@@ -107,7 +107,7 @@ def known(
         Columns of metadata.
     now : datetime
     since : datetime, optional
-        Only plans that begin then or later.
+        Only plans that end later.
 
     Raises
     ------
@@ -127,10 +127,6 @@ def known(
         by_slice(notes, frame, labels),
         Promise(engine, version, labels, promised, promoted).quality(now),
     )
-
-
-def _json(found: Estimates) -> dict[str, Any]:
-    return asdict(found)
 
 
 def _cells(one: Estimate) -> str:

@@ -122,7 +122,7 @@ def audits(engine: Engine, model_version: str, since: datetime | None = None) ->
 def confidences(engine: Engine, model_version: str, since: datetime | None = None) -> list[float]:
     """Return the mean confidence of the accepted mentions of each week that has some, from the plans of a version.
 
-    A week is as many plans, of those that end later, as cover one: looked at day by day, what is allowed
+    A week is as many plans, of those that begin then or later, as cover one: looked at day by day, what is allowed
     once a year would happen every other month. The plans of a week that is not over are left out.
     """
     query = sa.select(REVIEW_PLANS.c.since, REVIEW_PLANS.c.until, REVIEW_PLANS.c.strata)

@@ -116,12 +116,8 @@ def run_send(options: argparse.Namespace) -> int:
 
     params = load_params()
     check_channels(params)
-    engine, channels, now, stopping = (
-        open_database(),
-        load_channels(params),
-        partial(datetime.now, UTC),
-        threading.Event(),
-    )
+    engine, channels = open_database(), load_channels(params)
+    now, stopping = partial(datetime.now, UTC), threading.Event()
     if options.again:
         print(f"watch: {counted(try_again(engine, now(), params), 'message')} taken up again")
     for asked in (signal.SIGTERM, signal.SIGINT):  # a message on its way is finished, and no other begun

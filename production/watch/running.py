@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -98,7 +98,7 @@ def watch(
         place.params,
         monitor,
         place.profile,
-        partial(promise.quality, now),
+        cache(partial(promise.quality, now)),  # of all reviews: the same for every window of this run
         reference_of(place.engine, scheme, at_work),
     )
     reign.remember(before)

@@ -13,6 +13,8 @@ from tests.servers import postgres
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from tests.served import Hospital
+
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
@@ -29,3 +31,13 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     made = empty(sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgresql"))
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def hospital(engine: Engine) -> Hospital:
+    """A hospital whose champion was promoted, and which nothing was served yet."""
+    from tests.served import Hospital
+
+    hospital = Hospital(engine)
+    hospital.promote()
+    return hospital

@@ -26,7 +26,6 @@ from production.watch.channels import load_channels
 from production.watch.consequences import Consequences
 from production.watch.judging import Judged
 from production.watch.keeping import reset
-from production.watch.params import WatchParams, load_params
 from production.watch.periods import SETTLED, periods
 from production.watch.running import Place, watch
 from production.watch.status import show, status
@@ -34,22 +33,7 @@ from stages.common.errors import BeHealthyError
 from stages.monitor.audited import watch_promise
 from stages.monitor.decision import Harm
 from stages.monitor.times import as_utc
-from tests.served import MONDAY, WEEK, Hospital, watched
-
-NOTES = 120
-
-
-def params_of(**changed: Any) -> WatchParams:
-    return load_params().model_copy(
-        update={"window": "week", "reference_notes": 3 * NOTES, "reference_windows": 8, **changed}
-    )
-
-
-@pytest.fixture
-def hospital(engine: Engine) -> Hospital:
-    hospital = Hospital(engine)
-    hospital.promote()
-    return hospital
+from tests.served import MONDAY, NOTES, WEEK, Hospital, params_of, watched
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, delete, update
+from sqlalchemy import delete, update
 
 from production.database.engine import writing
 from production.database.schema import SERVING_LOG
@@ -20,30 +20,14 @@ from production.watch import running
 from production.watch.channels import load_channels
 from production.watch.judging import Judged
 from production.watch.keeping import reset
-from production.watch.params import WatchParams, load_params
 from production.watch.periods import SETTLED
 from production.watch.running import Place, watch
-from tests.served import MONDAY, WEEK, Hospital, watched
+from tests.served import MONDAY, NOTES, WEEK, Hospital, params_of, watched
 from tests.watching import rows
-
-NOTES = 120
 
 
 def at(week: float) -> Any:
     return MONDAY + week * WEEK + SETTLED
-
-
-def params_of(**changed: Any) -> WatchParams:
-    return load_params().model_copy(
-        update={"window": "week", "reference_notes": 3 * NOTES, "reference_windows": 8, **changed}
-    )
-
-
-@pytest.fixture
-def hospital(engine: Engine) -> Hospital:
-    hospital = Hospital(engine)
-    hospital.promote()
-    return hospital
 
 
 @pytest.fixture
