@@ -120,6 +120,10 @@ mlflow: $(STAMP) ## MLflow's pages on this machine, http://127.0.0.1:5000 (PORT=
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 \
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlruns
 
+.PHONY: dashboard
+dashboard: $(STAMP) ## the pages of production on this machine, http://127.0.0.1:8501 (PORT=… for another)
+	@python -m dashboard --port $(or $(PORT),8501)
+
 # ---- checks ------------------------------------------------------------------------------------
 
 .PHONY: test
@@ -196,7 +200,7 @@ bom: .venv-bom/.installed ## CycloneDX bill of materials of requirements.txt, va
 
 .PHONY: types
 types: $(STAMP) ## static types
-	mypy stages annotation delivery benchmarks production
+	mypy stages annotation delivery benchmarks production dashboard
 
 .PHONY: mutants
 mutants: data .venv-mutants/.installed ## change the code that decides, one place at a time: do the tests notice? At least 90% a module

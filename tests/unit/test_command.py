@@ -98,7 +98,7 @@ def test_the_work_is_done_within_what_is_given(capsys: pytest.CaptureFixture[str
 
 def test_no_command_ends_in_a_way_of_its_own() -> None:
     """A module that is a command calls `run_command`, and none catches the errors that it prints."""
-    for room in ("stages", "annotation", "delivery", "production", "benchmarks"):
+    for room in ("stages", "annotation", "delivery", "production", "benchmarks", "dashboard"):
         for path in (ROOT / room).rglob("*.py"):
             code = path.read_text(encoding="utf-8")
             if 'if __name__ == "__main__":' not in code:

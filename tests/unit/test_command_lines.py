@@ -10,7 +10,7 @@ import pytest
 
 from tests.repository import ROOT
 
-ROOMS = ("stages", "annotation", "delivery", "production", "benchmarks")
+ROOMS = ("stages", "annotation", "delivery", "production", "benchmarks", "dashboard")
 COMMANDS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
     for room in ROOMS

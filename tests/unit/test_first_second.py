@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("annotation", "benchmarks", "delivery", "production", "stages")
+ROOMS = ("annotation", "benchmarks", "dashboard", "delivery", "production", "stages")
 HEAVY = (
     "dvc", "evidently", "great_expectations", "matplotlib", "mlflow", "numba", "pycaret", "scipy", "sklearn", "spacy",
     "torch", "transformers",

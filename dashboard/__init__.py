@@ -1,0 +1,1 @@
+"""What people look at: the pages of production. It computes nothing that another room has not computed."""
