@@ -10,11 +10,12 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.repository import BIN, ROOT
@@ -43,12 +44,15 @@ class Server:
         All of its environment but PATH.
     user : str or None
         Whose process it is, where this one's is root.
+    answers : callable, optional
+        Given the port: whether what listens there answers yet.
     """
 
     command: list[str]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
+    answers: Callable[[int], bool] = lambda _: True
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -97,7 +101,7 @@ class Server:
         assert self.process is not None
         limit = time.monotonic() + patience
         while time.monotonic() < limit and self.process.poll() is None:
-            if self._listens():
+            if self._listens() and self.answers(self.port):
                 return
             time.sleep(0.05)
         self.kill()
@@ -194,11 +198,20 @@ def postgres_server() -> Iterator[tuple[Server, str]]:
         _initialise(programs, folder, user)
         options = "listen_addresses=127.0.0.1 unix_socket_directories= fsync=off".split()
         command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", "{port}"]
-        server = Server(command + [word for option in options for word in ("-c", option)], folder / "log", user=user)
+        command += [word for option in options for word in ("-c", option)]
+        server = Server(command, folder / "log", user=user, answers=_is_up)
         with running(server, with_signal=signal.SIGINT):  # a "fast" shutdown: connections are closed
             yield server, f"postgresql+psycopg://{KEY}:{SECRET}@{server.address}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_up(port: int) -> bool:
+    """Return whether Postgres takes connections: it listens a moment before."""
+    with suppress(psycopg.OperationalError):
+        psycopg.connect(f"postgresql://{KEY}:{SECRET}@127.0.0.1:{port}/postgres").close()
+        return True
+    return False
 
 
 def _initialise(programs: Path, folder: Path, user: str | None) -> None:
