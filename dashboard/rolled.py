@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.parts import missing, plain
 from production.database.engine import database_session
 from production.database.revision import open_database
-from production.rollup.keeping import FAULT, Live, RolledUp, live, read
+from production.rollup.reading import FAULT, Live, RolledUp, live, read
 from stages.common.wording import counted
 
 COMMAND = "python -m production.rollup"

@@ -12,8 +12,9 @@ from dashboard.parts import missing, plain, table
 from dashboard.rolled import Shown, moment, rolled_up
 from dashboard.wording import against, decided, followed
 from stages.common.wording import counted, decision_in_words
-from stages.evaluate.kpi import ERRORS, HOURS
 
+HOURS, ERRORS = "hours_per_1000_notes", "errors_per_1000_mentions"
+"""As `stages.evaluate.kpi` calls them, which takes a second to import."""
 WATCH, STATUS, SEND = (f"python -m production.watch {name}" for name in ("run", "status", "send"))
 INFER = "python -m production.infer"
 _STEPS = {
