@@ -95,26 +95,36 @@ def _frame(name: str, months: Sequence[Mapping[str, Any]], labels: Sequence[str]
 
 
 def _picture(frame: pd.DataFrame, labels: Sequence[str], promised: float | None) -> Picture:
-    marks = marks_of(labels)
     bottom = min([*frame["low"].dropna(), *frame["value"], promised or 1.0])
     base = alt.Chart(frame).encode(
         x=alt.X("month:O", title=None, axis=alt.Axis(labelAngle=-45)), xOffset=alt.XOffset("label:N", sort=list(labels))
     )
-    y = alt.Y("value:Q", title=None, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[max(0.0, bottom - 0.02), 1.0]))
-    looks = coloured("label", marks)
-    intervals = base.mark_rule(strokeWidth=2, opacity=0.6).encode(y="low:Q", y2="high:Q", color=looks["color"])
-    tooltip = ["month", "label", alt.Tooltip("value:Q", format=".1%"), alt.Tooltip("low:Q", format=".1%")]
-    tooltip = [*tooltip, alt.Tooltip("high:Q", format=".1%"), "notes"]
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(y=y, **looks, tooltip=tooltip)
-    return alt.layer(intervals, *_promise(promised), points).properties(height=320)
+    looks, axis = coloured("label", marks_of(labels)), _percent(bottom)
+    intervals = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", **axis), y2="high:Q", color=looks["color"])
+    tooltip = [
+        "month",
+        "label",
+        *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")),
+        "notes",
+    ]
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(
+        y=alt.Y("value:Q", **axis), **looks, tooltip=tooltip
+    )
+    return alt.layer(intervals, *_promise(promised, axis), points).properties(height=380)
 
 
-def _promise(promised: float | None) -> Iterator[alt.Chart]:
+def _percent(bottom: float) -> dict[str, Any]:
+    """Return how shares are drawn: from a little below the lowest one to all."""
+    scale = alt.Scale(domain=[max(0.0, bottom - 0.02), 1.0], zero=False, nice=False)
+    return {"title": None, "axis": alt.Axis(format="%", tickCount=6), "scale": scale}
+
+
+def _promise(promised: float | None, axis: Mapping[str, Any]) -> Iterator[alt.Chart]:
     if promised is None:
         return
-    line = alt.Chart(pd.DataFrame({"value": [promised], "said": ["promised"]}))
-    yield line.mark_rule(strokeDash=[5, 4], color=GREY).encode(y="value:Q")
-    yield line.mark_text(align="left", dx=3, dy=-6, color=GREY).encode(y="value:Q", x=alt.value(0), text="said:N")
+    line = alt.Chart(pd.DataFrame({"value": [promised], "said": ["promised"]})).encode(y=alt.Y("value:Q", **axis))
+    yield line.mark_rule(strokeDash=[5, 4], color=GREY)
+    yield line.mark_text(align="left", dx=3, dy=-6, color=GREY).encode(x=alt.value(0), text="said:N")
 
 
 def _figures(frame: pd.DataFrame) -> pd.DataFrame:
@@ -180,11 +190,18 @@ def _kinds(frame: pd.DataFrame) -> Picture:
     names = [FIGURES["accepted"], FIGURES["f1"]]
     looks = coloured("figure", marks_of(names))
     base = alt.Chart(frame).encode(y=alt.Y("kind:N", title=None), yOffset=alt.YOffset("figure:N", sort=names))
-    bottom = max(0.0, float(frame[["low", "value"]].min().min()) - 0.02)
-    x = alt.X("value:Q", title=None, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[bottom, 1.0]))
-    intervals = base.mark_rule(strokeWidth=2, opacity=0.6).encode(x="low:Q", x2="high:Q", color=looks["color"])
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(x=x, **looks, tooltip=["kind", "figure", "value"])
-    return alt.layer(intervals, points).properties(height=max(140, 50 * frame["kind"].nunique()))
+    axis = _percent(float(frame[["low", "value"]].min().min()))
+    intervals = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", **axis), x2="high:Q", color=looks["color"])
+    tooltip = [
+        "kind",
+        "figure",
+        *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")),
+        "notes",
+    ]
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(
+        x=alt.X("value:Q", **axis), **looks, tooltip=tooltip
+    )
+    return alt.layer(intervals, points).properties(height=120 + 60 * frame["kind"].nunique())
 
 
 def _kinds_in_words(title: str, frame: pd.DataFrame) -> str:
@@ -221,7 +238,7 @@ def _minutes(frame: pd.DataFrame, weekly: float) -> Picture:
     budget = alt.Chart(pd.DataFrame({"minutes": [weekly], "said": ["minutes of the audit that there are"]}))
     rule = budget.mark_rule(strokeDash=[5, 4], color=GREY).encode(y="minutes:Q")
     name = budget.mark_text(align="left", dx=3, dy=-6, color=GREY).encode(y="minutes:Q", x=alt.value(0), text="said:N")
-    return alt.layer(rule, name, line, points).properties(height=280)
+    return alt.layer(rule, name, line, points).properties(height=360)
 
 
 def _minutes_in_words(frame: pd.DataFrame) -> str:
