@@ -82,6 +82,9 @@ def _columns(windows: Windows, columns: Mapping[str, Any], bands: Mapping[str, f
     names = sorted(columns, key=lambda name: -_size(columns[name]))
     name = st.selectbox("Column", names, format_func=column_in_words, help="The largest deviation stands first.")
     frame = _frame(columns[name], windows, [one["decision"] for one in windows])
+    if frame.empty:
+        st.info(f"It could not be measured in any window: {plain(columns[name]['fault'][-1] or 'no reason is kept')}.")
+        return
     title = f"Deviation of {column_in_words(name)}"
     chart(title, _picture(frame, bands), _figures(frame), description=_description(title, frame, bands))
 
@@ -157,8 +160,6 @@ def _figures(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _description(title: str, frame: pd.DataFrame, bands: Mapping[str, float]) -> str:
     """Say what the chart shows: the newest window, the largest one, and what they are held against."""
-    if frame.empty:
-        return f"{title}: it could not be measured in any window."
     last, largest = frame.iloc[-1], frame.iloc[int(frame["deviation"].argmax())]
     limits = ", ".join(f"{name} from {value:g}%" for name, value in bands.items())
     newest = f"{_point(last)} in the newest, {last['window']} ({last['decision']})"

@@ -15,7 +15,6 @@ from dashboard.parts import Picture, chart, missing, plain, section, table
 from dashboard.rolled import moment, rolled_up
 from dashboard.wording import listed
 from stages.common.wording import counted
-from stages.monitor.audited import ALL
 
 INFER = "python -m production.infer"
 PLAN = "python -m production.review plan"
@@ -29,25 +28,25 @@ def page() -> None:
     if shown is None:
         return
     content = shown.content
-    champion, known = content["champion"], content["known"]
+    champion, known, whole = content["champion"], content["known"], content["all_labels"]
     if champion is None:
         missing("No model was champion here yet.", INFER)
         return
     with section("Since the champion"):
-        _since(champion, known)
+        _since(champion, known, whole)
     if known["reviewed"]:
-        labels = [ALL, *champion["labels"]]
+        labels = [whole, *champion["labels"]]
         with section("Over time"):
             _over_time(content["months"], labels, known["promised"])
         with section("By label"):
             _by_label(known["estimates"], labels)
         with section("By kind of note"):
-            _by_slice(known["slices"])
+            _by_slice(known["slices"], whole)
     with section("Reviews"):
         _reviews(content["reviews"])
 
 
-def _since(champion: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+def _since(champion: Mapping[str, Any], known: Mapping[str, Any], whole: str) -> None:
     st.markdown(f"Version {plain(champion['version'])}, champion since {moment(champion['since'])}.")
     if not known["reviewed"]:
         missing("No audited note was handed in yet, so nothing is known of the quality.", PLAN)
@@ -61,7 +60,7 @@ def _since(champion: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     )
     for column, (name, title) in zip(st.columns(3), FIGURES.items(), strict=True):
         with column:
-            one = known["estimates"][name][ALL]
+            one = known["estimates"][name][whole]
             figure(title, _value(one), _interval(one))
 
 
@@ -81,7 +80,12 @@ def _over_time(months: Sequence[Mapping[str, Any]], labels: Sequence[str], promi
             st.info(f"{title}: too little was reviewed in any month.")
             continue
         promise = promised if name == "accepted" else None
-        chart(title, _picture(frame, labels, promise), _figures(frame), description=_described(title, frame, promise))
+        chart(
+            title,
+            _picture(frame, labels, promise),
+            _figures(frame),
+            description=_described(title, frame, labels[0], promise),
+        )
 
 
 def _frame(name: str, months: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> pd.DataFrame:
@@ -132,14 +136,14 @@ def _figures(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[::-1].round(3).rename(columns=names)
 
 
-def _described(title: str, frame: pd.DataFrame, promised: float | None) -> str:
+def _described(title: str, frame: pd.DataFrame, over_all: str, promised: float | None) -> str:
     """Say what the chart shows: each label in the newest month, and the lowest month of all."""
     months = frame["month"].unique()
     newest = frame[frame["month"] == months[-1]]
     said = listed([f"{row.label} {_of(row)}" for row in newest.itertuples()])
-    whole = frame[frame["label"] == ALL]
+    whole = frame[frame["label"] == over_all]
     lowest = whole.iloc[int(whole["value"].argmin())] if len(whole) else None
-    worst = "" if lowest is None else f" Lowest over all labels: {lowest['value']:.1%} in {lowest['month']}."
+    worst = "" if lowest is None else f" Lowest over {over_all}: {lowest['value']:.1%} in {lowest['month']}."
     against = f" Promised: {promised:.0%}." if promised is not None else ""
     return f"{title} in {counted(len(months), 'month')}. In {months[-1]}: {said}.{worst}{against}"
 
@@ -163,7 +167,7 @@ def _by_label(estimates: Mapping[str, Any], labels: Sequence[str]) -> None:
     table(rows, "Since the champion, with intervals of 95%; in the last column nobody looked")
 
 
-def _by_slice(slices: Mapping[str, Any]) -> None:
+def _by_slice(slices: Mapping[str, Any], whole: str) -> None:
     if not slices:
         st.info("The notes say nothing of their kind.")
         return
@@ -172,10 +176,10 @@ def _by_slice(slices: Mapping[str, Any]) -> None:
     kinds = {key.partition("=")[2]: one for key, one in sorted(slices.items()) if key.partition("=")[0] == name}
     frame = pd.DataFrame(
         [
-            {"kind": kind, "figure": FIGURES[of], **one[of][ALL]}
+            {"kind": kind, "figure": FIGURES[of], **one[of][whole]}
             for kind, one in kinds.items()
             for of in ("accepted", "f1")
-            if one[of][ALL]["value"] is not None
+            if one[of][whole]["value"] is not None
         ]
     )
     if frame.empty:
