@@ -222,7 +222,7 @@ def test_a_column_that_could_not_be_compared_says_why(engine: Engine, tmp_path: 
     assert [one["decision"] for one in found["windows"]] == ["unknown"]
     (one,) = found["columns"].values()
     assert (one["deviation"], one["band"]) == ([None], [None])
-    assert one["fault"] == ["tokens: there is no value in the window"]
+    assert one["fault"] == ["tokens is missing in the window"]
 
 
 def test_the_command(
