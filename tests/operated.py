@@ -18,7 +18,7 @@ from production.notes.records import Incoming
 from production.notes.storing import add
 from production.service.measures import Measures
 from production.watch.channels import Channels
-from tests.production import worker
+from tests.production import empty, sqlite_url, worker
 from tests.served import WEEK
 from tests.simulated_year import NOTES, YEAR_PARAMS, Truth, Year
 
@@ -65,13 +65,14 @@ def service_text() -> str:
     return measures.text().decode()
 
 
-def worker_text(engine: Engine) -> str:
+def worker_text(folder: Path) -> str:
     """Return what a worker exposes that has read a note and set another aside."""
-    measures = WorkerMeasures()
+    measures, engine = WorkerMeasures(), empty(sqlite_url(folder / "worker"))
     add(engine, [Incoming("one", "Known asthma.", {}), Incoming("two", "x" * 5000, {})], "worker")
     made = worker(engine)
     made.measure = measures.batch
     made.run()
+    engine.dispose()
     return text_of(measures.registry)
 
 

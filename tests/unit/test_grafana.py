@@ -7,16 +7,14 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from sqlalchemy import Engine
 
-from tests.operated import asked, exporter_text, exposed, grouped, operated, service_text, worker_text
-from tests.production import empty, sqlite_url
+from tests.operated import asked, exporter_text, exposed, grouped, service_text, worker_text
 from tests.repository import ROOT
-from tests.served import MONDAY
 
 FILE = ROOT / "ops/grafana/behealthy.json"
 DASHBOARD: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
@@ -26,14 +24,6 @@ OF_SCRAPES = {"job", "instance"}
 UNITS = {"short", "s", "percentunit", "cps", "reqps"}
 
 
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, datetime]]:
-    folder = tmp_path_factory.mktemp("operated")
-    engine = empty(sqlite_url(folder))
-    yield engine, operated(engine, folder, monday=MONDAY)
-    engine.dispose()
-
-
 def expressions() -> Iterator[tuple[str, str, str]]:
     """Yield title, expression and legend of everything that is shown."""
     for panel in SHOWN:
@@ -41,9 +31,9 @@ def expressions() -> Iterator[tuple[str, str, str]]:
             yield panel["title"], target["expr"], target["legendFormat"]
 
 
-def test_what_is_asked_for_is_exposed(lived: tuple[Engine, datetime]) -> None:
-    engine, now = lived
-    check(exposed(exporter_text(engine, now), service_text(), worker_text(engine)))
+def test_what_is_asked_for_is_exposed(quiet_hospital: tuple[Engine, datetime], tmp_path: Path) -> None:
+    engine, now = quiet_hospital
+    check(exposed(exporter_text(engine, now), service_text(), worker_text(tmp_path)))
 
 
 def check(there: dict[str, set[str]]) -> None:
@@ -61,10 +51,10 @@ def check(there: dict[str, set[str]]) -> None:
         assert shown <= (by if " by (" in expression else labels), title
 
 
-def test_all_that_the_exporter_tells_is_on_a_page_or_in_an_alert(lived: tuple[Engine, datetime]) -> None:
+def test_all_that_the_exporter_tells_is_on_a_page_or_in_an_alert(quiet_hospital: tuple[Engine, datetime]) -> None:
     rules = (ROOT / "ops/prometheus/behealthy.rules.yml").read_text(encoding="utf-8")
     used = set().union(*(asked(expression) for _, expression, _ in expressions())) | set(asked(rules))
-    told = exposed(exporter_text(*lived)).keys()
+    told = exposed(exporter_text(*quiet_hospital)).keys()
     spare = {"behealthy_last_decision_timestamp_seconds", "behealthy_review_planned_until_timestamp_seconds"}
     assert told - used == spare
 

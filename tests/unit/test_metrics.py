@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import OperationalError
 
 from production.database.champion import at_work
-from production.database.engine import reading, writing
+from production.database.engine import address, make_engine, reading, writing
 from production.database.schema import RESULTS
 from production.database.status import counts
 from production.database.watch_tables import DECISIONS, WATCH_WINDOWS
@@ -123,9 +123,9 @@ def test_every_decision_is_a_state_and_one_of_them_is_current(lived: tuple[Engin
     assert sum(states.values()) == 1
 
 
-def test_nothing_of_notes_sources_or_reviewers_is_told(lived: tuple[Engine, datetime]) -> None:
+def test_nothing_of_notes_sources_or_reviewers_is_told(lived: tuple[Engine, datetime], tmp_path: Path) -> None:
     engine, end = lived
-    text = exporter_text(engine, end) + worker_text(engine)
+    text = exporter_text(engine, end) + worker_text(tmp_path)
     for word in (CANARY, "ward", "cardiology", "oncology", "asthma", f"{0:064}"):
         assert word not in text
 
@@ -182,12 +182,14 @@ def test_a_part_that_fails_is_left_out_and_said_and_the_others_are_told(
     assert CANARY not in said
 
 
-def test_a_log_of_decisions_that_was_changed_is_told(tmp_path: Path) -> None:
-    engine = empty(sqlite_url(tmp_path))
-    now = operated(engine, tmp_path, monday=MONDAY)
+def test_a_log_of_decisions_that_was_changed_is_told(lived: tuple[Engine, datetime], tmp_path: Path) -> None:
+    (tmp_path / "production").mkdir()
+    with lived[0].connect() as connection:
+        connection.connection.execute(f"VACUUM INTO '{tmp_path}/production/behealthy.db'")  # type: ignore[attr-defined]
+    engine = make_engine(address(sqlite_url(tmp_path)))
     with writing(engine) as connection:
         connection.execute(update(DECISIONS).where(DECISIONS.c.number == 2).values(body="{}"))
-    text = exporter_text(engine, now)
+    text = exporter_text(engine, lived[1])
     assert value_of(text, "behealthy_decisions_whole") == 0
     assert failed(text) == set()
 
@@ -323,8 +325,8 @@ def test_a_port_that_is_taken_is_said() -> None:
 # ---- workers --------------------------------------------------------------------------------------
 
 
-def test_a_worker_counts_what_it_did(engine: Engine) -> None:
-    text = worker_text(engine)
+def test_a_worker_counts_what_it_did(tmp_path: Path) -> None:
+    text = worker_text(tmp_path)
     assert value_of(text, "behealthy_notes_total") == 1
     assert values_of(text, "behealthy_mentions_total") == {("Disease",): 1}
     assert values_of(text, "behealthy_notes_quarantined_total") == {("input_features_check",): 1}
