@@ -62,20 +62,21 @@ def run_serve(options: argparse.Namespace) -> None:
     """Serve until a signal comes."""
     from production.listening import token_for
     from production.metrics.answering import answering
+    from production.metrics.collecting import PATIENCE
 
     token = token_for(options.host, "read how much is done here")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with answering(_exporter().registry(), options.host, options.port, token) as address:
+    with answering(_exporter(PATIENCE).registry(), options.host, options.port, token) as address:
         print(f"metrics: http://{address}/metrics", flush=True)
         ended.wait()
 
 
-def _exporter() -> Exporter:
+def _exporter(patience: float | None = None) -> Exporter:
     from production.metrics.collecting import Exporter
 
-    return Exporter(_place)
+    return Exporter(_place, patience=patience)
 
 
 def _place() -> Place:

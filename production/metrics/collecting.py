@@ -26,15 +26,17 @@ PARTS: Mapping[str, Part] = {
     "notes": notes,
     "model": model,
     "watch": watch,
-    "quality": quality,
     "reviews": reviews,
+    "quality": quality,
     "decisions": decisions,
 }
+"""In the order in which they are read: what may take long comes last."""
 FRESH = 5.0
 """Seconds for which what was read is told again."""
 _REST = 20.0
 """So many times what a part took, it is told again: it costs a twentieth of a core at most, however much there is."""
-_NEVER = float("-inf")
+PATIENCE = 8.0
+"""Seconds that a scrape waits; Prometheus gives it ten where nothing else is said."""
 
 
 def _now() -> datetime:
@@ -76,21 +78,25 @@ class Exporter(Collector):
         Returns the time.
     fresh : float
         Seconds for which what was read is told again.
+    patience : float or None
+        Seconds after which what was read before is told, while reading goes on; None waits for the end.
     """
 
     open_place: Callable[[], Place]
     now: Callable[[], datetime] = _now
     fresh: float = FRESH
+    patience: float | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._place: Place | None = None
         self._read: dict[str, Read] = {}
+        self._reading = threading.Thread()
 
     @property
     def failed(self) -> list[str]:
-        """The parts that failed when they were read last."""
-        return [name for name, read in self._read.items() if read.failed]
+        """The parts that failed when they were read last, or were not read yet."""
+        return [name for name in PARTS if name not in self._read or self._read[name].failed]
 
     def describe(self) -> list[GaugeMetricFamily]:
         """Keep the registry from reading the database for no more than the names."""
@@ -99,8 +105,11 @@ class Exporter(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield all parts, and how reading each went."""
         with self._lock:  # two scrapes at a time read once
-            self._read = {name: self._fresh(name) for name in PARTS}
-            read = dict(self._read)
+            if not self._reading.is_alive():
+                self._reading = threading.Thread(target=self._read_due, name="read", daemon=True)
+                self._reading.start()
+        self._reading.join(self.patience)
+        read = self._read.copy()
         for one in read.values():
             yield from one.families
         yield from _told(read)
@@ -111,9 +120,11 @@ class Exporter(Collector):
         made.register(self)
         return made
 
-    def _fresh(self, name: str) -> Read:
-        last = self._read.get(name)
-        return last if last and time.monotonic() < last.until else self._again(name)
+    def _read_due(self) -> None:
+        for name in PARTS:
+            last = self._read.get(name)
+            if last is None or time.monotonic() >= last.until:
+                self._read[name] = self._again(name)
 
     def _again(self, name: str) -> Read:
         now, began = self.now(), time.monotonic()
@@ -129,7 +140,8 @@ class Exporter(Collector):
 
     def _failed(self, name: str, error: Exception) -> None:
         """Say it once, and open the database anew the next time."""
-        if name not in self.failed:
+        last = self._read.get(name)
+        if last is None or not last.failed:
             print(f"metrics: {name} could not be read: {_why(error)}", file=sys.stderr, flush=True)
         if self._place:
             self._place.engine.dispose()
@@ -144,9 +156,11 @@ def _why(error: Exception) -> str:
 
 
 def _told(read: Mapping[str, Read]) -> Iterator[GaugeMetricFamily]:
-    for name, about, value in (
-        ("collect_failed", "Whether a part could not be read; its figures are left out then.", lambda one: one.failed),
-        ("collect_timestamp_seconds", "When a part was read.", lambda one: one.at.timestamp()),
-        ("collect_seconds", "Time that reading a part took.", lambda one: one.seconds),
-    ):
-        yield gauges(name, about, ("part",), {(part,): float(value(one)) for part, one in read.items()})
+    failed = {(name,): float(name not in read or read[name].failed) for name in PARTS}
+    yield gauges(
+        "collect_failed", "Whether a part could not be read; its figures are left out then.", ("part",), failed
+    )
+    at = {(name,): one.at.timestamp() for name, one in read.items()}
+    yield gauges("collect_timestamp_seconds", "When a part was read.", ("part",), at)
+    took = {(name,): one.seconds for name, one in read.items()}
+    yield gauges("collect_seconds", "Time that reading a part took.", ("part",), took)

@@ -220,6 +220,34 @@ def test_what_was_read_is_told_again_for_a_while_and_longer_where_it_took_long(
     assert len(reads) == 2 * len(PARTS)
 
 
+def test_a_part_that_takes_long_holds_up_no_scrape_and_is_no_figure_before_it_was_read(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, done = iter(range(1, 10)), threading.Event()
+
+    def slow(*_: object) -> Iterator[GaugeMetricFamily]:
+        done.wait(60)
+        yield GaugeMetricFamily("behealthy_slow", "Takes long.", value=next(clock))
+
+    monkeypatch.setitem(collecting.PARTS, "decisions", slow)  # type: ignore[arg-type]
+    exporter = exporter_of(engine, MONDAY)
+    exporter.patience = 1.0
+    registry = exporter.registry()
+    text = text_of(registry)
+    assert failed(text) == {"decisions"}
+    assert value_of(text, "behealthy_notes_waiting") == 0
+    assert value_of(text, "behealthy_collect_timestamp_seconds", "decisions") is None
+    done.set()
+    exporter.patience = None
+    assert value_of(text_of(registry), "behealthy_slow") == 1
+    done.clear()
+    exporter.patience = 1.0
+    text = text_of(registry)
+    assert value_of(text, "behealthy_slow") == 1  # as it was read, and when
+    assert failed(text) == set()
+    done.set()
+
+
 def test_two_scrapes_at_a_time_read_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[float] = []
 
