@@ -163,6 +163,11 @@ e2e-watch: data ## a year under watch on SQLite and PostgreSQL: drifts, harm, re
 	KILLS=50 python -m pytest -q -n 2 tests/e2e/test_watch.py tests/e2e/test_watch_loop.py tests/unit/test_sender_killed.py
 	@sort reports/e2e-watch.txt
 
+.PHONY: e2e-ops
+e2e-ops: data ## a real Prometheus scrapes exporter, service and worker until the dead man's switch fires; the dashboard's figures are all there
+	@command -v prometheus >/dev/null || { echo "e2e-ops: no prometheus here: apt-get install prometheus" >&2; exit 1; }
+	python -m pytest -q tests/e2e/test_ops_surface.py
+
 .PHONY: e2e-inference
 e2e-inference: repro ## production on SQLite and PostgreSQL: workers killed, a restart, a full disk; a hospital's first day, from notes to exports and the log
 	@.ci/find-postgres >/dev/null
@@ -181,6 +186,13 @@ lint-workflows: .venv-lint/.installed ## the workflows, the image and its compos
 	.venv-lint/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	.venv-lint/bin/check-jsonschema --builtin-schema vendor.compose-spec ops/compose.yaml
 	.venv-lint/bin/hadolint ops/Dockerfile
+
+.PHONY: lint-ops
+lint-ops: ## the configuration of Prometheus, and its alerts where they fire and where they do not (promtool, of Debian's package prometheus)
+	@command -v promtool >/dev/null || { echo "lint-ops: no promtool here, so the alert rules were NOT checked: apt-get install prometheus" >&2; exit 1; }
+	promtool check config --syntax-only ops/prometheus/prometheus.yml ops/prometheus/compose.yml
+	promtool check rules ops/prometheus/behealthy.rules.yml
+	promtool test rules ops/prometheus/tests/*.yml
 
 .venv-lint/.installed: .ci/lint/requirements.txt .ci/lint/package.json .ci/lint/package-lock.json
 	@.ci/install .venv-lint $<

@@ -48,6 +48,19 @@ def workers_argument(given: str) -> int:
     return workers
 
 
+def port_argument(given: str) -> int:
+    """Read a port; 0 is any that is free.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When it is none.
+    """
+    if not given.isascii() or not given.isdigit() or int(given) > 65535:
+        raise argparse.ArgumentTypeError("this is no port: 0 to 65535")
+    return int(given)
+
+
 def version_of(address: str) -> str | None:
     """Return the alias or the number that an address of the registry names; None for a model folder.
 

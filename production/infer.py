@@ -9,17 +9,25 @@ Results are current, as the champion's are: another version (models:/NAME/3) is 
 
 Every note gets exactly one result of a version, or one row of the quarantine, whatever ends a worker. Exit codes:
 0 done; 1 some notes in quarantine; 2 could not. With --watch it ends after SIGTERM, with its batch.
+
+--metrics lets each process tell Prometheus what it does, on the loopback: with --workers 2 on PORT and PORT + 1. What
+all of them did together stands in the database, which `python -m production.metrics` reads.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from production.arguments import CURRENT_MODEL, current_model_argument, workers_argument
+from production.arguments import CURRENT_MODEL, current_model_argument, port_argument, workers_argument
 from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
+
+if TYPE_CHECKING:
+    from production.inference.worker import Worker
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -32,7 +40,20 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, help="notes of one transaction (default: inference.batch of params.yaml)")
     parser.add_argument("--model", type=current_model_argument, metavar="MODEL", help=CURRENT_MODEL)
     parser.add_argument("--shadow", choices=("challenger",), help="ask this version too; its results do not count")
+    parser.add_argument(
+        "--metrics",
+        type=port_argument,
+        metavar="PORT",
+        help="with --watch: answer http://127.0.0.1:PORT/metrics; each further worker at the next port",
+    )
     options = parser.parse_args(arguments)
+    if options.metrics is not None:
+        if not options.watch:
+            parser.error(
+                "--metrics goes with --watch: what ends by itself nobody scrapes; see production.metrics write"
+            )
+        if not 1 <= options.metrics <= 65536 - options.workers:
+            parser.error(f"--metrics must be 1 to {65536 - options.workers}: each worker has a port")
     if options.batch is not None and not 1 <= options.batch <= 5000:
         parser.error("--batch must be 1 to 5000")
     return options
@@ -44,14 +65,15 @@ def run(options: argparse.Namespace) -> int:
     from production.inference.workers import supervise
 
     if options.workers > 1:
-        return supervise(_for_one(options), options.workers)
+        return supervise([_for_one(options, number) for number in range(options.workers)])
     place = Workplace.open(options.batch)
     served = place.loaded(folder=options.model)
     shadow = place.loaded(options.shadow) if options.shadow else None
     worker = place.worker(served, shadow=shadow)
     stop_when_asked(worker)
     try:
-        counts = worker.run(watch=options.watch)
+        with _measured(worker, options.metrics):
+            counts = worker.run(watch=options.watch)
     finally:
         for loaded in (served, shadow):
             if loaded is not None:
@@ -60,8 +82,26 @@ def run(options: argparse.Namespace) -> int:
     return REFUSED if counts["quarantined"] else DONE
 
 
-def _for_one(options: argparse.Namespace) -> list[str]:
-    given = {"--batch": options.batch, "--model": options.model, "--shadow": options.shadow}
+@contextmanager
+def _measured(worker: Worker, port: int | None) -> Iterator[None]:
+    """Answer Prometheus within the block, where that is asked for."""
+    if port is None:
+        yield
+        return
+    from production.metrics.answering import answering
+    from production.metrics.working import WorkerMeasures
+
+    measures = WorkerMeasures()
+    worker.measure = measures.batch
+    with answering(measures.registry, "127.0.0.1", port) as address:
+        print(f"infer: metrics on http://{address}/metrics", file=sys.stderr, flush=True)
+        yield
+
+
+def _for_one(options: argparse.Namespace, number: int) -> list[str]:
+    """Return the arguments of one of several workers."""
+    metrics = None if options.metrics is None else options.metrics + number
+    given = {"--batch": options.batch, "--model": options.model, "--shadow": options.shadow, "--metrics": metrics}
     pairs = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     return [*pairs, *(["--watch"] if options.watch else [])]
 

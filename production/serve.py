@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import ipaddress
 import os
 import signal
 import socket
@@ -30,10 +29,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from production.arguments import workers_argument
+from production.listening import listening, shown, token_for
 from production.service.models import HELP, MODELS, opened_model
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
-from stages.common.variables import TOKEN
 
 if TYPE_CHECKING:
     from production.inference.load_model import Model
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from production.service.params import ServiceParams
     from production.service.served import Served
     from production.service.serving_log import ServingLog
-
-_LEAST_TOKEN = 16
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -61,36 +58,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if not 0 <= options.port <= 65535:
         parser.error("--port must be between 0 and 65535")
     return options
-
-
-def token_for(host: str) -> str | None:
-    """Return the token that clients must send, if there is one.
-
-    Raises
-    ------
-    BeHealthyError
-        When there is none and others than this machine could ask, or it can be guessed.
-    """
-    token = os.environ.get(TOKEN)
-    if token is None:
-        if not _is_loopback(host):
-            raise BeHealthyError(
-                f"whoever reaches {host} could have notes read: set {TOKEN} to a secret of theirs and yours"
-                " (`openssl rand -hex 32`), or listen on 127.0.0.1"
-            )
-        return None
-    if len(token) < _LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
-        raise BeHealthyError(
-            f"{TOKEN} is no token: take {_LEAST_TOKEN} or more ASCII characters without blanks (`openssl rand -hex 32`)"
-        )
-    return token
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,14 +79,14 @@ def _serve(options: argparse.Namespace) -> None:
     def pool_of(model: Model) -> HostPool:
         return HostPool(model, workers=options.workers, note_seconds=params.note_seconds, measures=measures)
 
-    with opened_model(options.model) as opened, _listening(options.host, options.port) as listener:
+    with opened_model(options.model) as opened, listening(options.host, options.port) as listener:
         log = open_log(options.log, inference.log_rate, measures)
         served = Served(opened.model, pool_of, measures, log)
         try:
             served.begin()  # before the application is imported, which takes longer than they do
             from production.service.application import build_application
 
-            print(f"serve: version {opened.model.version} on http://{_shown(listener)}", flush=True)
+            print(f"serve: version {opened.model.version} on http://{shown(listener)}", flush=True)
             faults: list[BeHealthyError] = []
             application = build_application(
                 served, params, measures, token=token, failed=faults.append,
@@ -202,24 +169,6 @@ def _ending(server: Any) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise BeHealthyError(
-            f"cannot listen on {host}, port {port} ({error.strerror}): give another --port, or end what has it"
-        ) from None
-    with listener:
-        yield listener
-
-
-def _shown(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 if __name__ == "__main__":

@@ -39,9 +39,16 @@ def at_work(connection: Connection) -> AtWork:
     DatabaseError
         When none was champion here yet.
     """
+    if (found := found_at_work(connection)) is None:
+        raise DatabaseError("no champion has looked at a note here yet: `python -m production.infer` first")
+    return found
+
+
+def found_at_work(connection: Connection) -> AtWork | None:
+    """Return the champion, None where none was champion here yet."""
     since = MODEL_VERSIONS.c.champion_since
     newest = select(MODEL_VERSIONS).where(since.is_not(None)).order_by(since.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
     if row is None:
-        raise DatabaseError("no champion has looked at a note here yet: `python -m production.infer` first")
+        return None
     return AtWork(row.model_version, tuple(row.labels), as_utc(row.champion_since))

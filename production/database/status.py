@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select
 
 from production.database.engine import reading
 from production.database.schema import NOTE_TEXTS, NOTES, QUARANTINE, RESULTS
+from stages.monitor.times import as_utc
 
 
 def counts(engine: Engine) -> dict[str, Any]:
@@ -21,22 +23,74 @@ def counts(engine: Engine) -> dict[str, Any]:
             name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
             for name, table in (("notes", NOTES), ("texts", NOTE_TEXTS))
         }
-        waiting = select(func.count()).select_from(NOTE_TEXTS).where(NOTE_TEXTS.c.pending)
-        versions = select(RESULTS.c.model_version, RESULTS.c.shadow, func.count()).group_by("model_version", "shadow")
-        steps = _by_step(connection)
+        steps = quarantine_by_step(connection)
         return {
             **rows,
-            "waiting": int(connection.execute(waiting).scalar_one()),
+            "waiting": queue(connection).waiting,
             "results": {
                 f"version {version}{' (shadow)' if shadow else ''}": number
-                for version, shadow, number in connection.execute(versions.order_by("model_version", "shadow"))
+                for version, shadow, number in results_by_version(connection)
             },
             "quarantine": {step: number for step, mended, number in steps if not mended},
             "mended": {step: number for step, mended, number in steps if mended},
         }
 
 
-def _by_step(connection: Connection) -> Sequence[Any]:
+class Queue(NamedTuple):
+    """Notes that no champion has looked at yet.
+
+    Parameters
+    ----------
+    waiting : int
+    oldest : datetime or None
+        When the one that waits longest arrived.
+    """
+
+    waiting: int
+    oldest: datetime | None
+
+
+def queue(connection: Connection) -> Queue:
+    """Return what waits for a worker."""
+    found = select(func.count(), func.min(NOTE_TEXTS.c.received_at)).where(NOTE_TEXTS.c.pending)
+    waiting, oldest = connection.execute(found).one()
+    return Queue(waiting, as_utc(oldest) if oldest else None)
+
+
+def results_by_version(connection: Connection) -> Sequence[Any]:
+    """Return version, whether it is a shadow's, and number of results."""
+    versions = select(RESULTS.c.model_version, RESULTS.c.shadow, func.count()).group_by("model_version", "shadow")
+    return connection.execute(versions.order_by("model_version", "shadow")).all()
+
+
+class Done(NamedTuple):
+    """What became of notes since a moment."""
+
+    results: int
+    quarantined: int
+
+    @property
+    def share(self) -> float | None:
+        """The share in quarantine, None where no note was looked at."""
+        return self.quarantined / self.looked if self.looked else None
+
+    @property
+    def looked(self) -> int:
+        """All of them."""
+        return self.results + self.quarantined
+
+
+def done_since(connection: Connection, since: datetime | None = None) -> Done:
+    """Return how many notes were dealt with since a moment, or ever: shadows' results and what was mended left out."""
+    results = select(func.count()).select_from(RESULTS).where(~RESULTS.c.shadow)
+    set_aside = select(func.count()).select_from(QUARANTINE).where(~_is_mended())
+    if since is not None:
+        results, set_aside = results.where(RESULTS.c.created_at > since), set_aside.where(QUARANTINE.c.at > since)
+    return Done(*(int(connection.execute(query).scalar_one()) for query in (results, set_aside)))
+
+
+def quarantine_by_step(connection: Connection) -> Sequence[Any]:
+    """Return step, whether it was mended, and number of rows."""
     rows = select(QUARANTINE.c.step, _is_mended().label("mended")).subquery()
     query = select(rows.c.step, rows.c.mended, func.count()).group_by(rows.c.step, rows.c.mended)
     return connection.execute(query.order_by(rows.c.step)).all()

@@ -6,7 +6,7 @@ import gc
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ from production.inference import input_features_check, prediction_col_check
 from production.inference.claims import WAITING, Scope, claimed
 from production.inference.encode_data import Encoded
 from production.inference.host import Found, NoteFailedError
-from production.inference.load_model import Host, Loaded
+from production.inference.load_model import Host, Loaded, Model
 from production.inference.paired import TooManyPairsError, places_in
 from production.inference.params import InferenceParams
 from production.inference.writing import Outcome, write
@@ -28,6 +28,8 @@ from stages.monitor.serving import quarantined_row, serving_row
 
 ATTEMPTS = 8
 """How often a batch is tried again while the database does not answer; with --watch without end."""
+Measure = Callable[[Model, Sequence[Outcome], float], None]
+"""Told of each look for notes: who would read them, what became of them (nothing where none waits), and the seconds."""
 _LONGEST_PAUSE = 15.0
 _PROGRESS_SECONDS = 10.0
 
@@ -51,6 +53,8 @@ class Worker:
         A version that is asked about the same notes, and whose results do not count.
     command : str, optional
         That it works for, in what is said.
+    measure : callable, optional
+        Told of each batch.
     """
 
     engine: Engine
@@ -61,6 +65,7 @@ class Worker:
     scope: Scope = WAITING
     shadow: Loaded | None = None
     command: str = "infer"
+    measure: Measure = lambda *_: None
     stopping: bool = field(default=False, init=False)
     counts: Counter[str] = field(default_factory=Counter, init=False)
     _after: int = field(default=0, init=False)
@@ -100,17 +105,18 @@ class Worker:
         """Do one batch; return how many notes were looked at, 0 where none waits."""
         model, host = self.served.current()
         after = self._after
-        looked = self._from(after, model.version, host)
+        looked = self._from(after, model, host)
         if not looked and after:
-            looked = self._from(0, model.version, host)  # what another worker left, or was corrected since
+            looked = self._from(0, model, host)  # what another worker left, or was corrected since
         return looked
 
-    def _from(self, after: int, version: str, host: Host) -> int:
-        size = self.params.batch
+    def _from(self, after: int, model: Model, host: Host) -> int:
+        began, version, size = time.monotonic(), model.version, self.params.batch
         longest = self.params.note_characters
         with claimed(self.engine, self.scope.condition(version), after, size, longest) as claim:
             if not claim.notes:
                 self._after = 0
+                self.measure(model, (), 0.0)
                 return 0
             outcomes = self._outcomes(claim.notes, host)
             hidden = self._shadowed([outcome.note for outcome in outcomes if outcome.found], version)
@@ -120,6 +126,7 @@ class Worker:
                     write(connection, hidden[0], hidden[1], shadow=True)
         self._after = outcomes[-1].note.key.note_id  # notes after a deadline are of this or a later number
         self._count(written, version)
+        self.measure(model, written, time.monotonic() - began)
         return len(outcomes)
 
     def _outcomes(self, notes: Sequence[Encoded], host: Host) -> list[Outcome]:

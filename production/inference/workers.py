@@ -14,45 +14,47 @@ RESTARTS = 1000
 """How often in all; what kills a worker is not the notes, whose model has its own process."""
 
 
-def supervise(arguments: Sequence[str], workers: int) -> int:
+def supervise(workers: Sequence[Sequence[str]]) -> int:
     """Run workers until each has ended by itself; return the worst exit code.
 
     Parameters
     ----------
-    arguments : sequence of str
-        Of ``python -m production.infer``, for one worker.
-    workers : int
+    workers : sequence of sequence of str
+        The arguments of ``python -m production.infer`` of each, for one worker.
     """
-    command = [sys.executable, "-m", "production.infer", *arguments]
-    running = [subprocess.Popen(command) for _ in range(workers)]
+    running = [_start(arguments) for arguments in workers]
     codes: list[int] = []
     restarts, stopping = 0, False
 
     def stop(*_: object) -> None:
         nonlocal stopping
         stopping = True
-        for process in running:
+        for process, _arguments in running:
             process.send_signal(signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         while running:
-            for process in list(running):
+            for process, arguments in list(running):
                 code = process.poll()
                 if code is None:
                     continue
-                running.remove(process)
+                running.remove((process, arguments))
                 if code < 0 and not stopping and restarts < RESTARTS:
                     restarts += 1
                     print(f"infer: a worker was ended by signal {-code}; starting another", file=sys.stderr, flush=True)
-                    running.append(subprocess.Popen(command))
+                    running.append(_start(arguments))
                 elif stopping and code == -signal.SIGTERM:  # it was not at work yet
                     codes.append(DONE)
                 else:
                     codes.append(code if code >= 0 else COULD_NOT)
             time.sleep(0.1)
     finally:
-        for process in running:
+        for process, _arguments in running:
             process.terminate()
         signal.signal(signal.SIGTERM, before)
     return max(codes, default=0)
+
+
+def _start(arguments: Sequence[str]) -> tuple[subprocess.Popen[bytes], Sequence[str]]:
+    return subprocess.Popen([sys.executable, "-m", "production.infer", *arguments]), arguments

@@ -43,10 +43,17 @@ class Measures:
             "behealthy_follow_failures", "Looks for another model that came to nothing.", registry=kept
         )
         self._model = Info("behealthy_model", "The model that answers.", registry=kept)
+        self._since = Gauge("behealthy_model_since_timestamp_seconds", "When it took over.", registry=kept)
+        self._ready = Gauge("behealthy_ready", "Whether the model is loaded and warm.", registry=kept)
 
     def describe(self, version: str, commit: str | None) -> None:
         """Say which model answers."""
         self._model.info({"version": version, "commit": commit or ""})
+        self._since.set_to_current_time()
+
+    def watch_ready(self, ready: Callable[[], bool]) -> None:
+        """Ask whether the model can be asked whenever the metrics are read."""
+        self._ready.set_function(ready)
 
     def watch(self, depth: Callable[[], int]) -> None:
         """Ask `depth` for the requests in work whenever the metrics are read."""

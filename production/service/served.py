@@ -51,6 +51,7 @@ class Served:
         self._retiring: dict[HostPool, asyncio.Task[None]] = {}
         self._ended = threading.Event()
         measures.describe(model.version, model.commit)
+        measures.watch_ready(lambda: self.ready)
 
     @property
     def model(self) -> Model:

@@ -11,6 +11,8 @@ import pytest
 from tests.servers import postgres
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Engine
 
     from tests.served import Hospital
@@ -41,3 +43,15 @@ def hospital(engine: Engine) -> Hospital:
     hospital = Hospital(engine)
     hospital.promote()
     return hospital
+
+
+@pytest.fixture(scope="session")
+def quiet_hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, datetime]]:
+    """A database of quiet weeks in 1970, with notes, reviews and windows, and the end of the last one: only read it."""
+    from tests.operated import EPOCH, operated
+    from tests.production import empty, sqlite_url
+
+    folder = tmp_path_factory.mktemp("quiet")
+    engine = empty(sqlite_url(folder))
+    yield engine, operated(engine, folder, monday=EPOCH, drift=0.0)
+    engine.dispose()

@@ -40,7 +40,9 @@ def commands() -> Iterator[list[str]]:
 
 
 def test_the_services_are_there() -> None:
-    assert set(SERVICES) == {"postgres", "s3", "mlflow", "database", "service", "worker"}
+    assert set(SERVICES) == {
+        "postgres", "s3", "mlflow", "database", "service", "worker", "exporter", "prometheus", "grafana",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("command", [command for command in commands() if command[0] == "python"], ids=str)
@@ -62,7 +64,7 @@ def test_serve_takes_the_options_that_it_is_given() -> None:
 
 def test_ports_are_those_of_the_loopback() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 4
+    assert len(ports) == 7
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
@@ -81,6 +83,42 @@ def test_own_containers_write_nothing_and_may_do_little(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert [mount.split(":")[0] for mount in service["tmpfs"]] == ["/tmp"]
+
+
+def test_the_exporter_is_a_command_of_its_own_that_asks_for_a_token() -> None:
+    from production.metrics.__main__ import parse
+
+    exporter = SERVICES["exporter"]
+    assert parse(exporter["command"][3:]).host == "0.0.0.0"
+    assert "BEHEALTHY_TOKEN" in exporter["environment"]
+
+
+def test_prometheus_asks_whom_there_is_with_the_token() -> None:
+    mounts = dict(mount.split(":")[:2] for mount in SERVICES["prometheus"]["volumes"] if mount.startswith("./"))
+    [(folder, place)] = mounts.items()
+    [option] = [word for word in SERVICES["prometheus"]["command"] if word.startswith("--config.file=")]
+    config = yaml.safe_load((OPS / folder / option.removeprefix(f"--config.file={place}/")).read_text())
+    targets = {target for job in config["scrape_configs"] for one in job["static_configs"] for target in one["targets"]}
+    assert targets == {"service:5001", "exporter:9464"}
+    assert targets <= {f"{name}:{port.split(':')[2]}" for name in OWN for port in SERVICES[name].get("ports", [])}
+    [secret] = SERVICES["prometheus"]["secrets"]
+    assert COMPOSE["secrets"][secret] == {"environment": "BEHEALTHY_TOKEN"}
+    files = {job["authorization"]["credentials_file"] for job in config["scrape_configs"]}
+    assert files == {f"/run/secrets/{secret}"}
+
+
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if service["image"] != "behealthy"])
+def test_images_of_others_are_of_a_version(name: str) -> None:
+    assert re.search(r":v?\d+[\w.-]*$", SERVICES[name]["image"])
+
+
+def test_prometheus_and_grafana_may_do_little_and_tell_nobody() -> None:
+    for name in ("prometheus", "grafana"):
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+        assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
+        assert all(mount.endswith(":ro") for mount in SERVICES[name]["volumes"] if mount.startswith("./"))
+    told = SERVICES["grafana"]["environment"]
+    assert {told[f"GF_ANALYTICS_{what}"] for what in ("REPORTING_ENABLED", "CHECK_FOR_UPDATES")} == {"false"}
 
 
 def test_every_dependency_can_be_waited_for() -> None:

@@ -19,7 +19,8 @@ from delivery.revision.git import commit, git
 from delivery.revision.hashes import folder_md5
 from production.inference import load_model
 from production.inference.host import Found, FoundMention, HostError, ModelHost, NoteFailedError
-from production.serve import main, parse, token_for
+from production.listening import token_for
+from production.serve import main, parse
 from production.service.gate import Gate
 from production.service.measures import Measures
 from production.service.models import opened_model

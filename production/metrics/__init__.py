@@ -1,0 +1,1 @@
+"""What Prometheus is told of production: an exporter that reads the database, and what a worker counts."""

@@ -1,0 +1,91 @@
+"""What the exporter tells of the watch: the last window and its decision, what is overdue, open or undelivered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily
+from sqlalchemy import select
+
+from production.database.engine import reading
+from production.database.watch_tables import DECISIONS, WATCH_WINDOWS
+from production.metrics.families import gauge, gauges, moment
+from production.metrics.parts import Place
+from production.watch.judging import DRIFT, LEARNED
+from production.watch.keeping import last_decision
+from production.watch.sending import UNDELIVERED
+from production.watch.status import status
+from stages.monitor.decision import SEVERITIES
+from stages.monitor.times import as_utc
+
+TOPICS = (DRIFT, LEARNED, UNDELIVERED)
+_LENGTHS = {"day": 86_400, "week": 7 * 86_400}
+
+
+def watch(place: Place, now: datetime) -> Iterator[GaugeMetricFamily]:
+    """Yield how the watch stands."""
+    found = status(place.engine, place.watch, now, 1)
+    last, end = _last(place), last_decision(place.engine)
+    yield moment("last_window_end", "End of the last window that was judged.", end)
+    yield gauge(
+        "window_length_seconds", "Length of a window; none where it is so many rows.", _LENGTHS.get(place.watch.window)
+    )
+    yield moment("last_decision", "When the last window was judged.", as_utc(last["at"]) if last else None)
+    yield gauge("last_window_notes", "Distinct notes in it.", last["notes"] if last else None)
+    about = "1 for what was decided of that window, 0 for every other decision."
+    yield gauges("last_decision", about, ("topic", "decision"), _decided(last) if last else {})
+    yield from _drift(last)
+    yield gauge("windows_overdue", "Windows that should have been judged a day ago.", len(found["overdue"]))
+    yield gauge("clock_ahead", "Whether the champion is at work since a time that is to come.", float(found["ahead"]))
+    opened = {(topic,): 0.0 for topic in TOPICS} | {(one["topic"],): 1.0 for one in found["alerts"]}
+    yield gauges("alerts_open", "Whether an alert is open.", ("topic",), opened)
+    yield from _undelivered(found["undelivered"])
+
+
+def _last(place: Place) -> Mapping[str, Any] | None:
+    windows = select(WATCH_WINDOWS, DECISIONS.c.at).join(DECISIONS, DECISIONS.c.number == WATCH_WINDOWS.c.decided_by)
+    newest = windows.order_by(WATCH_WINDOWS.c.window_id.desc()).limit(1)
+    with reading(place.engine) as connection:
+        row = connection.execute(newest).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def _decided(last: Mapping[str, Any]) -> dict[tuple[str, ...], float | None]:
+    topic = LEARNED if last["reference"] == "profile" else DRIFT
+    return {(topic, one): float(one == last["decision"]) for one in SEVERITIES}
+
+
+def _drift(last: Mapping[str, Any] | None) -> Iterator[GaugeMetricFamily]:
+    """Yield the deviation of each column of the last window; in parts of one, as Prometheus has ratios."""
+    drift = (last["judged"].get("drift") or {}) if last else {}
+    columns: dict[str, dict[str, Any]] = drift.get("columns", {})
+    for name, key, about in (
+        ("drift_ratio", "deviation", "estimate"),
+        ("drift_low_ratio", "low", "lower end of the interval of 80%"),
+        ("drift_high_ratio", "high", "upper end of the interval of 80%"),
+        ("drift_noise_ratio", "noise", "what would pass for noise"),
+    ):
+        values = {(column, "all"): _part_of_one(one.get(key)) for column, one in columns.items()}
+        yield gauges(name, f"Deviation of the last window: {about}.", ("column", "slice"), values)
+    faulty = sum("fault" in one for one in columns.values())
+    yield gauge(
+        "drift_columns_failed", "Columns of the last window that could not be compared.", faulty if last else None
+    )
+
+
+def _part_of_one(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
+def _undelivered(messages: Sequence[Mapping[str, Any]]) -> Iterator[GaugeMetricFamily]:
+    failing = sum(one["attempts"] > 0 for one in messages)
+    yield gauges(
+        "messages_undelivered", "Alerts and triggers that did not arrive yet.", ("state",),
+        {("waiting",): len(messages) - failing, ("failing",): failing},
+    )  # fmt: skip
+    oldest = min((as_utc(one["created_at"]) for one in messages), default=None)
+    yield moment("oldest_undelivered_message", "When the oldest of them was written; none where none is.", oldest)
+    attempts = max((one["attempts"] for one in messages), default=0)
+    yield gauge("undelivered_attempts", "Attempts of the one that was tried most.", attempts)
