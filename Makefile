@@ -203,6 +203,10 @@ airflow-env: .venv-airflow/.installed ## Airflow in .venv-airflow
 	@.ci/install $(@D) $<
 	@touch $@
 
+.PHONY: airflow
+airflow: $(STAMP) airflow-env ## Airflow with the four pipelines on this machine, http://127.0.0.1:8080 (PORT=… for another)
+	@AIRFLOW__API__PORT=$(or $(PORT),8080) dags/start
+
 .PHONY: lint-dags
 lint-dags: $(STAMP) airflow-env ## the pipelines as Airflow reads them: quick to import, no cycle, each task with owner, timeout, doc and a command that exists
 	python -m pytest -q tests/dags

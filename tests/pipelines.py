@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
 import subprocess
 import time
@@ -23,6 +22,12 @@ USER, PASSWORD = "watch", "not-a-real-password"
 START_SECONDS, RUN_SECONDS = 240, 900
 PASSED_ON = ("DVC_SITE_CACHE_DIR", "GIT_CONFIG_GLOBAL", "AWS_EC2_METADATA_DISABLED", "NO_PROXY")
 ENDED = ("success", "failed")
+QUICK = {
+    "AIRFLOW__CORE__PARALLELISM": "2",
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+}
+"""Settings by which tests wait less."""
 
 
 @dataclass
@@ -105,23 +110,10 @@ class Airflow:
             return connection.execute(query, values).fetchall()
 
     @contextmanager
-    def standalone(self) -> Iterator[Client]:
+    def started(self) -> Iterator[Client]:
         """Run all its processes on the loopback; yield a client that is logged in."""
-        server = Server([str(AIRFLOW), "standalone"], self.home / "standalone.log", {})
-        server.environment = {
-            **self.environment(),
-            "PATH": f"{AIRFLOW.parent}:{os.environ['PATH']}",
-            "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__PORT": str(server.port),
-            "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__API__BASE_URL": f"http://{server.address}",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{server.address}/execution/",
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": "0",
-            "AIRFLOW__CORE__PARALLELISM": "2",
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": "0",
-            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
-        }
+        server = Server([str(self.repository.root / "dags/start")], self.home / "started.log", {})
+        server.environment = {**self.environment(), "AIRFLOW__API__PORT": str(server.port), **QUICK}
         with running(server, patience=START_SECONDS):
             self.url = f"http://{server.address}"
             token = Client(self.url)("POST", "/auth/token", {"username": USER, "password": PASSWORD})["access_token"]
@@ -147,7 +139,3 @@ class Airflow:
     def logs(self) -> str:
         """Return all that Airflow wrote of its tasks."""
         return "\n".join(path.read_text(errors="replace") for path in (self.home / "logs").rglob("*.log"))
-
-
-def without_ids(text: str) -> str:
-    return re.sub(r"[0-9a-f]{64}", "…", text)

@@ -122,7 +122,8 @@ def notes_arrive(clinic: Airflow, name: str, first: int, last: int) -> list[dict
     path = clinic.home.parent / "annotated.jsonl"
     write_notes(path, last)
     notes = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()][first:]
-    rows = [json.dumps({"id": note["id"], "text": note["text"]}) for note in notes]
+    about = {"note_type": "clinic_letter", "speciality": "cardiology", "sex": "female", "age_band": "65-79"}
+    rows = [json.dumps({"id": note["id"], "text": note["text"], "metadata": about}) for note in notes]
     (clinic.repository.root / f"data/production/arriving/{name}.jsonl").write_text("\n".join(rows) + "\n")
     return notes
 
@@ -176,6 +177,7 @@ def test_a_week_is_judged_and_what_follows_is_sent(clinic: Airflow) -> None:
     assert list((clinic.repository.root / "data/production/serving-log").rglob("*.parquet"))
     clinic.test("monitoring_pipeline")
     assert count(clinic, WATCH_WINDOWS) == 1
+    clinic.repository.python("-m", "production.watch", "reset", "--why", "such notes are what this clinic writes")
 
 
 def test_what_people_reviewed_becomes_a_checked_batch(clinic: Airflow) -> None:
@@ -223,7 +225,7 @@ def test_by_themselves_the_watch_starts_them_and_a_person_approves(clinic: Airfl
     clinic.test("inference_pipeline")  # the new champion is at work
     drifted(clinic)
     arrives_in_the_inbox(clinic)
-    with clinic.standalone() as client:
+    with clinic.started() as client:
         unpause(clinic)
         data = asked_for(clinic)
         assert clinic.ended("data_pipeline", data) == "success"
