@@ -36,7 +36,7 @@ $(STAMP): requirements.txt
 
 .PHONY: lock
 lock: ## resolve every requirements file (*.in) into versions and hashes (*.txt); needs uv
-	for source in requirements.in annotation/requirements/*.in benchmarks/*.in .ci/*/requirements.in; do \
+	for source in requirements.in annotation/requirements/*.in benchmarks/*.in dags/*.in .ci/*/requirements.in; do \
 	  uv pip compile --quiet --no-emit-index-url --generate-hashes --python-version 3.11 $$source --output-file $${source%.in}.txt; done
 
 # ---- the loop ----------------------------------------------------------------------------------
@@ -168,6 +168,10 @@ e2e-ops: data ## a real Prometheus scrapes exporter, service and worker until th
 	@command -v prometheus >/dev/null || { echo "e2e-ops: no prometheus here: apt-get install prometheus" >&2; exit 1; }
 	python -m pytest -q tests/e2e/test_ops_surface.py
 
+.PHONY: e2e-airflow
+e2e-airflow: repro airflow-env ## the four pipelines in a real Airflow: by hand, by assets, by the watch, with an approval; a red one tells people
+	python -m pytest -q tests/dags tests/e2e/test_airflow.py
+
 .PHONY: e2e-inference
 e2e-inference: repro ## production on SQLite and PostgreSQL: workers killed, a restart, a full disk; a hospital's first day, from notes to exports and the log
 	@.ci/find-postgres >/dev/null
@@ -203,6 +207,21 @@ lint-ops: ## the configuration of Prometheus, and its alerts where they fire and
 .venv-%/.installed: .ci/%/requirements.txt
 	@.ci/install $(@D) $<
 	@touch $@
+
+.PHONY: airflow-env
+airflow-env: .venv-airflow/.installed ## Airflow in .venv-airflow
+
+.venv-airflow/.installed: dags/requirements.txt
+	@.ci/install $(@D) $<
+	@touch $@
+
+.PHONY: airflow
+airflow: $(STAMP) airflow-env ## Airflow with the four pipelines on this machine, http://127.0.0.1:8080 (PORT=… for another)
+	@AIRFLOW__API__PORT=$(or $(PORT),8080) dags/start
+
+.PHONY: lint-dags
+lint-dags: $(STAMP) airflow-env ## the pipelines as Airflow reads them: quick to import, no cycle, each task with owner, timeout, doc and a command that exists
+	python -m pytest -q tests/dags
 
 .PHONY: bom
 bom: .venv-bom/.installed ## CycloneDX bill of materials of requirements.txt, valid and the same bytes every time (BOM=reports/bom.json)

@@ -3,6 +3,7 @@
     python -m production.infer                   until none waits
     python -m production.infer --watch --workers 2
     python -m production.infer --model models    the model of a folder instead of the registry's champion
+    python -m production.infer --load-only       look the champion up, fetch it, check it, start it, and end
 
 Results are current, as the champion's are: another version (models:/NAME/3) is refused, and asked by
 `production.predict` and `production.serve` only, which write no results.
@@ -27,6 +28,7 @@ from production.database.engine import database_session
 from stages.common.command import DONE, REFUSED, run_command
 
 if TYPE_CHECKING:
+    from production.inference.load_model import Loaded
     from production.inference.worker import Worker
 
 
@@ -46,6 +48,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="PORT",
         help="with --watch: answer http://127.0.0.1:PORT/metrics; each further worker at the next port",
     )
+    parser.add_argument("--load-only", action="store_true", help="take no note: can the model be loaded?")
     options = parser.parse_args(arguments)
     if options.metrics is not None:
         if not options.watch:
@@ -54,6 +57,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             )
         if not 1 <= options.metrics <= 65536 - options.workers:
             parser.error(f"--metrics must be 1 to {65536 - options.workers}: each worker has a port")
+    if options.load_only and (options.watch or options.shadow or options.workers > 1):
+        parser.error("--load-only loads one model once, and goes with neither --watch, --shadow nor --workers")
     if options.batch is not None and not 1 <= options.batch <= 5000:
         parser.error("--batch must be 1 to 5000")
     return options
@@ -68,6 +73,8 @@ def run(options: argparse.Namespace) -> int:
         return supervise([_for_one(options, number) for number in range(options.workers)])
     place = Workplace.open(options.batch)
     served = place.loaded(folder=options.model)
+    if options.load_only:
+        return _load(served)
     shadow = place.loaded(options.shadow) if options.shadow else None
     worker = place.worker(served, shadow=shadow)
     stop_when_asked(worker)
@@ -102,6 +109,18 @@ def _for_one(options: argparse.Namespace, number: int) -> list[str]:
     """Return the arguments of one of several workers."""
     metrics = None if options.metrics is None else options.metrics + number
     given = {"--batch": options.batch, "--model": options.model, "--shadow": options.shadow, "--metrics": metrics}
+def _load(served: Loaded) -> int:
+    """Load a model as a worker does, and end its process: its files stay, and are not fetched again."""
+    try:
+        model, host = served.current()
+        print(f"infer: version {model.version} can be loaded, for {', '.join(host.labels)}")
+    finally:
+        served.stop()
+    return DONE
+
+
+def _for_one(options: argparse.Namespace) -> list[str]:
+    given = {"--batch": options.batch, "--model": options.model, "--shadow": options.shadow}
     pairs = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     return [*pairs, *(["--watch"] if options.watch else [])]
 

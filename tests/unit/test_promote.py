@@ -11,13 +11,15 @@ from mlflow import MlflowClient
 
 from delivery import promote as promotion
 from delivery import rollback
+from delivery.decline import decline
 from delivery.errors import DeliveryError
 from delivery.promote import PromotionVerdict, promote
 from delivery.registry.bounds import read_bounds
 from delivery.registry.gate import Gate
 from delivery.registry.model import MD5
-from delivery.registry.registry import CHAMPION, ensure_registered_model, ledger, version_with_alias
+from delivery.registry.registry import CHAMPION, ensure_registered_model, ledger, version_of, version_with_alias
 from delivery.registry.server import MODEL, connect
+from delivery.registry.undecided import why_decided
 from delivery.revision.git import git
 from tests.repository import ROOT
 
@@ -130,6 +132,39 @@ def test_a_promotion_that_cannot_be_written_down_does_not_happen(
     with pytest.raises(OSError, match="no space"):
         promote(3, ROOT, client, BOUNDS)
     assert champion(client) == 1
+
+
+def test_what_a_person_declined_is_not_asked_for_again_until_another_is_champion(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = version_of(client, 3)
+    assert why_decided(client, version) == ""
+    entry = decline(client, version, "too many false alarms on the ward")
+    assert (entry.event, entry.version, entry.previous, entry.reasons) == ("refused", 3, 1, ["a person"])
+    assert "refused (ledger 1): a person" in why_decided(client, version)
+    with pytest.raises(DeliveryError, match="is not declined: it was refused"):
+        decline(client, version, "again")
+    with pytest.raises(DeliveryError, match="it is the champion"):
+        decline(client, version_of(client, 1), "no")
+    client.set_registered_model_alias(MODEL, CHAMPION, "2")
+    assert why_decided(client, version) == ""
+    monkeypatch.setattr(promotion, "judge", judging(PASSED))
+    promote(3, ROOT, client, BOUNDS)
+    client.set_registered_model_alias(MODEL, CHAMPION, "2")
+    assert "was champion already" in why_decided(client, version)
+
+
+def test_the_version_of_a_commit_is_judged_once(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(promotion, "judge", judging(REFUSED))
+    monkeypatch.setattr(promotion, "trusted_bounds", lambda *_: (BOUNDS, "0" * 40))
+    monkeypatch.setattr(promotion, "version_of_revision", lambda *_: version_of(client, 3))
+    assert promotion.main(["--rev", "HEAD"]) == 1
+    assert promotion.main(["--rev", "HEAD"]) == 0
+    assert "nothing to do: version 3 of behealthy-extractor: it was refused (ledger 1)" in capsys.readouterr().out
+    assert len(ledger(client)) == 1
 
 
 def test_promote_and_roll_back_and_forth(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,22 @@ def test_a_job_killed_between_commit_and_push_is_finished_by_the_same_command(jo
     assert not publish("work", job)
 
 
+def test_batches_are_a_commit_of_their_own_so_that_a_second_training_publishes_too(job: Path) -> None:
+    """Without it the second would be results of a commit that holds results: a graph that never settles."""
+    data = job / "data/annotations.dvc"
+    data.parent.mkdir()
+    for batch, luck in (("one", ""), ("two", " of new data")):
+        data.write_text(f"outs: [{{md5: {batch}, path: annotations}}]\n", encoding="utf-8")
+        run_graph(job, luck)
+        assert publish("work", job, with_data=True)
+    assert pushed(job)[:4] == ["Reproduce the graph", "Add annotation batches"] * 2
+    assert not publish("work", job, with_data=True)
+    data.write_text("outs: [{md5: three, path: annotations}]\n", encoding="utf-8")
+    run_graph(job, " of other data")
+    with pytest.raises(DeliveryError, match="depends on the machine"):
+        publish("work", job)
+
+
 def test_a_push_that_came_first_and_does_not_matter_stays_below(job: Path, tmp_path: Path) -> None:
     others_push(tmp_path, "README.md")
     assert publish("work", job)

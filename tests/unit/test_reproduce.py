@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from delivery.reproduce import describe
+from delivery import reproduce as module
+from delivery.errors import DeliveryError
+from delivery.reproduce import describe, reproduce
 from delivery.revision.storage_faults import explain
 
 STAGES = ["prepare", "validate"]
@@ -41,6 +46,23 @@ def test_a_full_disk_is_told_where_only_a_traceback_says_so() -> None:
 
 def test_a_message_cannot_leave_its_block() -> None:
     assert describe(["validate: ```\n"], STAGES).count("```") == 2
+
+
+def test_a_stage_that_is_none_is_refused_before_anything_is_run(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {prepare: {}, validate: {}}\n", encoding="utf-8")
+    with pytest.raises(DeliveryError, match="no stage cleaned: it has prepare, validate"):
+        reproduce(tmp_path / "failure.md", "cleaned", tmp_path)
+
+
+def test_a_stage_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {prepare: {}, validate: {}}\n", encoding="utf-8")
+    asked: list[Any] = []
+    for name in ("mend", "fetch_bundled"):
+        monkeypatch.setattr(module, name, lambda _: None)
+    monkeypatch.setattr(module, "run_shown", lambda command, _: (asked.append(command), (0, []))[1])
+    reproduce(tmp_path / "failure.md", "prepare", tmp_path)
+    reproduce(tmp_path / "failure.md", root=tmp_path)
+    assert asked == [(*module.REPRODUCE, "prepare"), module.REPRODUCE]
 
 
 def test_silence_is_said() -> None:

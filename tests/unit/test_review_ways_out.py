@@ -28,6 +28,7 @@ from production.review.claiming import further_tasks
 from production.review.decisions import Decision
 from production.review.exporting import BATCH, DOUBLE, collect, write_batch
 from production.review.handing_in import correct, hand_in
+from production.review.inbox import put
 from production.review.keys import reviewer_of
 from production.review.label_studio import Region, decisions_of, encode, take_in
 from production.review.status import status_of
@@ -138,6 +139,34 @@ def test_what_was_reviewed_or_corrected_since_is_exported(engine: Engine) -> Non
     assert not collect(engine, KEY, since, "work").final
     correct(engine, first, ANNA, [Decision("mention", 0, "reject")], 1.0, since)
     assert len(collect(engine, KEY, since).final) == 2
+
+
+def test_the_inbox_gets_each_review_once_whatever_was_lost(engine: Engine, tmp_path: Path) -> None:
+    inbox, batches = tmp_path / "inbox", tmp_path / "batches"
+    infer(engine, "gout 1", "gout 2", "gout 3")
+    planned(engine)
+
+    def at(minutes: float, least: int = 1) -> tuple[bool, int]:
+        made = put(engine, KEY, inbox, SOON + timedelta(minutes=minutes), least, batches=batches)
+        return made.path is not None, made.notes
+
+    assert at(0) == (False, 0)
+    read_by(engine, ANNA, minutes=1)
+    assert at(1.5) == (False, 0)  # whoever hands in now may have begun before
+    assert at(3, least=2) == (False, 1)
+    read_by(engine, ANNA, minutes=4)
+    assert at(6, least=2) == (True, 2)
+    assert at(7) == (False, 0)
+    (file,) = (inbox / "label-studio").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(json.loads(file.read_text())) == 2
+    (batches / file.stem).mkdir(parents=True)  # it became a batch, and the inbox was emptied
+    file.unlink()
+    assert at(8) == (False, 0)
+    _, review = read_by(engine, ANNA, minutes=9)
+    assert at(11) == (True, 1)
+    correct(engine, review, ANNA, [Decision("mention", 0, "reject")], 1.0, SOON + timedelta(minutes=12))
+    assert at(14) == (True, 1)  # a correction is a new batch
 
 
 def test_names_of_documents_and_people_say_nothing(read: Engine, tmp_path: Path) -> None:
