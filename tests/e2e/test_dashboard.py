@@ -24,7 +24,7 @@ from production.review.planning import plan
 from production.review.setup import Desk
 from stages.common.variables import DATABASE
 from tests.browsers import DESK, PHONE, Heard, browser, faults, is_wider, needs_axe, needs_browser
-from tests.dashboards import PAGES, PROBES, dashboard, open_page
+from tests.dashboards import PAGES, PROBES, SETTLED, dashboard, open_page, settle
 from tests.production import sqlite_url
 from tests.registered import add_version
 from tests.repository import ROOT, Repository
@@ -150,4 +150,117 @@ def test_a_page_without_anything_names_a_command(chromium: Browser, nothing: Ser
     check(page, heard)
     said = page.locator('[data-testid="stMain"]').inner_text()
     assert "python -m " in said or "make " in said
+    page.context.close()
+
+
+@needs_model
+def test_all_pages_are_reached_by_keyboard_alone(chromium: Browser, hospital: Served) -> None:
+    page, heard = visit(chromium, "desk, light")
+    open_page(page, hospital.address, "")
+    for heading in [*list(PAGES.values())[1:], PAGES[""]]:
+        _tab_to(page, heading)
+        page.keyboard.press("Enter")
+        settle(page, heading)
+    assert not heard.errors
+    page.context.close()
+
+
+def _tab_to(page: Page, words: str) -> None:
+    """Press Tab until a link of these words has the focus, and see that it shows."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.matches('a') ? document.activeElement.innerText : ''")
+        if focused.split("\n")[-1].strip() == words:
+            assert page.evaluate("document.activeElement.matches(':focus-visible')")
+            return
+    raise AssertionError(f"Tab does not reach {words}")
+
+
+@needs_model
+def test_on_a_phone_the_pages_are_behind_a_button(chromium: Browser, hospital: Served) -> None:
+    page, _ = visit(chromium, "phone, dark")
+    open_page(page, hospital.address, "data")
+    page.get_by_test_id("stExpandSidebarButton").press("Enter")
+    page.get_by_role("link", name="Model").press("Enter")
+    settle(page, "Model")
+    page.context.close()
+
+
+@needs_model
+def test_a_note_that_is_tried_is_marked_and_explained_and_nowhere_written(chromium: Browser, hospital: Served) -> None:
+    page, heard = visit(chromium, "desk, light")
+    open_page(page, hospital.address, "try_it")
+    page.get_by_label("Text of the note").fill(f"{NOTE} Ask {WORD}.")
+    page.get_by_role("button", name="Find mentions").press("Enter")
+    page.get_by_text("Mentions, and what may have been missed").wait_for(timeout=120_000)
+    settle(page, "Try it")
+    marks = [one.inner_text() for one in page.locator(".bh-note mark").all()]
+    assert marks == ["asthmaD1", "goutD2", "aspirinT3"]
+    rows = [one.inner_text().split("\t") for one in page.locator(".bh-table tbody tr").all()]
+    assert ["D2", "gout", "Disease", "negated"] in [row[:4] for row in rows]
+    page.get_by_role("button", name="Explain the mentions").press("Enter")
+    page.get_by_text("what weighed most for and against").first.wait_for(timeout=120_000)
+    settle(page, "Try it")
+    check(page, heard)
+    page.context.close()
+    assert WORD not in hospital.log.read_text()
+    written = [path for path in hospital.folder.rglob("*") if path.is_file() and WORD.encode() in path.read_bytes()]
+    assert not written
+
+
+@needs_model
+def test_a_note_that_is_too_long_is_refused_before_a_model_reads_it(chromium: Browser, hospital: Served) -> None:
+    page, heard = visit(chromium, "desk, light")
+    open_page(page, hospital.address, "try_it")
+    page.get_by_label("Text of the note").fill(f"{WORD} gout " * 10_000)
+    page.get_by_role("button", name="Find mentions").press("Enter")
+    page.get_by_text("more than inference.note_characters").wait_for()
+    assert WORD not in page.get_by_test_id("stAlert").first.inner_text()
+    assert not heard.errors
+    page.context.close()
+
+
+@needs_model
+def test_champion_challenger_and_archive_are_told_apart(chromium: Browser, hospital: Served) -> None:
+    page, _ = visit(chromium, "desk, light")
+    open_page(page, hospital.address, "model")
+    rows = [one.inner_text().split("\t") for one in page.locator(".bh-table tbody tr").all()]
+    stages = {row[0]: row[2] for row in rows if len(row) == 3}
+    assert stages["staging"] == "3" and stages["production"] == "2" and stages["archive"] == "1"
+    assert page.get_by_text("from version 2 to version 1").count() == 1
+    assert ["f1", "✗ refused", "strict F1 0.803 is below 0.82: train it longer"] in rows
+    page.context.close()
+
+
+@needs_model
+@pytest.mark.parametrize("name", PAGES)
+def test_first_paint(chromium: Browser, hospital: Served, name: str) -> None:
+    """Says how long pages take; how long they may is no matter of a test on a busy machine."""
+    page, _ = visit(chromium, "desk, light")
+    open_page(page, hospital.address, name)
+    page.goto(f"{hospital.address}/{name}", wait_until="commit")
+    page.get_by_role("heading", name=PAGES[name], exact=True, level=1).wait_for()
+    heading = page.evaluate("performance.now()")
+    page.locator(SETTLED).wait_for(state="attached")
+    whole = page.evaluate("performance.now()")
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert 0 < paint <= whole
+    print(f"\n{PAGES[name]}: first paint {paint:.0f} ms, heading {heading:.0f} ms, whole {whole:.0f} ms")
+    page.context.close()
+
+
+@needs_model
+@pytest.mark.skipif(not SCREENSHOTS, reason="writes pictures: make screenshots")
+@pytest.mark.parametrize("name", PAGES)
+def test_screenshots(chromium: Browser, hospital: Served, name: str) -> None:
+    page, _ = visit(chromium, "desk, light")
+    open_page(page, hospital.address, name)
+    if name == "try_it":
+        page.get_by_role("button", name="Take an example").press("Enter")
+        settle(page, "Try it")
+        page.get_by_role("button", name="Find mentions").press("Enter")
+        page.get_by_text("Mentions, and what may have been missed").wait_for(timeout=120_000)
+        settle(page, "Try it")
+        page.get_by_role("heading", name="What the model finds").scroll_into_view_if_needed()
+    picture(page, ROOT / str(SCREENSHOTS) / f"dashboard-{name or 'today'}.png")
     page.context.close()
