@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 import altair as alt
 import pandas as pd
 import streamlit as st
+
+from production.database.engine import database_session
+from production.terminal import printable
+from stages.common.errors import BeHealthyError
+from stages.common.pages import render
+
+TEMPLATES = Path(__file__).parent / "templates"
+NOTHING = "-"
+"""In a cell without a value."""
 
 
 def chart(title: str, picture: alt.Chart | alt.LayerChart, table: pd.DataFrame, *, description: str) -> None:
@@ -30,3 +44,46 @@ def missing(what: str, command: str) -> None:
     """Say what is not there, and which command brings it."""
     st.info(f"{what} This brings it:")
     st.code(command, language="shell")
+
+
+@contextmanager
+def section(title: str) -> Iterator[None]:
+    """Show a part of a page under its heading; what is wrong with it is said there, and the other parts are shown."""
+    st.header(title)
+    try:
+        with database_session():
+            yield
+    except BeHealthyError as error:
+        st.warning(str(error))
+
+
+def table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
+    """Show a table that screen readers read and that scrolls by itself where a screen is narrow.
+
+    Streamlit's own tables take cells for Markdown, which may load an image from anywhere; here they are text.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        With the same keys, which are the names of the columns. Numbers stand to the right, by thousands.
+    caption : str
+        What the table is.
+    """
+    columns = list(rows[0]) if rows else []
+    numbers = {name for name in columns if any(_is_number(row[name]) for row in rows)}
+    cells = [[(name, _cell(row[name])) for name in columns] for row in rows]
+    st.html(render(TEMPLATES / "table.html", caption=caption, columns=columns, numbers=numbers, rows=cells))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))
