@@ -23,16 +23,19 @@ from delivery.registry.server import connect
 from production.review.planning import plan
 from production.review.setup import Desk
 from stages.common.variables import DATABASE
-from tests.browsers import DESK, PHONE, Heard, browser, faults, is_wider, needs_axe, needs_browser
+from tests.browsers import DESK, PHONE, Heard, browser, faults, is_wider, needs_axe, needs_browser, picture
 from tests.dashboards import PAGES, PROBES, SETTLED, dashboard, open_page, settle
-from tests.production import sqlite_url
+from tests.production import empty, sqlite_url
 from tests.registered import add_version
 from tests.repository import ROOT, Repository
+from tests.served import WEEK
+from tests.simulated_year import Truth, Year
 
 pytestmark = [needs_browser, needs_axe, pytest.mark.slow]
 needs_model = pytest.mark.skipif(not (ROOT / "models/model.json").is_file(), reason="needs a model: make repro")
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
+WEEKS = 14
 LOOKS = {"desk, light": (DESK, "light"), "phone, dark": (PHONE, "dark"), "desk, dark": (DESK, "dark")}
 NOTE = "Known asthma, no gout. Start aspirin 75 mg once daily."
 WORD = "qzxvw"
@@ -73,6 +76,26 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         _register(folder)
         desk = Desk.open()
         plan(desk.engine, desk.drawing(), datetime.now(UTC) + timedelta(minutes=2))
+    _run(
+        ["production.record", "build", "data/incoming/notes.jsonl", "--to", str(folder / "record.parquet")], environment
+    )
+    _run(["production.rollup"], environment)
+    log = folder / "dashboard.log"
+    with dashboard(environment, log) as served:
+        yield Served(served, log, folder)
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Some months under watch, with a drift, reviewers and a precision that falls."""
+    folder = tmp_path_factory.mktemp("year")
+    engine = empty(sqlite_url(folder))
+    started = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - WEEKS * WEEK
+    truth = lambda week: Truth(drift=0.4 if week > WEEKS - 5 else 0.0, precision=0.97)  # noqa: E731
+    for _ in Year(engine, folder, truth, monday=started - timedelta(days=started.weekday())).weeks(0, WEEKS - 2):
+        pass
+    environment = {**os.environ, DATABASE: sqlite_url(folder), "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    _run(["production.rollup"], environment)
     log = folder / "dashboard.log"
     with dashboard(environment, log) as served:
         yield Served(served, log, folder)
@@ -114,6 +137,12 @@ def nothing(source: Repository, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Served(served, folder / "dashboard.log", source.root)
 
 
+OF_THE_YEAR = ("", "drift", "quality", "review")
+PLACES = [*((name, "hospital") for name in PAGES), *((name, "year") for name in OF_THE_YEAR)]
+
+PICTURES = [(name, "year" if name in OF_THE_YEAR and name != "review" else "hospital") for name in PAGES]
+
+
 def visit(chromium: Browser, look: str) -> tuple[Page, Heard]:
     viewport, scheme = LOOKS[look]
     page = chromium.new_context(viewport=viewport, color_scheme=scheme).new_page()  # type: ignore[arg-type]
@@ -134,10 +163,12 @@ def check(page: Page, heard: Heard) -> None:
 
 @needs_model
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_fit_for_everybody(chromium: Browser, hospital: Served, name: str, look: str) -> None:
+@pytest.mark.parametrize(("name", "place"), PLACES)
+def test_a_page_is_fit_for_everybody(
+    request: pytest.FixtureRequest, chromium: Browser, name: str, place: str, look: str
+) -> None:
     page, heard = visit(chromium, look)
-    open_page(page, hospital.address, name)
+    open_page(page, request.getfixturevalue(place).address, name)
     check(page, heard)
     page.context.close()
 
@@ -233,28 +264,29 @@ def test_champion_challenger_and_archive_are_told_apart(chromium: Browser, hospi
 
 
 @needs_model
-@pytest.mark.parametrize("name", PAGES)
-def test_first_paint(chromium: Browser, hospital: Served, name: str) -> None:
+@pytest.mark.parametrize(("name", "place"), PLACES)
+def test_first_paint(request: pytest.FixtureRequest, chromium: Browser, name: str, place: str) -> None:
     """Says how long pages take; how long they may is no matter of a test on a busy machine."""
+    address = request.getfixturevalue(place).address
     page, _ = visit(chromium, "desk, light")
-    open_page(page, hospital.address, name)
-    page.goto(f"{hospital.address}/{name}", wait_until="commit")
+    open_page(page, address, name)
+    page.goto(f"{address}/{name}", wait_until="commit")
     page.get_by_role("heading", name=PAGES[name], exact=True, level=1).wait_for()
     heading = page.evaluate("performance.now()")
     page.locator(SETTLED).wait_for(state="attached")
     whole = page.evaluate("performance.now()")
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     assert 0 < paint <= whole
-    print(f"\n{PAGES[name]}: first paint {paint:.0f} ms, heading {heading:.0f} ms, whole {whole:.0f} ms")
+    print(f"\n{place}, {PAGES[name]}: first paint {paint:.0f} ms, heading {heading:.0f} ms, whole {whole:.0f} ms")
     page.context.close()
 
 
 @needs_model
 @pytest.mark.skipif(not SCREENSHOTS, reason="writes pictures: make screenshots")
-@pytest.mark.parametrize("name", PAGES)
-def test_screenshots(chromium: Browser, hospital: Served, name: str) -> None:
+@pytest.mark.parametrize(("name", "place"), PICTURES)
+def test_screenshots(request: pytest.FixtureRequest, chromium: Browser, name: str, place: str) -> None:
     page, _ = visit(chromium, "desk, light")
-    open_page(page, hospital.address, name)
+    open_page(page, request.getfixturevalue(place).address, name)
     if name == "try_it":
         page.get_by_role("button", name="Take an example").press("Enter")
         settle(page, "Try it")
