@@ -249,6 +249,10 @@ bench-inference: repro ## inference on SQLite and PostgreSQL beside a plain loop
 	@.ci/find-postgres >/dev/null
 	python -m benchmarks.inference --notes 100000 --json reports/inference.json
 
+.PHONY: bench-dashboard
+bench-dashboard: $(STAMP) ## the dashboard on a year of daily windows and 100,000 reviews: the roll-up, and until a page is there
+	python -m benchmarks.dashboard --json reports/dashboard.json
+
 .PHONY: growth
 growth: $(STAMP) ## time against size, for every reader, check and the segmentation; fails where it is no straight line
 	python -m benchmarks.growth

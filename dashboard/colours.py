@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
+_LONG = 18
+"""Characters of a name; of longer ones, two do not stand side by side on a telephone."""
+
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
 
 
@@ -32,7 +35,7 @@ MARKS = (
 
 DECISIONS = {
     "none": Mark(GREY, "circle", []),
-    "too few notes to tell": Mark(GREY, "stroke", []),
+    "too few notes to tell": Mark(GREY, "triangle-right", []),
     "watch": Mark(BLUE, "circle", []),
     "retrain": Mark(GREEN, "square", []),
     "retrain_and_alert": Mark(PURPLE, "diamond", []),
@@ -51,7 +54,16 @@ def marks_of(names: Sequence[str]) -> dict[str, Mark]:
 def coloured(field: str, marks: dict[str, Mark]) -> dict[str, Any]:
     """Return the encodings of a field by colour and by shape, which share a legend."""
     names = list(marks)
-    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=300, symbolSize=90)
+    columns = 1 if max(map(len, names), default=0) > _LONG else 2
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        columns=columns,
+        labelLimit=300,
+        symbolSize=90,
+        symbolOpacity=1,
+        symbolStrokeWidth=0,
+    )
     colours = alt.Scale(domain=names, range=[mark.colour for mark in marks.values()])
     shapes = alt.Scale(domain=names, range=[mark.shape for mark in marks.values()])
     return {

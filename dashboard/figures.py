@@ -17,14 +17,16 @@ def figure(label: str, value: str, about: str) -> None:
         st.caption(about)
 
 
-def estimated(found: Mapping[str, Any], name: str, digits: int = 0) -> str:
-    """Return a value with its interval.
+def estimated(found: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """Return a value, and its interval.
 
     >>> estimated({"hours": 46.4, "hours_low": 44.6, "hours_high": 48.4}, "hours")
-    '46 (45 to 48)'
+    ('46', '45 to 48')
     """
-    ends = [found.get(f"{name}{end}") for end in ("", "_low", "_high")]
-    return _with_ends([None if end is None else f"{end:,.{digits}f}" for end in ends])
+    value, low, high = (found.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    if value is None:
+        return NOTHING, "no interval"
+    return f"{value:,.0f}", "no interval" if low is None or high is None else f"{low:,.0f} to {high:,.0f}"
 
 
 def share(found: Mapping[str, Any], name: str) -> str:

@@ -19,6 +19,8 @@ RUN = "python -m production.watch run"
 LAST = 15
 """Windows whose decisions are in the table of the page; the others are below it."""
 
+SHORT = ("window", "decision", "what followed", "why", "notes")
+
 Windows = Sequence[Mapping[str, Any]]
 
 
@@ -80,6 +82,9 @@ def _columns(windows: Windows, columns: Mapping[str, Any], bands: Mapping[str, f
     names = sorted(columns, key=lambda name: -_size(columns[name]))
     name = st.selectbox("Column", names, format_func=column_in_words, help="The largest deviation stands first.")
     frame = _frame(columns[name], windows, [one["decision"] for one in windows])
+    if frame.empty:
+        st.info(f"It could not be measured in any window: {plain(columns[name]['fault'][-1] or 'no reason is kept')}.")
+        return
     title = f"Deviation of {column_in_words(name)}"
     chart(title, _picture(frame, bands), _figures(frame), description=_description(title, frame, bands))
 
@@ -93,7 +98,8 @@ def _slices(windows: Windows, slices: Mapping[str, Any], bands: Mapping[str, flo
     if not slices:
         st.info("No kind of note was frequent enough to be judged by itself.")
         return
-    name = st.selectbox("Kind of note", sorted(slices), format_func=lambda one: one.replace("=", ": "))
+    names = sorted(slices, key=lambda one: (-_size(slices[one]), one))
+    name = st.selectbox("Kind of note", names, format_func=lambda one: one.replace("=", ": "))
     series = slices[name]
     decisions = dict(zip(series["window"], series["decision"], strict=True))
     frame = _frame(series, windows, [decisions.get(number, "unknown") for number in range(len(windows))])
@@ -128,25 +134,23 @@ def _frame(series: Mapping[str, Any], windows: Windows, decisions: Sequence[str]
 def _picture(frame: pd.DataFrame, bands: Mapping[str, float]) -> Picture:
     top = max([*frame["high"], bands["redevelop"] * 1.1])
     x = alt.X("until:T", title="end of the window", axis=alt.Axis(format="%Y-%m-%d", labelAngle=-45, labelOverlap=True))
-    scale = alt.Scale(domain=[0, top])
+    axis: dict[str, Any] = {"title": "deviation in percent", "scale": alt.Scale(domain=[0, top], nice=False)}
     over_time = alt.Chart(frame).encode(x=x)
-    interval = over_time.mark_area(opacity=0.25, color=GREY).encode(
-        y=alt.Y("low:Q", title="deviation in percent", scale=scale), y2="high:Q"
-    )
-    line = over_time.mark_line(color=GREY, strokeWidth=1).encode(y="deviation:Q")
+    interval = over_time.mark_area(opacity=0.25, color=GREY).encode(y=alt.Y("low:Q", **axis), y2="high:Q")
+    line = over_time.mark_line(color=GREY, strokeWidth=1).encode(y=alt.Y("deviation:Q", **axis))
     present = {name: mark for name, mark in DECISIONS.items() if (frame["decision"] == name).any()}
     tooltip = ["window", "deviation", "low", "high", "decision"]
     points = over_time.mark_point(filled=True, size=70, opacity=1).encode(
-        y="deviation:Q", **coloured("decision", present), tooltip=tooltip
+        y=alt.Y("deviation:Q", **axis), **coloured("decision", present), tooltip=tooltip
     )
-    return alt.layer(interval, line, *_bands(bands), points).properties(height=340)
+    return alt.layer(interval, line, *_bands(bands, axis), points).properties(height=440)
 
 
-def _bands(bands: Mapping[str, float]) -> tuple[alt.Chart, alt.Chart]:
+def _bands(bands: Mapping[str, float], axis: Mapping[str, Any]) -> tuple[alt.Chart, alt.Chart]:
     lines = alt.Chart(pd.DataFrame({"from": list(bands.values()), "band": list(bands)}))
-    rules = lines.mark_rule(strokeDash=[5, 4], color=GREY).encode(y="from:Q")
-    names = lines.mark_text(align="left", dx=3, dy=-6, color=GREY).encode(y="from:Q", x=alt.value(0), text="band:N")
-    return rules, names
+    lines = lines.encode(y=alt.Y("from:Q", **axis))
+    rules = lines.mark_rule(strokeDash=[5, 4], color=GREY)
+    return rules, lines.mark_text(align="left", dx=3, dy=-6, color=GREY).encode(x=alt.value(0), text="band:N")
 
 
 def _figures(frame: pd.DataFrame) -> pd.DataFrame:
@@ -156,8 +160,6 @@ def _figures(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _description(title: str, frame: pd.DataFrame, bands: Mapping[str, float]) -> str:
     """Say what the chart shows: the newest window, the largest one, and what they are held against."""
-    if frame.empty:
-        return f"{title}: it could not be measured in any window."
     last, largest = frame.iloc[-1], frame.iloc[int(frame["deviation"].argmax())]
     limits = ", ".join(f"{name} from {value:g}%" for name, value in bands.items())
     newest = f"{_point(last)} in the newest, {last['window']} ({last['decision']})"
@@ -183,7 +185,8 @@ def _decisions(windows: Windows) -> None:
         }
         for one in reversed(windows)
     ]
-    table(rows[:LAST], "The last decisions, the newest first")
+    short = [{name: row[name] for name in SHORT} for row in rows[:LAST]]
+    table(short, "The last decisions, the newest first")
     if len(rows) > LAST:
         with st.expander(f"All {counted(len(rows), 'window')} of a year"):
             st.dataframe(pd.DataFrame(rows), hide_index=True, alt="All decisions of a year")

@@ -15,7 +15,6 @@ from dashboard.parts import Picture, chart, missing, plain, section, table
 from dashboard.rolled import moment, rolled_up
 from dashboard.wording import listed
 from stages.common.wording import counted
-from stages.monitor.audited import ALL
 
 INFER = "python -m production.infer"
 PLAN = "python -m production.review plan"
@@ -29,25 +28,25 @@ def page() -> None:
     if shown is None:
         return
     content = shown.content
-    champion, known = content["champion"], content["known"]
+    champion, known, whole = content["champion"], content["known"], content["all_labels"]
     if champion is None:
         missing("No model was champion here yet.", INFER)
         return
     with section("Since the champion"):
-        _since(champion, known)
+        _since(champion, known, whole)
     if known["reviewed"]:
-        labels = [ALL, *champion["labels"]]
+        labels = [whole, *champion["labels"]]
         with section("Over time"):
             _over_time(content["months"], labels, known["promised"])
         with section("By label"):
             _by_label(known["estimates"], labels)
         with section("By kind of note"):
-            _by_slice(known["slices"])
+            _by_slice(known["slices"], whole)
     with section("Reviews"):
         _reviews(content["reviews"])
 
 
-def _since(champion: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+def _since(champion: Mapping[str, Any], known: Mapping[str, Any], whole: str) -> None:
     st.markdown(f"Version {plain(champion['version'])}, champion since {moment(champion['since'])}.")
     if not known["reviewed"]:
         missing("No audited note was handed in yet, so nothing is known of the quality.", PLAN)
@@ -61,7 +60,7 @@ def _since(champion: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     )
     for column, (name, title) in zip(st.columns(3), FIGURES.items(), strict=True):
         with column:
-            one = known["estimates"][name][ALL]
+            one = known["estimates"][name][whole]
             figure(title, _value(one), _interval(one))
 
 
@@ -81,7 +80,12 @@ def _over_time(months: Sequence[Mapping[str, Any]], labels: Sequence[str], promi
             st.info(f"{title}: too little was reviewed in any month.")
             continue
         promise = promised if name == "accepted" else None
-        chart(title, _picture(frame, labels, promise), _figures(frame), description=_described(title, frame, promise))
+        chart(
+            title,
+            _picture(frame, labels, promise),
+            _figures(frame),
+            description=_described(title, frame, labels[0], promise),
+        )
 
 
 def _frame(name: str, months: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> pd.DataFrame:
@@ -95,26 +99,36 @@ def _frame(name: str, months: Sequence[Mapping[str, Any]], labels: Sequence[str]
 
 
 def _picture(frame: pd.DataFrame, labels: Sequence[str], promised: float | None) -> Picture:
-    marks = marks_of(labels)
     bottom = min([*frame["low"].dropna(), *frame["value"], promised or 1.0])
     base = alt.Chart(frame).encode(
         x=alt.X("month:O", title=None, axis=alt.Axis(labelAngle=-45)), xOffset=alt.XOffset("label:N", sort=list(labels))
     )
-    y = alt.Y("value:Q", title=None, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[max(0.0, bottom - 0.02), 1.0]))
-    looks = coloured("label", marks)
-    intervals = base.mark_rule(strokeWidth=2, opacity=0.6).encode(y="low:Q", y2="high:Q", color=looks["color"])
-    tooltip = ["month", "label", alt.Tooltip("value:Q", format=".1%"), alt.Tooltip("low:Q", format=".1%")]
-    tooltip = [*tooltip, alt.Tooltip("high:Q", format=".1%"), "notes"]
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(y=y, **looks, tooltip=tooltip)
-    return alt.layer(intervals, *_promise(promised), points).properties(height=320)
+    looks, axis = coloured("label", marks_of(labels)), _percent(bottom)
+    intervals = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", **axis), y2="high:Q", color=looks["color"])
+    tooltip = [
+        "month",
+        "label",
+        *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")),
+        "notes",
+    ]
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(
+        y=alt.Y("value:Q", **axis), **looks, tooltip=tooltip
+    )
+    return alt.layer(intervals, *_promise(promised, axis), points).properties(height=380)
 
 
-def _promise(promised: float | None) -> Iterator[alt.Chart]:
+def _percent(bottom: float) -> dict[str, Any]:
+    """Return how shares are drawn: from a little below the lowest one to all."""
+    scale = alt.Scale(domain=[max(0.0, bottom - 0.02), 1.0], zero=False, nice=False)
+    return {"title": None, "axis": alt.Axis(format="%", tickCount=6), "scale": scale}
+
+
+def _promise(promised: float | None, axis: Mapping[str, Any]) -> Iterator[alt.Chart]:
     if promised is None:
         return
-    line = alt.Chart(pd.DataFrame({"value": [promised], "said": ["promised"]}))
-    yield line.mark_rule(strokeDash=[5, 4], color=GREY).encode(y="value:Q")
-    yield line.mark_text(align="left", dx=3, dy=-6, color=GREY).encode(y="value:Q", x=alt.value(0), text="said:N")
+    line = alt.Chart(pd.DataFrame({"value": [promised], "said": ["promised"]})).encode(y=alt.Y("value:Q", **axis))
+    yield line.mark_rule(strokeDash=[5, 4], color=GREY)
+    yield line.mark_text(align="left", dx=3, dy=-6, color=GREY).encode(x=alt.value(0), text="said:N")
 
 
 def _figures(frame: pd.DataFrame) -> pd.DataFrame:
@@ -122,14 +136,14 @@ def _figures(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[::-1].round(3).rename(columns=names)
 
 
-def _described(title: str, frame: pd.DataFrame, promised: float | None) -> str:
+def _described(title: str, frame: pd.DataFrame, over_all: str, promised: float | None) -> str:
     """Say what the chart shows: each label in the newest month, and the lowest month of all."""
     months = frame["month"].unique()
     newest = frame[frame["month"] == months[-1]]
     said = listed([f"{row.label} {_of(row)}" for row in newest.itertuples()])
-    whole = frame[frame["label"] == ALL]
+    whole = frame[frame["label"] == over_all]
     lowest = whole.iloc[int(whole["value"].argmin())] if len(whole) else None
-    worst = "" if lowest is None else f" Lowest over all labels: {lowest['value']:.1%} in {lowest['month']}."
+    worst = "" if lowest is None else f" Lowest over {over_all}: {lowest['value']:.1%} in {lowest['month']}."
     against = f" Promised: {promised:.0%}." if promised is not None else ""
     return f"{title} in {counted(len(months), 'month')}. In {months[-1]}: {said}.{worst}{against}"
 
@@ -153,7 +167,7 @@ def _by_label(estimates: Mapping[str, Any], labels: Sequence[str]) -> None:
     table(rows, "Since the champion, with intervals of 95%; in the last column nobody looked")
 
 
-def _by_slice(slices: Mapping[str, Any]) -> None:
+def _by_slice(slices: Mapping[str, Any], whole: str) -> None:
     if not slices:
         st.info("The notes say nothing of their kind.")
         return
@@ -162,10 +176,10 @@ def _by_slice(slices: Mapping[str, Any]) -> None:
     kinds = {key.partition("=")[2]: one for key, one in sorted(slices.items()) if key.partition("=")[0] == name}
     frame = pd.DataFrame(
         [
-            {"kind": kind, "figure": FIGURES[of], **one[of][ALL]}
+            {"kind": kind, "figure": FIGURES[of], **one[of][whole]}
             for kind, one in kinds.items()
             for of in ("accepted", "f1")
-            if one[of][ALL]["value"] is not None
+            if one[of][whole]["value"] is not None
         ]
     )
     if frame.empty:
@@ -180,11 +194,18 @@ def _kinds(frame: pd.DataFrame) -> Picture:
     names = [FIGURES["accepted"], FIGURES["f1"]]
     looks = coloured("figure", marks_of(names))
     base = alt.Chart(frame).encode(y=alt.Y("kind:N", title=None), yOffset=alt.YOffset("figure:N", sort=names))
-    bottom = max(0.0, float(frame[["low", "value"]].min().min()) - 0.02)
-    x = alt.X("value:Q", title=None, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[bottom, 1.0]))
-    intervals = base.mark_rule(strokeWidth=2, opacity=0.6).encode(x="low:Q", x2="high:Q", color=looks["color"])
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(x=x, **looks, tooltip=["kind", "figure", "value"])
-    return alt.layer(intervals, points).properties(height=max(140, 50 * frame["kind"].nunique()))
+    axis = _percent(float(frame[["low", "value"]].min().min()))
+    intervals = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", **axis), x2="high:Q", color=looks["color"])
+    tooltip = [
+        "kind",
+        "figure",
+        *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")),
+        "notes",
+    ]
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(
+        x=alt.X("value:Q", **axis), **looks, tooltip=tooltip
+    )
+    return alt.layer(intervals, points).properties(height=120 + 60 * frame["kind"].nunique())
 
 
 def _kinds_in_words(title: str, frame: pd.DataFrame) -> str:
@@ -221,7 +242,7 @@ def _minutes(frame: pd.DataFrame, weekly: float) -> Picture:
     budget = alt.Chart(pd.DataFrame({"minutes": [weekly], "said": ["minutes of the audit that there are"]}))
     rule = budget.mark_rule(strokeDash=[5, 4], color=GREY).encode(y="minutes:Q")
     name = budget.mark_text(align="left", dx=3, dy=-6, color=GREY).encode(y="minutes:Q", x=alt.value(0), text="said:N")
-    return alt.layer(rule, name, line, points).properties(height=280)
+    return alt.layer(rule, name, line, points).properties(height=360)
 
 
 def _minutes_in_words(frame: pd.DataFrame) -> str:

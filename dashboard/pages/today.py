@@ -73,18 +73,24 @@ def _cards(figures: Mapping[str, Any], difference: Mapping[str, Any] | None) -> 
     if not difference or not figures["saved"]:
         st.info("There was no mention in the notes that were read: nothing can be said yet.")
         return
-    assumed = [name for name, one in figures["minutes"].items() if one["source"] == "assumed"]
-    with_assumed = "; *some minutes are assumed*" if assumed else ""
-    hours, errors, left = st.columns(3)
-    with hours:
-        said = f"{share(figures['saved'], 'hours')} of the work by hand{with_assumed}"
-        figure("Hours saved per 1,000 notes", estimated(difference, HOURS), said)
-    with errors:
-        said = f"{share(figures['saved'], 'errors')} of those by hand; *the rate by hand is assumed*"
-        more = "" if difference[ERRORS] >= 0 else "; **below 0: errors are added**"
-        figure("Errors saved per 1,000 mentions", estimated(difference, ERRORS), said + more)
-    with left:
-        figure("Errors left per 1,000 mentions", estimated(figures["after"], ERRORS), "wrong or missing, after people")
+    assumed = any(one["source"] == "assumed" for one in figures["minutes"].values())
+    columns = st.columns(3)
+    with columns[0]:
+        value, interval = estimated(difference, HOURS)
+        of = f"{share(figures['saved'], 'hours')} of the work by hand"
+        figure("Hours saved per 1,000 notes", value, _about(interval, of, "*some minutes are assumed*" * assumed))
+    with columns[1]:
+        value, interval = estimated(difference, ERRORS)
+        of = f"{share(figures['saved'], 'errors')} of those by hand, *whose rate is assumed*"
+        added = "**below 0: errors are added**" * (difference[ERRORS] < 0)
+        figure("Errors saved per 1,000 mentions", value, _about(interval, of, added))
+    with columns[2]:
+        value, interval = estimated(figures["after"], ERRORS)
+        figure("Errors left per 1,000 mentions", value, _about(interval, "wrong or missing, after people"))
+
+
+def _about(*said: str) -> str:
+    return "; ".join(filter(None, said))
 
 
 def _minutes(steps: Mapping[str, Any]) -> None:
