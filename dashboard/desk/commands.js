@@ -23,7 +23,7 @@ function perform(desk, command) {
   const { state } = desk;
   if (command === "keys") return toggleKeys(desk);
   if (desk.locked) return desk.say("Wait: the note is on its way.");
-  if (desk.lost) return command === "done" ? desk.lock("next", "The next note.") : desk.say("This note is not yours any more: Ctrl+Enter brings the next one.");
+  if (desk.lost) return command === "done" ? desk.lock("next", "Asking for the next one.") : desk.say("This note is not yours any more: Ctrl+Enter brings the next one.");
   if (command !== "give-back") desk.asked = null;
   if (command.startsWith("label-")) return relabel(desk, desk.task.labels[Number(command.slice(6))]);
   if (command in STEP) return moveEnd(desk, ...STEP[command]);
@@ -147,7 +147,7 @@ function giveBack(desk) {
     desk.asked = "give-back";
     return desk.say("This gives the note to somebody else, and what you decided on it is gone: press g again to do it.");
   }
-  desk.lock("back", "The note is given back.");
+  desk.lock("back", "Giving it back.");
 }
 
 function done(desk) {

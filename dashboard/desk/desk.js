@@ -20,7 +20,7 @@ export default function (component) {
 
 function makeDesk(root) {
   const parts = Object.fromEntries(Array.from(root.querySelectorAll("[data-part]"), (one) => [one.dataset.part, one]));
-  const desk = { root, parts, task: null, clock: null, stamp: 0, waiting: null, kept: 0, asked: null, locked: false };
+  const desk = { root, parts, task: null, clock: null, stamp: 0, waiting: null, kept: null, asked: null, locked: false };
   Object.assign(desk, talking(desk), sending(desk), selecting(desk));
   desk.receive = (data) => receive(desk, data);
   desk.show = () => show(desk);
@@ -41,7 +41,7 @@ function makeDesk(root) {
 
 function receive(desk, data) {
   if (data.turn !== desk.turn) begin(desk, data);
-  desk.parts.kept.textContent = data.answered === desk.kept ? "kept" : desk.kept ? "…" : "";
+  if (data.answered === desk.kept) desk.parts.kept.textContent = data.good ? "kept" : "not kept";
   if (data.answered !== desk.waiting && !data.lost) return;
   desk.unlock();
   if (data.lost) desk.lose();
@@ -55,8 +55,9 @@ function begin(desk, data) {
   desk.state = readState(desk.note, data.task, data.draft);
   desk.clock = makeClock(data.draft?.seconds ?? 0, data.pause);
   desk.renewed = desk.clock.seconds();
-  Object.assign(desk, { kept: 0, waiting: null, asked: null, range: null });
+  Object.assign(desk, { kept: null, waiting: null, asked: null, range: null });
   desk.unlock();
+  desk.parts.kept.textContent = "";
   if (!document.hidden) desk.clock.show();
   desk.parts.note.replaceChildren();
   showHead(desk);
@@ -106,12 +107,14 @@ function sending(desk) {
     const draft = message("draft");
     desk.kept = draft.stamp;
     desk.waiting = draft.stamp;
-    desk.parts.kept.textContent = "…";
     desk.send(draft);
   };
   const keepSoon = (after = KEPT_AFTER) => {
     clearTimeout(timer);
-    timer = desk.locked || desk.lost ? null : setTimeout(keepNow, after);
+    if (desk.locked || desk.lost) return;
+    timer = setTimeout(keepNow, after);
+    desk.parts.kept.textContent = "…";
+    desk.kept = null;
   };
   return {
     keepSoon,
@@ -144,13 +147,20 @@ function sending(desk) {
 }
 
 function selecting(desk) {
+  // The event comes later than the key; without one in the note, what was selected there last.
+  const rangeNow = () => {
+    desk.range = selectionIn(desk.parts.note) ?? desk.range;
+    return desk.range;
+  };
   return {
+    rangeNow,
     selected() {
-      const { range } = desk;
+      const range = rangeNow();
       return range && range.start < range.end ? trimmed(desk.note, range.start, range.end) : null;
     },
     wordAtCaret() {
-      return desk.range && desk.range.start === desk.range.end ? wordAt(desk.note, desk.range.start) : null;
+      const range = rangeNow();
+      return range && range.start === range.end ? wordAt(desk.note, range.start) : null;
     },
   };
 }
@@ -167,9 +177,7 @@ function listen(desk) {
   });
   on(document, "visibilitychange", () => seen(desk));
   on(window, "pagehide", () => desk.keepNow());
-  on(document, "selectionchange", () => {
-    desk.range = selectionIn(parts.note) ?? desk.range;
-  });
+  on(document, "selectionchange", desk.rangeNow);
   on(root, "keydown", (event) => pressed(desk, event));
   on(root, "mousedown", (event) => {
     if (event.target.closest("[data-do]")) event.preventDefault(); // the focus and what is selected stay in the note

@@ -57,7 +57,8 @@ def _begin(desk: Desk, proposed: str | None) -> None:
     _show_waiting(desk)
     with st.form("review-begin", border=False):
         if proposed is None:
-            name = st.text_input("Your name", help="It is not stored: a pseudonym stands for it.", max_chars=200)
+            name = st.text_input("Your name", max_chars=200)
+            st.caption("It is not stored: a pseudonym stands for it.")
         else:
             name = proposed
             st.text(f"You are {proposed}.")
@@ -84,7 +85,7 @@ def _show_around(desk: Desk, sitting: Sitting) -> None:
     today = datetime.now(_zone()).replace(hour=0, minute=0, second=0, microsecond=0)
     done = done_by(desk.engine, sitting.reviewer, today.astimezone(UTC))
     st.markdown(f"You today: {counted(done.notes, 'note')} in {counted(round(done.minutes), 'minute')}.")
-    if st.button("Leave", help="What you decided is kept, and the note stays yours for a while."):
+    if st.button("Leave"):
         del st.session_state[_SITTING]
         st.rerun()
 
