@@ -1,10 +1,11 @@
-"""The pages and the way between them: what `streamlit run` runs, for each person and each click."""
+"""The pages and the way between them; `dashboard/entry/streamlit_app.py` shows them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import streamlit as st
 
@@ -20,6 +21,12 @@ PAGES = (
     ("data", "Data", ":material/database:"),
 )
 """Module below `dashboard.pages`, title and icon."""
+
+
+ICON = Path(__file__).with_name("icon.png")
+"""A file of our own: an icon that is named, Streamlit has the browser fetch from a host of Google's."""
+
+STYLE = Path(__file__).parent / "templates/everywhere.css"
 
 
 def shown(module: str) -> Callable[[], None]:
@@ -40,12 +47,15 @@ def shown(module: str) -> Callable[[], None]:
 
 def main() -> None:
     """Show the page that was asked for."""
-    st.set_page_config(page_title="BeHealthy", page_icon=":material/health_and_safety:", layout="wide")
+    st.set_page_config(page_title="BeHealthy", page_icon=ICON, layout="wide")
     pages = [
         st.Page(shown(module), title=title, icon=icon, url_path=module, default=module == "today")
         for module, title, icon in PAGES
     ]
-    st.navigation(pages).run()
+    page = st.navigation(pages)
+    st.html(STYLE)
+    page.run()
 
 
-main()
+if __name__ == "__main__":
+    main()

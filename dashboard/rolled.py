@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from dashboard.parts import missing, plain
+from dashboard.parts import command_to_copy, missing, plain
 from production.database.engine import database_session
 from production.database.revision import open_database
 from production.rollup.reading import FAULT, Live, RolledUp, live, read
@@ -30,7 +30,7 @@ def rolled_up(name: str, now: datetime | None = None) -> Shown | None:
 
     Parameters
     ----------
-    name : {"today", "drift", "quality"}
+    name : {"today", "drift", "quality", "shadow", "reviewers"}
     now : datetime, optional
     """
     engine = open_database()
@@ -45,7 +45,7 @@ def rolled_up(name: str, now: datetime | None = None) -> Shown | None:
     _say_age(kept, current, now or datetime.now(UTC))
     if FAULT in kept.content:
         st.error(f"This could not be computed: {plain(str(kept.content[FAULT]))}. Mend that, then:")
-        st.code(COMMAND, language="shell")
+        command_to_copy(COMMAND)
         return None
     return Shown(kept.content, current)
 
@@ -61,7 +61,7 @@ def _say_age(kept: RolledUp, current: Live, now: datetime) -> None:
     if overtaken or now - kept.written_at > OLD:
         why = "Something was decided since" if overtaken else "These figures are older than a day"
         st.warning(f"{why}: this page does not show how things stand. This computes it anew:")
-        st.code(COMMAND, language="shell")
+        command_to_copy(COMMAND)
 
 
 def _ago(age: timedelta) -> str:

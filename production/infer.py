@@ -105,10 +105,6 @@ def _measured(worker: Worker, port: int | None) -> Iterator[None]:
         yield
 
 
-def _for_one(options: argparse.Namespace, number: int) -> list[str]:
-    """Return the arguments of one of several workers."""
-    metrics = None if options.metrics is None else options.metrics + number
-    given = {"--batch": options.batch, "--model": options.model, "--shadow": options.shadow, "--metrics": metrics}
 def _load(served: Loaded) -> int:
     """Load a model as a worker does, and end its process: its files stay, and are not fetched again."""
     try:
@@ -119,8 +115,10 @@ def _load(served: Loaded) -> int:
     return DONE
 
 
-def _for_one(options: argparse.Namespace) -> list[str]:
-    given = {"--batch": options.batch, "--model": options.model, "--shadow": options.shadow}
+def _for_one(options: argparse.Namespace, number: int) -> list[str]:
+    """Return the arguments of one of several workers."""
+    metrics = None if options.metrics is None else options.metrics + number
+    given = {"--batch": options.batch, "--model": options.model, "--shadow": options.shadow, "--metrics": metrics}
     pairs = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     return [*pairs, *(["--watch"] if options.watch else [])]
 

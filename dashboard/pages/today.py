@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.figures import estimated, figure, share
-from dashboard.parts import missing, plain, table
+from dashboard.parts import command_to_copy, missing, plain, table
 from dashboard.rolled import Shown, moment, rolled_up
 from dashboard.wording import against, decided, followed
 from stages.common.wording import counted, decision_in_words
@@ -49,7 +49,7 @@ def _attention(content: Mapping[str, Any]) -> None:
         found.append("the champion is at work since a time that is to come: some clock is wrong")
     if found:
         st.warning("\n".join(["To look at:", *(f"- {plain(one)}" for one in found)]))
-        st.code(STATUS, language="shell")
+        command_to_copy(STATUS)
 
 
 def _savings(kpi: Mapping[str, Any]) -> None:
@@ -138,7 +138,7 @@ def _decision(content: Mapping[str, Any]) -> None:
         st.markdown("The next decision is due when there are enough new notes: none is due at a time.")
     if waiting := content["undelivered"]["waiting"]:
         st.info(f"{counted(waiting, 'message')} to be sent; this sends:")
-        st.code(SEND, language="shell")
+        command_to_copy(SEND)
 
 
 def _window(last: Mapping[str, Any]) -> None:

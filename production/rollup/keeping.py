@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from production.database.engine import kind_of, writing
 from production.database.rollup_tables import ROLLUPS
+from production.rollup.agreeing import reviewers, shadow
 from production.rollup.drift import drift
 from production.rollup.place import Place
 from production.rollup.quality import quality
@@ -25,6 +26,8 @@ SUBJECTS: Mapping[str, Callable[[Place, datetime], dict[str, Any]]] = {
     "today": today,
     "drift": drift,
     "quality": quality,
+    "shadow": shadow,
+    "reviewers": reviewers,
 }
 _DIGITS = 6
 
