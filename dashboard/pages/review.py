@@ -29,7 +29,7 @@ def page() -> None:
     proposed = named_by_proxy(name) if name else None
     sitting = _sitting(proposed)
     if sitting and sitting.task:  # first, and without the database: what is decided in the browser outlives its faults
-        DESK(key=_DESK, data=sitting.shown(), on_sent_change=_receive)
+        _show_note(sitting, sitting.turn)
     with database_session(), _opened() as desk:
         if sitting:
             _show_around(desk, sitting)
@@ -50,6 +50,15 @@ def _opened() -> Iterator[Desk]:
         yield desk
     finally:
         desk.engine.dispose()
+
+
+@st.fragment
+def _show_note(sitting: Sitting, turn: int) -> None:
+    """Show the desk; a draft makes nothing else of the page anew, and another note all of it."""
+    if sitting.task:
+        DESK(key=_DESK, data=sitting.shown(), on_sent_change=_receive)
+    if sitting.turn != turn or sitting.task is None:
+        st.rerun()
 
 
 def _begin(desk: Desk, proposed: str | None) -> None:
