@@ -45,7 +45,7 @@ function receive(desk, data) {
   if (data.answered !== desk.waiting && !data.lost) return;
   desk.unlock();
   if (data.lost) desk.lose();
-  if (data.said) desk.say(data.lost ? `${data.said} Ctrl+Enter brings the next note.` : data.said, !data.good);
+  if (data.said) desk.say(data.lost ? `${data.said} Ctrl+Enter brings what is yours now.` : data.said, !data.good);
 }
 
 function begin(desk, data) {

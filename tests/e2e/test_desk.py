@@ -315,7 +315,7 @@ def test_a_note_that_another_person_took_is_not_handed_in(office: Office) -> Non
         press(page, "Control+Enter")
         expect(said(page)).to_contain_text("in another person's hands")
         press(page, "r")
-        expect(said(page)).to_contain_text("not yours any more")
+        expect(said(page)).to_contain_text("Nothing more is kept")
         press(page, "Control+Enter")
         page.get_by_text("No note is waiting").wait_for()
     assert rows(office.engine, REVIEWS) == []
