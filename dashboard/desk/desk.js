@@ -41,6 +41,7 @@ function makeDesk(root) {
 
 function receive(desk, data) {
   if (data.turn !== desk.turn) begin(desk, data);
+  desk.parts.until.textContent = data.until && !data.lost ? `Yours until ${timeOf(data.until)}` : "";
   if (data.answered === desk.kept) desk.parts.kept.textContent = data.good ? "kept" : "not kept";
   if (data.answered !== desk.waiting && !data.lost) return;
   desk.unlock();

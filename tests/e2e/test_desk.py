@@ -262,6 +262,7 @@ def test_two_people_never_have_one_note(office: Office) -> None:
         office.desk("Ben") as other,
     ):
         assert {note(page).evaluate("node => node.textContent") for page in (one, other)} == {CHANGED, WRONG}
+        expect(one.locator(".desk header")).to_contain_text("Yours until")
         with office.desk(None) as third:
             open_page(third, office.address, "review")
             third.get_by_role("textbox", name="Your name").fill("Cleo")

@@ -210,8 +210,10 @@ def test_a_database_that_does_not_answer_is_said(notes: Engine, sitting: Sitting
 
     sitting.receive(away, message(sitting, "draft", 1), SOON)
     assert (sitting.said, sitting.good, sitting.lost) == ("The database does not answer.", False, False)
-    sitting.receive(opened(notes), message(sitting, "draft", 2), SOON)
+    later = SOON + timedelta(minutes=5)
+    sitting.receive(opened(notes), message(sitting, "draft", 2), later)
     assert (sitting.good, sitting.draft.version) == (True, 1)
+    assert sitting.shown()["until"] == (later + timedelta(minutes=ALL.claim_minutes)).isoformat()
 
 
 def test_an_unforeseen_error_says_nothing_of_the_note(
