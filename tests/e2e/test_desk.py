@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import Engine, delete, update
 
+from dashboard.desk.reviewer import REVIEWER_HEADER
 from production.database.engine import writing
 from production.database.review_tables import REVIEW_DRAFTS, REVIEW_SPANS, REVIEW_TASKS, REVIEWS
 from production.database.schema import METADATA
@@ -22,7 +23,7 @@ from production.inference.host import Found, FoundMention
 from production.notes.records import Incoming
 from production.notes.storing import add
 from production.review.claiming import next_task
-from stages.common.variables import DATABASE, LOG_KEY, REVIEWER_HEADER
+from stages.common.variables import DATABASE, LOG_KEY
 from tests.browsers import DESK, PHONE, Heard, browser, faults, is_wider, needs_axe, needs_browser
 from tests.dashboards import PROBES, dashboard, open_page
 from tests.production import KEY, PARAMS, FakeHost, empty, sqlite_url, worker

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, update
 from streamlit.testing.v1 import AppTest
 
 from dashboard.desk.browser import script
-from dashboard.desk.reviewer import NobodyError, only
+from dashboard.desk.reviewer import REVIEWER_HEADER, NobodyError, only
 from dashboard.desk.sitting import Sitting
 from production.database.engine import DatabaseError, writing
 from production.database.review_tables import REVIEW_DRAFTS, REVIEW_SPANS, REVIEW_TASKS, REVIEWS
@@ -28,7 +28,7 @@ from production.review.handing_in import hand_in
 from production.review.setup import Desk
 from production.review.status import done_by
 from production.review.tasks import GoneError, ReviewError, Task
-from stages.common.variables import DATABASE, LOG_KEY, REVIEWER_HEADER
+from stages.common.variables import DATABASE, LOG_KEY
 from tests.production import KEY, empty, sqlite_url
 from tests.unit.test_review import ALL, ANNA, BEN, SOON, accept_all, claim, infer, planned, rows, tasks
 
