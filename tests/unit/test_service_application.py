@@ -167,3 +167,11 @@ def test_probes_may_ask_for_the_head_alone(path: str) -> None:
 def test_the_documentation_names_the_labels() -> None:
     documented = asked("GET", "/openapi.json").json()["components"]["schemas"]["Analyze"]["properties"]["entities"]
     assert documented["anyOf"][0]["items"]["enum"] == ["Disease"]
+
+
+def test_metrics_say_whether_the_model_can_be_asked() -> None:
+    measures, ready = Measures(), [False]
+    measures.watch_ready(lambda: ready[0])
+    assert b"\nbehealthy_ready 0.0" in measures.text()
+    ready[0] = True
+    assert b"\nbehealthy_ready 1.0" in measures.text()
