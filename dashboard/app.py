@@ -26,6 +26,8 @@ PAGES = (
 ICON = Path(__file__).with_name("icon.png")
 """A file of our own: an icon that is named, Streamlit has the browser fetch from a host of Google's."""
 
+STYLE = Path(__file__).parent / "templates/everywhere.css"
+
 
 def shown(module: str) -> Callable[[], None]:
     """Return what shows a page, or says why it cannot, without a word of a note."""
@@ -50,7 +52,9 @@ def main() -> None:
         st.Page(shown(module), title=title, icon=icon, url_path=module, default=module == "today")
         for module, title, icon in PAGES
     ]
-    st.navigation(pages).run()
+    page = st.navigation(pages)
+    st.html(STYLE)
+    page.run()
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def letters_of(labels: Iterable[str]) -> dict[str, str]:
     letters: dict[str, str] = {}
     for label in labels:
         beginnings = (label[:length] for length in range(1, len(label) + 1))
-        letters[label] = next((one for one in beginnings if one not in letters.values()), label)
+        letters[label] = next((one for one in beginnings if one not in letters.values()), f"{label}*")
     return letters
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,33 +18,51 @@ from stages.common.errors import BeHealthyError
 from stages.common.pages import render
 
 TEMPLATES = Path(__file__).parent / "templates"
+_SIGNS = re.compile(r"[\\`*_{}\[\]<>#|!$~:]")
 NOTHING = "-"
 """In a cell without a value."""
 
 
-def chart(title: str, picture: alt.Chart | alt.LayerChart, table: pd.DataFrame, *, description: str) -> None:
+Picture = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+def chart(title: str, picture: Picture, table: pd.DataFrame, *, description: str) -> None:
     """Show a chart, with what it says in words, and its figures as a table.
 
     Parameters
     ----------
     title : str
-    picture : altair.Chart or altair.LayerChart
+    picture : altair.Chart, LayerChart or FacetChart
     table : pandas.DataFrame
         The figures of the chart, with columns as people read them.
     description : str
         What a person sees who sees the chart, for those who do not.
     """
     st.subheader(title)
-    st.altair_chart(picture.properties(description=description), use_container_width=True)
-    st.caption(description)
+    st.altair_chart(picture.properties(description=description), width="stretch")
+    st.caption(plain(description))
     with st.expander(f"{title}: the figures"):
-        st.dataframe(table, hide_index=True, use_container_width=True)
+        st.dataframe(table, hide_index=True, alt=f"{title}: the figures")
 
 
 def missing(what: str, command: str) -> None:
     """Say what is not there, and which command brings it."""
     st.info(f"{what} This brings it:")
-    st.code(command, language="shell")
+    command_to_copy(command)
+
+
+def command_to_copy(command: str) -> None:
+    """Show a command with a button that copies it; its lines are wrapped, for what scrolls no keyboard reaches."""
+    st.code(command, language=None, wrap_lines=True)
+
+
+def plain(text: str) -> str:
+    r"""Return text that Markdown shows as it stands: names come from outside, and an image may load from anywhere.
+
+    >>> print(plain("retrain_and_alert ![x](y)"))
+    retrain\_and\_alert \!\[x\](y)
+    """
+    return _SIGNS.sub(r"\\\g<0>", printable(text))
 
 
 @contextmanager

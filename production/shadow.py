@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from production.arguments import count_argument
 from production.database.engine import database_session
@@ -24,7 +24,7 @@ from stages.common.errors import BeHealthyError
 from stages.common.wording import counted
 
 if TYPE_CHECKING:
-    from production.inference.agreement import Agreement, Counts
+    from production.inference.agreement import Agreement
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -58,23 +58,9 @@ def run(options: argparse.Namespace) -> None:
             " `python -m production.database status` names the versions"
         )
     if options.json:
-        print(json.dumps(_as_json(compared), indent=2, ensure_ascii=False))
+        print(json.dumps(compared.as_json(), indent=2, ensure_ascii=False))
     else:
         _show(compared, options.show)
-
-
-def _as_json(compared: Agreement) -> dict[str, Any]:
-    def shown(counts: dict[str, Counts]) -> dict[str, Any]:
-        return {name: {**one._asdict(), "f1": one.f1} for name, one in counts.items()}
-
-    return {
-        "champion": compared.champion,
-        "challenger": compared.challenger,
-        "notes": compared.notes,
-        "labels": shown(compared.labels),
-        "slices": shown(compared.slices),
-        "differing": [list(names) for names in compared.differing],
-    }
 
 
 def _show(compared: Agreement, most: int) -> None:

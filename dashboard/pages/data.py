@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.parts import missing, section, table
+from dashboard.parts import command_to_copy, missing, section, table
+from dashboard.rolled import rolled_up
 from delivery.revision.history import history_of
-from production.database.revision import open_database
-from production.database.status import counts
-from production.review.status import status_of
 from stages.common.wording import counted
 from stages.prepare.batches import load_batches
 
@@ -129,12 +126,22 @@ def _agreement() -> None:
     if found is None:
         missing("How far annotators of the same notes agree was not computed here.", _AGREE)
     else:
-        rows = [
-            {"label": label, **{name: _figure(figures["mean"]) for name, figures in measures.items()}}
-            for label, measures in found["agreement"].items()
-        ]
-        table(rows, f"Annotators, on {counted(found['shared_documents'], 'note')} that two or more annotated")
-    missing("How far reviewers of the same notes agree is compared on demand.", "python -m production.review agreement")
+        _agreed("Annotators", found)
+    if (shown := rolled_up("reviewers")) is None:
+        return
+    if shown.content["agreement"] is None:
+        st.write("No note was read by two reviewers yet; review.double in params.yaml says how many are to be.")
+    else:
+        _agreed("Reviewers", shown.content["agreement"])
+
+
+def _agreed(who: str, found: Mapping[str, Any]) -> None:
+    rows = [
+        {"label": label, **{name: _figure(figures["mean"]) for name, figures in measures.items()}}
+        for label, measures in found["agreement"].items()
+    ]
+    table(rows, f"{who}, on {counted(found['shared_documents'], 'note')} that two or more read")
+    st.caption(f"{counted(found['places_disputed'], 'place')} of {found['places_marked']:,} marked differently.")
 
 
 def _figure(figure: Mapping[str, float | None]) -> str:
@@ -144,35 +151,39 @@ def _figure(figure: Mapping[str, float | None]) -> str:
 
 
 def _intake() -> None:
-    held = counts(open_database())
+    if (shown := rolled_up("today")) is None:
+        return
+    held = shown.content["notes"]
     rows = [
         {"what": "notes", "number": held["notes"]},
         {"what": "texts of them, with earlier ones", "number": held["texts"]},
-        {"what": "texts that wait for the model", "number": held["waiting"]},
+        {"what": "texts that wait for the model now", "number": shown.live.waiting},
         *({"what": f"results of {version}", "number": number} for version, number in held["results"].items()),
     ]
     table(rows, "What came in, and what was made of it")
     if not held["notes"]:
         missing("No note came in yet.", "python -m production.notes add data/incoming/notes.jsonl")
-    steps = {**held["quarantine"], **held["mended"]}
+    _quarantine(held["quarantine"], held["mended"])
+
+
+def _quarantine(held: Mapping[str, int], mended: Mapping[str, int]) -> None:
+    steps = {**held, **mended}
     if not steps:
         st.write("Nothing is in quarantine.")
         return
-    shown = [
-        {"step": step, "in quarantine": held["quarantine"].get(step, 0), "mended since": held["mended"].get(step, 0)}
-        for step in steps
-    ]
-    table(shown, "Quarantine, by the step that set a note aside")
+    rows = [{"step": step, "in quarantine": held.get(step, 0), "mended since": mended.get(step, 0)} for step in steps]
+    table(rows, "Quarantine, by the step that set a note aside")
     st.write("Which they are, and why:")
-    st.code("python -m production.database quarantine", language="shell")
+    command_to_copy("python -m production.database quarantine")
 
 
 def _queue() -> None:
-    status = status_of(open_database(), datetime.now(UTC))
-    if status.counts:
-        table([one._asdict() for one in status.counts], "Notes for reviewers, by stream and by what was found in them")
-        st.caption(f"The open audits are expected to take {status.waiting:,.0f} minutes.")
-    else:
-        missing("No note is planned for review.", "python -m production.review plan")
+    if (shown := rolled_up("quality")) is not None:
+        status = shown.content["reviews"]["status"]
+        if status["counts"]:
+            table(status["counts"], "Notes for reviewers, by stream and by what was found in them")
+            st.caption(f"The open audits are expected to take {status['waiting']:,.0f} minutes.")
+        else:
+            missing("No note is planned for review.", "python -m production.review plan")
     st.write("Which notes are worth annotating next:")
-    st.code(_NEXT, language="shell", wrap_lines=True)
+    command_to_copy(_NEXT)

@@ -6,14 +6,18 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.parts import missing, section, table
+from dashboard.parts import command_to_copy, missing, section, table
 from dashboard.registry import Registered, registered
+from dashboard.rolled import rolled_up
 from delivery.errors import DeliveryError
 from delivery.registry.registry import Entry
 from delivery.rollback import earlier
+from stages.common.wording import counted
 
 REGISTER, PROMOTE, ROLLBACK = (f"python -m delivery.{name}" for name in ("register", "promote", "rollback"))
 _EVENTS = {"promoted": "▲ promoted", "refused": "■ refused", "rolled back": "▼ rolled back"}
+SHADOW = "python -m production.infer --shadow challenger"
+_BY = {"labels": "Mentions that they found, by label", "slices": "The same, by kind of note"}
 _VERDICTS = {"passed": "✓ passed", "refused": "✗ refused"}
 
 
@@ -130,21 +134,45 @@ def _lineage(one: dict[str, Any]) -> None:
             rows = [{"parameter": name, "value": str(value)} for name, value in one["params"].items()]
             table(rows, f"Parameters of version {one['version']}")
         st.write("These commands make the same bytes again; the last one ends with 0 when they are the same:")
-        st.code("\n".join(one["commands"]), language="shell", wrap_lines=True)
+        command_to_copy("\n".join(one["commands"]))
 
 
 def _shadow() -> None:
-    missing(
-        "How far champion and challenger agree on the notes that both looked at is compared on demand.",
-        "python -m production.infer --shadow challenger\npython -m production.shadow",
+    shown = rolled_up("shadow")
+    if shown is None:
+        return
+    found = shown.content["compared"]
+    if found is None:
+        missing("No challenger has looked at any note beside the champion.", SHADOW)
+        return
+    st.write(
+        f"Version {found['challenger']} beside version {found['champion']}: {counted(found['notes'], 'note')},"
+        f" {found['differ']:,} of them differ."
     )
+    for by in ("labels", "slices"):
+        if found[by]:
+            table([_agreed(name, one) for name, one in found[by].items()], _BY[by])
+    if found["differing"]:
+        with st.expander("Notes on which they differ, which are worth a look"):
+            rows = [{"source": source, "note": note} for source, note in found["differing"]]
+            table(rows, f"{counted(len(rows), 'note')} of {found['differ']:,}")
+
+
+def _agreed(name: str, one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "": name,
+        "both": one["both"],
+        "champion alone": one["champion_only"],
+        "challenger alone": one["challenger_only"],
+        "F1": None if one["f1"] is None else f"{one['f1']:.3f}",
+    }
 
 
 def _commands(found: Registered | None) -> None:
     st.write("Have the gates judge the challenger, and make it champion if none refuses:")
-    st.code(PROMOTE, language="shell")
+    command_to_copy(PROMOTE)
     st.write(f"{_back_to(found)}:")
-    st.code(ROLLBACK, language="shell")
+    command_to_copy(ROLLBACK)
 
 
 def _back_to(found: Registered | None) -> str:

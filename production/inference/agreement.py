@@ -47,6 +47,21 @@ class Agreement:
     labels: dict[str, Counts] = field(default_factory=dict)
     slices: dict[str, Counts] = field(default_factory=dict)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+
+        def shown(counts: Mapping[str, Counts]) -> dict[str, Any]:
+            return {name: {**one._asdict(), "f1": one.f1} for name, one in counts.items()}
+
+        return {
+            "champion": self.champion,
+            "challenger": self.challenger,
+            "notes": self.notes,
+            "labels": shown(self.labels),
+            "slices": shown(self.slices),
+            "differing": [list(names) for names in self.differing],
+        }
+
 
 Spans = frozenset[tuple[int, int, str]]
 

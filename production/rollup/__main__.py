@@ -33,8 +33,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> int:
     """Compute, keep, and say what."""
-    from production.rollup.keeping import FAULT, roll_up
+    from production.rollup.keeping import roll_up
     from production.rollup.place import Place
+    from production.rollup.reading import FAULT
 
     subjects = roll_up(Place.open(), datetime.now(UTC))
     if options.json:

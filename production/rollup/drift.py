@@ -49,6 +49,7 @@ def window_as_json(window: WindowJudged) -> dict[str, Any]:
         "reference": window.reference,
         "decision": window.decision,
         "acts": window.acts,
+        "harmed": window.harmed,
         "number": window.number,
         "column": decided.get("column"),
         "reasons": list(decided.get("reasons", [])),

@@ -13,6 +13,7 @@ from production.review.estimating import known
 from production.review.evidence import PlannedAudit, audited_plans, evidence_of
 from production.review.status import status_of, weekly
 from production.rollup.place import SPAN, Place, written
+from stages.monitor.audited import ALL
 
 
 def quality(place: Place, now: datetime) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def quality(place: Place, now: datetime) -> dict[str, Any]:
     }
     champion = place.champion()
     if champion is None:
-        return {"champion": None, "known": None, "months": [], "reviews": reviews}
+        return {"champion": None, "known": None, "months": [], "all_labels": ALL, "reviews": reviews}
     plans = audited_plans(place.engine, champion.version)
     months = by_month(plans, champion.labels)
     del plans  # a year's reviews are some hundred megabytes, and are read again
@@ -32,6 +33,7 @@ def quality(place: Place, now: datetime) -> dict[str, Any]:
         "champion": {"version": champion.version, "labels": champion.labels, "since": written(champion.since)},
         "known": known(place.engine, place.promised, place.slices, now).as_json(),
         "months": months,
+        "all_labels": ALL,
         "reviews": reviews,
     }
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from production.database.engine import reading
 from production.database.watch_tables import DECISIONS, WATCH_WINDOWS
 from production.watch.consequences import KINDS
+from production.watch.finding import is_harmed
 from stages.monitor.times import as_utc
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ class WindowJudged(NamedTuple):
     judged: Mapping[str, Any]
     number: int
     follows: tuple[Follows, ...]
+
+    @property
+    def harmed(self) -> bool:
+        """Whether people had found in audits that the promise is broken."""
+        return is_harmed(self.judged)
 
 
 def history(engine: Engine, since: datetime) -> Iterator[WindowJudged]:

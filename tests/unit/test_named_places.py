@@ -17,7 +17,7 @@ import yaml
 from delivery.revision.git import git
 from tests.repository import ROOT
 
-ROOMS = "stages|delivery|annotation|production|benchmarks|tests"
+ROOMS = "stages|delivery|annotation|production|dashboard|benchmarks|tests"
 FOLDERS = rf"{ROOMS}|docs|data|metrics|plots|models|predictions|reports|great_expectations|\.github|\.ci"
 PATH = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./-]*\w(?![\w/*<]|-[<*])")
 MODULE = re.compile(rf"(?<![\w/.-])(?:{ROOMS})(?:\.[A-Za-z_]\w*)+(?![/\w])")

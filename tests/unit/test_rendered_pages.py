@@ -33,7 +33,7 @@ def test_a_value_that_is_not_given_is_an_error(tmp_path: Path) -> None:
 def test_no_template_turns_escaping_off() -> None:
     templates = [
         path
-        for room in ("stages", "annotation", "delivery", "production")
+        for room in ("stages", "annotation", "delivery", "production", "dashboard")
         for path in (ROOT / room).rglob("templates/*")
     ]
     assert templates
@@ -44,7 +44,7 @@ def test_no_template_turns_escaping_off() -> None:
 
 def test_no_code_writes_html_by_hand() -> None:
     """A page that is put together from strings forgets to escape one of them some day."""
-    for room in ("stages", "annotation", "production"):
+    for room in ("stages", "annotation", "production", "dashboard"):
         for path in (ROOT / room).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             assert "<html" not in text and "<td" not in text and "from html import" not in text, path

@@ -1,0 +1,237 @@
+"""The pages that read the roll-up: what they show, what they say is missing, and how old they say it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert, text
+from streamlit.testing.v1 import AppTest
+
+from dashboard import rolled as reading_room
+from dashboard.pages.today import ERRORS, HOURS
+from production.database.engine import writing
+from production.database.rollup_tables import ROLLUPS
+from production.database.schema import NOTE_TEXTS, NOTES
+from production.rollup import keeping
+from production.rollup.keeping import roll_up
+from stages.evaluate import kpi
+from tests.production import empty, sqlite_url
+from tests.repository import ROOT
+from tests.rolled_year import NOW, at, lived, place_of, unheard
+
+PAGES = ("today", "drift", "quality")
+COMMAND = "python -m production.rollup"
+SECONDS = 60
+
+Opened = Callable[[str], AppTest]
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = lived(tmp_path_factory.mktemp("year"))
+    roll_up(place_of(engine), datetime.now(UTC))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[Engine]:
+    """An empty SQLite database: what a page reads is the same on both kinds (`test_rollup`)."""
+    engine = empty(sqlite_url(tmp_path))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[[Engine, str], AppTest]:
+    def run(engine: Engine, page: str) -> AppTest:
+        at(monkeypatch, engine)
+        test = AppTest.from_string(f"from dashboard.pages.{page} import page\npage()", default_timeout=SECONDS).run()
+        assert not test.exception
+        return test
+
+    return run
+
+
+def words(test: AppTest) -> str:
+    """Return all that a page says, but for its charts."""
+    parts = (test.markdown, test.caption, test.info, test.warning, test.error, test.success, test.title, test.header)
+    html = [one.proto.body for one in test.get("html")]
+    return "\n".join([*(str(one.value) for part in parts for one in part), *html])
+
+
+def commands(test: AppTest) -> list[str]:
+    return [one.value for one in test.code]
+
+
+def charts(test: AppTest) -> list[Any]:
+    return list(test.get("arrow_vega_lite_chart"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_roll_up_a_page_names_the_command(opened: Any, new: Engine, page: str) -> None:
+    test = opened(new, page)
+    assert commands(test) == [COMMAND]
+    assert "Nothing was rolled up yet" in words(test)
+
+
+@pytest.mark.parametrize(("page", "command"), [
+    ("today", "python -m production.infer"), ("drift", "python -m production.watch run"),
+    ("quality", "python -m production.infer"),
+])  # fmt: skip
+def test_an_empty_database_names_what_fills_it(opened: Any, new: Engine, page: str, command: str) -> None:
+    roll_up(place_of(new), datetime.now(UTC))
+    test = opened(new, page)
+    assert command in commands(test)
+    assert not test.error
+
+
+@pytest.mark.parametrize("missing", ["file", "tables"])
+def test_without_a_database_the_first_page_names_what_makes_it(
+    monkeypatch: pytest.MonkeyPatch, new: Engine, missing: str
+) -> None:
+    at(monkeypatch, new)
+    if missing == "file":
+        new.dispose()
+        Path(str(new.url.database)).unlink()
+    else:
+        with writing(new) as connection:
+            connection.execute(text("DROP TABLE alembic_version"))
+    test = AppTest.from_file(str(ROOT / "dashboard/app.py"), default_timeout=SECONDS).run()
+    (error,) = test.error
+    assert "python -m production.database build" in error.value
+
+
+def test_today_says_what_is_saved_served_and_decided(opened: Any, year: Engine) -> None:
+    test = opened(year, "today")
+    figures = {one.label: one.value for one in test.metric}
+    assert figures["Served"] == "1,500"
+    assert int(figures["Hours saved per 1,000 notes"]) > 0
+    assert int(figures["Errors saved per 1,000 mentions"]) < 0
+    said = words(test)
+    assert "**Measured** from" in said
+    assert "below 0: errors are added" in said
+    assert "ASSUMED" in said  # the minutes of typing
+    assert "version 1" in said
+    assert "open alert, drift" in said
+    assert "fewer accepted mentions are right than was promised" in said
+    assert "The next decision is due at **2026-02-23 00:15 UTC**" in said
+    assert "python -m production.watch status" in commands(test)
+
+
+def test_assumed_figures_are_marked_as_such(opened: Any, new: Engine) -> None:
+    roll_up(place_of(new), datetime.now(UTC))
+    said = words(opened(new, "today"))
+    assert "**Assumed**, not measured" in said
+    assert said.count("ASSUMED") == 3
+
+
+def test_notes_that_wait_are_counted_when_the_page_is_opened(opened: Any, new: Engine) -> None:
+    roll_up(place_of(new), datetime.now(UTC))
+    with writing(new) as connection:
+        note = {"note_id": 1, "source": "ward", "source_id": "1", "current_hash": "h"}
+        connection.execute(insert(NOTES).values(note))
+        kept = {"note_id": 1, "text_hash": "h", "text": "gout", "metadata": {}, "received_at": NOW, "pending": True}
+        connection.execute(insert(NOTE_TEXTS).values(kept))
+    waiting = [one.value for one in opened(new, "today").metric if one.label == "Waiting now"]
+    assert waiting == ["1"]
+
+
+def test_drift_shows_columns_kinds_of_notes_and_decisions(opened: Any, year: Engine) -> None:
+    test = opened(year, "drift")
+    column, kind = test.selectbox
+    assert column.value == "speciality"  # which deviates most
+    assert len(charts(test)) == 2
+    said = words(test)
+    assert "Deviation of speciality in" in said
+    assert "Bands\\: watch from 2%, retrain from 5%, alert from 8%, redevelop from 10%" in said
+    assert "people were told" in said
+    other = column.select("tokens").run()
+    assert "Deviation of tokens in" in words(other)
+    assert kind.options[0].startswith("speciality: ")
+
+
+def test_every_chart_has_its_words_and_its_table(opened: Any, year: Engine) -> None:
+    for page, number in (("drift", 2), ("quality", 5)):
+        test = opened(year, page)
+        assert len(charts(test)) == number
+        for one in charts(test):
+            assert '"description"' in one.proto.spec
+        assert len([one for one in test.expander if one.label.endswith(": the figures")]) == number
+
+
+def test_shapes_tell_what_colours_tell(opened: Any, year: Engine) -> None:
+    for page in ("drift", "quality"):
+        for one in charts(opened(year, page)):
+            assert '"shape"' in one.proto.spec
+
+
+def test_quality_holds_the_precision_against_the_promise(opened: Any, year: Engine) -> None:
+    test = opened(year, "quality")
+    (error,) = test.error
+    assert error.value.startswith("The promise that 95% of the accepted mentions are right is broken")
+    said = words(test)
+    assert "Promised\\: 95%" in said
+    assert "Precision of accepted mentions in 2 months" in said
+    assert "Disease" in said
+    assert [one.label for one in test.metric] == ["Precision of accepted mentions", "Strict F1", "Recall"]
+    by_speciality = test.selectbox[0].select("speciality").run()
+    assert "cardiology" in words(by_speciality)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_subject_that_could_not_be_computed_is_an_error_and_no_figure(
+    opened: Any, new: Engine, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    def fails(*_: object) -> dict[str, Any]:
+        raise ValueError("known asthma")
+
+    monkeypatch.setattr(keeping, "SUBJECTS", {page: fails})
+    roll_up(place_of(new), datetime.now(UTC))
+    test = opened(new, page)
+    (error,) = test.error
+    assert "could not be computed" in error.value
+    assert "asthma" not in error.value
+    assert commands(test) == [COMMAND]
+    assert not test.metric
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("hours", "stale"), [(1, False), (25, True)])
+def test_old_figures_are_called_old(opened: Any, new: Engine, page: str, hours: int, stale: bool) -> None:
+    roll_up(place_of(new), datetime.now(UTC) - timedelta(hours=hours))
+    test = opened(new, page)
+    assert ("1 day ago" if stale else "1 hour ago") in test.caption[0].value
+    assert any("older than a day" in one.value for one in test.warning) == stale
+    assert (COMMAND in commands(test)) == stale
+
+
+def test_figures_of_before_the_last_decision_are_called_overtaken(opened: Any, new: Engine, tmp_path: Path) -> None:
+    unheard(new, tmp_path)  # is decided on at a day of the year
+    roll_up(place_of(new), NOW - timedelta(days=365))
+    assert any("Something was decided since" in one.value for one in opened(new, "drift").warning)
+    roll_up(place_of(new), datetime.now(UTC))
+    test = opened(new, "drift")
+    assert not test.warning
+    assert "It could not be measured in any window\\: tokens" in words(test).replace("\\:", "\\:")
+
+
+def test_names_from_outside_are_shown_as_they_stand(opened: Any, new: Engine) -> None:
+    roll_up(place_of(new), datetime.now(UTC))
+    with writing(new) as connection:
+        content = {"fault": "![x](http://evil.example/a.png)"}
+        connection.execute(ROLLUPS.update().values(content=content))
+    (error,) = opened(new, "today").error
+    assert "![" not in error.value
+
+
+def test_names_of_figures_are_those_of_the_kpi() -> None:
+    assert (HOURS, ERRORS) == (kpi.HOURS, kpi.ERRORS)
+
+
+def test_the_command_is_the_same_on_all_pages() -> None:
+    assert reading_room.COMMAND == COMMAND
