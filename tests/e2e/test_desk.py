@@ -340,6 +340,10 @@ def test_what_is_not_decided_is_not_handed_in(office: Office) -> None:
             "asthma, Disease, to check, not decided",
             "doubtful, Disease, suggested, not decided",
         ]
+        press(page, "a")
+        kept(page)
+        press(page, "u")  # what was kept can be taken back
+        expect(said(page)).to_contain_text("Taken back.")
         tags = page.locator(".desk .mark").evaluate_all("marks => marks.map((mark) => mark.dataset.tag)")
         assert tags == ["D", "D?", "(D)"]
         press(page, "Control+Enter")
