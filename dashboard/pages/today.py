@@ -62,9 +62,12 @@ def _savings(kpi: Mapping[str, Any]) -> None:
         _minutes(measured["figures"]["minutes"])
         return
     if not expected:
-        missing("Nobody reviewed a note of the champion yet, and there are no figures of test documents.", "dvc repro")
+        missing(
+            "Nobody reviewed a note of the champion lately, and there are no figures of test documents.", "dvc repro"
+        )
         return
-    st.markdown("**Assumed**, not measured: nobody reviewed a note of the champion yet. These are the test documents'.")
+    nobody = "nobody reviewed a note of the champion in the last quarter"
+    st.markdown(f"**Assumed**, not measured: {nobody}. These figures are those of the test documents.")
     _cards(expected, expected["difference"])
     _minutes(expected["minutes"])
 

@@ -222,7 +222,7 @@ def test_a_column_that_could_not_be_compared_says_why(engine: Engine, tmp_path: 
     assert [one["decision"] for one in found["windows"]] == ["unknown"]
     (one,) = found["columns"].values()
     assert (one["deviation"], one["band"]) == ([None], [None])
-    assert one["fault"] == ["tokens: there is no value in the window"]
+    assert one["fault"] == ["tokens is missing in the window"]
 
 
 def test_the_command(
@@ -230,7 +230,7 @@ def test_the_command(
 ) -> None:
     at(monkeypatch, year)
     assert command.main(["--json", str(tmp_path / "all.json")]) == 0
-    assert capsys.readouterr().out == "rollup: today, drift, quality computed\n"
+    assert capsys.readouterr().out == "rollup: today, drift, quality, shadow, reviewers computed\n"
     written = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
     assert stat.S_IMODE((tmp_path / "all.json").stat().st_mode) == 0o600
     kept = read(year, "drift")
