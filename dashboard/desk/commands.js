@@ -23,7 +23,8 @@ function perform(desk, command) {
   const { state } = desk;
   if (command === "keys") return toggleKeys(desk);
   if (desk.locked) return desk.say("Wait: the note is on its way.");
-  if (desk.lost) return command === "done" ? desk.lock("next", "Asking for the next one.") : desk.say("This note is not yours any more: Ctrl+Enter brings the next one.");
+  if (desk.lost && command === "done") return desk.lock("next", "Asking for it.");
+  if (desk.lost) return desk.say("Nothing more is kept of this: Ctrl+Enter brings what is yours now.");
   if (command !== "give-back") desk.asked = null;
   if (command.startsWith("label-")) return relabel(desk, desk.task.labels[Number(command.slice(6))]);
   if (command in STEP) return moveEnd(desk, ...STEP[command]);

@@ -41,11 +41,12 @@ function makeDesk(root) {
 
 function receive(desk, data) {
   if (data.turn !== desk.turn) begin(desk, data);
+  desk.parts.until.textContent = data.until && !data.lost ? `Yours until ${timeOf(data.until)}` : "";
   if (data.answered === desk.kept) desk.parts.kept.textContent = data.good ? "kept" : "not kept";
   if (data.answered !== desk.waiting && !data.lost) return;
   desk.unlock();
   if (data.lost) desk.lose();
-  if (data.said) desk.say(data.lost ? `${data.said} Ctrl+Enter brings the next note.` : data.said, !data.good);
+  if (data.said) desk.say(data.lost ? `${data.said} Ctrl+Enter brings what is yours now.` : data.said, !data.good);
 }
 
 function begin(desk, data) {

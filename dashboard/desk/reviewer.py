@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from stages.common.errors import BeHealthyError
-from stages.common.variables import REVIEWER_HEADER
+
+REVIEWER_HEADER = "BEHEALTHY_REVIEWER_HEADER"
+"""Variable of the environment with the header by which the proxy names who asks; unset, no header is believed."""
 
 
 class NobodyError(BeHealthyError):

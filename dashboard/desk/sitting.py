@@ -37,6 +37,8 @@ class Sitting:
         The note in hand.
     draft : Draft
         What was decided on it so far.
+    until : datetime, optional
+        So long it is kept for the person.
     turn : int
         How many notes were taken up.
     said : str
@@ -56,6 +58,7 @@ class Sitting:
     pause: float
     task: Task | None = None
     draft: Draft = field(default_factory=Draft)
+    until: datetime | None = None
     turn: int = 0
     said: str = ""
     good: bool = True
@@ -74,6 +77,7 @@ class Sitting:
         """Take the note that was begun, or the next one."""
         self.task = next_task(desk.engine, self.reviewer, now, desk.params, last=self.given_back)
         self.draft = read_draft(desk.engine, self.task.task_id, self.reviewer) if self.task else Draft()
+        self.until = self.task.until if self.task else None
         self.turn += 1
         self.lost = False
 
@@ -83,6 +87,7 @@ class Sitting:
         return {
             "task": self.task.as_json(),
             "draft": dict(self.draft.decisions) or None,
+            "until": self.until.isoformat() if self.until else None,
             "turn": self.turn,
             "said": self.said,
             "good": self.good,
@@ -120,7 +125,7 @@ class Sitting:
     def _keep(self, desk: Desk, decisions: Mapping[str, Any], now: datetime) -> None:
         assert self.task is not None
         draft = Draft(self.draft.version, decisions)
-        self.draft, _ = keep_draft(desk.engine, self.task, self.reviewer, draft, now, desk.params)
+        self.draft, self.until = keep_draft(desk.engine, self.task, self.reviewer, draft, now, desk.params)
 
     def _hand_in(self, desk: Desk, decisions: Mapping[str, Any], now: datetime) -> None:
         assert self.task is not None

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from dashboard.desk.browser import DESK
-from dashboard.desk.reviewer import header, named_by_proxy
+from dashboard.desk.reviewer import NobodyError, header, named_by_proxy
 from dashboard.desk.sitting import Sitting
 from dashboard.parts import missing
 from production.database.engine import database_session
@@ -25,21 +25,25 @@ _SITTING, _DESK = "review-sitting", "review-desk"
 def page() -> None:
     """Show the page."""
     st.title("Review")
-    name = header()
-    proposed = named_by_proxy(name) if name else None
-    sitting = _sitting(proposed)
+    sitting = _sitting()
     if sitting and sitting.task:  # first, and without the database: what is decided in the browser outlives its faults
-        DESK(key=_DESK, data=sitting.shown(), on_sent_change=_receive)
+        _show_note(sitting, sitting.turn)
     with database_session(), _opened() as desk:
         if sitting:
             _show_around(desk, sitting)
         else:
-            _begin(desk, proposed)
+            _begin(desk, _proposed())
 
 
-def _sitting(proposed: str | None) -> Sitting | None:
+def _proposed() -> str | None:
+    name = header()
+    return named_by_proxy(name) if name else None
+
+
+def _sitting() -> Sitting | None:
     """Return who sits here, unless the proxy names another person now."""
     sitting: Sitting | None = st.session_state.get(_SITTING)
+    proposed = _proposed()
     return None if sitting and proposed is not None and sitting.name != proposed else sitting
 
 
@@ -50,6 +54,15 @@ def _opened() -> Iterator[Desk]:
         yield desk
     finally:
         desk.engine.dispose()
+
+
+@st.fragment
+def _show_note(sitting: Sitting, turn: int) -> None:
+    """Show the desk; a draft makes nothing else of the page anew, and another note all of it."""
+    if sitting.task:
+        DESK(key=_DESK, data=sitting.shown(), on_sent_change=_receive)
+    if sitting.turn != turn or sitting.task is None:
+        st.rerun()
 
 
 def _begin(desk: Desk, proposed: str | None) -> None:
@@ -92,8 +105,11 @@ def _show_around(desk: Desk, sitting: Sitting) -> None:
 
 def _receive() -> None:
     """Answer what the browser has sent, before the page is shown again."""
-    sitting: Sitting | None = st.session_state.get(_SITTING)
     message = st.session_state[_DESK].get("sent")
+    try:
+        sitting = _sitting()
+    except NobodyError:
+        return  # the page says it
     if sitting and isinstance(message, Mapping):
         sitting.receive(_opened, message, datetime.now(UTC))
 

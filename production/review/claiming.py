@@ -146,7 +146,7 @@ def _held(reviewer: str, now: datetime) -> sa.Select[Any]:
 
 def _begun(reviewer: str, now: datetime) -> sa.Select[Any]:
     tasks, drafts = REVIEW_TASKS.c, REVIEW_DRAFTS.c
-    drafted = sa.exists().where(drafts.task_id == tasks.task_id, drafts.reviewer == reviewer)
+    drafted = tasks.task_id.in_(sa.select(drafts.task_id).where(drafts.reviewer == reviewer))
     mine = sa.select(tasks.task_id).join(NOTES, NOTES.c.note_id == tasks.note_id)
     return mine.where(tasks.reviewer == reviewer, tasks.done_at.is_(None), drafted, ~_elsewhere(reviewer, now))
 

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import Engine, delete, update
 
+from dashboard.desk.reviewer import REVIEWER_HEADER
 from production.database.engine import writing
 from production.database.review_tables import REVIEW_DRAFTS, REVIEW_SPANS, REVIEW_TASKS, REVIEWS
 from production.database.schema import METADATA
@@ -22,7 +23,7 @@ from production.inference.host import Found, FoundMention
 from production.notes.records import Incoming
 from production.notes.storing import add
 from production.review.claiming import next_task
-from stages.common.variables import DATABASE, LOG_KEY, REVIEWER_HEADER
+from stages.common.variables import DATABASE, LOG_KEY
 from tests.browsers import DESK, PHONE, Heard, browser, faults, is_wider, needs_axe, needs_browser
 from tests.dashboards import PROBES, dashboard, open_page
 from tests.production import KEY, PARAMS, FakeHost, empty, sqlite_url, worker
@@ -262,6 +263,7 @@ def test_two_people_never_have_one_note(office: Office) -> None:
         office.desk("Ben") as other,
     ):
         assert {note(page).evaluate("node => node.textContent") for page in (one, other)} == {CHANGED, WRONG}
+        expect(one.locator(".desk header")).to_contain_text("Yours until")
         with office.desk(None) as third:
             open_page(third, office.address, "review")
             third.get_by_role("textbox", name="Your name").fill("Cleo")
@@ -315,7 +317,7 @@ def test_a_note_that_another_person_took_is_not_handed_in(office: Office) -> Non
         press(page, "Control+Enter")
         expect(said(page)).to_contain_text("in another person's hands")
         press(page, "r")
-        expect(said(page)).to_contain_text("not yours any more")
+        expect(said(page)).to_contain_text("Nothing more is kept")
         press(page, "Control+Enter")
         page.get_by_text("No note is waiting").wait_for()
     assert rows(office.engine, REVIEWS) == []

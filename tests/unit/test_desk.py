@@ -17,7 +17,7 @@ from sqlalchemy import Engine, update
 from streamlit.testing.v1 import AppTest
 
 from dashboard.desk.browser import script
-from dashboard.desk.reviewer import NobodyError, only
+from dashboard.desk.reviewer import REVIEWER_HEADER, NobodyError, only
 from dashboard.desk.sitting import Sitting
 from production.database.engine import DatabaseError, writing
 from production.database.review_tables import REVIEW_DRAFTS, REVIEW_SPANS, REVIEW_TASKS, REVIEWS
@@ -28,7 +28,7 @@ from production.review.handing_in import hand_in
 from production.review.setup import Desk
 from production.review.status import done_by
 from production.review.tasks import GoneError, ReviewError, Task
-from stages.common.variables import DATABASE, LOG_KEY, REVIEWER_HEADER
+from stages.common.variables import DATABASE, LOG_KEY
 from tests.production import KEY, empty, sqlite_url
 from tests.unit.test_review import ALL, ANNA, BEN, SOON, accept_all, claim, infer, planned, rows, tasks
 
@@ -210,8 +210,10 @@ def test_a_database_that_does_not_answer_is_said(notes: Engine, sitting: Sitting
 
     sitting.receive(away, message(sitting, "draft", 1), SOON)
     assert (sitting.said, sitting.good, sitting.lost) == ("The database does not answer.", False, False)
-    sitting.receive(opened(notes), message(sitting, "draft", 2), SOON)
+    later = SOON + timedelta(minutes=5)
+    sitting.receive(opened(notes), message(sitting, "draft", 2), later)
     assert (sitting.good, sitting.draft.version) == (True, 1)
+    assert sitting.shown()["until"] == (later + timedelta(minutes=ALL.claim_minutes)).isoformat()
 
 
 def test_an_unforeseen_error_says_nothing_of_the_note(
