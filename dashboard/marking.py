@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dashboard.colours import marks_of
 from production.inference.host import Found, FoundMention
 from production.terminal import printable
-from stages.common.colours import colours_of
 from stages.common.pages import render
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -64,6 +64,6 @@ def _in_order(found: Found) -> list[tuple[int, int, str, FoundMention, int]]:
 
 def marked(text: str, found: Found, labels: Sequence[str]) -> str:
     """Return a note as HTML, with the key to its marks; everything that comes from the note is escaped."""
-    colours = {label: colour.page for label, colour in colours_of(labels).items()}
+    colours = {label: mark.colour for label, mark in marks_of(labels).items()}
     key = [(label, letter, colours[label]) for label, letter in letters_of(labels).items()]
     return render(TEMPLATES / "marked.html", pieces=list(pieces(text, found, labels)), colours=colours, key=key)

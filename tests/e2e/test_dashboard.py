@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
+from dashboard.pages.try_it import EXAMPLE
 from delivery.registry.gate import Gate
 from delivery.registry.lease import claimed
 from delivery.registry.registry import append, set_champion, version_of
@@ -287,12 +288,21 @@ def test_first_paint(request: pytest.FixtureRequest, chromium: Browser, name: st
 def test_screenshots(request: pytest.FixtureRequest, chromium: Browser, name: str, place: str) -> None:
     page, _ = visit(chromium, "desk, light")
     open_page(page, request.getfixturevalue(place).address, name)
-    if name == "try_it":
-        page.get_by_role("button", name="Take an example").press("Enter")
-        settle(page, "Try it")
-        page.get_by_role("button", name="Find mentions").press("Enter")
-        page.get_by_text("Mentions, and what may have been missed").wait_for(timeout=120_000)
-        settle(page, "Try it")
-        page.get_by_role("heading", name="What the model finds").scroll_into_view_if_needed()
+    _do_something(page, name)
+    page.evaluate("document.activeElement.blur()")
     picture(page, ROOT / str(SCREENSHOTS) / f"dashboard-{name or 'today'}.png")
     page.context.close()
+
+
+def _do_something(page: Page, name: str) -> None:
+    """Take a note, where a page is empty without one."""
+    if name == "try_it":
+        page.get_by_role("button", name="Take an example").press("Enter")
+        expect(page.get_by_label("Text of the note")).to_have_value(EXAMPLE)
+        page.get_by_role("button", name="Find mentions").press("Enter")
+        page.get_by_text("Mentions, and what may have been missed").wait_for(timeout=120_000)
+    elif name == "review":
+        page.get_by_label("Your name").fill("Anna")
+        page.get_by_role("button", name="Begin").press("Enter")
+        page.locator(".desk .mark").first.wait_for(timeout=60_000)
+    settle(page, PAGES[name])

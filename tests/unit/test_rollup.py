@@ -51,6 +51,7 @@ def test_an_empty_database_has_a_roll_up_in_which_nothing_is_known(engine: Engin
     assert (found["today"]["champion"], found["today"]["decision"], found["today"]["due"]) == (None, None, None)
     assert found["today"]["kpi"]["measured"] is None
     assert (found["drift"]["windows"], found["quality"]["known"]) == ([], None)
+    assert (found["shadow"]["compared"], found["reviewers"]["agreement"]) == (None, None)
 
 
 def test_what_is_kept_is_what_was_computed_and_the_last_one_counts(engine: Engine) -> None:
@@ -60,7 +61,8 @@ def test_what_is_kept_is_what_was_computed_and_the_last_one_counts(engine: Engin
     for name, content in found.items():
         assert read(engine, name) == (content, day(2))
     with reading(engine) as connection:
-        assert sorted(connection.execute(select(ROLLUPS.c.name)).scalars()) == ["drift", "quality", "today"]
+        names = sorted(connection.execute(select(ROLLUPS.c.name)).scalars())
+    assert names == ["drift", "quality", "reviewers", "shadow", "today"]
 
 
 def test_the_same_database_gives_the_same_figures(year: Engine, rolled: dict[str, Any]) -> None:
@@ -230,7 +232,7 @@ def test_the_command(
 ) -> None:
     at(monkeypatch, year)
     assert command.main(["--json", str(tmp_path / "all.json")]) == 0
-    assert capsys.readouterr().out == "rollup: today, drift, quality computed\n"
+    assert capsys.readouterr().out == "rollup: today, drift, quality, shadow, reviewers computed\n"
     written = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
     assert stat.S_IMODE((tmp_path / "all.json").stat().st_mode) == 0o600
     kept = read(year, "drift")
