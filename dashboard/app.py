@@ -55,7 +55,3 @@ def main() -> None:
     page = st.navigation(pages)
     st.html(STYLE)
     page.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -101,7 +101,7 @@ def test_without_a_database_the_first_page_names_what_makes_it(
     else:
         with writing(new) as connection:
             connection.execute(text("DROP TABLE alembic_version"))
-    test = AppTest.from_file(str(ROOT / "dashboard/app.py"), default_timeout=SECONDS).run()
+    test = AppTest.from_file(str(ROOT / "dashboard/entry/streamlit_app.py"), default_timeout=SECONDS).run()
     (error,) = test.error
     assert "python -m production.database build" in error.value
 
