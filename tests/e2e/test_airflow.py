@@ -33,7 +33,7 @@ from tests.pipelines import AIRFLOW, PASSWORD, USER, Airflow
 from tests.production import KEY, sqlite_url
 from tests.receivers import Webhook, webhook
 from tests.repository import Repository, copy, lend_environment, write_notes
-from tests.watching import PARAMS, decide
+from tests.watching import PARAMS, START, decide
 
 pytestmark = [
     pytest.mark.slow,
@@ -276,7 +276,8 @@ def asked_for(clinic: Airflow) -> str:
     params["watch"]["trigger"] |= trigger
     path.write_text(yaml.safe_dump(params, sort_keys=False))
     changed = PARAMS.model_copy(update={"trigger": PARAMS.trigger.model_copy(update=trigger), "issues": False})
-    follows = decide(engine_of(clinic), "retrain", 200, params=changed)
+    now = (datetime.now(UTC) - START) / timedelta(days=1)
+    follows = decide(engine_of(clinic), "retrain", now, params=changed)
     (message, *_) = follows.messages
     user = clinic.repository.settings(**{AIRFLOW_USER: USER, AIRFLOW_PASSWORD: PASSWORD})
     said = user.python("-m", "production.watch", "send").out
