@@ -18,7 +18,7 @@ data_pipeline.
 from __future__ import annotations
 
 from airflow.sdk import chain
-from settings import ANNOTATIONS, DECISION, INBOX, REVIEWED_NOTES, Command, pipeline, step, woken
+from settings import ALONE, ANNOTATIONS, DECISION, INBOX, REVIEWED_NOTES, Command, pipeline, step, woken
 
 with pipeline("data_pipeline", woken(DECISION, "0 2 * * *"), __doc__) as dag:
     step("new_notes", "production.review", "plan", doc="Which of the notes that came do people look at?")
@@ -28,13 +28,22 @@ with pipeline("data_pipeline", woken(DECISION, "0 2 * * *"), __doc__) as dag:
         doc="What people reviewed and no batch has, as an export in the inbox.",
     )
     new_annotations = step(
-        "new_annotations", "annotation.inbox", INBOX, doc="Each export in the inbox is added or refused, never half."
+        *("new_annotations", "annotation.inbox", INBOX),
+        doc="Each export in the inbox is added or refused, never half.",
+        alone=True,
     )
     versioned = Command(
-        task_id="versioned", words=("dvc", "add", "--quiet", "data/annotations"), doc_md="DVC knows the batches."
+        task_id="versioned",
+        words=(*ALONE, "dvc", "add", "--quiet", "data/annotations"),
+        refused=None,
+        doc_md="DVC knows the batches.",
     )
-    cleaned = step("cleaned", "delivery.reproduce", "prepare", doc="Documents, tokens and mentions, split by content.")
-    validation_check = step("validation_check", "delivery.reproduce", "validate", doc="The gate: may they be learned?")
+    cleaned = step(
+        "cleaned", "delivery.reproduce", "prepare", doc="Documents, tokens, mentions; split by content.", alone=True
+    )
+    validation_check = step(
+        "validation_check", "delivery.reproduce", "validate", doc="The gate: may they be learned?", alone=True
+    )
     prepared = step(
         "prepared",
         *("delivery.push", "data/annotations.dvc", "prepare"),

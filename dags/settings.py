@@ -38,6 +38,8 @@ NOBODY = 40
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TELLING = 120
 """Seconds that telling people may take."""
+ALONE = ("flock", "--timeout", "3600", "--conflict-exit-code", "75", ".dvc/tmp/pipelines.lock")
+"""Before a command that writes the work tree: two pipelines wait for each other, where DVC would fail."""
 
 ANNOTATIONS = Asset("annotations", uri="behealthy://annotations")
 DECISION = Asset("decision", uri="behealthy://decision")
@@ -52,20 +54,24 @@ class Command(BaseOperator):
         Program and arguments; no shell reads them.
     skips : collection of int
         Exit codes that skip what follows, instead of failing.
+    refused : int, optional
+        The exit code of a refusal; None for a program that has none.
     """
 
     template_fields = ("words",)
 
-    def __init__(self, *, words: Sequence[str], skips: Collection[int] = (), **options: Any) -> None:
+    def __init__(
+        self, *, words: Sequence[str], skips: Collection[int] = (), refused: int | None = REFUSED, **options: Any
+    ) -> None:
         super().__init__(**options)
-        self.words, self.skips, self.hook = list(words), list(skips), SubprocessHook()
+        self.words, self.skips, self.refused, self.hook = list(words), list(skips), refused, SubprocessHook()
 
     def execute(self, context: Any) -> str:
         """Run it; return the last line that it printed."""
         result = self.hook.run_command(self.words, env=environment(), cwd=str(HOME))
         if result.exit_code in self.skips:
             raise AirflowSkipException(result.output)
-        if result.exit_code == REFUSED:
+        if result.exit_code == self.refused:
             raise AirflowFailException("refused, and not tried again: the log says why")
         if result.exit_code:
             raise AirflowException(f"exit code {result.exit_code}: the log says why")
@@ -107,9 +113,9 @@ def tell_passed(context: Any) -> None:
     tell("passed", context)
 
 
-def step(task_id: str, *words: str, doc: str, **options: Any) -> Command:
-    """Return a task that is one command, `python -m` with these words."""
-    return Command(task_id=task_id, words=("python", "-m", *words), doc_md=doc, **options)
+def step(task_id: str, *words: str, doc: str, alone: bool = False, **options: Any) -> Command:
+    """Return a task that is one command, `python -m` with these words; `alone`: no other writes the work tree."""
+    return Command(task_id=task_id, words=(*(ALONE if alone else ()), "python", "-m", *words), doc_md=doc, **options)
 
 
 def woken(asset: Asset, cron: str) -> AssetOrTimeSchedule:

@@ -22,10 +22,14 @@ from airflow.sdk import chain
 from settings import ANNOTATIONS, BRANCH, DAY, HOUR, NOBODY, pipeline, step, woken
 
 with pipeline("training_pipeline", woken(ANNOTATIONS, "0 3 * * *"), __doc__, timeout=6 * HOUR) as dag:
-    encode_features = step("encode_features", "delivery.reproduce", "featurize", doc="Tokens to attributes.")
-    get_trained_model = step("get_trained_model", "delivery.reproduce", doc="Train, evaluate, monitor.")
+    encode_features = step(
+        "encode_features", "delivery.reproduce", "featurize", doc="Tokens to attributes.", alone=True
+    )
+    get_trained_model = step("get_trained_model", "delivery.reproduce", doc="Train, evaluate, monitor.", alone=True)
     store = step("store", "delivery.push", doc="What the graph made is in the storage.")
-    publish = step("publish", "delivery.publish", "--with-data", "--branch", BRANCH, doc="And its lock in git.")
+    publish = step(
+        "publish", "delivery.publish", "--with-data", "--branch", BRANCH, doc="And its lock in git.", alone=True
+    )
     track = step("track", "delivery.track", "--rev", "HEAD", doc="A run of MLflow.")
     register = step("register", "delivery.register", doc="A version, challenger.", do_xcom_push=True)
     person_needed = step(

@@ -129,9 +129,10 @@ def test_each_command_and_its_options_are_there(bag: dict[str, Any], monkeypatch
     monkeypatch.chdir(ROOT)
     modules = set()
     for name, task in tasks(bag):
-        if not task["words"] or task["words"][0] == "dvc":
+        words = task["words"][6:] if task["words"][:1] == ["flock"] else task["words"]
+        if not words or words[0] == "dvc":
             continue
-        program, flag, module, *arguments = task["words"]
+        program, flag, module, *arguments = words
         assert (program, flag) == ("python", "-m"), name
         target = importlib.import_module(module)
         if hasattr(target, "__path__"):
@@ -140,6 +141,14 @@ def test_each_command_and_its_options_are_there(bag: dict[str, Any], monkeypatch
             target.main(arguments)
         modules.add(module)
     assert {"production.infer", "production.pipelines", "delivery.promote", "production.watch"} <= modules
+
+
+def test_what_writes_the_work_tree_waits_for_whoever_does(bag: dict[str, Any]) -> None:
+    alone = {name.split(".")[1] for name, task in tasks(bag) if task["words"][:1] == ["flock"]}
+    assert alone == {
+        *("new_annotations", "versioned", "cleaned", "validation_check"),
+        *("encode_features", "get_trained_model", "publish"),
+    }
 
 
 def test_what_is_printed_stays_in_the_log_but_for_the_registered_version(bag: dict[str, Any]) -> None:
