@@ -36,7 +36,7 @@ $(STAMP): requirements.txt
 
 .PHONY: lock
 lock: ## resolve every requirements file (*.in) into versions and hashes (*.txt); needs uv
-	for source in requirements.in annotation/requirements/*.in benchmarks/*.in .ci/*/requirements.in; do \
+	for source in requirements.in annotation/requirements/*.in benchmarks/*.in dags/*.in .ci/*/requirements.in; do \
 	  uv pip compile --quiet --no-emit-index-url --generate-hashes --python-version 3.11 $$source --output-file $${source%.in}.txt; done
 
 # ---- the loop ----------------------------------------------------------------------------------
@@ -163,6 +163,10 @@ e2e-watch: data ## a year under watch on SQLite and PostgreSQL: drifts, harm, re
 	KILLS=50 python -m pytest -q -n 2 tests/e2e/test_watch.py tests/e2e/test_watch_loop.py tests/unit/test_sender_killed.py
 	@sort reports/e2e-watch.txt
 
+.PHONY: e2e-airflow
+e2e-airflow: repro airflow-env ## the four pipelines in a real Airflow: by hand, by assets, by the watch, with an approval; a red one tells people
+	python -m pytest -q tests/dags tests/e2e/test_airflow.py
+
 .PHONY: e2e-inference
 e2e-inference: repro ## production on SQLite and PostgreSQL: workers killed, a restart, a full disk; a hospital's first day, from notes to exports and the log
 	@.ci/find-postgres >/dev/null
@@ -191,6 +195,17 @@ lint-workflows: .venv-lint/.installed ## the workflows, the image and its compos
 .venv-%/.installed: .ci/%/requirements.txt
 	@.ci/install $(@D) $<
 	@touch $@
+
+.PHONY: airflow-env
+airflow-env: .venv-airflow/.installed ## Airflow in .venv-airflow
+
+.venv-airflow/.installed: dags/requirements.txt
+	@.ci/install $(@D) $<
+	@touch $@
+
+.PHONY: lint-dags
+lint-dags: $(STAMP) airflow-env ## the pipelines as Airflow reads them: quick to import, no cycle, each task with owner, timeout, doc and a command that exists
+	python -m pytest -q tests/dags
 
 .PHONY: bom
 bom: .venv-bom/.installed ## CycloneDX bill of materials of requirements.txt, valid and the same bytes every time (BOM=reports/bom.json)

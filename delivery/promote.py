@@ -1,10 +1,11 @@
-"""Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V] [--trust REF] [--plan]``.
+"""Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V] [--rev REF] [--trust REF]``.
 
 The gates stand in `delivery/registry/gates.py` and `comparing.py`, their bounds in `gate.yaml` beside them of a trusted
 commit: main as `origin` has it, and never what happens to be checked out. Whatever the verdict, it goes with all its
 numbers into the ledger. A gate that cannot be computed refuses. Gates that need no model come first; models are
 fetched and run only when none of those refuses. With ``--plan`` nothing is judged: it says how many test documents a
-comparison needs.
+comparison needs. With ``--rev`` it is the version of a commit, once: where it has had its verdict against this
+champion, nothing is done, so that a pipeline may ask every day.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from delivery.registry.registry import (
 )
 from delivery.registry.rescoring import Rescored, held_out, rescore
 from delivery.registry.server import MODEL, connect, server_session
+from delivery.registry.undecided import version_of_revision, why_decided
 from delivery.revision.dvc_files import DvcFiles
 from delivery.revision.git import local
 from delivery.revision.revision import Revision, resolve
@@ -244,12 +246,14 @@ def planned(root: Path, client: MlflowClient | None, bounds: Bounds) -> Iterator
 def main(arguments: list[str] | None = None) -> int:
     """Run the command: 0 promoted or nothing to do, 1 when a gate refuses, 2 when nothing could be judged."""
     parser = argparse.ArgumentParser(prog="python -m delivery.promote", description=(__doc__ or "").split(":")[0])
-    parser.add_argument("--version", type=int, help="version to promote (default: the challenger)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, help="version to promote (default: the challenger)")
+    which.add_argument("--rev", help="commit whose version is promoted, unless it has had its verdict")
     parser.add_argument("--plan", action="store_true", help="only say how many test documents a comparison needs")
     parser.add_argument("--trust", help="commit whose bounds count (default: main as origin has it, else main)")
     options = parser.parse_args(arguments)
-    if options.plan and options.version is not None:
-        parser.error("--plan is about the champion's test documents, and takes no --version")
+    if options.plan and (options.version is not None or options.rev):
+        parser.error("--plan is about the champion's test documents, and takes neither --version nor --rev")
 
     def work() -> int:
         bounds, trusted = trusted_bounds(options.trust, Path())
@@ -260,11 +264,18 @@ def main(arguments: list[str] | None = None) -> int:
         if is_unwritten():
             raise DeliveryError(_NO_CHALLENGER)
         client = connect()
+        number = options.version
+        if options.rev:
+            version = version_of_revision(client, resolve(options.rev))
+            if decided := why_decided(client, version):
+                print(f"promote: nothing to do: version {version.version} of {MODEL}: {decided}")
+                return DONE
+            number = int(version.version)
         champion = version_with_alias(client, CHAMPION)
-        if options.version is None and champion is not None and version_with_alias(client, CHALLENGER) is None:
+        if number is None and champion is not None and version_with_alias(client, CHALLENGER) is None:
             print(f"promote: nothing to do: version {champion.version} of {MODEL} is champion, there is no challenger")
             return DONE
-        verdict, entry = promote(options.version, Path(), client, bounds, trusted)
+        verdict, entry = promote(number, Path(), client, bounds, trusted)
         refused = bool(verdict.refusals)
         for gate in verdict.gates:
             print(f"promote: {gate.status:>15}  {gate.name}: {gate.reason}")

@@ -3,6 +3,9 @@
 Nothing new, nothing done. Pushed with a workflow's own token, a commit starts no workflow: the checks that it needs
 are dispatched with `--then`, and the reproduction among them finds nothing to commit, which ends it.
 
+With `--with-data`, annotation batches that were added (`dvc add data/annotations`) are committed first, as a commit of
+their own: what is reproduced from it is a commit's results, and no graph that does not settle.
+
 With `--results FOLDER` it is what another job handed over (`delivery.results`): data, checked, and committed on top of
 the branch without checking anything of the branch out. What is at work is the code from which this is started.
 """
@@ -19,12 +22,13 @@ from delivery.github.workflows import dispatch
 from delivery.revision.experiments import RESULTS
 from delivery.revision.git import EMAIL, NAME, attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
 from delivery.revision.graph import Graph, refuse_stale
-from delivery.revision.handed_over import Results, check_against, read
+from delivery.revision.handed_over import DATA, Results, check_against, read
 from delivery.revision.revision import Revision, workspace
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import run_command
 
 TRAILER = "Reproduced-From"
+_DATA_MESSAGE = "Add annotation batches"
 RACES = 3
 """Times that another push may come first."""
 
@@ -34,15 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m delivery.publish", description=__doc__)
     parser.add_argument("--branch", required=True, help="that this commit belongs to, on origin")
     parser.add_argument("--results", type=Path, help="folder that another job handed over (default: what lies here)")
+    parser.add_argument("--with-data", action="store_true", help=f"first commit {DATA}, where batches were added")
     parser.add_argument("--then", nargs="*", default=[], metavar="WORKFLOW", help="to dispatch for the new commit")
     options = parser.parse_args(arguments)
-    return run_command(
-        "publish", lambda: _publish(options.branch, options.results, options.then), within=private_site_cache()
-    )
+    if options.with_data and options.results:
+        parser.error("--with-data is about what lies here, and goes with no --results")
+    return run_command("publish", lambda: _publish(options), within=private_site_cache())
 
 
-def publish(branch: str, root: Path = Path()) -> bool:
+def publish(branch: str, root: Path = Path(), *, with_data: bool = False) -> bool:
     """Commit `dvc.lock` and `metrics/` and push them.
+
+    Parameters
+    ----------
+    branch : str
+    root : Path
+    with_data : bool
+        Commit before them what was added to the annotations.
 
     Returns
     -------
@@ -57,6 +69,8 @@ def publish(branch: str, root: Path = Path()) -> bool:
     """
     there = fetch(branch, root)
     refuse_stale(root)
+    if with_data:
+        commit(_DATA_MESSAGE, (DATA,), root)
     source = git("rev-parse", "HEAD", root=root).strip()
     origin = _reproduced_from(source, root)
     fresh = commit(_message(source), RESULTS, root)
@@ -124,11 +138,12 @@ def _commit_on(branch: Revision, head: str, results: Results) -> str | None:
     return made
 
 
-def _publish(branch: str, folder: Path | None, then: Sequence[str]) -> None:
-    if folder is None:
-        published = publish(branch)
+def _publish(options: argparse.Namespace) -> None:
+    branch = options.branch
+    if options.results is None:
+        published = publish(branch, with_data=options.with_data)
     else:
-        results = read(folder)
+        results = read(options.results)
         if results.source is None:
             print("nothing to publish: the graph was not reproduced, no results were handed over")
             return
@@ -137,7 +152,7 @@ def _publish(branch: str, folder: Path | None, then: Sequence[str]) -> None:
         print("nothing new to publish")
         return
     print(f"published on {branch}: {git('log', '-1', '--format=%h %s', fetch(branch)).strip()}")
-    for workflow in then:
+    for workflow in options.then:
         dispatch(workflow, branch, {})
         print(f"dispatched {workflow} on {branch}")
 

@@ -1,6 +1,8 @@
 """Run the graph where only git is at hand, fetching no more than the changed stages need.
 
-`python -m delivery.reproduce [--failure FILE] [--check]`
+`python -m delivery.reproduce [STAGE] [--failure FILE] [--check]`
+
+With a stage it ends with that one: what comes after it is left as it is.
 """
 
 from __future__ import annotations
@@ -29,28 +31,33 @@ _EXPLAINED = ("OSError: ", "EOFError: ")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 the graph is as `dvc.lock` says, 1 `--check` finds that it is not, 2 a stage failed."""
     parser = argparse.ArgumentParser(prog="python -m delivery.reproduce", description=__doc__)
+    parser.add_argument("stage", nargs="?", help="the last one that is run (default: the whole graph)")
     parser.add_argument("--failure", type=Path, default=Path("reports/failure.md"), help="says what failed, if it does")
     parser.add_argument("--check", action="store_true", help="run nothing: does dvc.lock hold for this commit?")
     options = parser.parse_args(arguments)
-    return run_command(
-        "reproduce", refuse_stale if options.check else lambda: reproduce(options.failure), within=private_site_cache()
-    )
+    if options.check and options.stage:
+        parser.error("--check is about the whole graph, and takes no stage")
+    work = refuse_stale if options.check else lambda: reproduce(options.failure, options.stage)
+    return run_command("reproduce", work, within=private_site_cache())
 
 
-def reproduce(failure: Path, root: Path = Path()) -> None:
-    """Run what has changed.
+def reproduce(failure: Path, stage: str | None = None, root: Path = Path()) -> None:
+    """Run what has changed, up to a stage where one is named.
 
     Raises
     ------
     DeliveryError
         When a stage fails; `failure` says then which one and why, without any note text.
     """
+    known = _stages(root)
+    if stage is not None and stage not in known:
+        raise DeliveryError(f"the graph has no stage {stage}: it has {', '.join(known)}")
     failure.unlink(missing_ok=True)
     mend(root)
     fetch_bundled(root)
-    status, lines = run_shown(REPRODUCE, root)
+    status, lines = run_shown((*REPRODUCE, *([stage] if stage else [])), root)
     if status:
-        write_text(failure, describe(lines, _stages(root)))
+        write_text(failure, describe(lines, known))
         raise DeliveryError(f"the graph could not be reproduced ({failure} says why): mend that, and run it again")
 
 

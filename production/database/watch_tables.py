@@ -90,7 +90,7 @@ ALERTS = Table(
     "alerts",
     METADATA,
     Column("alert_id", NUMBER, primary_key=True),
-    Column("topic", String(60), nullable=False),  # drift, promise, learned, undelivered
+    Column("topic", String(60), nullable=False),  # drift, promise, learned, undelivered, or a pipeline
     Column("model_version", String(64), nullable=False),
     Column("decision", String(20), nullable=False),  # the worst while it was open
     Column("opened_at", TIME, nullable=False),

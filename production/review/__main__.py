@@ -9,6 +9,7 @@
     python -m production.review estimate                        how right the champion is: audits, with intervals
     python -m production.review agreement
     python -m production.review export --to reviewed-notes      an annotation batch for python -m annotation.add
+    python -m production.review export --inbox FOLDER           what was reviewed since, for python -m annotation.inbox
     python -m production.review export-tasks --to tasks.json    for Label Studio, instead of the desk
     python -m production.review import export.json              what was annotated there
 
@@ -60,7 +61,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     estimate.add_argument("--json", action="store_true", help="print JSON")
     commands.add_parser("agreement", help="how far those who read the same notes agree, and where not")
     _add_ways_out(commands)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.command == "export" and options.inbox and options.since:
+        parser.error("--inbox knows since when, and takes no --since")
+    return options
 
 
 def _add_desk(commands: Any) -> None:
@@ -88,8 +92,11 @@ def _add_desk(commands: Any) -> None:
 
 def _add_ways_out(commands: Any) -> None:
     export = commands.add_parser("export", help="reviewed notes as an annotation batch")
-    export.add_argument("--to", type=Path, required=True, help="folder, which must not be there yet")
-    export.add_argument("--since", type=time_argument, help=_SINCE)
+    where = export.add_mutually_exclusive_group(required=True)
+    where.add_argument("--to", type=Path, help="folder, which must not be there yet")
+    where.add_argument("--inbox", type=Path, help="folder that annotation.inbox reads: what it did not get yet")
+    export.add_argument("--since", type=time_argument, help=f"with --to: {_SINCE}")
+    export.add_argument("--at-least", type=count_argument, default=1, help="with --inbox: with fewer notes it waits")
     _add_stream(export)
     tasks = commands.add_parser("export-tasks", help="claim notes for Label Studio, and write them as its tasks")
     tasks.add_argument("--to", type=Path, required=True, help="file to write, which must not be there yet")

@@ -183,6 +183,8 @@ def _agreement(desk: Desk) -> Agreed | None:
 
 def run_export(options: argparse.Namespace) -> None:
     """Write a batch, and say how to add it."""
+    if options.inbox:
+        return _export_new(options)
     refuse_shared(options.to.resolve(), holds=HOLDS)
     desk = Desk.open()
     export = collect(desk.engine, desk.key, options.since, options.stream)
@@ -197,6 +199,20 @@ def run_export(options: argparse.Namespace) -> None:
     print(f"  python -m annotation.add {options.to / BATCH} --format label-studio --annotates {labels} --name NAME")
     if export.double:
         print(f"  python -m annotation.agreement {options.to / DOUBLE} --format label-studio")
+
+
+def _export_new(options: argparse.Namespace) -> None:
+    from production.review.inbox import put
+
+    refuse_shared(options.inbox.resolve(), option="--inbox", holds=HOLDS)
+    desk = Desk.open()
+    made = put(desk.engine, desk.key, options.inbox, datetime.now(UTC), options.at_least, options.stream)
+    if made.path is None:
+        least = f"a batch has {options.at_least} at least"
+        print(f"review: {counted(made.notes, 'note')} to export since the last batch, and {least}: nothing was written")
+    else:
+        print(f"review: {counted(made.notes, 'note')}: {made.path}")
+        print(f"next: `python -m annotation.inbox {options.inbox}`")
 
 
 def run_export_tasks(options: argparse.Namespace) -> None:

@@ -38,7 +38,13 @@ class Export(NamedTuple):
     left_out: int
 
 
-def collect(engine: Engine, key: str, since: datetime | None = None, stream: str | None = None) -> Export:
+def collect(
+    engine: Engine,
+    key: str,
+    since: datetime | None = None,
+    stream: str | None = None,
+    until: datetime | None = None,
+) -> Export:
     """Read what a batch is made of.
 
     Of a note that two people read, the first reading counts, with its corrections: who adjudicates corrects it. Of a
@@ -53,11 +59,15 @@ def collect(engine: Engine, key: str, since: datetime | None = None, stream: str
         Only notes that were handed in or corrected then or later.
     stream : {"audit", "work"}, optional
         Only of this one. Audits are a random sample of the notes, work is what the model was not sure of.
+    until : datetime, optional
+        Only notes that were handed in or corrected before.
     """
     wanted = () if stream is None else (REVIEW_TASKS.c.stream == stream,)
     with reading(engine) as connection:
         final = [
-            one for one in _final(list(read_reviews(connection, *wanted))) if since is None or one.changed_at >= since
+            one
+            for one in _final(list(read_reviews(connection, *wanted)))
+            if (since is None or one.changed_at >= since) and (until is None or one.changed_at < until)
         ]
         texts = {one.key for one in final}
         twice = [one for one in _twice(list(read_reviews(connection, *wanted, corrected=False))) if one.key in texts]

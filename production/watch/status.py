@@ -34,7 +34,7 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
         work since a time that is to come, so that nothing is judged. `windows`, `alerts`, `undelivered`.
     """
     at_work = _at_work(engine)
-    overdue = [period.name for period in _overdue(engine, at_work, params, now)] if at_work else []
+    late = [period.name for period in overdue(engine, at_work, params, now)] if at_work else []
     ahead = at_work is not None and at_work.is_ahead(now)
     with reading(engine) as connection:
         alerts = connection.execute(select(ALERTS).where(ALERTS.c.closed_at.is_(None)).order_by(ALERTS.c.alert_id))
@@ -46,9 +46,9 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
         end = connection.execute(newest).scalar()
     stuck = [one for one in unsent if one["attempts"] or as_utc(one["created_at"]) + LATE <= now]  # or nobody sends
     return {
-        "attention": bool(overdue or opened or stuck or ahead),
+        "attention": bool(late or opened or stuck or ahead),
         "age_seconds": None if end is None else (now - as_utc(end)).total_seconds(),
-        "overdue": overdue,
+        "overdue": late,
         "ahead": ahead,
         "windows": list(windows(engine, last)),
         "alerts": opened,
@@ -63,7 +63,7 @@ def _at_work(engine: Engine) -> Champion | None:
         return None
 
 
-def _overdue(engine: Engine, at_work: Champion, params: WatchParams, now: datetime) -> list[Period]:
+def overdue(engine: Engine, at_work: Champion, params: WatchParams, now: datetime) -> list[Period]:
     """Return windows that should have been judged; of those of a number of rows, none is due at a time."""
     scheme = params.window
     if scheme not in ("day", "week"):

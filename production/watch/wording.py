@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from production.terminal import on_one_line
 from production.watch.finding import Finding
+from production.watch.names import PIPELINES
 from production.watch.outbox import Envelope
 from stages.common.wording import decision_in_words
 
@@ -16,6 +17,7 @@ ABOUT = {
     "drift": "do the notes change?",
     "learned": "are these the notes that the model learned from?",
     "undelivered": "did every message reach its channel?",
+    **dict.fromkeys(PIPELINES, "did the pipeline run through?"),
 }
 MEANS = {
     "retrain_and_alert": "the notes changed so much that the model should learn anew, and a person look",
@@ -35,6 +37,9 @@ PROMISE = (
     " docs/runbook.md, section promise."
 )
 UNDELIVERED = "Mend the channel, then `python -m production.watch send --again`."
+FAILED = (
+    "Open the run in Airflow: the red task's log ends with what is wrong and its remedy. Mend that, and clear the task."
+)
 OVER = "Nothing. This is over."
 _PREFIX = {"opened": "", "worse": "worse: ", "changed": "now: ", "reminder": "still: ", "over": "over: "}
 
@@ -42,7 +47,7 @@ _PREFIX = {"opened": "", "worse": "worse: ", "changed": "now: ", "reminder": "st
 def title(finding: Finding, purpose: str) -> str:
     """Return the first line."""
     broken = ", the promise is broken" if finding.harmed and purpose != "over" else ""
-    return f"BeHealthy: {_PREFIX[purpose]}{finding.topic}: {decision_in_words(finding.decision)}{broken}"
+    return f"BeHealthy: {_PREFIX[purpose]}{finding.topic}: {_said(finding)}{broken}"
 
 
 def content(finding: Finding, envelope: Envelope, opened: str, started: str = "") -> str:
@@ -77,13 +82,22 @@ def content(finding: Finding, envelope: Envelope, opened: str, started: str = ""
 
 def _what(finding: Finding) -> str:
     """Return the decision, and what it means, for who does not know the words."""
-    said = decision_in_words(finding.decision)
-    if finding.topic == "undelivered" or not finding.alerting:
+    said = _said(finding)
+    if finding.topic in ("undelivered", *PIPELINES) or not finding.alerting:
         return said
     return f"{said}: {HARMED if finding.harmed else MEANS.get(finding.decision, 'see the runbook')}"
 
 
+def _said(finding: Finding) -> str:
+    """Return the decision; of a pipeline, whether it runs through."""
+    if finding.topic in PIPELINES:
+        return "failed" if finding.alerting else "runs through"
+    return decision_in_words(finding.decision)
+
+
 def _todo(finding: Finding) -> str:
+    if finding.topic in PIPELINES:
+        return FAILED
     if finding.topic == "undelivered":
         return UNDELIVERED
     todo = TODO.get(finding.decision, "See the runbook.")

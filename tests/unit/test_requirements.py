@@ -17,7 +17,7 @@ import pytest
 from delivery.registry.model import LIBRARIES, requirements_of
 from tests.repository import ROOT, Repository
 
-FOLDERS = ("", "annotation/requirements", "benchmarks", ".ci/*")
+FOLDERS = ("", "annotation/requirements", "benchmarks", "dags", ".ci/*")
 FILES = sorted(
     path.relative_to(ROOT)
     for folder in FOLDERS

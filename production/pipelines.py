@@ -1,0 +1,149 @@
+"""What pipelines ask of production: who is told that one failed, and whether a person must approve a promotion.
+
+    python -m production.pipelines failed training_pipeline --task promote --run RUN    open its alert, and send it
+    python -m production.pipelines passed training_pipeline --run RUN                   close it, where one is open
+    python -m production.pipelines approval                      must a person approve the version of HEAD?
+
+An alert goes where alerts of the watch go, to the channels of BEHEALTHY_ALERTS, by the same outbox; where the database
+does not answer, it is sent without being kept.
+
+Exit codes: 0 done, or (approval) a person must approve; 1 people could not be told; 2 could not; 40 (approval) nobody
+has to. No fault ends with 40: what fails leaves the promotion to a person, or to nobody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from production.database.engine import DatabaseError, database_session
+from production.watch.names import PIPELINES
+from stages.common.command import DONE, REFUSED, run_command
+from stages.common.variables import ALERTS
+from stages.common.wording import counted
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from production.watch.channels import Channels
+    from production.watch.params import WatchParams
+
+NOBODY = 40
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m production.pipelines", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    failed = commands.add_parser("failed", help="tell people that a task of a pipeline failed")
+    failed.add_argument("--task", required=True, type=_name_argument, help="its name")
+    failed.set_defaults(run=run_failed)
+    passed = commands.add_parser("passed", help="tell people that a pipeline runs through again, where they were told")
+    passed.set_defaults(run=run_passed)
+    for command in (failed, passed):
+        command.add_argument("pipeline", choices=PIPELINES)
+        command.add_argument("--run", dest="run_id", required=True, type=_name_argument, help="as Airflow names it")
+    approval = commands.add_parser("approval", help="must a person approve the promotion of a version?")
+    approval.add_argument("--rev", default="HEAD", help="commit that it was registered for (default: HEAD)")
+    approval.set_defaults(run=run_approval)
+    return parser.parse_args(arguments)
+
+
+def run_failed(options: argparse.Namespace) -> int:
+    """Open the alert, and send it."""
+    from production.watch.channels import load_channels
+    from production.watch.params import load_params
+    from production.watch.pipelines import failure, tell_failed, tell_without_database
+
+    params, now = load_params(), datetime.now(UTC)
+    channels, about = load_channels(params), (options.pipeline, options.task, options.run_id)
+    if not channels.telling:
+        print(f"pipelines: NOBODY was told: {ALERTS} has no address, and watch.issues is false", file=sys.stderr)
+    try:
+        with database_session():
+            told = tell_failed(_engine(), *about, now, params, channels)
+            print(f"pipelines: {options.pipeline} failed: {'people are told' if told else 'people know'}")
+            failed = _send(params, channels)
+    except DatabaseError as error:
+        print(f"pipelines: {error}", file=sys.stderr)
+        unreached = tell_without_database(failure(*about, now), channels)
+        print(f"pipelines: {options.pipeline} failed: sent without the database, {len(unreached)} not delivered")
+        failed = bool(unreached)
+    return REFUSED if failed or not channels.telling else DONE
+
+
+def run_passed(options: argparse.Namespace) -> int:
+    """Close the alert, and send that it is over."""
+    from production.watch.channels import load_channels
+    from production.watch.params import load_params
+    from production.watch.pipelines import tell_passed
+
+    params = load_params()
+    channels = load_channels(params)
+    told = tell_passed(_engine(), options.pipeline, options.run_id, datetime.now(UTC), params, channels)
+    if told is None:
+        print(f"pipelines: {options.pipeline} runs through; no alert was open")
+        return DONE
+    print(f"pipelines: {options.pipeline} runs through: people are told that it is over")
+    return REFUSED if _send(params, channels) else DONE
+
+
+def run_approval(options: argparse.Namespace) -> int:
+    """Say whether a person must approve."""
+    from delivery.registry.server import connect, server_session
+    from delivery.registry.undecided import version_of_revision, why_decided
+    from delivery.revision.revision import resolve
+    from production.watch.approving import why_a_person
+    from production.watch.params import load_params
+
+    with server_session():
+        client = connect()
+        version = version_of_revision(client, resolve(options.rev))
+        decided = why_decided(client, version)
+    if decided:
+        print(f"pipelines: nothing to approve: version {version.version}: {decided}")
+        return NOBODY
+    why = why_a_person(_engine(), load_params(), datetime.now(UTC))
+    if why:
+        print(f"pipelines: a person must approve version {version.version}: {why}")
+        return DONE
+    print(f"pipelines: nobody has to approve version {version.version}: nothing that was decided asks for a person")
+    return NOBODY
+
+
+def _send(params: WatchParams, channels: Channels) -> int:
+    """Send what is due, once; return how many messages failed."""
+    from functools import partial
+
+    from production.watch.sending import send_due
+
+    sent = send_due(_engine(), params, channels, partial(datetime.now, UTC))
+    print(f"pipelines: {counted(sent.delivered, 'message')} sent, {sent.failed:,} failed")
+    return sent.failed
+
+
+def _engine() -> Engine:
+    from production.database.revision import open_database
+
+    return open_database()
+
+
+def _name_argument(given: str) -> str:
+    if not given.strip() or len(given) > 300 or not given.isprintable():
+        raise argparse.ArgumentTypeError("write a name, of 300 characters at most")
+    return given
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    options = parse(arguments)
+    return run_command("pipelines", lambda: options.run(options), within=database_session())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
