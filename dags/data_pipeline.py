@@ -17,10 +17,11 @@ data_pipeline.
 
 from __future__ import annotations
 
+from airflow.sdk import chain
 from settings import ANNOTATIONS, DECISION, INBOX, REVIEWED_NOTES, Command, pipeline, step, woken
 
 with pipeline("data_pipeline", woken(DECISION, "0 2 * * *"), __doc__) as dag:
-    new_notes = step("new_notes", "production.review", "plan", doc="Which of the notes that came do people look at?")
+    step("new_notes", "production.review", "plan", doc="Which of the notes that came do people look at?")
     reviewed_notes = step(
         "reviewed_notes",
         *("production.review", "export", "--inbox", INBOX, "--at-least", str(REVIEWED_NOTES)),
@@ -40,5 +41,4 @@ with pipeline("data_pipeline", woken(DECISION, "0 2 * * *"), __doc__) as dag:
         doc="The prepared data is in the storage; whoever learns from it is woken.",
         outlets=[ANNOTATIONS],
     )
-    reviewed_notes >> new_annotations >> versioned >> cleaned >> validation_check >> prepared
-    new_notes
+    chain(reviewed_notes, new_annotations, versioned, cleaned, validation_check, prepared)

@@ -16,6 +16,7 @@ inference_pipeline.
 
 from __future__ import annotations
 
+from airflow.sdk import chain
 from settings import NOTES, pipeline, step
 
 with pipeline("inference_pipeline", "0 * * * *", __doc__) as dag:
@@ -38,5 +39,5 @@ with pipeline("inference_pipeline", "0 * * * *", __doc__) as dag:
         doc="Results, each checked before it is written, in one transaction.",
     )
     summary = step("summary", "production.database", "status", doc="What the database holds; red where a step was.")
-    encode_data >> input_features_check >> load_model >> prediction_col_check
+    chain(encode_data, input_features_check, load_model, prediction_col_check)
     [encode_data, input_features_check, prediction_col_check] >> summary

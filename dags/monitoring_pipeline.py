@@ -1,4 +1,4 @@
-"""What was served is held against what was learned from, and against what was served before: is anything to be done?
+"""What was served is held against what was learned from and what was served before, and what follows is started.
 
 **Does**: `read_log`: the serving log as files. `drift_report`: every window that is over is judged once, with a page
 in reports/drift of each that alerts. `decision`: the log of decisions is whole. `trigger`: what was decided is
@@ -15,6 +15,7 @@ and is tried again by the next run. The rest: docs/runbook.md, section monitorin
 
 from __future__ import annotations
 
+from airflow.sdk import chain
 from settings import DECISION, SERVING_LOG, pipeline, step
 
 with pipeline("monitoring_pipeline", "0 1 * * *", __doc__) as dag:
@@ -24,4 +25,4 @@ with pipeline("monitoring_pipeline", "0 1 * * *", __doc__) as dag:
     )
     decision = step("decision", "production.decisions", "verify", doc="Nobody changed what was decided.")
     trigger = step("trigger", "production.watch", "send", outlets=[DECISION], doc="Alerts, and what is started.")
-    read_log >> drift_report >> decision >> trigger
+    chain(read_log, drift_report, decision, trigger)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import chain
 from settings import ANNOTATIONS, BRANCH, DAY, HOUR, NOBODY, pipeline, step, woken
 
 with pipeline("training_pipeline", woken(ANNOTATIONS, "0 3 * * *"), __doc__, timeout=6 * HOUR) as dag:
@@ -44,5 +45,5 @@ with pipeline("training_pipeline", woken(ANNOTATIONS, "0 3 * * *"), __doc__, tim
     why = ("--why", "rejected in Airflow, {{ run_id }}")
     decline = step("decline", "delivery.decline", *why, trigger_rule="all_skipped", doc="The ledger has the no.")
 
-    encode_features >> get_trained_model >> store >> publish >> track >> register
-    register >> person_needed >> approve >> answered >> [promote, decline]
+    chain(encode_features, get_trained_model, store, publish, track, register)
+    chain(register, person_needed, approve, answered, [promote, decline])

@@ -1,4 +1,4 @@
-"""Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V] [--rev REF] [--trust REF]``.
+"""Make a version champion, if every gate lets it: ``python -m delivery.promote [--version V] [--rev REF]``.
 
 The gates stand in `delivery/registry/gates.py` and `comparing.py`, their bounds in `gate.yaml` beside them of a trusted
 commit: main as `origin` has it, and never what happens to be checked out. Whatever the verdict, it goes with all its
