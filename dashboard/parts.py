@@ -2,31 +2,102 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 import altair as alt
 import pandas as pd
 import streamlit as st
 
+from production.database.engine import database_session
+from production.terminal import printable
+from stages.common.errors import BeHealthyError
+from stages.common.pages import render
 
-def chart(title: str, picture: alt.Chart | alt.LayerChart, table: pd.DataFrame, *, description: str) -> None:
+TEMPLATES = Path(__file__).parent / "templates"
+_SIGNS = re.compile(r"[\\`*_{}\[\]<>#|!$~:]")
+NOTHING = "-"
+"""In a cell without a value."""
+
+
+Picture = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+def chart(title: str, picture: Picture, table: pd.DataFrame, *, description: str) -> None:
     """Show a chart, with what it says in words, and its figures as a table.
 
     Parameters
     ----------
     title : str
-    picture : altair.Chart or altair.LayerChart
+    picture : altair.Chart, LayerChart or FacetChart
     table : pandas.DataFrame
         The figures of the chart, with columns as people read them.
     description : str
         What a person sees who sees the chart, for those who do not.
     """
     st.subheader(title)
-    st.altair_chart(picture.properties(description=description), use_container_width=True)
-    st.caption(description)
+    st.altair_chart(picture.properties(description=description), width="stretch")
+    st.caption(plain(description))
     with st.expander(f"{title}: the figures"):
-        st.dataframe(table, hide_index=True, use_container_width=True)
+        st.dataframe(table, hide_index=True, alt=f"{title}: the figures")
 
 
 def missing(what: str, command: str) -> None:
     """Say what is not there, and which command brings it."""
     st.info(f"{what} This brings it:")
     st.code(command, language="shell")
+
+
+def plain(text: str) -> str:
+    r"""Return text that Markdown shows as it stands: names come from outside, and an image may load from anywhere.
+
+    >>> print(plain("retrain_and_alert ![x](y)"))
+    retrain\_and\_alert \!\[x\](y)
+    """
+    return _SIGNS.sub(r"\\\g<0>", printable(text))
+
+
+@contextmanager
+def section(title: str) -> Iterator[None]:
+    """Show a part of a page under its heading; what is wrong with it is said there, and the other parts are shown."""
+    st.header(title)
+    try:
+        with database_session():
+            yield
+    except BeHealthyError as error:
+        st.warning(str(error))
+
+
+def table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
+    """Show a table that screen readers read and that scrolls by itself where a screen is narrow.
+
+    Streamlit's own tables take cells for Markdown, which may load an image from anywhere; here they are text.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        With the same keys, which are the names of the columns. Numbers stand to the right, by thousands.
+    caption : str
+        What the table is.
+    """
+    columns = list(rows[0]) if rows else []
+    numbers = {name for name in columns if any(_is_number(row[name]) for row in rows)}
+    cells = [[(name, _cell(row[name])) for name in columns] for row in rows]
+    st.html(render(TEMPLATES / "table.html", caption=caption, columns=columns, numbers=numbers, rows=cells))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))

@@ -172,6 +172,19 @@ def ledger(client: MlflowClient) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.number)
 
 
+def evidence(client: MlflowClient, version: ModelVersion, entry: Entry) -> dict[str, Any] | None:
+    """Return the numbers that were kept with a line of the ledger on a version; None where they are gone."""
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            file = client.download_artifacts(str(version.run_id), f"ledger/{entry.number:06}.json", folder)
+            content: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
+        except (MlflowException, OSError, ValueError):
+            return None
+    return content
+
+
 def ensure_registered_model(client: MlflowClient, name: str, description: str) -> None:
     """Make a registered model where it is not there yet."""
     from mlflow.exceptions import MlflowException

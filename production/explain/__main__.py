@@ -2,6 +2,7 @@
 
     python -m production.explain "Squamous cell lung cancer, treated by radiation."
     python -m production.explain --file note.txt --candidates --html why.html
+    python -m production.explain --file note.txt --json
 
 Exit codes: 0 explained (also when nothing was found), 2 nothing could be explained.
 The text goes to the terminal or file of the person who asks, and nowhere else.
@@ -10,10 +11,11 @@ The text goes to the terminal or file of the person who asks, and nowhere else.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from stages.train.extractor import ExtractedMention
 
 MODELS = Path("models")
+_SAID = ("start", "end", "label", "confidence", "assertion", "verdict")
 _PARTS = (("span model", "span_model"), ("chain", "chain"))
 _TEMPLATE = Path(__file__).parent / "templates" / "explain.html"
 
@@ -158,18 +161,42 @@ def _part(name: str, span: ExplainedSpan, balance: Balance, top: int) -> dict[st
     }
 
 
+def as_json(spans: Sequence[ExplainedSpan], *, top: int, candidates: bool) -> list[dict[str, Any]]:
+    """Return the same as JSON types: offsets and labels, and no text but what the names of attributes have of it."""
+    return [
+        {
+            **{name: getattr(span, name) for name in _SAID},
+            "parts": [
+                {"name": name, "base": balance.base, "total": balance.total, **_both_sides(balance, top)}
+                for name, part in _PARTS
+                if (balance := getattr(span, part)) is not None
+            ],
+        }
+        for span in spans
+        if candidates or not span.verdict
+    ]
+
+
+def _both_sides(balance: Balance, top: int) -> dict[str, list[dict[str, Any]]]:
+    sides = {"for": balance.speak_for(top), "against": balance.speak_against(top)}
+    return {side: [share._asdict() for share in shares] for side, shares in sides.items()}
+
+
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m production.explain", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("text", nargs="?", help="the text; without it and --file, it is read from standard input")
     parser.add_argument("--file", type=Path, help="a UTF-8 file with the text")
     parser.add_argument("--html", type=Path, help="write a page there instead of printing")
+    parser.add_argument("--json", action="store_true", help="print JSON: offsets and shares, without the text")
     parser.add_argument("--candidates", action="store_true", help="also show spans that were considered, not chosen")
     parser.add_argument("--top", type=int, default=5, help="attributes for and against (default: 5)")
     parser.add_argument("--models", type=Path, default=MODELS, help="model folder (default: models)")
     options = parser.parse_args(arguments)
     if options.text is not None and options.file is not None:
         parser.error("give the text or --file, not both")
+    if options.json and options.html is not None:
+        parser.error("give --json or --html, not both")
     if options.top < 1:
         parser.error("--top must be at least 1")
     return options
@@ -214,6 +241,10 @@ def _explain(options: argparse.Namespace) -> None:
     from stages.train.extractor import load_extractor
 
     extractor = load_extractor(options.models)
+    if options.json:
+        explained = as_json(explain(extractor, text), top=options.top, candidates=options.candidates)
+        print(json.dumps(explained, ensure_ascii=False, indent=2))
+        return
     spans, suggestions = explain(extractor, text), extractor.extract(text).suggestions
     shown = {"top": options.top, "candidates": options.candidates, "labels": extractor.labels}
     if options.html:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from production.record.notes import FORMATS, read_notes
 from production.record.pairs import DISEASE, SIDES, TREATMENT, Sides
 from production.record.params import load_params
 from production.record.question import EXACT, Answer, answer
-from production.record.table import PAST_CHANCE, RECORD, build_record, read_record
+from production.record.table import PAST_CHANCE, RECORD, build_record, places_of, read_record
 from production.record.work_tree import refuse_shared
 from stages.common.command import run_command
 from stages.common.errors import BeHealthyError
@@ -154,7 +154,9 @@ def _table(reply: Answer, shown: pd.DataFrame, top: int) -> Table:
     for row in shown.head(top).to_dict("records"):
         figures = [str(row["notes"]), *(f"{row[name]:.{d}f}" for name, d in _FIGURES)]
         table.add_row(
-            *(Text(row[side]) for side in sides), *figures, Text(", ".join(_places(row["evidence"])[:_EVIDENCE_SHOWN]))
+            *(Text(row[side]) for side in sides),
+            *figures,
+            Text(", ".join(places_of(row["evidence"])[:_EVIDENCE_SHOWN])),
         )
     return table
 
@@ -164,16 +166,6 @@ _FIGURES = (("strength", 1), ("closeness", 2), ("confidence", 2))
 
 def _one(reply: Answer) -> bool:
     return len(reply.names) == 1
-
-
-def _places(evidence: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Name the evidence as note and sentence, or range of sentences, counted from 1."""
-    places = []
-    for piece in evidence:
-        first, last = sorted((piece["disease_sentence"] + 1, piece["treatment_sentence"] + 1))
-        if not piece["flag"]:
-            places.append(f"{piece['note']}:{first}" + (f"-{last}" if last > first else ""))
-    return places
 
 
 def as_json(question: str, reply: Answer, shown: pd.DataFrame, top: int) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -210,6 +211,16 @@ def _row(
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+def places_of(evidence: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Name the evidence of a pair as note and sentence, or range of sentences, counted from 1; flagged one is not."""
+    places = []
+    for piece in evidence:
+        first, last = sorted((piece["disease_sentence"] + 1, piece["treatment_sentence"] + 1))
+        if not piece["flag"]:
+            places.append(f"{piece['note']}:{first}" + (f"-{last}" if last > first else ""))
+    return places
 
 
 def read_record(path: Path) -> pd.DataFrame:

@@ -63,6 +63,7 @@ class Known:
             "estimates": asdict(self.whole),
             "slices": {f"{name}={value}": asdict(one) for (name, value), one in self.slices.items()},
             "quality": self.quality.as_json(),
+            "promise": self.promise,
         }
 
     def lines(self) -> Iterator[str]:
@@ -83,9 +84,11 @@ class Known:
             yield f"{_NAMES[figure]}, by kind of note:"
             for (name, value), one in sorted(self.slices.items()):
                 yield f"  {f'{name}: {value}'[:35]:36}{_cells(getattr(one, figure)[ALL])}"
-        yield f"the promise of {self.promised:g} {self._promise()}"
+        yield f"the promise of {self.promised:g} {self.promise}"
 
-    def _promise(self) -> str:
+    @property
+    def promise(self) -> str:
+        """Say how it is with the promise."""
         if self.quality.watched.found is not None:
             return "is broken: audits show it, at a level of 1% a year"
         if self.quality.harm.verdict == "holds":

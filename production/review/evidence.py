@@ -8,20 +8,21 @@ times the share of the drawn notes that were read. A plan without any review say
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from production.database.engine import reading
-from production.database.review_tables import REVIEW_PLANS, REVIEW_TASKS
+from production.database.review_tables import REVIEW_PLANS, REVIEW_TASKS, REVIEWS
 from production.review.frame import frame_of, slices_of
 from production.review.planning import WEEK
 from production.review.reading import Review, read_reviews
 from production.review.seen import Frame, ReviewedNote, SeenSpan
 from production.review.tasks import MENTION
 from stages.monitor.audited import Audit, AuditedNote, Found
+from stages.monitor.times import as_utc
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -60,6 +61,23 @@ class AuditedMention(NamedTuple):
     at: datetime
 
 
+class PlannedAudit(NamedTuple):
+    """The audit of one plan, as far as its notes were read.
+
+    Parameters
+    ----------
+    until : datetime
+        In UTC: results that were written before are in the plan.
+    strata : mapping
+        As the plan keeps them.
+    notes : tuple of ReviewedNote
+    """
+
+    until: datetime
+    strata: Mapping[str, Any]
+    notes: tuple[ReviewedNote, ...]
+
+
 def audited(
     engine: Engine,
     model_version: str,
@@ -78,17 +96,42 @@ def audited(
     slices : sequence of str
         Columns of metadata, as the plans counted them.
     """
+    return evidence_of(audited_plans(engine, model_version, since, until, slices))
+
+
+def evidence_of(plans: Iterable[PlannedAudit]) -> Evidence:
+    """Return what some plans say together."""
+    read = list(plans)
+    return Evidence(tuple(note for plan in read for note in plan.notes), frame_of([plan.strata for plan in read]))
+
+
+def audited_plans(
+    engine: Engine,
+    model_version: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    slices: Sequence[str] = (),
+) -> list[PlannedAudit]:
+    """Return what the audit of a version says, plan by plan in their order; the arguments are those of `audited`."""
+    notes: dict[int, list[ReviewedNote]] = defaultdict(list)
     with reading(engine) as connection:
-        plans = _plans(connection, model_version, since, until)
-        reviews = [one for one in _first_readings(connection, model_version) if one.plan_id in plans]
-        drawn = _drawn(connection, model_version)
-    read = Counter((one.plan_id, one.stratum) for one in reviews)
-    notes = tuple(
-        _note(one, one.probability * read[one.plan_id, one.stratum] / drawn[one.plan_id, one.stratum], slices)
-        for one in reviews
-    )
-    counted = {one.plan_id for one in reviews}
-    return Evidence(notes, frame_of([strata for plan_id, strata in plans.items() if plan_id in counted]))
+        ends = _ends(connection, model_version)
+        plans = plans_of(connection, model_version, since, until)
+        for one, probability in weighed_readings(connection, model_version, plans):
+            notes[one.plan_id].append(_note(one, probability, slices))
+    return [PlannedAudit(ends[number], plans[number], tuple(notes[number])) for number in sorted(notes)]
+
+
+def weighed_readings(
+    connection: Connection, model_version: str, plans: Container[int]
+) -> Iterator[tuple[Review, float]]:
+    """Yield the first readings of the audits of some plans, and the probability with which each note was read."""
+    tasks = REVIEW_TASKS.c
+    drawn = _by_stratum(connection, model_version)
+    read = _by_stratum(connection, model_version, tasks.task_id.in_(sa.select(REVIEWS.c.task_id)))
+    for one in _first_readings(connection, model_version, plans):
+        part = one.plan_id, one.stratum
+        yield one, one.probability * read[part] / drawn[part]
 
 
 def audited_accepted(engine: Engine, model_version: str) -> Iterator[AuditedMention]:
@@ -112,8 +155,8 @@ def audits(engine: Engine, model_version: str, since: datetime | None = None) ->
     """
     notes: dict[int, list[AuditedNote]] = defaultdict(list)
     with reading(engine) as connection:
-        plans = _plans(connection, model_version, since, None)
-        for one in _first_readings(connection, model_version):
+        plans = plans_of(connection, model_version, since)
+        for one in _first_readings(connection, model_version, plans):
             notes[one.plan_id].append(AuditedNote(one.probability, _found(one)))
     bounds = {plan_id: _bounds(strata) for plan_id, strata in sorted(plans.items())}
     return [Audit(notes[plan_id], *one) for plan_id, one in bounds.items() if one is not None]
@@ -165,9 +208,10 @@ def _bounds(strata: Mapping[str, Any]) -> tuple[float, int] | None:
     return (min(drawn), max(one["most"] for one in strata.values())) if drawn else None
 
 
-def _plans(
-    connection: Connection, version: str, since: datetime | None, until: datetime | None
+def plans_of(
+    connection: Connection, version: str, since: datetime | None = None, until: datetime | None = None
 ) -> dict[int, dict[str, Any]]:
+    """Return what the plans of a version kept of their strata, by number; see `audited`."""
     query = sa.select(REVIEW_PLANS.c.plan_id, REVIEW_PLANS.c.strata).where(REVIEW_PLANS.c.model_version == version)
     if since is not None:
         query = query.where(REVIEW_PLANS.c.until > since)
@@ -176,20 +220,28 @@ def _plans(
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _drawn(connection: Connection, version: str) -> dict[tuple[int, str], int]:
+def _ends(connection: Connection, version: str) -> dict[int, datetime]:
+    query = sa.select(REVIEW_PLANS.c.plan_id, REVIEW_PLANS.c.until).where(REVIEW_PLANS.c.model_version == version)
+    return {row[0]: as_utc(row[1]) for row in connection.execute(query)}
+
+
+def _by_stratum(
+    connection: Connection, version: str, *conditions: sa.ColumnElement[bool]
+) -> dict[tuple[int, str], int]:
+    """Count the notes that were drawn for audits, by plan and stratum."""
     tasks = REVIEW_TASKS.c
     query = (
         sa.select(tasks.plan_id, tasks.stratum, sa.func.count())
-        .where(tasks.model_version == version, tasks.stream == "audit", tasks.place == 1)
+        .where(tasks.model_version == version, tasks.stream == "audit", tasks.place == 1, *conditions)
         .group_by(tasks.plan_id, tasks.stratum)
     )
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
-def _first_readings(connection: Connection, version: str) -> Iterator[Review]:
-    """Yield the first readings of audited notes: of two, the second is for the agreement only."""
+def _first_readings(connection: Connection, version: str, plans: Container[int] | None = None) -> Iterator[Review]:
+    """Yield the first readings of audited notes, of some plans: of two, the second is for the agreement only."""
     wanted = REVIEW_TASKS.c.stream == "audit", REVIEW_TASKS.c.place == 1, REVIEW_TASKS.c.model_version == version
-    return read_reviews(connection, *wanted)
+    return read_reviews(connection, *wanted, plans=plans)
 
 
 def _seen(review: Review) -> list[SeenSpan]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -81,7 +81,10 @@ _TASK = ("task_id", "plan_id", "note_id", "text_hash", "model_version", "stream"
 
 
 def read_reviews(
-    connection: Connection, *conditions: sa.ColumnElement[bool], corrected: bool = True
+    connection: Connection,
+    *conditions: sa.ColumnElement[bool],
+    corrected: bool = True,
+    plans: Container[int] | None = None,
 ) -> Iterator[Review]:
     """Yield reviews in the order in which they were handed in.
 
@@ -92,6 +95,8 @@ def read_reviews(
         Of `REVIEW_TASKS`, and of `REVIEWS` as they were handed in first.
     corrected : bool
         Take the newest correction of each; otherwise what was handed in first.
+    plans : container of int, optional
+        Only those of tasks of these plans.
     """
     query = (
         sa.select(REVIEWS.c.review_id, *(REVIEW_TASKS.c[name] for name in _TASK))
@@ -100,7 +105,7 @@ def read_reviews(
         .where(REVIEWS.c.corrects.is_(None), *conditions)
         .order_by(REVIEWS.c.at, REVIEWS.c.review_id)
     )
-    rows = [_review(row) for row in connection.execute(query)]
+    rows = [_review(row) for row in connection.execute(query) if plans is None or row.plan_id in plans]
     newest = _newest(connection) if corrected else {}
     for low in range(0, len(rows), STEP):
         yield from _with_spans(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,6 +51,40 @@ class Status(NamedTuple):
         """Return it as JSON types."""
         until = self.planned_until.isoformat(timespec="seconds") if self.planned_until else None
         return {**self._asdict(), "counts": [one._asdict() for one in self.counts], "planned_until": until}
+
+
+class Week(NamedTuple):
+    """What was read in a week.
+
+    Parameters
+    ----------
+    monday : str
+        With which it begins, in UTC.
+    stream : str
+    notes : int
+        That were handed in.
+    minutes : float
+        Corrections with them.
+    """
+
+    monday: str
+    stream: str
+    notes: int
+    minutes: float
+
+
+def weekly(engine: Engine, since: datetime) -> list[Week]:
+    """Return what was read in each week since a moment, by stream."""
+    query = sa.select(REVIEWS.c.at, REVIEWS.c.seconds, REVIEWS.c.corrects, REVIEW_TASKS.c.stream)
+    notes: Counter[tuple[str, str]] = Counter()
+    seconds: Counter[tuple[str, str]] = Counter()
+    with reading(engine) as connection:
+        for at, took, corrects, stream in connection.execute(query.join(REVIEW_TASKS).where(REVIEWS.c.at >= since)):
+            day = as_utc(at).date()
+            week = (day - timedelta(days=day.weekday())).isoformat(), stream
+            notes[week] += corrects is None
+            seconds[week] += took
+    return [Week(*week, notes[week], seconds[week] / 60) for week in sorted(notes)]
 
 
 def status_of(engine: Engine, now: datetime) -> Status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,5 +52,10 @@ class Finding:
     @property
     def harmed(self) -> bool:
         """Whether people found in audits that the promise is broken."""
-        quality = self.figures.get("quality") or {}
-        return bool(quality.get("verdict") == "falls" and quality.get("audited"))
+        return is_harmed(self.figures)
+
+
+def is_harmed(figures: Mapping[str, Any]) -> bool:
+    """Tell by the figures of a finding whether people found in audits that the promise is broken."""
+    quality = figures.get("quality") or {}
+    return bool(quality.get("verdict") == "falls" and quality.get("audited"))

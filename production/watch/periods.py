@@ -57,6 +57,18 @@ def periods(scheme: Scheme, start: datetime, now: datetime) -> Iterator[Period]:
         since = until
 
 
+def running(scheme: Scheme, start: datetime, now: datetime) -> Period:
+    """Return the window that is not over yet; it is judged some time after its end (`SETTLED`).
+
+    >>> running("week", datetime(2026, 11, 28, 12, tzinfo=UTC), datetime(2026, 12, 7, 0, 5, tzinfo=UTC)).name
+    '2026-W49'
+    """
+    since = start.astimezone(UTC)
+    for period in periods(scheme, start, now):
+        since = period.until
+    return Period(_name(scheme, since), since, _end_of(scheme, since))
+
+
 def _end_of(scheme: Scheme, moment: datetime) -> datetime:
     days = 1 if scheme == "day" else 7 - moment.weekday()
     return datetime.combine(moment.date(), time(), UTC) + timedelta(days=days)

@@ -14,7 +14,7 @@ from production.database.watch_tables import ALERTS, OUTBOX, WATCH_WINDOWS
 from production.watch.claiming import is_overtaken
 from production.watch.keeping import Champion, champion, windows
 from production.watch.params import WatchParams
-from production.watch.periods import SETTLED, Period, periods
+from production.watch.periods import SETTLED, Period, periods, running
 from stages.common.errors import BeHealthyError
 from stages.common.wording import counted, decision_in_words
 from stages.monitor.times import as_utc
@@ -54,6 +54,14 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
         "alerts": opened,
         "undelivered": unsent,
     }
+
+
+def due(engine: Engine, params: WatchParams, now: datetime) -> datetime | None:
+    """Return when the window of these days can be judged; None where none is due at a time, or nothing is at work."""
+    at_work, scheme = _at_work(engine), params.window
+    if at_work is None or at_work.is_ahead(now) or scheme not in ("day", "week"):
+        return None
+    return running("day" if scheme == "day" else "week", at_work.start, now).until + SETTLED
 
 
 def _at_work(engine: Engine) -> Champion | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.common.scoring import Span
 from stages.evaluate.accepted import accepted_spans, needs_nobody
 from stages.evaluate.matching import ComparedDocument
 from stages.evaluate.minutes import StepTimes
@@ -17,6 +18,16 @@ from stages.evaluate.params import EvaluateParams, KpiParams
 from stages.train.acceptance import Acceptance
 
 HOURS, ERRORS = "hours_per_1000_notes", "errors_per_1000_mentions"
+WORK = (
+    "notes", "mentions", "predicted", "accepted", "whole",
+    "read", "decisions", "wrong_shown", "typed", "open", "errors",
+)  # fmt: skip
+"""What is counted of a note. ``notes``: 1. ``mentions``: annotated ones. ``predicted``, ``accepted``, ``whole``.
+
+Of a note that a person reads: ``read``: 1; ``decisions``: what is shown beside the accepted mentions; ``wrong_shown``
+of these; ``typed``: what is annotated and neither accepted nor shown; ``open``: what is annotated and not accepted.
+``errors``: what no person could mend.
+"""
 
 _Value = float | NDArray[np.float64]
 _Figures = dict[str, _Value]
@@ -92,29 +103,57 @@ def kpi(work: pd.DataFrame, times: StepTimes, params: EvaluateParams) -> dict[st
     return {**rooms, "minutes": times.as_dict()}
 
 
+def differences(work: pd.DataFrame, times: StepTimes, params: EvaluateParams) -> dict[str, float | None]:
+    """Return the hours per 1,000 notes and the errors per 1,000 mentions that are saved, with their 95% intervals.
+
+    The ends are not those of before and after: measured minutes are in both.
+    """
+    figures = _difference(summed(work), Costs.of(times, params.kpi))
+    return _with_interval(figures, _difference(resampled(work, params), Costs.drawn(times, params)))
+
+
 def work_left(test: Sequence[ComparedDocument], acceptance: Acceptance) -> pd.DataFrame:
-    """Count what is left to do in each document, and what may go wrong with it.
+    """Count what is left to do in each document, and what may go wrong with it: the columns of `WORK`."""
+    return work_table(
+        work_of_note(
+            set(document.gold),
+            set(document.predicted),
+            accepted_spans(document, acceptance),
+            set(document.suggested),
+            whole=needs_nobody(document, acceptance),
+        )
+        for document in test
+    )
+
+
+def work_table(notes: Iterable[tuple[int, ...]]) -> pd.DataFrame:
+    """Return what `work_of_note` counted of each note as a table."""
+    return pd.DataFrame(list(notes), columns=list(WORK), dtype=np.float64)
+
+
+def work_of_note(
+    gold: Set[Span], predicted: Set[Span], taken: Set[Span], suggested: Set[Span], *, whole: bool
+) -> tuple[int, ...]:
+    """Count what is left to do in a note, and what may go wrong with it.
+
+    Parameters
+    ----------
+    gold : set of Span
+        What is in the note.
+    predicted, taken, suggested : set of Span
+        Mentions of the model, those of them that were accepted, and suggestions.
+    whole : bool
+        Whether nobody needs to look at the note.
 
     Returns
     -------
-    DataFrame
-        One row per document. ``notes``: 1. ``mentions``: annotated ones. ``predicted``, ``accepted``, ``whole``.
-        Of the notes that a person reads: ``read``: 1; ``decisions``: what is shown beside the accepted mentions;
-        ``wrong_shown`` of these; ``typed``: what is annotated and neither accepted nor shown; ``open``: what is
-        annotated and not accepted. ``errors``: what no person could mend.
+    tuple of int
+        In the order of `WORK`.
     """
-    columns = ["notes", "mentions", "predicted", "accepted", "whole",
-               "read", "decisions", "wrong_shown", "typed", "open", "errors"]  # fmt: skip
-    return pd.DataFrame([_work_left(document, acceptance) for document in test], columns=columns, dtype=np.float64)
-
-
-def _work_left(document: ComparedDocument, acceptance: Acceptance) -> tuple[int, ...]:
-    gold, taken = set(document.gold), accepted_spans(document, acceptance)
-    shown = (set(document.predicted) - taken) | set(document.suggested)
-    whole = needs_nobody(document, acceptance)
-    about = 1, len(gold), len(document.predicted), len(taken), int(whole)
+    about = 1, len(gold), len(predicted), len(taken), int(whole)
     if whole:
         return *about, 0, 0, 0, 0, 0, len(taken ^ gold)
+    shown = (predicted - taken) | suggested
     return *about, 1, len(shown), len(shown - gold), len(gold - taken - shown), len(gold - taken), len(taken - gold)
 
 
@@ -150,6 +189,11 @@ def saved(totals: Totals, costs: Costs) -> dict[str, _Value | None]:
     """Return the shares saved of the hours and of the errors; None where there were none."""
     old, new = before(costs), after(totals, costs)
     return {name.split("_")[0]: 1 - new[name] / value if np.all(value) else None for name, value in old.items()}
+
+
+def _difference(totals: Totals, costs: Costs) -> _Figures:
+    old, new = before(costs), after(totals, costs)
+    return {name: value - new[name] for name, value in old.items()}
 
 
 def _compared(totals: Totals, costs: Costs) -> dict[str, Mapping[str, _Value | None]]:

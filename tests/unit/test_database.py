@@ -14,7 +14,7 @@ from sqlalchemy import Engine, insert, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from production.database import __main__ as command
-from production.database import review_tables, watch_tables
+from production.database import review_tables, rollup_tables, watch_tables
 from production.database.engine import DatabaseError, address, database_session, make_engine, reading, writing
 from production.database.revision import check, migrate, newest
 from production.database.schema import ALL_PAIRS, CURRENT_RESULTS, METADATA, RESULTS
@@ -126,7 +126,9 @@ def test_what_the_database_says_is_not_passed_on(engine: Engine) -> None:
 
 
 def test_metadata_and_migrations_agree(engine: Engine) -> None:
-    assert review_tables.METADATA is watch_tables.METADATA is METADATA  # whose tables they add
+    assert (
+        review_tables.METADATA is rollup_tables.METADATA is watch_tables.METADATA is METADATA
+    )  # whose tables they add
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
