@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stages.common.command import run_command
 
-APP = Path(__file__).parent / "app.py"
+APP = Path(__file__).parent / "entry/streamlit_app.py"
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -37,7 +37,7 @@ def _serve(port: int) -> None:
     command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)]
     sys.stdout.write(f"dashboard: http://127.0.0.1:{port}, in a moment; Ctrl-C ends it\n")
     sys.stdout.flush()
-    path = os.pathsep.join([str(APP.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(APP.parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
     os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})  # noqa: S606 (arguments of our own)
 
 

@@ -1,10 +1,11 @@
-"""The pages and the way between them: what `streamlit run` runs, for each person and each click."""
+"""The pages and the way between them; `dashboard/entry/streamlit_app.py` shows them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import streamlit as st
 
@@ -20,6 +21,10 @@ PAGES = (
     ("data", "Data", ":material/database:"),
 )
 """Module below `dashboard.pages`, title and icon."""
+
+
+ICON = Path(__file__).with_name("icon.png")
+"""A file of our own: an icon that is named, Streamlit has the browser fetch from a host of Google's."""
 
 
 def shown(module: str) -> Callable[[], None]:
@@ -40,7 +45,7 @@ def shown(module: str) -> Callable[[], None]:
 
 def main() -> None:
     """Show the page that was asked for."""
-    st.set_page_config(page_title="BeHealthy", page_icon=":material/health_and_safety:", layout="wide")
+    st.set_page_config(page_title="BeHealthy", page_icon=ICON, layout="wide")
     pages = [
         st.Page(shown(module), title=title, icon=icon, url_path=module, default=module == "today")
         for module, title, icon in PAGES
@@ -48,4 +53,5 @@ def main() -> None:
     st.navigation(pages).run()
 
 
-main()
+if __name__ == "__main__":
+    main()

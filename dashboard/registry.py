@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -15,9 +15,6 @@ from delivery.errors import DeliveryError
 from delivery.lineage import lineage
 from delivery.registry.registry import CHALLENGER, CHAMPION, Entry, evidence, is_unwritten, ledger, version_with_alias
 from delivery.registry.server import MODEL, connect, server_session, shown, tracking_uri
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 SECONDS = 20.0
 """Until a page goes on without the registry; importing MLflow alone takes some of them, the first time."""
@@ -102,7 +99,7 @@ def _read() -> Registered:
         return Registered(champion, challenger, lines, versions)
 
 
-def _version(client: MlflowClient, alias: str, lines: list[Entry]) -> dict[str, Any] | None:
+def _version(client: Any, alias: str, lines: list[Entry]) -> dict[str, Any] | None:
     version = version_with_alias(client, alias)
     if version is None:
         return None

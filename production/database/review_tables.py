@@ -1,6 +1,7 @@
 """The tables of what people do: which notes they are to look at, and what they said of them.
 
-A review is never changed: whoever was wrong writes another one that corrects it. A reviewer is a pseudonym. Spans have
+A review is never changed: whoever was wrong writes another one that corrects it. A draft is what somebody has decided
+so far, and goes when the note is handed in or given back. A reviewer is a pseudonym. Spans have
 offsets and labels, and no surface: clinical text stands in one column of one table (`production.database.schema`).
 """
 
@@ -91,4 +92,14 @@ REVIEW_SPANS = Table(
     CheckConstraint("decision in ('accept', 'change', 'reject', 'missed')", name="decision"),
     CheckConstraint("(decision = 'reject') = (label is null)", name="right"),
     CheckConstraint("(kind = 'missed') = (shown is null)", name="shown"),
+)
+
+REVIEW_DRAFTS = Table(
+    "review_drafts",
+    METADATA,
+    Column("task_id", ForeignKey("review_tasks.task_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("reviewer", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),  # one more each time: two windows do not overwrite each other
+    Column("at", TIME, nullable=False),
+    Column("decisions", JSON, nullable=False),  # as far as they go: numbers, offsets, labels
 )

@@ -6,10 +6,13 @@ every promise stands on would wait behind it. Work is taken in the order in whic
 What is claimed is the note, whatever tasks it has: on PostgreSQL its row in `notes` is locked, rows that others have
 locked are skipped, and what was chosen is looked at again under the lock; who hands in or wants more time waits for
 the lock. SQLite has one writer at a time.
+
+Who has begun a note (`production.review.drafts`) gets it again after the claim has lapsed, where nobody took it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +20,12 @@ import sqlalchemy as sa
 
 from production.database.champion import at_work
 from production.database.engine import writing
-from production.database.review_tables import REVIEW_TASKS
+from production.database.review_tables import REVIEW_DRAFTS, REVIEW_TASKS
 from production.database.schema import MODEL_VERSIONS, NOTES, RESULTS
 from production.review.keys import same_result
 from production.review.params import ReviewParams
 from production.review.sampling import WORK
-from production.review.tasks import ReviewError, Task, read_task
+from production.review.tasks import GoneError, Task, read_task
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -36,7 +39,13 @@ _LOCK = 4712  # of reviewers
 
 
 def next_task(
-    engine: Engine, reviewer: str, now: datetime, params: ReviewParams, stream: str | None = None
+    engine: Engine,
+    reviewer: str,
+    now: datetime,
+    params: ReviewParams,
+    stream: str | None = None,
+    *,
+    last: Collection[int] = (),
 ) -> Task | None:
     """Claim a note for a reviewer; who has one gets the same again, and more time for it.
 
@@ -49,6 +58,8 @@ def next_task(
     params : ReviewParams
     stream : {"audit", "work"}, optional
         Only of this one; by default audits first.
+    last : collection of int
+        Tasks that are taken only where there is no other: those that the reviewer has just given back.
 
     Returns
     -------
@@ -57,8 +68,10 @@ def next_task(
     """
     with writing(engine) as connection:
         _one_at_a_time(connection, reviewer)
-        held = _locked(connection, _held(reviewer, now), skip=False)
-        task_id = held if held is not None else _open_task(connection, reviewer, now, stream)
+        task_id = _in_hand(connection, reviewer, now)
+        for left_out in (last, ()):
+            if task_id is None:
+                task_id = _open_task(connection, reviewer, now, stream, left_out)
         return None if task_id is None else _take(connection, task_id, reviewer, now, params)
 
 
@@ -82,14 +95,41 @@ def give_back(engine: Engine, task_id: int, reviewer: str) -> None:
 
     Raises
     ------
-    ReviewError
+    GoneError
         When the reviewer does not hold it.
     """
     mine = REVIEW_TASKS.c.task_id == task_id, REVIEW_TASKS.c.reviewer == reviewer, REVIEW_TASKS.c.done_at.is_(None)
     with writing(engine) as connection:
         given = sa.update(REVIEW_TASKS).where(*mine).values(reviewer=None, claimed_until=None)
         if not connection.execute(given).rowcount:
-            raise ReviewError(f"task {task_id} is not yours to give back")
+            raise GoneError(f"task {task_id} is not yours to give back")
+        draft = REVIEW_DRAFTS.c.task_id == task_id, REVIEW_DRAFTS.c.reviewer == reviewer
+        connection.execute(sa.delete(REVIEW_DRAFTS).where(*draft))
+
+
+def keep(connection: Connection, task_id: int, reviewer: str, now: datetime, params: ReviewParams) -> datetime:
+    """Let a reviewer who is at a note have it longer; return until when.
+
+    Raises
+    ------
+    GoneError
+        When the claim has lapsed and another has the note, or it is handed in.
+    """
+    tasks = REVIEW_TASKS.c
+    mine = sa.select(tasks.task_id).join(NOTES, NOTES.c.note_id == tasks.note_id)
+    mine = mine.where(tasks.task_id == task_id, tasks.reviewer == reviewer, tasks.done_at.is_(None))
+    if _locked(connection, mine.where(~_elsewhere(reviewer, now)), skip=False) is None:
+        raise GoneError(
+            f"task {task_id} is not yours any more: it was handed in, given back, or taken by another person after"
+            f" {params.claim_minutes:g} minutes without a decision"
+        )
+    return _extend(connection, task_id, reviewer, now, params)
+
+
+def _in_hand(connection: Connection, reviewer: str, now: datetime) -> int | None:
+    """Return the task that a reviewer has, or has begun and nobody has taken since."""
+    held = _locked(connection, _held(reviewer, now), skip=False)
+    return held if held is not None else _locked(connection, _begun(reviewer, now), skip=True)
 
 
 def _one_at_a_time(connection: Connection, reviewer: str) -> None:
@@ -104,11 +144,21 @@ def _held(reviewer: str, now: datetime) -> sa.Select[Any]:
     return sa.select(tasks.task_id).join(NOTES, NOTES.c.note_id == tasks.note_id).where(*held)
 
 
-def _open_task(connection: Connection, reviewer: str, now: datetime, stream: str | None) -> int | None:
+def _begun(reviewer: str, now: datetime) -> sa.Select[Any]:
+    tasks, drafts = REVIEW_TASKS.c, REVIEW_DRAFTS.c
+    drafted = sa.exists().where(drafts.task_id == tasks.task_id, drafts.reviewer == reviewer)
+    mine = sa.select(tasks.task_id).join(NOTES, NOTES.c.note_id == tasks.note_id)
+    return mine.where(tasks.reviewer == reviewer, tasks.done_at.is_(None), drafted, ~_elsewhere(reviewer, now))
+
+
+def _open_task(
+    connection: Connection, reviewer: str, now: datetime, stream: str | None, left_out: Collection[int] = ()
+) -> int | None:
     """Return a task that is free for a reviewer, and lock its note."""
     version = at_work(connection).version
     for kind in _KINDS[stream]:
-        found = _locked(connection, _free(reviewer, now, kind, version), skip=True)
+        free = _free(reviewer, now, kind, version)
+        found = _locked(connection, free.where(REVIEW_TASKS.c.task_id.not_in(left_out)), skip=True)
         if found is not None:
             return found
     return None
@@ -165,7 +215,12 @@ def _is_current() -> sa.ColumnElement[bool]:
 
 
 def _take(connection: Connection, task_id: int, reviewer: str, now: datetime, params: ReviewParams) -> Task:
+    _extend(connection, task_id, reviewer, now, params)
+    return read_task(connection, task_id)
+
+
+def _extend(connection: Connection, task_id: int, reviewer: str, now: datetime, params: ReviewParams) -> datetime:
     until = now + timedelta(minutes=params.claim_minutes)
     taken = sa.update(REVIEW_TASKS).where(REVIEW_TASKS.c.task_id == task_id)
     connection.execute(taken.values(reviewer=reviewer, claimed_until=until))
-    return read_task(connection, task_id)
+    return until

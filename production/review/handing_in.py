@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from production.database.engine import writing
-from production.database.review_tables import REVIEW_SPANS, REVIEW_TASKS, REVIEWS
+from production.database.review_tables import REVIEW_DRAFTS, REVIEW_SPANS, REVIEW_TASKS, REVIEWS
 from production.database.schema import NOTES
 from production.review.decisions import Decision, checked
 from production.review.keys import same_result
-from production.review.tasks import ReviewError, read_task
+from production.review.tasks import GoneError, ReviewError, read_task
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -59,6 +59,7 @@ def hand_in(
         whole = checked(read_task(connection, task_id), spans, seconds)
         done = sa.update(REVIEW_TASKS).where(REVIEW_TASKS.c.task_id == task_id)
         connection.execute(done.values(reviewer=reviewer, done_at=now))
+        connection.execute(sa.delete(REVIEW_DRAFTS).where(REVIEW_DRAFTS.c.task_id == task_id))
         return _write(connection, task_id, reviewer, whole, seconds, now)
 
 
@@ -103,14 +104,14 @@ def _refuse_others(connection: Connection, task_id: int, reviewer: str, holder: 
     connection.execute(note.with_for_update(of=NOTES, key_share=True))
     task = connection.execute(found.with_for_update()).one_or_none()
     if task is None:
-        raise ReviewError(f"there is no task {task_id}: `next` names the one that you have")
+        raise GoneError(f"there is no task {task_id}: `next` names the one that you have")
     if task.done_at is not None:
-        raise ReviewError(
+        raise GoneError(
             f"task {task_id} was handed in before{'' if task.reviewer == reviewer else ', by another reviewer'}:"
             f" correct review {_newest(connection, task_id)} if something is wrong in it"
         )
     if task.reviewer != holder:
-        raise ReviewError(
+        raise GoneError(
             f"task {task_id} is {'in nobody' if task.reviewer is None else 'in another person'}'s hands:"
             " the claim had lapsed, or was never made; ask for the next one"
         )

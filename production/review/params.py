@@ -19,6 +19,7 @@ class ReviewParams(Section):
     claim_minutes: Annotated[float, Field(gt=0, le=100_000)]
     characters_per_second: Annotated[float, Field(gt=0, le=10_000)]
     measured_reviews: Positive
+    pause_seconds: Annotated[float, Field(ge=5, le=3600)]
 
 
 def load_params(path: Path = PARAMS) -> ReviewParams:

@@ -107,5 +107,21 @@ def status_of(engine: Engine, now: datetime) -> Status:
         )
 
 
+class Done(NamedTuple):
+    """What one person has handed in."""
+
+    notes: int
+    minutes: float
+
+
+def done_by(engine: Engine, reviewer: str, since: datetime) -> Done:
+    """Count what a reviewer has handed in since a moment, corrections left out."""
+    own = REVIEWS.c.reviewer == reviewer, REVIEWS.c.at >= since, REVIEWS.c.corrects.is_(None)
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(REVIEWS.c.seconds), 0.0)).where(*own)
+    with reading(engine) as connection:
+        notes, seconds = connection.execute(query).one()
+    return Done(notes, seconds / 60)
+
+
 def _number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
     return sa.func.sum(sa.case((condition, 1), else_=0))

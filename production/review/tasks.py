@@ -26,6 +26,10 @@ class ReviewError(RefusedError):
     """A review, or a claim of a note, that cannot be taken as it stands."""
 
 
+class GoneError(ReviewError):
+    """The note is not, or no longer, in the hands of who decides on it."""
+
+
 class Shown(NamedTuple):
     """A mention or suggestion that a person is to decide on.
 

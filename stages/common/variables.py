@@ -26,3 +26,6 @@ AIRFLOW_PASSWORD = "BEHEALTHY_AIRFLOW_PASSWORD"
 
 TRIGGER_ID = "BEHEALTHY_TRIGGER_ID"
 """What a command that is started has of the message that starts it: the same id is the same start."""
+
+REVIEWER_HEADER = "BEHEALTHY_REVIEWER_HEADER"
+"""The header by which the proxy before the dashboard names who asks; unset, no header is believed."""

@@ -45,6 +45,7 @@ ALL = ReviewParams(
     claim_minutes=30.0,
     characters_per_second=15.0,
     measured_reviews=30,
+    pause_seconds=60.0,
 )
 ANNA, BEN = reviewer_of(KEY, "Anna"), reviewer_of(KEY, "Ben")
 TEXTS = ("Known asthma. Start aspirin.", "Gout is doubtful.", "Perhaps asthmatic.", "Well.")
