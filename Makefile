@@ -156,6 +156,23 @@ e2e-delivery: repro ## tracking and the registry on a real MLflow server with Po
 e2e-service: repro ## the service on the loopback: what it answers and refuses, schemathesis on its OpenAPI page, how it ends
 	python -m pytest -q tests/e2e/test_service.py
 
+.PHONY: e2e-dashboard
+e2e-dashboard: repro .venv-browser/.installed ## the dashboard in a real Chromium: every page on a desk and a phone, light and dark, by keyboard, offline, before axe; the desk
+	@.ci/find-chromium >/dev/null
+	python -m pytest -q -s tests/e2e/test_dashboard.py tests/e2e/test_desk.py
+
+.PHONY: screenshots
+screenshots: repro .venv-browser/.installed ## the pictures of the dashboard in docs/images, drawn again from the seed notes
+	@.ci/find-chromium >/dev/null
+	SCREENSHOTS=docs/images python -m pytest -q tests/e2e/test_dashboard.py -k screenshots
+
+.venv-browser/.installed: .ci/browser/package.json .ci/browser/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed and was not found: install it (apt-get install npm)." >&2; exit 1; }
+	@mkdir -p $(@D)
+	@cp .ci/browser/package.json .ci/browser/package-lock.json $(@D)/
+	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
 .PHONY: e2e-watch
 e2e-watch: data ## a year under watch on SQLite and PostgreSQL: drifts, harm, reviewers, alerts and triggers that arrive, processes killed; reviewed notes become a pull request
 	@.ci/find-postgres >/dev/null

@@ -48,7 +48,12 @@ def chart(title: str, picture: Picture, table: pd.DataFrame, *, description: str
 def missing(what: str, command: str) -> None:
     """Say what is not there, and which command brings it."""
     st.info(f"{what} This brings it:")
-    st.code(command, language="shell")
+    command_to_copy(command)
+
+
+def command_to_copy(command: str) -> None:
+    """Show a command with a button that copies it; its lines are wrapped, for what scrolls no keyboard reaches."""
+    st.code(command, language=None, wrap_lines=True)
 
 
 def plain(text: str) -> str:

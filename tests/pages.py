@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from tests.browsers import BROWSER, SAFE
 
 _LOADING = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "embed": "src"}
 _IN_STYLES = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
@@ -59,7 +58,7 @@ def seen(path: Path, profile: Path) -> tuple[str, str]:
     path, profile : Path
         The page, and a folder of the browser's own.
     """
-    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+    command = [str(BROWSER), "--headless", *SAFE, f"--user-data-dir={profile}"]
     command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--virtual-time-budget=20000"]
     done: Any = subprocess.run(
         [*command, "--dump-dom", path.resolve().as_uri()], capture_output=True, text=True, timeout=180, check=True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.parts import missing, section, table
+from dashboard.parts import command_to_copy, missing, section, table
 from delivery.revision.history import history_of
 from production.database.revision import open_database
 from production.database.status import counts
@@ -164,7 +164,7 @@ def _intake() -> None:
     ]
     table(shown, "Quarantine, by the step that set a note aside")
     st.write("Which they are, and why:")
-    st.code("python -m production.database quarantine", language="shell")
+    command_to_copy("python -m production.database quarantine")
 
 
 def _queue() -> None:
@@ -175,4 +175,4 @@ def _queue() -> None:
     else:
         missing("No note is planned for review.", "python -m production.review plan")
     st.write("Which notes are worth annotating next:")
-    st.code(_NEXT, language="shell", wrap_lines=True)
+    command_to_copy(_NEXT)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.parts import missing, section, table
+from dashboard.parts import command_to_copy, missing, section, table
 from dashboard.registry import Registered, registered
 from delivery.errors import DeliveryError
 from delivery.registry.registry import Entry
@@ -130,7 +130,7 @@ def _lineage(one: dict[str, Any]) -> None:
             rows = [{"parameter": name, "value": str(value)} for name, value in one["params"].items()]
             table(rows, f"Parameters of version {one['version']}")
         st.write("These commands make the same bytes again; the last one ends with 0 when they are the same:")
-        st.code("\n".join(one["commands"]), language="shell", wrap_lines=True)
+        command_to_copy("\n".join(one["commands"]))
 
 
 def _shadow() -> None:
@@ -142,9 +142,9 @@ def _shadow() -> None:
 
 def _commands(found: Registered | None) -> None:
     st.write("Have the gates judge the challenger, and make it champion if none refuses:")
-    st.code(PROMOTE, language="shell")
+    command_to_copy(PROMOTE)
     st.write(f"{_back_to(found)}:")
-    st.code(ROLLBACK, language="shell")
+    command_to_copy(ROLLBACK)
 
 
 def _back_to(found: Registered | None) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import BROWSER, missing, seen
+from tests.browsers import needs_browser
+from tests.pages import missing, seen
 from tests.repository import Repository, copy
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on the path")
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
