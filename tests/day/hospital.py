@@ -14,9 +14,10 @@ from sqlalchemy import Engine
 
 from production.database.engine import address, make_engine
 from stages.common.variables import ALERTS, DATABASE, KERNELS, LOG_KEY
+from tests.pipelines import Airflow
 from tests.production import KEY
 from tests.receivers import Mail, Webhook, mail, webhook
-from tests.repository import Repository, clone, environment, from_working_tree
+from tests.repository import Repository, clone, environment, from_working_tree, lend_environment
 from tests.servers import PATIENT, ObjectStore, TrackingServer, object_store, postgres, tracking_server
 
 OUTPUT = "output"
@@ -36,6 +37,8 @@ class Hospital:
         The servers beside PostgreSQL.
     url : str
         Of the database.
+    airflow : Airflow
+        With the pipelines of the clone; not started.
     """
 
     folder: Path
@@ -45,6 +48,7 @@ class Hospital:
     hook: Webhook
     post: Mail
     url: str
+    airflow: Airflow
     engine: Engine = field(init=False)
     commands: int = 0
 
@@ -111,13 +115,16 @@ def hospital(folder: Path) -> Iterator[Hospital]:
             **store.environment(),
             **tracking.environment(),
             **PATIENT,
+            "AWS_DEFAULT_REGION": "us-east-1",
             DATABASE: database,
             LOG_KEY: KEY,
             ALERTS: f"ops={hook.url()} team={post.url}",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             KERNELS: os.environ.get(KERNELS) or str(Path.home() / ".cache/behealthy/kernels"),
         }
-        made = Hospital(folder, _work_copy(folder).settings(**reach), store, tracking, hook, post, database)
+        repository = _work_copy(folder).settings(**reach)
+        airflow = Airflow(repository, folder / "airflow", reach)
+        made = Hospital(folder, repository, store, tracking, hook, post, database, airflow)
         yield made
         made.engine.dispose()
 
@@ -127,4 +134,8 @@ def _work_copy(folder: Path) -> Repository:
     (folder / "source").mkdir()
     source = from_working_tree(folder / "source")
     Repository(folder).git("clone", "--quiet", "--bare", "--no-local", str(source.root), str(folder / "origin.git"))
-    return clone(Repository(folder / "origin.git"), folder / "behealthy")
+    made = clone(Repository(folder / "origin.git"), folder / "behealthy")
+    lend_environment(made)
+    for name in ("arriving", "inbox"):
+        (made.root / "data/production" / name).mkdir(parents=True)
+    return made

@@ -1,4 +1,4 @@
-"""Notes of two hospitals, of which people have said what is in them: the project's own, and MACCROBAT's case reports."""
+"""Notes of two hospitals, of which people said what is in them: the project's own, and MACCROBAT's case reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from stages.common.documents import Document, Mention
 from stages.prepare.batches import load_batches, read_batch
@@ -88,7 +87,3 @@ class Gold:
     def of(cls, notes: Sequence[Note]) -> Gold:
         """Take the annotations of notes that have some."""
         return cls({one.document.text: set(one.document.mentions) for one in notes if one.annotated})
-
-    def knows(self, task: Mapping[str, Any]) -> bool:
-        """Tell whether a note was annotated."""
-        return task["text"] in self.mentions
