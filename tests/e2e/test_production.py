@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from delivery.registry.registry import ledger
 from delivery.registry.server import MODEL, connect
+from production.database.champion import at_work
 from production.database.engine import reading
 from production.database.review_tables import REVIEW_TASKS
 from production.database.schema import NOTE_TEXTS, NOTES, QUARANTINE, RESULTS
@@ -32,10 +33,13 @@ from production.review.decisions import parse
 from production.review.estimating import known
 from production.review.handing_in import hand_in
 from production.review.planning import plan
+from production.review.savings import savings
 from production.review.setup import Desk
 from production.watch.__main__ import _place
 from production.watch.__main__ import parse as parse_watch
 from production.watch.running import watch
+from stages.evaluate.kpi import ERRORS, HOURS
+from stages.evaluate.params import load_params as load_evaluate_params
 from stages.monitor.audited import ALL
 from tests.browsers import needs_browser
 from tests.day.calendar import Calendar, Mark, champion_since, date_back
@@ -68,8 +72,6 @@ SHADOWED, SWITCHED = 40, 50
 """Case reports of today: before the promotion, and while it is made."""
 REPORT = ROOT / "reports/e2e-production.txt"
 PICTURES = ROOT / "reports/e2e-production"
-BY_HAND = 6.0
-"""Minutes a note: `evaluate.kpi.entry_minutes` and `validation_minutes`."""
 PARAMS = (
     "watch.reference_notes=100",
     "inference.champion_seconds=2.0",
@@ -211,22 +213,27 @@ def test_quiet_weeks(day: Day) -> None:
         read = day.read(sunday).total()
         day.tell("3 reviews", sunday, f"{planned.audit} drawn for the audit, {planned.work} to work on; {read} read")
     monday = day.calendar.monday(1) + timedelta(hours=6)
-    day.tell("3 KPI", monday, measured(day))
+    for line in kpi(day):
+        day.tell("3 KPI", monday, line)
     for judged in watch(_place(parse_watch(["run"])), monday):
         day.tell("4 watch", monday, f"{judged.finding.period}: {judged.finding.decision}; the reference is made of it")
     day.pictures.take("quiet-weeks", "today", "quality")
 
 
-def measured(day: Day) -> str:
-    """Return what audits say of the champion."""
-    found = known(day.at.engine, 0.95, (), datetime.now(UTC))
-    f1, minutes = found.whole.f1[ALL], found.whole.minutes
-    assert minutes.value is not None
+def kpi(day: Day) -> Iterator[str]:
+    """Say what audits found of the champion, and what it saves."""
+    now = datetime.now(UTC)
+    with reading(day.at.engine) as connection:
+        version, _, since = at_work(connection)
+    f1 = known(day.at.engine, 0.95, (), now).whole.f1[ALL]
+    found = savings(day.at.engine, version, since, load_evaluate_params(), now)
     assert f1.value is not None
-    return (
-        f"{found.reviewed} audits: strict F1 {f1.value:.3f} ({f1.low:.3f} to {f1.high:.3f}),"
-        f" {minutes.value:.2f} minutes a note measured, where {BY_HAND:g} are assumed by hand"
-    )
+    assert found.difference is not None
+    yield f"{found.reviewed} notes audited: strict F1 {f1.value:.3f} ({f1.low:.3f} to {f1.high:.3f})"
+    for name in (HOURS, ERRORS):
+        value, low, high = (found.difference[f"{name}{end}"] for end in ("", "_low", "_high"))
+        assert value is not None
+        yield f"saved: {value:.1f} ({low:.1f} to {high:.1f}) {name.replace('_', ' ').replace('1000', '1,000')}"
 
 
 # ---- 4: another hospital --------------------------------------------------------------------------
