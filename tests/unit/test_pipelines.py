@@ -1,0 +1,243 @@
+"""What pipelines ask of production: who is told that one failed, and whether a person must approve a promotion."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from delivery.registry import server, undecided
+from delivery.registry.registry import Entry
+from delivery.revision import revision
+from production import pipelines
+from production.database import revision as database
+from production.database.engine import DatabaseError, writing
+from production.database.watch_tables import ALERTS, DECISIONS, OUTBOX, WATCH_RESETS, WATCH_WINDOWS
+from production.watch.approving import why_a_person
+from production.watch.chain import append
+from production.watch.channels import Channels
+from production.watch.pipelines import tell_failed, tell_passed
+from stages.common import variables
+from tests.receivers import webhook
+from tests.repository import ROOT
+from tests.watching import PARAMS, champion, day, rows
+
+OPS = Channels(("ops",))
+COUNTED = PARAMS.model_copy(update={"window": "count-100"})
+"""Windows that are due at no time: nothing is overdue."""
+
+
+def failed(engine: Engine, at: float, task: str = "promote", run: str = "run-1") -> Any:
+    return tell_failed(engine, "training_pipeline", task, run, day(at), PARAMS, OPS)
+
+
+def passed(engine: Engine, at: float) -> Any:
+    return tell_passed(engine, "training_pipeline", "run-9", day(at), PARAMS, OPS)
+
+
+def test_a_failure_is_told_once_reminded_of_and_over_once(engine: Engine) -> None:
+    assert passed(engine, 0) is None
+    assert failed(engine, 1).kind == "alert"
+    assert failed(engine, 1, "register") is None
+    assert failed(engine, 2, run="run-2") is None
+    assert failed(engine, 9).kind == "alert"  # watch.remind_days
+    assert passed(engine, 10).kind == "over"
+    assert passed(engine, 11) is None
+    assert failed(engine, 12).kind == "alert"
+    purposes = [row.kind for row in rows(engine, DECISIONS)]
+    assert purposes == ["alert", "alert", "over", "alert"]
+    assert len(rows(engine, OUTBOX)) == 4
+
+
+def test_pipelines_have_an_alert_each(engine: Engine) -> None:
+    for name in ("data_pipeline", "inference_pipeline"):
+        tell_failed(engine, name, "a_task", "run", day(1), PARAMS, OPS)
+    tell_passed(engine, "data_pipeline", "run", day(2), PARAMS, OPS)
+    assert {row.topic: row.closed_at is None for row in rows(engine, ALERTS)} == {
+        "data_pipeline": False,
+        "inference_pipeline": True,
+    }
+    with pytest.raises(ValueError, match="another"):
+        tell_failed(engine, "another", "a_task", "run", day(1), PARAMS, OPS)
+
+
+def decided(engine: Engine, *decisions: str, at: float = 1, version: str = "3") -> None:
+    for place, decision in enumerate(decisions):
+        name, moment = f"{version}-{at}-{place}", day(at + place)
+        with writing(engine) as connection:
+            number = append(connection, "window", {"period": name, "decision": decision}, moment)
+            row = {"scheme": "count-100", "model_version": version, "name": name, "since": moment, "until": moment}
+            row |= {"notes": 100, "reference": "served", "decision": decision, "acts": True, "judged": {}}
+            connection.execute(insert(WATCH_WINDOWS), {**row, "decided_by": number})
+
+
+def why(engine: Engine, at: float = 20) -> str:
+    return why_a_person(engine, COUNTED, day(at))
+
+
+def test_where_nothing_is_known_a_person_decides(engine: Engine) -> None:
+    assert "no champion" in why(engine)
+
+
+@pytest.mark.parametrize(
+    ("decisions", "person"),
+    [
+        ((), False),
+        (("none", "watch", "too_few_notes"), False),
+        (("retrain", "retrain_and_alert"), False),
+        (("redevelop",), True),
+        (("redevelop", "none", "none"), True),  # what came later does not undo it
+        (("none", "unknown"), True),
+        (("unknown", "none"), False),
+        (("none", "size_uncertain"), True),
+    ],
+)
+def test_what_was_decided_under_the_champion_asks_for_a_person(
+    engine: Engine, decisions: tuple[str, ...], person: bool
+) -> None:
+    champion(engine, "3", day(0))
+    decided(engine, *decisions)
+    assert bool(why(engine)) is person
+
+
+def test_another_champion_and_a_reset_begin_anew(engine: Engine) -> None:
+    champion(engine, "3", day(0))
+    decided(engine, "redevelop")
+    with writing(engine) as connection:
+        number = append(connection, "reset", {"model_version": "3", "why": "another ward"}, day(5))
+        connection.execute(insert(WATCH_RESETS), {"at": day(5), "model_version": "3", "decided_by": number})
+    assert not why(engine)
+    decided(engine, "redevelop", at=6)
+    assert why(engine)
+    champion(engine, "4", day(8))
+    assert not why(engine)
+
+
+def test_a_watch_that_is_overdue_or_ahead_is_no_all_clear(engine: Engine) -> None:
+    champion(engine, "3", day(0))
+    assert "overdue" in why_a_person(engine, PARAMS, day(20))
+    assert not why_a_person(engine, PARAMS, day(0) + timedelta(hours=1))
+    champion(engine, "4", day(90))
+    assert why(engine)
+
+
+@pytest.fixture
+def asked(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the registry and the database say when the command asks."""
+    said: dict[str, Any] = {"version": SimpleNamespace(version="7"), "decided": ""}
+    monkeypatch.setattr(server, "connect", lambda: None)
+    monkeypatch.setattr(revision, "resolve", lambda rev: rev)
+    monkeypatch.setattr(undecided, "version_of_revision", lambda *_: said["version"])
+    monkeypatch.setattr(undecided, "why_decided", lambda *_: said["decided"])
+    monkeypatch.setattr(database, "open_database", lambda: engine)
+    return said
+
+
+def test_the_exit_code_tells_a_person_from_nobody(engine: Engine, asked: dict[str, Any]) -> None:
+    assert pipelines.main(["approval"]) == 0
+    champion(engine, "3", day(0))
+    decided(engine, "none", "redevelop")
+    assert pipelines.main(["approval"]) == 0
+    asked["decided"] = "it is the champion"
+    assert pipelines.main(["approval"]) == pipelines.NOBODY == 40
+
+
+def test_what_cannot_be_told_promotes_nothing(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def away() -> Engine:
+        raise DatabaseError("there is no database yet")
+
+    monkeypatch.setattr(database, "open_database", away)
+    assert pipelines.main(["approval"]) == 2
+    monkeypatch.setattr(database, "open_database", lambda: 1 / 0)
+    assert pipelines.main(["approval"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        pipelines.main(["approval", "--unknown"])
+    shutil.copytree(ROOT / "production", tmp_path / "copy/production")
+    (tmp_path / "copy/production/pipelines.py").write_text("import nothing_of_this_name\n")
+    command = [sys.executable, "-m", "production.pipelines", "approval"]
+    assert subprocess.run(command, cwd=tmp_path / "copy", check=False, capture_output=True).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("champion", "entries", "decided"),
+    [
+        (None, [], ""),
+        ("2", [], ""),
+        ("3", [], "it is the champion"),
+        ("2", [("refused", 3, 2)], "it was refused"),
+        ("2", [("refused", 3, 1)], ""),  # against another champion
+        ("2", [("refused", 1, 2)], ""),
+        ("2", [("promoted", 3, 1), ("promoted", 2, 3)], "it was champion already"),
+        (None, [("refused", 3, None)], "it was refused"),
+    ],
+)
+def test_a_version_has_one_verdict_against_one_champion(
+    monkeypatch: pytest.MonkeyPatch, champion: str | None, entries: list[tuple[Any, int, int | None]], decided: str
+) -> None:
+    found = None if champion is None else SimpleNamespace(version=champion)
+    lines = [Entry(number, *entry, "", ["F1"]) for number, entry in enumerate(entries, start=1)]
+    monkeypatch.setattr(undecided, "version_with_alias", lambda *_: found)
+    monkeypatch.setattr(undecided, "ledger", lambda _: lines)
+    client: Any = None
+    version: Any = SimpleNamespace(version="3")
+    said = undecided.why_decided(client, version)
+    assert said.startswith(decided)
+    assert bool(said) is bool(decided)
+
+
+def test_a_failure_reaches_people_by_the_outbox(engine: Engine, asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with webhook() as hook:
+        monkeypatch.setenv(variables.ALERTS, f"ops={hook.url('hunter2')}")
+        words = ["failed", "inference_pipeline", "--task", "load_model", "--run", "manual__1"]
+        assert pipelines.main(words) == 0
+        assert pipelines.main(words) == 0  # people know
+        assert pipelines.main(["passed", "inference_pipeline", "--run", "manual__2"]) == 0
+    told = [content["title"] for _, content in hook.received]
+    assert told == [
+        "BeHealthy: inference_pipeline: failed",
+        "BeHealthy: over: inference_pipeline: runs through",
+    ]
+    assert "docs/runbook.md, section inference_pipeline" in hook.received[0][1]["message"]
+    assert "task load_model of run manual__1 failed" in hook.received[0][1]["message"]
+
+
+def test_without_a_database_people_are_told_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def away() -> Engine:
+        raise DatabaseError("the database did not do it")
+
+    monkeypatch.setattr(database, "open_database", away)
+    with webhook() as hook:
+        monkeypatch.setenv(variables.ALERTS, f"ops={hook.url()}")
+        words = ["failed", "data_pipeline", "--task", "cleaned", "--run", "r"]
+        assert pipelines.main(words) == 0
+        pipelines.main(words)
+        assert hook.received[0][1]["title"] == "BeHealthy: data_pipeline failed"
+        assert len(hook.kept) <= 2  # an id an hour: the receiver drops the second
+    assert "sent without the database" in capsys.readouterr().out
+
+
+def test_where_nobody_can_be_told_that_is_said(
+    engine: Engine, asked: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(variables.ALERTS, raising=False)
+    assert pipelines.main(["failed", "data_pipeline", "--task", "cleaned", "--run", "r"]) == 1
+    assert "NOBODY was told" in capsys.readouterr().err
+
+
+def test_every_pipeline_has_a_section_of_the_runbook() -> None:
+    headings = [
+        line for line in (ROOT / "docs/runbook.md").read_text(encoding="utf-8").splitlines() if line[:2] == "##"
+    ]
+    for name in pipelines.PIPELINES:
+        assert any(name in heading for heading in headings), name
