@@ -1,8 +1,8 @@
 """One day in production, on real servers, as a story: two hospitals, a drift, a retraining, another champion.
 
-PostgreSQL, MLflow on PostgreSQL and S3, DVC on S3, Airflow, a mail server and a webhook, all on the loopback; the
-dashboard in a browser. `make e2e-production`; the table that it prints is what happened when. Weeks before today are
-simulated: what commands wrote is dated back (`tests/day/calendar.py`).
+PostgreSQL, MLflow on PostgreSQL and S3, DVC on S3, Airflow, the service, a mail server and a webhook, all on the
+loopback; the dashboard in a browser. `make e2e-production`; the table that it prints is what happened when. Weeks
+before today are simulated: what commands wrote is dated back (`tests/day/calendar.py`).
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from tests.day.pictures import Pictures
 from tests.day.reviewer import decisions
 from tests.day.scores import read_by, score
 from tests.day.story import Story
+from tests.e2e.test_service import Service
 from tests.maccrobat import MACCROBAT
 from tests.pipelines import AIRFLOW
 from tests.repository import ROOT
@@ -306,7 +307,7 @@ def test_the_pipelines_make_a_challenger_that_a_person_approves(day: Day) -> Non
         day.pictures.take("challenger", "model")
         shadow(day)
         details = f"/api/v2/dags/training_pipeline/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
-        with workers_at_work(day):
+        with service_at_work(day), workers_at_work(day):
             client("PATCH", details, {"chosen_options": ["Approve"]})
             day.tell("6 approval", "today", "approved through Airflow's API, while two workers watch and notes arrive")
             ended = at.airflow.ended("training_pipeline", run)
@@ -349,6 +350,39 @@ def shadow(day: Day) -> None:
     day.at.command("production.infer", "--shadow", "challenger")
     said = day.at.command("production.shadow", "--show", "0").strip().splitlines()
     day.tell("6 shadow", "today", said[0].removeprefix("shadow: "))
+
+
+@contextmanager
+def service_at_work(day: Day) -> Iterator[None]:
+    """Let a client ask the service all the while; end when the new champion answers."""
+    log, stopping, answers = day.at.folder / "service.log", threading.Event(), Counter[int]()
+    service = Service(log, "--model", f"models:/{MODEL}@champion", "--log", str(day.at.folder / "served"))
+    note = {"text": f"Known asthma. Start aspirin 75 mg. Seen by Dr {CANARY}."}
+
+    def ask() -> None:
+        while not stopping.wait(0.2):
+            answers[service.ask("POST", "/analyze", note)[0]] += 1
+
+    def version() -> str:
+        return str(json.loads(service.ask("GET", "/version")[1])["model_version"])
+
+    asking = threading.Thread(target=ask)
+    try:
+        service.until_ready()
+        assert version() == "1"
+        asking.start()
+        yield
+        limit = time.monotonic() + 180
+        while version() != "2" and time.monotonic() < limit:
+            time.sleep(0.5)
+        assert version() == "2"
+        stopping.set()
+        asking.join(60)
+    finally:
+        stopping.set()
+        assert service.end() == 0
+    assert set(answers) == {200}
+    day.tell("6 switch", "today", f"the service answers with version 2; {answers[200]} requests meanwhile, none lost")
 
 
 @contextmanager
