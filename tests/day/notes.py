@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,7 +41,9 @@ def home_notes(first: int) -> tuple[list[Document], list[Note]]:
     documents = [document for batch in load_batches(ROOT / "data/annotations") for document in read_batch(batch)]
     learned = {round(place * len(documents) / first) for place in range(first)}
     before = [one for place, one in enumerate(documents) if place in learned]
-    return before, [Note(HOME, one) for place, one in enumerate(documents) if place not in learned]
+    later = [Note(HOME, one) for place, one in enumerate(documents) if place not in learned]
+    random.Random(1).shuffle(later)  # they are in the order of specialities, and would be a drift
+    return before, later
 
 
 def unread_notes() -> list[Note]:
