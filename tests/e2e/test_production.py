@@ -362,7 +362,7 @@ def shadow(day: Day) -> None:
     """Let both versions read what arrives today."""
     day.arrive("today", *unread_notes()[:60], *[day.cases.pop(0) for _ in range(SHADOWED)])
     day.at.command("production.infer", "--shadow", "challenger")
-    said = day.at.command("production.shadow", "--show", "0").strip().splitlines()
+    said = day.at.command("production.shadow").strip().splitlines()
     day.tell("6 shadow", "today", said[0].removeprefix("shadow: "))
 
 
