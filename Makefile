@@ -189,6 +189,19 @@ e2e-ops: data ## a real Prometheus scrapes exporter, service and worker until th
 e2e-airflow: repro airflow-env ## the four pipelines in a real Airflow: by hand, by assets, by the watch, with an approval; a red one tells people
 	python -m pytest -q tests/dags tests/e2e/test_airflow.py
 
+.PHONY: e2e-production
+e2e-production: data airflow-env ## one day in production on real servers, from notes to another champion, seen in a browser; needs the corpora of ../shared
+	@.ci/find-postgres >/dev/null
+	@.ci/find-chromium >/dev/null
+	@test -d ../shared/data/maccrobat || { echo "the other hospital's notes are not here: MACCROBAT2020 (CC BY 4.0) belongs in ../shared/data/maccrobat, as brat standoff" >&2; exit 1; }
+	@rm -rf reports/e2e-production reports/e2e-production.txt
+	python -m pytest -q -x tests/e2e/test_production.py
+	@cat reports/e2e-production.txt
+
+.PHONY: one-day
+one-day: $(STAMP) ## write what the last `make e2e-production` showed, its table, into docs/one-day.md
+	python -m tests.day
+
 .PHONY: e2e-inference
 e2e-inference: repro ## production on SQLite and PostgreSQL: workers killed, a restart, a full disk; a hospital's first day, from notes to exports and the log
 	@.ci/find-postgres >/dev/null
