@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
+from dashboard.parts import unforeseen
 from stages.common.errors import BeHealthyError
 
 PAGES = (
@@ -38,9 +38,7 @@ def shown(module: str) -> Callable[[], None]:
         except BeHealthyError as error:
             st.error(str(error))
         except Exception as error:
-            name = type(error).__name__
-            sys.stderr.write(f"dashboard: page {module}: stopped by an unforeseen {name}\n")
-            st.error(f"This page was stopped by an unforeseen {name}; nothing was written. Load it again, and tell us.")
+            unforeseen(f"page {module}", error)
 
     return show
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.doorkeeper import Doorkeeper
+from dashboard.short_errors import keep_errors_short
 from stages.common.errors import BeHealthyError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +43,7 @@ def serve(port: int, behind: Collection[str] = ()) -> None:
     _refuse_taken(port)
     for name in [name for name in os.environ if name.startswith(_VARIABLES)]:
         del os.environ[name]
+    keep_errors_short()
     from starlette.middleware import Middleware
     from streamlit.web.server.starlette import App
 
