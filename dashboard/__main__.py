@@ -11,6 +11,7 @@ that knows who asks (docs/guides/operator.md). Exit codes: 0 ended by SIGTERM or
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -29,6 +30,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if not 1 <= options.port <= 65535:
         parser.error("--port must be between 1 and 65535")
+    if not all(re.fullmatch(r"[A-Za-z0-9.-]+", name) for name in options.behind):
+        parser.error("--behind takes the name of a host alone, as notes.hospital.example")
     return options
 
 

@@ -28,6 +28,9 @@ ICON = Path(__file__).with_name("icon.png")
 
 STYLE = Path(__file__).parent / "templates/everywhere.css"
 
+UNSPELLED = "<script>document.documentElement.spellcheck = false</script>"
+"""No spelling is checked: some browsers send what is written away."""
+
 
 def shown(module: str) -> Callable[[], None]:
     """Return what shows a page, or says why it cannot, without a word of a note."""
@@ -52,4 +55,5 @@ def main() -> None:
     ]
     page = st.navigation(pages)
     st.html(STYLE)
+    st.html(UNSPELLED, unsafe_allow_javascript=True)
     page.run()

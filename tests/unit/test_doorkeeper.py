@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.__main__ import parse
 from dashboard.doorkeeper import Doorkeeper, Message, refused
 
 HERE = "127.0.0.1:8501"
@@ -93,3 +94,14 @@ def test_pages_load_nothing_from_elsewhere_and_stand_in_no_other_page() -> None:
     assert "default-src 'self'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert [name for name, _ in passed[0]["headers"]] == [b"Host"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--behind", "*"], ["--behind", "https://notes.example"], ["--port", "0"], ["--address", "0.0.0.0"]],
+)
+def test_no_argument_opens_it_further(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(given)
+    assert ended.value.code == 2
+    assert given[0] in capsys.readouterr().err
