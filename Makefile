@@ -121,8 +121,8 @@ mlflow: $(STAMP) ## MLflow's pages on this machine, http://127.0.0.1:5000 (PORT=
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlruns
 
 .PHONY: dashboard
-dashboard: $(STAMP) ## the pages of production on this machine, http://127.0.0.1:8501 (PORT=… for another)
-	@python -m dashboard --port $(or $(PORT),8501)
+dashboard: $(STAMP) ## the pages of production on this machine, http://127.0.0.1:8501 (PORT=… for another, BEHIND=… names a proxy)
+	@python -m dashboard --port $(or $(PORT),8501) $(addprefix --behind ,$(BEHIND))
 
 # ---- checks ------------------------------------------------------------------------------------
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
+from dashboard.parts import unforeseen
 from stages.common.errors import BeHealthyError
 
 PAGES = (
@@ -28,6 +28,9 @@ ICON = Path(__file__).with_name("icon.png")
 
 STYLE = Path(__file__).parent / "templates/everywhere.css"
 
+UNSPELLED = "<script>document.documentElement.spellcheck = false</script>"
+"""No spelling is checked: some browsers send what is written away."""
+
 
 def shown(module: str) -> Callable[[], None]:
     """Return what shows a page, or says why it cannot, without a word of a note."""
@@ -38,9 +41,7 @@ def shown(module: str) -> Callable[[], None]:
         except BeHealthyError as error:
             st.error(str(error))
         except Exception as error:
-            name = type(error).__name__
-            sys.stderr.write(f"dashboard: page {module}: stopped by an unforeseen {name}\n")
-            st.error(f"This page was stopped by an unforeseen {name}; nothing was written. Load it again, and tell us.")
+            unforeseen(f"page {module}", error)
 
     return show
 
@@ -54,4 +55,5 @@ def main() -> None:
     ]
     page = st.navigation(pages)
     st.html(STYLE)
+    st.html(UNSPELLED, unsafe_allow_javascript=True)
     page.run()

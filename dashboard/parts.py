@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,10 +39,10 @@ def chart(title: str, picture: Picture, table: pd.DataFrame, *, description: str
     description : str
         What a person sees who sees the chart, for those who do not.
     """
-    st.subheader(title)
+    st.subheader(plain(title))
     st.altair_chart(picture.properties(description=description), width="stretch")
     st.caption(plain(description))
-    with st.expander(f"{title}: the figures"):
+    with st.expander(plain(f"{title}: the figures")):
         st.dataframe(table, hide_index=True, alt=f"{title}: the figures")
 
 
@@ -74,6 +75,15 @@ def section(title: str) -> Iterator[None]:
             yield
     except BeHealthyError as error:
         st.warning(str(error))
+    except Exception as error:
+        unforeseen(f"section {title}", error)
+
+
+def unforeseen(place: str, error: Exception) -> None:
+    """Say that there was an error that nobody thought of: its kind alone, for what it says may quote a note."""
+    name = type(error).__name__
+    sys.stderr.write(f"dashboard: {place}: stopped by an unforeseen {name}\n")
+    st.error(f"This was stopped by an unforeseen {name}; nothing was written. Load the page again, and tell us.")
 
 
 def table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:

@@ -15,6 +15,8 @@ from stages.common.wording import counted
 
 COMMAND = "python -m production.rollup"
 OLD = timedelta(days=1)
+AHEAD = timedelta(minutes=5)
+"""So far clocks of two machines may be apart."""
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60))
 
 
@@ -42,6 +44,9 @@ def rolled_up(name: str, now: datetime | None = None) -> Shown | None:
     if kept is None:
         missing("Nothing was rolled up yet.", COMMAND)
         return None
+    if not kept.is_of_this_code:
+        missing("What was rolled up is of another version of the code.", COMMAND)
+        return None
     _say_age(kept, current, now or datetime.now(UTC))
     if FAULT in kept.content:
         st.error(f"This could not be computed: {plain(str(kept.content[FAULT]))}. Mend that, then:")
@@ -57,6 +62,9 @@ def moment(written: str) -> str:
 
 def _say_age(kept: RolledUp, current: Live, now: datetime) -> None:
     st.caption(f"As of {kept.written_at:%Y-%m-%d %H:%M} UTC, {_ago(now - kept.written_at)}.")
+    if kept.written_at > now + AHEAD:
+        st.warning("That is a time that is to come: some clock is wrong, or was. This computes it anew:")
+        command_to_copy(COMMAND)
     overtaken = current.decided_at is not None and current.decided_at > kept.written_at
     if overtaken or now - kept.written_at > OLD:
         why = "Something was decided since" if overtaken else "These figures are older than a day"

@@ -31,6 +31,15 @@ PROBES = ("/_stcore/health", "/_stcore/host-config", "/_stcore")
 
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
+QUIET = """() => new Promise((done) => {
+  let timer = setTimeout(done, 500);
+  new MutationObserver(() => {
+    clearTimeout(timer);
+    timer = setTimeout(done, 500);
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})"""
+"""Until nothing was drawn for half a second: the code of an element may come when all else is there."""
+
 
 @contextmanager
 def dashboard(environment: Mapping[str, str], log: Path, root: Path = ROOT) -> Iterator[str]:
@@ -70,3 +79,4 @@ def settle(page: Page, heading: str) -> None:
     page.get_by_role("heading", name=heading, exact=True, level=1).wait_for(timeout=60_000)
     page.locator(SETTLED).wait_for(state="attached", timeout=60_000)
     page.wait_for_load_state("networkidle")
+    page.evaluate(QUIET)

@@ -18,6 +18,8 @@ from stages.common.wording import counted
 
 INFER = "python -m production.infer"
 PLAN = "python -m production.review plan"
+DRAWN = 30
+"""Kinds of notes in a picture."""
 FIGURES = {"accepted": "Precision of accepted mentions", "f1": "Strict F1", "recall": "Recall"}
 
 
@@ -186,8 +188,17 @@ def _by_slice(slices: Mapping[str, Any], whole: str) -> None:
         st.info("Too little was reviewed of any of them.")
         return
     title = f"By {name.replace('_', ' ')}"
+    drawn = _lowest(frame)
     shown = frame[["kind", "figure", "value", "low", "high", "notes"]]
-    chart(title, _kinds(frame), _figures(shown), description=_kinds_in_words(title, shown))
+    chart(title, _kinds(drawn), _figures(shown), description=_kinds_in_words(title, drawn))
+    if left := frame["kind"].nunique() - drawn["kind"].nunique():
+        st.caption(f"{counted(left, 'kind')} more, which are better, are among the figures alone.")
+
+
+def _lowest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the kinds with the lowest figures: a picture of thousands would be no picture."""
+    lowest = frame.groupby("kind")["value"].min().nsmallest(DRAWN).index
+    return frame[frame["kind"].isin(lowest)]
 
 
 def _kinds(frame: pd.DataFrame) -> Picture:

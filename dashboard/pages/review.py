@@ -47,6 +47,13 @@ def _sitting() -> Sitting | None:
     return None if sitting and proposed is not None and sitting.name != proposed else sitting
 
 
+def _sits_here(sitting: Sitting) -> bool:
+    try:
+        return _sitting() is sitting
+    except NobodyError:
+        return False
+
+
 @contextmanager
 def _opened() -> Iterator[Desk]:
     desk = Desk.open()
@@ -59,6 +66,8 @@ def _opened() -> Iterator[Desk]:
 @st.fragment
 def _show_note(sitting: Sitting, turn: int) -> None:
     """Show the desk; a draft makes nothing else of the page anew, and another note all of it."""
+    if not _sits_here(sitting):
+        st.rerun()  # the proxy names another person now, who must not see the note
     if sitting.task:
         DESK(key=_DESK, data=sitting.shown(), on_sent_change=_receive)
     if sitting.turn != turn or sitting.task is None:

@@ -17,7 +17,7 @@ from production.rollup.agreeing import reviewers, shadow
 from production.rollup.drift import drift
 from production.rollup.place import Place
 from production.rollup.quality import quality
-from production.rollup.reading import FAULT
+from production.rollup.reading import FAULT, SHAPE, SHAPE_KEY
 from production.rollup.today import today
 from stages.common.errors import BeHealthyError
 from stages.common.files import rounded
@@ -51,7 +51,7 @@ def _computed(
     try:
         found = compute(place, now)
         content: dict[str, Any] = json.loads(json.dumps(rounded(found, _DIGITS), allow_nan=False))
-        return content
+        return {SHAPE_KEY: SHAPE, **content}
     except BeHealthyError as error:
         why = str(error)
     except DBAPIError as error:

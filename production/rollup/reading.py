@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 FAULT = "fault"
 """The only key of a subject that could not be computed: a sentence that says why."""
+SHAPE = 1
+"""Of the content: one more wherever a key comes, goes or changes its meaning. Pages show no other."""
+SHAPE_KEY = "shape"
 
 
 class RolledUp(NamedTuple):
@@ -32,6 +35,11 @@ class RolledUp(NamedTuple):
 
     content: dict[str, Any]
     written_at: datetime
+
+    @property
+    def is_of_this_code(self) -> bool:
+        """Whether pages of this code can read it: it may be from before an upgrade, or from after a step back."""
+        return isinstance(self.content, dict) and (FAULT in self.content or self.content.get(SHAPE_KEY) == SHAPE)
 
 
 class Live(NamedTuple):

@@ -185,6 +185,22 @@ def test_a_page_without_anything_names_a_command(chromium: Browser, nothing: Ser
     page.context.close()
 
 
+def test_a_page_loads_nothing_from_elsewhere_and_stands_in_no_frame(chromium: Browser, nothing: Served) -> None:
+    page, heard = visit(chromium, "desk, light")
+    open_page(page, nothing.address, "")
+    page.evaluate("new Image().src = 'http://evil.example/a.png'")
+    page.evaluate("fetch('http://evil.example/b').catch(() => null)")
+    page.wait_for_timeout(500)
+    for asked in ("a.png", "/b"):
+        assert any(asked in error and "Content Security Policy" in error for error in heard.errors)
+    page.context.close()
+    page, _ = visit(chromium, "desk, light")
+    page.set_content(f'<iframe src="{nothing.address}" title="dashboard"></iframe>')
+    page.wait_for_timeout(2000)
+    assert not any(frame.url.startswith(nothing.address) for frame in page.frames)
+    page.context.close()
+
+
 @needs_model
 def test_all_pages_are_reached_by_keyboard_alone(chromium: Browser, hospital: Served) -> None:
     page, heard = visit(chromium, "desk, light")
@@ -222,6 +238,7 @@ def test_on_a_phone_the_pages_are_behind_a_button(chromium: Browser, hospital: S
 def test_a_note_that_is_tried_is_marked_and_explained_and_nowhere_written(chromium: Browser, hospital: Served) -> None:
     page, heard = visit(chromium, "desk, light")
     open_page(page, hospital.address, "try_it")
+    assert not page.get_by_label("Text of the note").evaluate("(field) => field.spellcheck")  # may be sent away
     page.get_by_label("Text of the note").fill(f"{NOTE} Ask {WORD}.")
     page.get_by_role("button", name="Find mentions").press("Enter")
     page.get_by_text("Mentions, and what may have been missed").wait_for(timeout=120_000)

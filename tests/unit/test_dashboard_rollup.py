@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,12 +13,14 @@ from sqlalchemy import Engine, insert, text
 from streamlit.testing.v1 import AppTest
 
 from dashboard import rolled as reading_room
+from dashboard.pages.quality import DRAWN
 from dashboard.pages.today import ERRORS, HOURS
 from production.database.engine import writing
 from production.database.rollup_tables import ROLLUPS
 from production.database.schema import NOTE_TEXTS, NOTES
 from production.rollup import keeping
 from production.rollup.keeping import roll_up
+from production.rollup.reading import SHAPE, read
 from stages.evaluate import kpi
 from tests.production import empty, sqlite_url
 from tests.repository import ROOT
@@ -26,6 +29,7 @@ from tests.rolled_year import NOW, at, lived, place_of, unheard
 PAGES = ("today", "drift", "quality")
 COMMAND = "python -m production.rollup"
 SECONDS = 60
+EVIL = "![x](http://evil.example/a.png)"
 
 Opened = Callable[[str], AppTest]
 
@@ -227,6 +231,71 @@ def test_names_from_outside_are_shown_as_they_stand(opened: Any, new: Engine) ->
         connection.execute(ROLLUPS.update().values(content=content))
     (error,) = opened(new, "today").error
     assert "![" not in error.value
+
+
+SUBJECTS = {"today": ("today", "data"), "drift": ("drift",), "quality": ("quality", "data"), "shadow": ("model",),
+            "reviewers": ("data",)}  # fmt: skip
+
+
+@pytest.mark.parametrize(("subject", "page"), [(name, page) for name, pages in SUBJECTS.items() for page in pages])
+@pytest.mark.parametrize("content", [{}, [], {"shape": 0, "kpi": {}}, {"shape": SHAPE + 1}])
+def test_what_another_version_of_the_code_rolled_up_is_said_with_the_command(
+    opened: Any, new: Engine, subject: str, page: str, content: Any
+) -> None:
+    roll_up(place_of(new), datetime.now(UTC))
+    with writing(new) as connection:
+        connection.execute(ROLLUPS.update().where(ROLLUPS.c.name == subject).values(content=content))
+    test = opened(new, page)
+    said = words(test)
+    assert "of another version of the code" in said and COMMAND in commands(test)
+    assert "unforeseen" not in said
+
+
+def test_a_roll_up_of_a_time_to_come_is_no_news(opened: Any, new: Engine) -> None:
+    roll_up(place_of(new), datetime.now(UTC) + timedelta(hours=5))
+    test = opened(new, "drift")
+    assert any("some clock is wrong" in one.value for one in test.warning)
+    assert COMMAND in commands(test)
+
+
+def changed(engine: Engine, subject: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Have a roll-up say something else."""
+    kept = read(engine, subject)
+    assert kept
+    change(kept.content)
+    with writing(engine) as connection:
+        connection.execute(ROLLUPS.update().where(ROLLUPS.c.name == subject).values(content=kept.content))
+
+
+def test_a_kind_of_note_is_no_markup(opened: Any, year: Engine) -> None:
+    roll_up(place_of(year), NOW)
+
+    def named(content: dict[str, Any]) -> None:
+        deviates = next(one for one in content["slices"].values() if any(one["deviation"]))
+        content["slices"] = {f"speciality={EVIL}": deviates}
+
+    changed(year, "drift", named)
+    test = opened(year, "drift")
+    headings = [*(one.value for one in test.subheader), *(one.label for one in test.expander)]
+    assert any("evil" in one for one in headings)
+    assert not any(EVIL in one for one in headings)
+    roll_up(place_of(year), NOW)
+
+
+def test_of_thousands_of_kinds_the_lowest_are_drawn(opened: Any, year: Engine) -> None:
+    roll_up(place_of(year), NOW)
+
+    def more(content: dict[str, Any]) -> None:
+        kinds = content["known"]["slices"]
+        one = next(found for name, found in kinds.items() if name.startswith("speciality="))
+        content["known"]["slices"] = {f"speciality={number:04}": one for number in range(2000)}
+
+    changed(year, "quality", more)
+    test = opened(year, "quality")
+    by_kind = json.loads(charts(test)[3].proto.spec)
+    assert by_kind["height"] == 120 + 60 * DRAWN
+    assert "1,970 kinds more" in words(test)
+    roll_up(place_of(year), NOW)
 
 
 def test_names_of_figures_are_those_of_the_kpi() -> None:

@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.desk.browser import script
 from dashboard.desk.reviewer import REVIEWER_HEADER, NobodyError, only
 from dashboard.desk.sitting import Sitting
+from dashboard.pages import review
 from production.database.engine import DatabaseError, writing
 from production.database.review_tables import REVIEW_DRAFTS, REVIEW_SPANS, REVIEW_TASKS, REVIEWS
 from production.database.revision import migrate
@@ -312,6 +313,38 @@ def test_where_a_header_is_believed_who_has_none_is_nobody(place: Path, monkeypa
     assert "X-User" in page.error[0].value
     assert not page.text_input
     assert not page.button
+
+
+class Anew(BaseException):
+    """The page is shown anew."""
+
+
+@pytest.mark.parametrize("other", ["Ben", None])
+def test_who_comes_after_a_person_does_not_see_the_note(
+    sitting: Sitting, monkeypatch: pytest.MonkeyPatch, other: str | None
+) -> None:
+    """A window that stays open while the proxy names another person, or nobody, shows the desk by itself."""
+
+    def proposed() -> str:
+        if other is None:
+            raise NobodyError("nobody")
+        return other
+
+    def anew() -> None:
+        raise Anew
+
+    seen: list[Any] = []
+    monkeypatch.setattr(review, "_proposed", lambda: sitting.name)
+    monkeypatch.setattr(review, "DESK", lambda **given: seen.append(given["data"]))
+    monkeypatch.setattr(review.st, "session_state", {review._SITTING: sitting})
+    monkeypatch.setattr(review.st, "rerun", anew)
+    show_note = review._show_note.__wrapped__  # type: ignore[attr-defined]
+    show_note(sitting, sitting.turn)
+    assert len(seen) == 1
+    monkeypatch.setattr(review, "_proposed", proposed)
+    with pytest.raises(Anew):
+        show_note(sitting, sitting.turn)
+    assert len(seen) == 1
 
 
 # ---- in the browser's language --------------------------------------------------------------------

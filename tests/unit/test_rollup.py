@@ -20,7 +20,7 @@ from production.review.evidence import audited
 from production.rollup import __main__ as command
 from production.rollup import keeping
 from production.rollup.keeping import roll_up
-from production.rollup.reading import FAULT, live, read
+from production.rollup.reading import FAULT, SHAPE, SHAPE_KEY, live, read
 from production.watch.history import history, newest
 from production.watch.periods import SETTLED
 from production.watch.status import due
@@ -67,6 +67,44 @@ def test_what_is_kept_is_what_was_computed_and_the_last_one_counts(engine: Engin
 
 def test_the_same_database_gives_the_same_figures(year: Engine, rolled: dict[str, Any]) -> None:
     assert roll_up(place_of(year), NOW) == rolled
+
+
+OUTLINE = {
+    "today": "ahead alerts champion decision due kpi notes overdue undelivered",
+    "drift": "bands columns slices windows",
+    "quality": "all_labels champion known months reviews",
+    "shadow": "compared",
+    "reviewers": "agreement",
+    "today notes": "mended notes quarantine quarantined results served texts waiting",
+    "today kpi": "expected measured",
+    "today measured": "difference figures reviewed since",
+    "drift window": "acts at column decision follows harmed name notes number reasons reference since until version",
+    "drift column": "band deviation fault high low noise window",
+    "drift slice": "column decision deviation high low notes window",
+    "quality known": "accepted estimates notes promise promised quality reviewed slices version",
+    "quality reviews": "status weekly_minutes weeks",
+    "quality month": "estimates month reviewed",
+}
+"""Of shape 1."""
+
+
+def test_what_changes_the_shape_changes_its_number(rolled: dict[str, Any]) -> None:
+    """Put `SHAPE` up by one with whatever is changed here, or pages read what an earlier version has kept."""
+    today, drift, quality = (rolled[name] for name in ("today", "drift", "quality"))
+    parts = {
+        **rolled,
+        "today notes": today["notes"],
+        "today kpi": today["kpi"],
+        "today measured": today["kpi"]["measured"],
+        "drift window": drift["windows"][0],
+        "drift column": next(iter(drift["columns"].values())),
+        "drift slice": next(iter(drift["slices"].values())),
+        "quality known": quality["known"],
+        "quality reviews": quality["reviews"],
+        "quality month": quality["months"][0],
+    }
+    found = {name: " ".join(sorted(key for key in part if key != SHAPE_KEY)) for name, part in parts.items()}
+    assert (SHAPE, found) == (1, OUTLINE)
 
 
 def test_a_subject_that_fails_says_why_without_a_word_of_a_note(
