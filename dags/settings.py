@@ -35,6 +35,13 @@ REFUSED = 1
 """The exit code of what was judged, and the answer is no: tried again it would be the same."""
 NOBODY = 40
 """The exit code of `production.pipelines approval` where nobody has to approve."""
+COMMIT = "{{ ti.xcom_pull(task_ids='register').split(' is commit ')[1].split()[0] }}"
+"""That the run registered: whatever is checked out days later, that one is approved, promoted or declined."""
+APPROVED = (
+    "{% set said = ti.xcom_pull(task_ids='approve') or {} %}"
+    "{{ said['responded_at'] if 'Approve' in said.get('chosen_options', ()) else '' }}"
+)
+"""When a person approved; empty where nobody did, or nobody was asked."""
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TELLING = 120
 """Seconds that telling people may take."""
@@ -96,7 +103,7 @@ def environment() -> dict[str, str]:
 def tell(state: str, context: Any, *options: str) -> None:
     """Have people told by a command, which opens an alert or closes it; what it says is in the log."""
     run, pipeline = context["run_id"], context["dag"].dag_id
-    words = ["python", "-m", "production.pipelines", state, pipeline, "--run", run, *options]
+    words = ["python", "-m", "production.pipelines", state, pipeline, f"--run={run}", *options]
     said = subprocess.run(  # noqa: S603  # no shell
         words, env=environment(), cwd=HOME, timeout=TELLING, check=False, text=True, capture_output=True
     )
@@ -105,7 +112,7 @@ def tell(state: str, context: Any, *options: str) -> None:
 
 def tell_failed(context: Any) -> None:
     """Open the alert of the pipeline."""
-    tell("failed", context, "--task", context["task_instance"].task_id)
+    tell("failed", context, f"--task={context['task_instance'].task_id}")
 
 
 def tell_passed(context: Any) -> None:

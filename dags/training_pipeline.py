@@ -19,7 +19,7 @@ from __future__ import annotations
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import chain
-from settings import ANNOTATIONS, BRANCH, DAY, HOUR, NOBODY, pipeline, step, woken
+from settings import ANNOTATIONS, APPROVED, BRANCH, COMMIT, DAY, HOUR, NOBODY, pipeline, step, woken
 
 with pipeline("training_pipeline", woken(ANNOTATIONS, "0 3 * * *"), __doc__, timeout=6 * HOUR) as dag:
     encode_features = step(
@@ -32,9 +32,8 @@ with pipeline("training_pipeline", woken(ANNOTATIONS, "0 3 * * *"), __doc__, tim
     )
     track = step("track", "delivery.track", "--rev", "HEAD", doc="A run of MLflow.")
     register = step("register", "delivery.register", doc="A version, challenger.", do_xcom_push=True)
-    person_needed = step(
-        "person_needed", "production.pipelines", "approval", skips=[NOBODY], doc="Must a person approve? Else skipped."
-    )
+    asked = ("production.pipelines", "approval", "--rev", COMMIT)
+    person_needed = step("person_needed", *asked, skips=[NOBODY], doc="Must a person approve? Else skipped.")
     approve = ApprovalOperator(
         task_id="approve",
         subject="Promote the new model?",
@@ -42,11 +41,16 @@ with pipeline("training_pipeline", woken(ANNOTATIONS, "0 3 * * *"), __doc__, tim
         response_timeout=7 * DAY,
         execution_timeout=None,
         retries=0,
+        do_xcom_push=True,
         doc_md="Rejected: nothing is promoted, and nobody is asked for this version again.",
     )
     answered = EmptyOperator(task_id="answered", trigger_rule="none_failed", doc_md="Approved, or nobody had to.")
-    promote = step("promote", "delivery.promote", "--rev", "HEAD", doc="Champion, if every gate lets it.")
-    why = ("--why", "rejected in Airflow, {{ run_id }}")
+    promote = step(
+        "promote",
+        *("production.pipelines", "promote", "--rev", COMMIT, f"--approved={APPROVED}"),
+        doc="Champion, if every gate lets it, and nothing was decided since that asks for a person.",
+    )
+    why = ("--rev", COMMIT, "--why", "rejected in Airflow, {{ run_id }}")
     decline = step("decline", "delivery.decline", *why, trigger_rule="all_skipped", doc="The ledger has the no.")
 
     chain(encode_features, get_trained_model, store, publish, track, register)

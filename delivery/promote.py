@@ -14,7 +14,7 @@ import argparse
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +27,11 @@ from delivery.registry.comparing import comparing_gates, not_computed
 from delivery.registry.gate import Gate
 from delivery.registry.gates import absolute_gates
 from delivery.registry.lease import claimed
-from delivery.registry.planning import plan, plan_in_words
+from delivery.registry.planned import planned
 from delivery.registry.registry import (
     CHALLENGER,
     CHAMPION,
+    PROMOTING,
     Entry,
     Event,
     append,
@@ -101,7 +102,12 @@ def trusted_bounds(trust: str | None, root: Path) -> tuple[Bounds, str]:
 
 
 def promote(
-    number: int | None, root: Path, client: MlflowClient, bounds: Bounds, trusted: str | None = None
+    number: int | None,
+    root: Path,
+    client: MlflowClient,
+    bounds: Bounds,
+    trusted: str | None = None,
+    check: Callable[[ModelVersion], None] = lambda _: None,
 ) -> tuple[PromotionVerdict, Entry]:
     """Judge a version and, when no gate refuses, make it champion.
 
@@ -118,6 +124,8 @@ def promote(
     bounds : Bounds
     trusted : str, optional
         Hash of the commit that the bounds are from, for the ledger.
+    check : callable
+        Raises where nothing may be promoted; asked before minutes are spent, and again while nobody else may promote.
 
     Raises
     ------
@@ -126,6 +134,7 @@ def promote(
     """
     for _ in range(_ATTEMPTS):
         version = _version_to_judge(number, client)
+        check(version)
         judged = judge(version, version_with_alias(client, CHAMPION), root, client, bounds)
         with claimed(client) as claim, tempfile.TemporaryDirectory() as folder:
             champion = version_with_alias(client, CHAMPION)
@@ -135,10 +144,13 @@ def promote(
             reasons = [gate.name for gate in judged.refusals]
             if event == "promoted":
                 download(client, version, Path(folder))
+                check(version)
+                client.set_model_version_tag(MODEL, version.version, PROMOTING, "begun")
             evidence = _evidence(judged, bounds, trusted)
             entry = append(client, claim, event, version, previous=champion, reasons=reasons, evidence=evidence)
             if event == "promoted":
                 set_champion(client, claim, version)
+                client.delete_model_version_tag(MODEL, version.version, PROMOTING)
             return judged, entry
     raise DeliveryError("the champion changed each time while the version was judged: run it again")
 
@@ -212,35 +224,35 @@ def _evidence(verdict: PromotionVerdict, bounds: Bounds, trusted: str | None) ->
     return evidence
 
 
-def planned(root: Path, client: MlflowClient | None, bounds: Bounds) -> Iterator[str]:
-    """Say how many test documents a comparison with the champion needs.
-
-    Parameters
-    ----------
-    root : Path
-        Of the repository.
-    client : MlflowClient or None
-        None where there is no registry yet.
-    bounds : Bounds
-
-    Raises
-    ------
-    DeliveryError
-        When neither champion nor checked-out commit has counts by document.
-    """
-    champion = version_with_alias(client, CHAMPION) if client else None
-    challenger = version_with_alias(client, CHALLENGER) if client else None
-    counts = resolve(commit_of(champion) if champion else "HEAD", root).document_counts()
-    if counts is None or counts.empty:
-        raise DeliveryError("there is no metrics/documents.csv to plan by: run `dvc repro` and commit metrics/")
-    measured = {}
-    if champion and challenger and champion.version != challenger.version:
-        other = resolve(commit_of(challenger), root).document_counts()
-        if other is not None and len(set(other["document"]) & set(counts["document"])) >= bounds.minimum_documents:
-            measured[f"version {challenger.version}, measured"] = other
-    who = f"version {champion.version}, champion," if champion else "no champion yet; what is checked out"
-    yield f"{who} has {counted(counts['document'].nunique(), 'test document')}; with these, and how many would do:"
-    yield from plan_in_words(plan(counts, measured, bounds), bounds)
+def promote_named(
+    number: int | None,
+    rev: str | None,
+    trust: str | None = None,
+    check: Callable[[ModelVersion], None] = lambda _: None,
+) -> int:
+    """Promote a version by its number, that of a commit, or the challenger; say so, and return the exit code."""
+    bounds, trusted = trusted_bounds(trust, Path())
+    if is_unwritten():
+        raise DeliveryError(_NO_CHALLENGER)
+    client = connect()
+    if rev:
+        version = version_of_revision(client, resolve(rev))
+        if decided := why_decided(client, version):
+            print(f"promote: nothing to do: version {version.version} of {MODEL}: {decided}")
+            return DONE
+        number = int(version.version)
+    champion = version_with_alias(client, CHAMPION)
+    if number is None and champion is not None and version_with_alias(client, CHALLENGER) is None:
+        print(f"promote: nothing to do: version {champion.version} of {MODEL} is champion, there is no challenger")
+        return DONE
+    verdict, entry = promote(number, Path(), client, bounds, trusted, check)
+    refused = bool(verdict.refusals)
+    for gate in verdict.gates:
+        print(f"promote: {gate.status:>15}  {gate.name}: {gate.reason}")
+    end = "stays what it was" if refused else "is champion"
+    before = f"champion was version {entry.previous}" if entry.previous else "there was no champion"
+    print(f"promote: version {entry.version} of {MODEL} {end}; {before} (ledger {entry.number})")
+    return REFUSED if refused else DONE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -253,36 +265,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--trust", help="commit whose bounds count (default: main as origin has it, else main)")
     options = parser.parse_args(arguments)
     if options.plan and (options.version is not None or options.rev):
-        parser.error("--plan is about the champion's test documents, and takes neither --version nor --rev")
+        parser.error("--plan is about the champion's test documents, and takes no --version and no --rev")
 
     def work() -> int:
-        bounds, trusted = trusted_bounds(options.trust, Path())
         if options.plan:
+            bounds, _ = trusted_bounds(options.trust, Path())
             for line in planned(Path(), None if is_unwritten() else connect(), bounds):
                 print(f"promote: {line}")
             return DONE
-        if is_unwritten():
-            raise DeliveryError(_NO_CHALLENGER)
-        client = connect()
-        number = options.version
-        if options.rev:
-            version = version_of_revision(client, resolve(options.rev))
-            if decided := why_decided(client, version):
-                print(f"promote: nothing to do: version {version.version} of {MODEL}: {decided}")
-                return DONE
-            number = int(version.version)
-        champion = version_with_alias(client, CHAMPION)
-        if number is None and champion is not None and version_with_alias(client, CHALLENGER) is None:
-            print(f"promote: nothing to do: version {champion.version} of {MODEL} is champion, there is no challenger")
-            return DONE
-        verdict, entry = promote(number, Path(), client, bounds, trusted)
-        refused = bool(verdict.refusals)
-        for gate in verdict.gates:
-            print(f"promote: {gate.status:>15}  {gate.name}: {gate.reason}")
-        end = "stays what it was" if refused else "is champion"
-        before = f"champion was version {entry.previous}" if entry.previous else "there was no champion"
-        print(f"promote: version {entry.version} of {MODEL} {end}; {before} (ledger {entry.number})")
-        return REFUSED if refused else DONE
+        return promote_named(options.version, options.rev, options.trust)
 
     return run_command("promote", work, within=server_session())
 

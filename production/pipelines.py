@@ -3,12 +3,16 @@
     python -m production.pipelines failed training_pipeline --task promote --run RUN    open its alert, and send it
     python -m production.pipelines passed training_pipeline --run RUN                   close it, where one is open
     python -m production.pipelines approval                      must a person approve the version of HEAD?
+    python -m production.pipelines promote --rev HEAD --approved TIME         promote it; without TIME: nobody approved
 
 An alert goes where alerts of the watch go, to the channels of BEHEALTHY_ALERTS, by the same outbox; where the database
 does not answer, it is sent without being kept.
 
-Exit codes: 0 done, or (approval) a person must approve; 1 people could not be told; 2 could not; 40 (approval) nobody
-has to. No fault ends with 40: what fails leaves the promotion to a person, or to nobody.
+`promote` asks again what `approval` asked: what was decided since then, or since a person approved, is not passed by.
+
+Exit codes: 0 done, or (approval) a person must approve; 1 people could not be told, or (promote) a gate refuses or a
+person must approve; 2 could not; 40 (approval) nobody has to. No fault ends with 40: what fails leaves the promotion to
+a person, or to nobody.
 """
 
 from __future__ import annotations
@@ -22,12 +26,17 @@ from typing import TYPE_CHECKING
 from production.database.engine import DatabaseError, database_session
 from production.watch.names import PIPELINES
 from stages.common.command import DONE, REFUSED, run_command
+from stages.common.errors import BeHealthyError
 from stages.common.variables import ALERTS
 from stages.common.wording import counted
+from stages.monitor.times import as_time
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
     from sqlalchemy import Engine
 
+    from delivery.registry.registry import Entry
     from production.watch.channels import Channels
     from production.watch.params import WatchParams
 
@@ -51,6 +60,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     approval = commands.add_parser("approval", help="must a person approve the promotion of a version?")
     approval.add_argument("--rev", default="HEAD", help="commit that it was registered for (default: HEAD)")
     approval.set_defaults(run=run_approval)
+    promote = commands.add_parser("promote", help="promote a version, where nobody has to approve it, or a person did")
+    promote.add_argument("--rev", required=True, help="commit that it was registered for")
+    promote.add_argument("--approved", default="", metavar="TIME", help="when a person approved it; empty: nobody did")
+    promote.set_defaults(run=run_promote)
     return parser.parse_args(arguments)
 
 
@@ -108,12 +121,69 @@ def run_approval(options: argparse.Namespace) -> int:
     if decided:
         print(f"pipelines: nothing to approve: version {version.version}: {decided}")
         return NOBODY
-    why = why_a_person(_engine(), load_params(), datetime.now(UTC))
+    why = why_a_person(_engine(), load_params(), datetime.now(UTC), _number_of_champion(client))
     if why:
         print(f"pipelines: a person must approve version {version.version}: {why}")
         return DONE
     print(f"pipelines: nobody has to approve version {version.version}: nothing that was decided asks for a person")
     return NOBODY
+
+
+def run_promote(options: argparse.Namespace) -> int:
+    """Promote a version, if nothing was decided meanwhile that asks for a person who knows of it."""
+    from delivery.promote import promote_named
+    from delivery.registry.server import server_session
+
+    approved = _moment(options.approved)
+    with server_session():
+        return promote_named(None, options.rev, check=lambda version: _refuse_past_a_person(version, approved))
+
+
+def _refuse_past_a_person(version: ModelVersion, approved: datetime | None) -> None:
+    """Refuse where a person must approve, and none did who could know why.
+
+    Raises
+    ------
+    BeHealthyError
+        When a person has to look (again).
+    """
+    from delivery.errors import DeliveryRefusedError
+    from delivery.registry.registry import ledger
+    from delivery.registry.server import connect
+    from production.watch.approving import why_a_person
+    from production.watch.params import load_params
+
+    client = connect()
+    why = why_a_person(_engine(), load_params(), datetime.now(UTC), _number_of_champion(client), approved)
+    if approved and not why and _is_other_champion_since(approved, ledger(client), int(version.version)):
+        why = "since a person approved it, another version became champion"
+    if why:
+        raise DeliveryRefusedError(
+            f"version {version.version} is not promoted: a person must approve it: {why}. The next run asks"
+        )
+
+
+def _is_other_champion_since(approved: datetime, ledger: Sequence[Entry], number: int) -> bool:
+    begun = approved.replace(microsecond=0)  # as precise as the ledger
+    changes = [entry for entry in ledger if entry.event != "refused" and entry.version != number]
+    return any(datetime.fromisoformat(entry.at) >= begun for entry in changes)
+
+
+def _number_of_champion(client: MlflowClient) -> str | None:
+    from delivery.registry.registry import CHAMPION, version_with_alias
+
+    version = version_with_alias(client, CHAMPION)
+    return None if version is None else str(version.version)
+
+
+def _moment(given: str) -> datetime | None:
+    """Read a time; None where there is none."""
+    if not given:
+        return None
+    try:
+        return as_time(given)
+    except ValueError:
+        raise BeHealthyError("--approved is a time, as 2026-11-30T14:00:00+00:00, or empty") from None
 
 
 def _send(params: WatchParams, channels: Channels) -> int:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 SHA = "git.sha"
+PROMOTING = "promoting"
+"""Tag of a version while it is written into the ledger and made champion: where it stays, that was not done."""
 _ENTRY = "ledger."
 
 Event = Literal["promoted", "refused", "rolled back"]

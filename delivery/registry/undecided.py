@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from delivery.errors import DeliveryError
-from delivery.registry.registry import CHAMPION, Entry, ledger, version_of_commit, version_with_alias
+from delivery.registry.registry import CHAMPION, PROMOTING, Entry, ledger, version_of_commit, version_with_alias
 from delivery.revision.revision import Revision
 
 if TYPE_CHECKING:
@@ -38,7 +38,11 @@ def why_decided(client: MlflowClient, version: ModelVersion) -> str:
     if champion is not None and champion.version == version.version:
         return "it is the champion"
     before = int(champion.version) if champion else None
-    mine = [entry for entry in ledger(client) if entry.version == int(version.version)]
+    entries = ledger(client)
+    mine = [entry for entry in entries if entry.version == int(version.version)]
+    changes = [entry for entry in entries if entry.event != "refused"]
+    if changes and changes[-1] in mine and PROMOTING in version.tags:
+        return ""  # written into the ledger, but not made champion: whoever promoted it was ended between
     if passed := [entry for entry in mine if entry.event != "refused"]:
         return f"it was champion already (ledger {passed[-1].number})"
     refused = [entry for entry in mine if entry.previous == before]

@@ -12,9 +12,11 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jinja2 import Environment, StrictUndefined
 
 from production.watch.names import PIPELINES
 from tests.repository import ROOT
@@ -140,7 +142,7 @@ def test_each_command_and_its_options_are_there(bag: dict[str, Any], monkeypatch
         with pytest.raises(UnderstoodError):
             target.main(arguments)
         modules.add(module)
-    assert {"production.infer", "production.pipelines", "delivery.promote", "production.watch"} <= modules
+    assert {"production.infer", "production.pipelines", "delivery.decline", "production.watch"} <= modules
 
 
 def test_what_writes_the_work_tree_waits_for_whoever_does(bag: dict[str, Any]) -> None:
@@ -167,6 +169,27 @@ def test_nothing_is_promoted_past_a_person(bag: dict[str, Any]) -> None:
     assert found["approve"]["kind"] == "ApprovalOperator"
     assert found["approve"]["rule"].lower().endswith("all_success")
     assert found["approve"]["retries"] == 0
+    commit = found["person_needed"]["words"][-1]
+    assert "register" in commit  # HEAD may be another one when somebody answers
+    assert found["promote"]["words"][2:6] == ["production.pipelines", "promote", "--rev", commit]
+    assert commit in found["decline"]["words"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "approved"),
+    [
+        (None, ""),
+        ({"chosen_options": ["Approve"], "responded_at": "2026-11-30T14:00:00+00:00"}, "2026-11-30T14:00:00+00:00"),
+        ({"chosen_options": ["Reject"], "responded_at": "2026-11-30T14:00:00+00:00"}, ""),
+    ],
+)
+def test_the_answer_and_the_commit_are_those_of_the_run(bag: dict[str, Any], answer: Any, approved: str) -> None:
+    said = {"approve": answer, "register": "register: version 7 of behealthy-extractor is commit 0123456789ab (x, y)"}
+    task = SimpleNamespace(xcom_pull=lambda task_ids: said[task_ids])
+    words = bag["dags"]["training_pipeline"]["tasks"]["promote"]["words"]
+    rendered = [Environment(undefined=StrictUndefined).from_string(word).render(ti=task) for word in words]
+    assert rendered[-3:] == ["--rev", "0123456789ab", f"--approved={approved}"]
+    assert "production.pipelines" in rendered
 
 
 def test_a_file_with_a_fault_is_found(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
 from delivery.registry import server, undecided
 from delivery.registry.registry import Entry
@@ -19,6 +19,7 @@ from delivery.revision import revision
 from production import pipelines
 from production.database import revision as database
 from production.database.engine import DatabaseError, writing
+from production.database.schema import MODEL_VERSIONS
 from production.database.watch_tables import ALERTS, DECISIONS, OUTBOX, WATCH_RESETS, WATCH_WINDOWS
 from production.watch.approving import why_a_person
 from production.watch.chain import append
@@ -97,6 +98,8 @@ def test_where_nothing_is_known_a_person_decides(engine: Engine) -> None:
         (("none", "unknown"), True),
         (("unknown", "none"), False),
         (("none", "size_uncertain"), True),
+        (("unknown", "too_few_notes"), True),  # which is no all-clear
+        (("none", "later_word"), True),
     ],
 )
 def test_what_was_decided_under_the_champion_asks_for_a_person(
@@ -118,6 +121,29 @@ def test_another_champion_and_a_reset_begin_anew(engine: Engine) -> None:
     assert why(engine)
     champion(engine, "4", day(8))
     assert not why(engine)
+    with writing(engine) as connection:  # rolled back
+        connection.execute(
+            update(MODEL_VERSIONS).where(MODEL_VERSIONS.c.model_version == "3").values(champion_since=day(9))
+        )
+    assert why(engine)
+
+
+def test_the_champion_of_the_registry_counts_before_anybody_follows_it(engine: Engine) -> None:
+    champion(engine, "3", day(0))
+    decided(engine, "redevelop")
+    champion(engine, "4", day(8))
+    assert not why_a_person(engine, COUNTED, day(9), replaced="4")
+    assert "under version 3" in why_a_person(engine, COUNTED, day(9), replaced="3")
+
+
+def test_an_approval_answers_what_was_decided_before_it(engine: Engine) -> None:
+    assert not why_a_person(engine, COUNTED, day(1), approved=day(0))
+    champion(engine, "3", day(0))
+    decided(engine, "none", "redevelop", at=1)
+    assert why_a_person(engine, COUNTED, day(3), approved=day(1.5))
+    assert not why_a_person(engine, COUNTED, day(3), approved=day(2.5))
+    decided(engine, "unknown", at=4)
+    assert "unknown" in why_a_person(engine, COUNTED, day(5), approved=day(2.5))
 
 
 def test_a_watch_that_is_overdue_or_ahead_is_no_all_clear(engine: Engine) -> None:
@@ -131,12 +157,14 @@ def test_a_watch_that_is_overdue_or_ahead_is_no_all_clear(engine: Engine) -> Non
 @pytest.fixture
 def asked(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the registry and the database say when the command asks."""
-    said: dict[str, Any] = {"version": SimpleNamespace(version="7"), "decided": ""}
+    said: dict[str, Any] = {"version": SimpleNamespace(version="7"), "decided": "", "champion": None, "ledger": []}
     monkeypatch.setattr(server, "connect", lambda: None)
     monkeypatch.setattr(revision, "resolve", lambda rev: rev)
     monkeypatch.setattr(undecided, "version_of_revision", lambda *_: said["version"])
     monkeypatch.setattr(undecided, "why_decided", lambda *_: said["decided"])
     monkeypatch.setattr(database, "open_database", lambda: engine)
+    monkeypatch.setattr("delivery.registry.registry.version_with_alias", lambda *_: said["champion"])
+    monkeypatch.setattr("delivery.registry.registry.ledger", lambda _: said["ledger"])
     return said
 
 
@@ -147,6 +175,62 @@ def test_the_exit_code_tells_a_person_from_nobody(engine: Engine, asked: dict[st
     assert pipelines.main(["approval"]) == 0
     asked["decided"] = "it is the champion"
     assert pipelines.main(["approval"]) == pipelines.NOBODY == 40
+
+
+@pytest.fixture
+def promoted(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Versions that became champion, where `check` let them."""
+    made: list[str] = []
+
+    def promote_named(number: None, rev: str, check: Any) -> int:
+        check(asked["version"])
+        made.append(asked["version"].version)
+        return 0
+
+    monkeypatch.setattr("delivery.promote.promote_named", promote_named)
+    monkeypatch.setattr("production.watch.params.load_params", lambda: COUNTED)
+    return made
+
+
+def test_promote_asks_again_what_was_asked_before(engine: Engine, promoted: list[str]) -> None:
+    """Cleared by hand, tried again an hour later, started beside another run: it is no way past a person."""
+    words = ["promote", "--rev", "0123456789ab"]
+    assert pipelines.main(words) == 1
+    champion(engine, "3", day(0))
+    assert pipelines.main(words) == 0
+    decided(engine, "none", "redevelop")
+    assert pipelines.main([*words, "--approved="]) == 1
+    assert pipelines.main([*words, "--approved", day(1.5).isoformat()]) == 1
+    assert promoted == ["7"]
+    assert pipelines.main([*words, "--approved", day(2.5).isoformat()]) == 0
+    assert pipelines.main([*words, "--approved", "yes"]) == 2
+    assert promoted == ["7", "7"]
+
+
+def test_what_was_approved_does_not_replace_a_champion_of_later(
+    engine: Engine, asked: dict[str, Any], promoted: list[str]
+) -> None:
+    champion(engine, "3", day(0))
+    words = ["promote", "--rev", "0123456789ab", "--approved", day(2.5).isoformat()]
+    asked["ledger"] = [Entry(1, "promoted", 3, None, day(0).isoformat(), [])]
+    assert pipelines.main(words) == 0
+    asked["ledger"] += [
+        Entry(2, "refused", 6, 3, day(3).isoformat(), []),
+        Entry(3, "promoted", 7, 3, day(3).isoformat(), []),
+    ]
+    assert pipelines.main(words) == 0  # itself, before it was ended
+    asked["ledger"] += [Entry(4, "promoted", 6, 3, day(3).isoformat(), [])]
+    assert pipelines.main(words) == 1
+    assert len(promoted) == 2
+
+
+def test_a_promotion_that_cannot_ask_does_nothing(promoted: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> Engine:
+        raise DatabaseError("the database does not answer")
+
+    monkeypatch.setattr(database, "open_database", away)
+    assert pipelines.main(["promote", "--rev", "x", "--approved", day(1).isoformat()]) == 2
+    assert not promoted
 
 
 def test_what_cannot_be_told_promotes_nothing(
@@ -177,6 +261,7 @@ def test_what_cannot_be_told_promotes_nothing(
         ("2", [("refused", 3, 1)], ""),  # against another champion
         ("2", [("refused", 1, 2)], ""),
         ("2", [("promoted", 3, 1), ("promoted", 2, 3)], "it was champion already"),
+        ("2", [("promoted", 2, None), ("promoted", 3, 2)], "it was champion already"),  # taken back by hand
         (None, [("refused", 3, None)], "it was refused"),
     ],
 )
@@ -188,7 +273,7 @@ def test_a_version_has_one_verdict_against_one_champion(
     monkeypatch.setattr(undecided, "version_with_alias", lambda *_: found)
     monkeypatch.setattr(undecided, "ledger", lambda _: lines)
     client: Any = None
-    version: Any = SimpleNamespace(version="3")
+    version: Any = SimpleNamespace(version="3", tags={})
     said = undecided.why_decided(client, version)
     assert said.startswith(decided)
     assert bool(said) is bool(decided)

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from delivery import promote as promotion
 from delivery import rollback
 from delivery.decline import decline
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.promote import PromotionVerdict, promote
 from delivery.registry.bounds import read_bounds
 from delivery.registry.gate import Gate
@@ -72,6 +72,45 @@ def test_no_refusal_makes_a_champion(client: MlflowClient, monkeypatch: pytest.M
     promote(3, ROOT, client, BOUNDS)
     assert champion(client) == 3
     assert [(entry.event, entry.version, entry.previous) for entry in ledger(client)] == [("promoted", 3, 1)]
+
+
+def test_what_is_decided_while_gates_are_computed_still_stops_it(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided: list[str] = []
+
+    def check(version: Any) -> None:
+        if decided:
+            raise DeliveryRefusedError(f"version {version.version}: a person must approve")
+
+    monkeypatch.setattr(promotion, "judge", judging(PASSED, meanwhile=lambda: decided.append("redevelop")))
+    with pytest.raises(DeliveryRefusedError, match="version 3: a person"):
+        promote(3, ROOT, client, BOUNDS, check=check)
+    assert champion(client) == 1
+    assert ledger(client) == []
+    with pytest.raises(DeliveryRefusedError):  # before minutes are spent
+        promote(2, ROOT, client, BOUNDS, check=check)
+    assert len(decided) == 1
+
+
+def test_a_promotion_that_was_ended_before_it_was_done_is_not_taken_for_one(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promotion, "judge", judging(PASSED))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(promotion, "set_champion", raising(KeyboardInterrupt()))
+        promote(3, ROOT, client, BOUNDS)
+    assert (ledger(client)[-1].event, champion(client)) == ("promoted", 1)
+    assert not why_decided(client, version_of(client, 3))
+    promote(3, ROOT, client, BOUNDS)
+    assert champion(client) == 3
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
 
 
 def test_one_refusal_is_enough_and_kept(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
