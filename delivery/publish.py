@@ -23,7 +23,7 @@ from delivery.revision.experiments import RESULTS
 from delivery.revision.git import EMAIL, NAME, attempt, commit, commit_files, fetch, git, is_ancestor, last_lines
 from delivery.revision.graph import Graph, refuse_stale
 from delivery.revision.handed_over import DATA, Results, check_against, read
-from delivery.revision.revision import Revision, workspace
+from delivery.revision.revision import Revision, resolve, workspace
 from delivery.revision.site_cache import private_site_cache
 from stages.common.command import run_command
 
@@ -65,10 +65,12 @@ def publish(branch: str, root: Path = Path(), *, with_data: bool = False) -> boo
     ------
     DeliveryError
         When the graph is not reproduced; when a commit that came from here gives other results (it would never
-        end); when the branch has meanwhile got other inputs; when the push is refused.
+        end) or are of no commit; when a commit that is not pushed has more than results and annotations; when the
+        branch has meanwhile got other inputs; when the push is refused.
     """
     there = fetch(branch, root)
     refuse_stale(root)
+    _refuse_others(there, root)
     if with_data:
         commit(_DATA_MESSAGE, (DATA,), root)
     source = git("rev-parse", "HEAD", root=root).strip()
@@ -77,6 +79,9 @@ def publish(branch: str, root: Path = Path(), *, with_data: bool = False) -> boo
     if fresh and origin:
         git("reset", "--quiet", "--soft", source, root=root)
         raise _unsettled(source, origin)
+    if fresh and Graph.of(resolve("HEAD", root)).stale():
+        git("reset", "--quiet", "--soft", source, root=root)
+        raise _of_no_commit()
     if not fresh and is_ancestor(source, there, root):
         return False
     _push(branch, root)
@@ -157,6 +162,24 @@ def _publish(options: argparse.Namespace) -> None:
         print(f"dispatched {workflow} on {branch}")
 
 
+def _refuse_others(there: str, root: Path) -> None:
+    """Refuse to push what a person committed here: it goes by a pull request, not along with results.
+
+    Raises
+    ------
+    DeliveryRefusedError
+        Names a file.
+    """
+    changed = git("diff", "--name-only", "-z", f"{there}...HEAD", root=root).split("\0")
+    ours = tuple(f"{folder}/" for folder in RESULTS)
+    others = [path for path in changed if path and path not in (*RESULTS, DATA) and not path.startswith(ours)]
+    if others:
+        raise DeliveryRefusedError(
+            f"a commit here that is not pushed changes {others[0]}: push it first, as any change of the code, or take"
+            " it elsewhere; nothing was pushed"
+        )
+
+
 def _push(branch: str, root: Path) -> None:
     """Push; when others pushed first, put our commit on top of theirs, if it still belongs there."""
     for _ in range(RACES):
@@ -194,6 +217,13 @@ def _unsettled(source: str, origin: str) -> DeliveryError:
     return DeliveryRefusedError(
         f"{source[:7]} was itself made by reproducing {origin[:7]} and gives other results now: the graph"
         " depends on the machine. Compare with `dvc metrics diff`; nothing was pushed"
+    )
+
+
+def _of_no_commit() -> DeliveryError:
+    return DeliveryRefusedError(
+        "the results are not those of a commit: something was changed here that is not committed (`git status`)."
+        " Commit or undo it, and run `dvc repro` again; nothing was pushed"
     )
 
 

@@ -18,7 +18,6 @@ from delivery.registry.card import card_of, summary_of
 from delivery.registry.lease import claimed
 from delivery.registry.registry import (
     CHALLENGER,
-    CHAMPION,
     SHA,
     download,
     download_source,
@@ -29,6 +28,7 @@ from delivery.registry.registry import (
 from delivery.registry.server import MODEL, connect, server_session
 from delivery.registry.tracking import MODEL as LOGGED
 from delivery.registry.tracking import Content, track
+from delivery.registry.undecided import is_next
 from delivery.revision.dvc_files import DvcFiles
 from delivery.revision.graph import Graph
 from delivery.revision.revision import Revision, resolve
@@ -42,7 +42,7 @@ _DATA = ("data/annotations", "data/prepared", "data/features", "models")
 
 
 def register(revision: Revision, client: MlflowClient) -> ModelVersion:
-    """Register the model of a commit and make it challenger, unless it is champion already.
+    """Register the model of a commit and make it challenger, if it waits for a verdict and no later one does.
 
     Raises
     ------
@@ -68,8 +68,7 @@ def register(revision: Revision, client: MlflowClient) -> ModelVersion:
             )
         download(client, version, Path(folder) / "version")
         _describe(client, revision, version)
-        champion = version_with_alias(client, CHAMPION)
-        if champion is None or champion.version != version.version:
+        if is_next(client, version):
             claim.check()
             client.set_registered_model_alias(MODEL, CHALLENGER, version.version)
     return client.get_model_version(MODEL, version.version)

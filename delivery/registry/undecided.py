@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from delivery.errors import DeliveryError
-from delivery.registry.registry import CHAMPION, PROMOTING, Entry, ledger, version_of_commit, version_with_alias
+from delivery.registry.registry import (
+    CHALLENGER,
+    CHAMPION,
+    PROMOTING,
+    Entry,
+    ledger,
+    version_of_commit,
+    version_with_alias,
+)
 from delivery.revision.revision import Revision
 
 if TYPE_CHECKING:
@@ -47,6 +55,12 @@ def why_decided(client: MlflowClient, version: ModelVersion) -> str:
         return f"it was champion already (ledger {passed[-1].number})"
     refused = [entry for entry in mine if entry.previous == before]
     return _refusal(refused[-1]) if refused else ""
+
+
+def is_next(client: MlflowClient, version: ModelVersion) -> bool:
+    """Tell whether a version is to be challenger: asked every day, an old one must not take that from a later one."""
+    challenger = version_with_alias(client, CHALLENGER)
+    return not why_decided(client, version) and int(challenger.version if challenger else 0) <= int(version.version)
 
 
 def _refusal(entry: Entry) -> str:

@@ -17,9 +17,16 @@ from delivery.promote import PromotionVerdict, promote
 from delivery.registry.bounds import read_bounds
 from delivery.registry.gate import Gate
 from delivery.registry.model import MD5
-from delivery.registry.registry import CHAMPION, ensure_registered_model, ledger, version_of, version_with_alias
+from delivery.registry.registry import (
+    CHALLENGER,
+    CHAMPION,
+    ensure_registered_model,
+    ledger,
+    version_of,
+    version_with_alias,
+)
 from delivery.registry.server import MODEL, connect
-from delivery.registry.undecided import why_decided
+from delivery.registry.undecided import is_next, why_decided
 from delivery.revision.git import git
 from tests.repository import ROOT
 
@@ -111,6 +118,20 @@ def raising(error: BaseException) -> Callable[..., Any]:
         raise error
 
     return fail
+
+
+def test_registered_every_day_an_old_version_is_no_challenger_again(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promotion, "judge", judging(PASSED))
+    one, two, three = (version_of(client, number) for number in (1, 2, 3))
+    assert [is_next(client, version) for version in (one, two, three)] == [False, True, True]
+    client.set_registered_model_alias(MODEL, CHALLENGER, "3")
+    assert [is_next(client, version) for version in (two, three)] == [False, True]
+    promote(3, ROOT, client, BOUNDS)
+    rollback.roll_back(client, None)
+    assert champion(client) == 1
+    assert [is_next(client, version) for version in (one, two, three)] == [False, True, False]
 
 
 def test_one_refusal_is_enough_and_kept(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:

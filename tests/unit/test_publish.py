@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from delivery import propose
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.publish import TRAILER, publish
 from delivery.publish import main as publish_main
 from delivery.revision.git import attempt, credentials, git
@@ -96,6 +96,30 @@ def test_results_of_older_inputs_are_not_put_on_newer_ones(job: Path, tmp_path: 
     assert pushed(job)[0] == f"Change {name}"
     assert git("log", "-1", "--format=%s", root=job).strip() == "Reproduce the graph"
     assert not (job / ".git/rebase-merge").exists()
+
+
+def test_what_a_person_committed_here_is_not_pushed_along(job: Path) -> None:
+    """A gate's bounds count as they are on main: a commit that nobody has read must not get there with results."""
+    (job / "delivery/registry").mkdir(parents=True)
+    (job / "delivery/registry/gate.yaml").write_text("margin: 1\n", encoding="utf-8")
+    git("add", "delivery", root=job)
+    git("-c", "user.name=a", "-c", "user.email=a", "commit", "--quiet", "--message", "Loosen the gate", root=job)
+    with pytest.raises(DeliveryRefusedError, match=r"not pushed changes delivery/registry/gate.yaml"):
+        publish("work", job)
+    assert pushed(job) == ["Change the code", "Begin"]
+    assert git("log", "-1", "--format=%s", root=job).strip() == "Loosen the gate"
+
+
+def test_results_of_code_that_is_not_committed_are_of_no_commit(job: Path) -> None:
+    (job / "code.py").write_text("tried out\n", encoding="utf-8")
+    run_graph(job)
+    with pytest.raises(DeliveryRefusedError, match="are not those of a commit"):
+        publish("work", job)
+    assert pushed(job) == ["Change the code", "Begin"]
+    assert git("log", "-1", "--format=%s", root=job).strip() == "Change the code"
+    git("checkout", "--quiet", "--", "code.py", root=job)
+    run_graph(job)
+    assert publish("work", job)
 
 
 def test_a_protected_branch_is_said(job: Path, tmp_path: Path) -> None:
