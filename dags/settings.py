@@ -43,7 +43,7 @@ APPROVED = (
 )
 """When a person approved; empty where nobody did, or nobody was asked."""
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-TELLING = 120
+TELLING = 300
 """Seconds that telling people may take."""
 ALONE = ("flock", "--timeout", "3600", "--conflict-exit-code", "75", ".dvc/tmp/pipelines.lock")
 """Before a command that writes the work tree: two pipelines wait for each other, where DVC would fail."""
@@ -93,11 +93,20 @@ def environment() -> dict[str, str]:
     """Return what a command is given: the connection's variables, and nothing of Airflow's own; values are masked."""
     given = {str(name): str(value) for name, value in Connection.get(CONNECTION).extra_dejson.items()}
     for value in given.values():
-        mask_secret(value)
+        for secret in (value, *secrets_of(value)):
+            mask_secret(secret)
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ", "TMPDIR") if name in os.environ}
     quiet = {"DO_NOT_TRACK": "1", "DVC_NO_ANALYTICS": "1", "GX_ANALYTICS_ENABLED": "false"}
     path = f"{BIN}:{os.environ.get('PATH', os.defpath)}"
     return {**kept, **quiet, "MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path, **given}
+
+
+def secrets_of(value: str) -> list[str]:
+    """Return what of a value may be told by itself: each of several addresses, and the passwords in them."""
+    words = value.split()
+    addresses = [word[word.index("=") + 1 :] for word in words if "=" in word.partition("://")[0]]
+    passwords = [word.partition("://")[2].rpartition("@")[0].partition(":")[2] for word in words]
+    return [*words, *addresses, *filter(None, passwords)]
 
 
 def tell(state: str, context: Any, *options: str) -> None:

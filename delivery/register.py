@@ -23,7 +23,6 @@ from delivery.registry.registry import (
     download_source,
     ensure_registered_model,
     version_of_commit,
-    version_with_alias,
 )
 from delivery.registry.server import MODEL, connect, server_session
 from delivery.registry.tracking import MODEL as LOGGED

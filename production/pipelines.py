@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from production.database.engine import DatabaseError, database_session
 from production.watch.names import PIPELINES
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from production.watch.params import WatchParams
 
 NOBODY = 40
+ANSWERING = 30.0
+"""Seconds that the database is given until an alert is sent without it."""
+T = TypeVar("T")
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -68,26 +71,56 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run_failed(options: argparse.Namespace) -> int:
-    """Open the alert, and send it."""
-    from production.watch.channels import load_channels
+    """Open the alert, and send it; where parameters or the database are what is at fault, send it all the same."""
+    from production.watch.channels import Channels, addresses, load_channels
     from production.watch.params import load_params
     from production.watch.pipelines import failure, tell_failed, tell_without_database
 
-    params, now = load_params(), datetime.now(UTC)
-    channels, about = load_channels(params), (options.pipeline, options.task, options.run_id)
-    if not channels.telling:
-        print(f"pipelines: NOBODY was told: {ALERTS} has no address, and watch.issues is false", file=sys.stderr)
+    now, about = datetime.now(UTC), (options.pipeline, options.task, options.run_id)
+    channels = Channels(tuple(addresses()))
     try:
+        params = load_params()
+        channels = load_channels(params)
+        told = _in_time(lambda: tell_failed(_engine(), *about, now, params, channels))
+        print(f"pipelines: {options.pipeline} failed: {'people are told' if told else 'people know'}")
         with database_session():
-            told = tell_failed(_engine(), *about, now, params, channels)
-            print(f"pipelines: {options.pipeline} failed: {'people are told' if told else 'people know'}")
             failed = _send(params, channels)
-    except DatabaseError as error:
+    except BeHealthyError as error:
         print(f"pipelines: {error}", file=sys.stderr)
         unreached = tell_without_database(failure(*about, now), channels)
         print(f"pipelines: {options.pipeline} failed: sent without the database, {len(unreached)} not delivered")
         failed = bool(unreached)
+    if not channels.telling:
+        print(f"pipelines: NOBODY was told: {ALERTS} has no address, and watch.issues is false", file=sys.stderr)
     return REFUSED if failed or not channels.telling else DONE
+
+
+def _in_time(work: Callable[[], T]) -> T:
+    """Ask the database; one that takes the connection and says nothing must not keep an alert back.
+
+    Raises
+    ------
+    DatabaseError
+        When it did not do it, or not in time.
+    """
+    from threading import Thread
+
+    ends: list[T | Exception] = []
+
+    def run() -> None:
+        try:
+            with database_session():
+                ends.append(work())
+        except Exception as error:  # raised where it is waited for
+            ends.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(ANSWERING)
+    end = ends[0] if ends else DatabaseError(f"the database did not answer within {ANSWERING:g} s")
+    if isinstance(end, Exception):
+        raise end
+    return end
 
 
 def run_passed(options: argparse.Namespace) -> int:

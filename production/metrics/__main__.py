@@ -51,10 +51,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run_write(options: argparse.Namespace) -> int:
     """Write a file, also where parts failed: what is left out there, and said to have failed, is an alert."""
-    from prometheus_client import write_to_textfile
+    from prometheus_client import generate_latest
 
+    from stages.common.files import replacing
+
+    options.to.parent.stat()  # a folder that is not there is no folder of node_exporter
     exporter = _exporter()
-    write_to_textfile(str(options.to), exporter.registry())  # a file beside it, renamed
+    with replacing(options.to) as file:
+        file.write(generate_latest(exporter.registry()))
     return REFUSED if exporter.failed else DONE
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,11 +16,33 @@ from production.listening import listening, shown
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = 10.0
-"""That a client may take to send its request."""
+"""That a client may send nothing, or read nothing."""
+_LONGEST = 30.0
+"""Seconds from the first letter of a request to the last of the answer; Prometheus gives up before."""
+_CLIENTS = 32
+"""At a time; one more is turned away."""
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.places = threading.BoundedSemaphore(_CLIENTS)
+        super().__init__(*args, **options)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, where there is place for one."""
+        if self.places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Give the place back at the end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that has gone."""
@@ -61,6 +84,20 @@ def _handler(registry: CollectorRegistry, token: str | None) -> type[BaseHTTPReq
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _SECONDS
+
+        def handle(self) -> None:
+            """Answer; a client that sends a letter now and then is not waited for."""
+            late = threading.Timer(_LONGEST, self._end)
+            late.daemon = True
+            late.start()
+            try:
+                super().handle()
+            finally:
+                late.cancel()
+
+        def _end(self) -> None:
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
 
         def do_GET(self) -> None:
             given = self.headers.get("Authorization", "").encode("latin-1")

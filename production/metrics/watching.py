@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from production.database.engine import reading
 from production.database.watch_tables import DECISIONS, WATCH_WINDOWS
 from production.metrics.families import gauge, gauges, moment
 from production.metrics.parts import Place
 from production.watch.judging import DRIFT, LEARNED
-from production.watch.keeping import last_decision
+from production.watch.keeping import champion, last_decision
 from production.watch.sending import UNDELIVERED
 from production.watch.status import status
 from stages.monitor.decision import SEVERITIES
@@ -34,8 +34,8 @@ def watch(place: Place, now: datetime) -> Iterator[GaugeMetricFamily]:
     )
     yield moment("last_decision", "When the last window was judged.", as_utc(last["at"]) if last else None)
     yield gauge("last_window_notes", "Distinct notes in it.", last["notes"] if last else None)
-    about = "1 for what was decided of that window, 0 for every other decision."
-    yield gauges("last_decision", about, ("topic", "decision"), _decided(last) if last else {})
+    about = "1 for what was decided of that window, 0 for every other, and for all once another champion is at work."
+    yield gauges("last_decision", about, ("topic", "decision"), _decided(last, place.engine) if last else {})
     yield from _drift(last)
     yield gauge("windows_overdue", "Windows that should have been judged a day ago.", len(found["overdue"]))
     yield gauge("clock_ahead", "Whether the champion is at work since a time that is to come.", float(found["ahead"]))
@@ -52,9 +52,12 @@ def _last(place: Place) -> Mapping[str, Any] | None:
     return None if row is None else dict(row)
 
 
-def _decided(last: Mapping[str, Any]) -> dict[tuple[str, ...], float | None]:
+def _decided(last: Mapping[str, Any], engine: Engine) -> dict[tuple[str, ...], float | None]:
+    """Return which decision holds: none of a time that another champion, or a reset, has ended."""
     topic = LEARNED if last["reference"] == "profile" else DRIFT
-    return {(topic, one): float(one == last["decision"]) for one in SEVERITIES}
+    at_work = champion(engine)
+    holds = last["model_version"] == at_work.version and as_utc(last["since"]) >= at_work.start
+    return {(topic, one): float(holds and one == last["decision"]) for one in SEVERITIES}
 
 
 def _drift(last: Mapping[str, Any] | None) -> Iterator[GaugeMetricFamily]:

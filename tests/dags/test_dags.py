@@ -192,6 +192,28 @@ def test_the_answer_and_the_commit_are_those_of_the_run(bag: dict[str, Any], ans
     assert "production.pipelines" in rendered
 
 
+MASKED = """
+from airflow.sdk._shared.secrets_masker import redact
+from settings import environment
+environment()
+told = "load_model", "xkcd-936-horse", "slack://TOKEN_A/TOKEN_B", "a-key-of-twenty"
+print(*map(redact, told))
+"""
+
+
+def test_a_part_of_a_secret_is_masked_as_the_whole(tmp_path: Path) -> None:
+    """A library that fails may name one address, or the password in it, and not all that the variable holds."""
+    extra = {
+        "BEHEALTHY_ALERTS": "ops=mailtos://me:xkcd-936-horse@clinic.example chat=slack://TOKEN_A/TOKEN_B",
+        "AWS_SECRET_ACCESS_KEY": "a-key-of-twenty",
+    }
+    given = {"AIRFLOW_CONN_BEHEALTHY": json.dumps({"conn_type": "generic", "extra": extra}), "PATH": os.environ["PATH"]}
+    given |= {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "dags"), "HOME": str(tmp_path)}
+    done = subprocess.run([AIRFLOW, "-c", MASKED], env=given, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == ["load_model", "***", "***", "***"]
+
+
 def test_a_file_with_a_fault_is_found(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("from airflow.sdk import DAG\nimport nothing_of_this_name\n")
     assert "nothing_of_this_name" in str(read(tmp_path, tmp_path)["errors"])

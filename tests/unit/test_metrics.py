@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,6 +55,7 @@ from tests.operated import (
 )
 from tests.production import FakeHost, empty, model, sqlite_url, worker
 from tests.served import MONDAY
+from tests.watching import champion
 
 FAILED = "behealthy_collect_failed"
 
@@ -62,6 +66,13 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, da
     engine = empty(sqlite_url(folder))
     yield engine, operated(engine, folder, monday=MONDAY)
     engine.dispose()
+
+
+def copied(engine: Engine, folder: Path) -> Engine:
+    (folder / "production").mkdir()
+    with engine.connect() as connection:
+        connection.connection.execute(f"VACUUM INTO '{folder}/production/behealthy.db'")  # type: ignore[attr-defined]
+    return make_engine(address(sqlite_url(folder)))
 
 
 def failed(text: str) -> set[str]:
@@ -121,6 +132,14 @@ def test_every_decision_is_a_state_and_one_of_them_is_current(lived: tuple[Engin
     states = values_of(text, "behealthy_last_decision")
     assert {decision for decision, _ in states} == set(SEVERITIES)
     assert sum(states.values()) == 1
+
+
+def test_a_decision_is_over_with_another_champion(lived: tuple[Engine, datetime], tmp_path: Path) -> None:
+    """Its alert is critical: it must not last until the first window of the new one, a week later."""
+    engine = copied(lived[0], tmp_path)
+    champion(engine, "2", lived[1])
+    states = values_of(exporter_text(engine, lived[1]), "behealthy_last_decision")
+    assert set(states.values()) == {0.0}
 
 
 def test_nothing_of_notes_sources_or_reviewers_is_told(lived: tuple[Engine, datetime], tmp_path: Path) -> None:
@@ -183,10 +202,7 @@ def test_a_part_that_fails_is_left_out_and_said_and_the_others_are_told(
 
 
 def test_a_log_of_decisions_that_was_changed_is_told(lived: tuple[Engine, datetime], tmp_path: Path) -> None:
-    (tmp_path / "production").mkdir()
-    with lived[0].connect() as connection:
-        connection.connection.execute(f"VACUUM INTO '{tmp_path}/production/behealthy.db'")  # type: ignore[attr-defined]
-    engine = make_engine(address(sqlite_url(tmp_path)))
+    engine = copied(lived[0], tmp_path)
     with writing(engine) as connection:
         connection.execute(update(DECISIONS).where(DECISIONS.c.number == 2).values(body="{}"))
     text = exporter_text(engine, lived[1])
@@ -334,6 +350,31 @@ def test_metrics_are_answered_and_nothing_else() -> None:
         assert ask(f"http://{address}/metrics", "POST")[0] == 501
     with pytest.raises(urllib.error.URLError):
         ask(f"http://{address}/metrics")
+
+
+def test_clients_that_never_end_a_request_keep_nobody_from_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("production.metrics.answering._CLIENTS", 2)
+    monkeypatch.setattr("production.metrics.answering._LONGEST", 0.5)
+    with answering(CollectorRegistry(), "127.0.0.1", 0) as address, ExitStack() as stack:
+        host, port = address.rsplit(":", 1)
+        slow = [stack.enter_context(socket.create_connection((host, int(port)), 10)) for _ in range(2)]
+        for one in slow:
+            one.sendall(b"GET /met")
+        with pytest.raises(OSError):
+            ask(f"http://{address}/metrics")  # both places are taken
+        for one in slow:
+            assert one.recv(1) == b""  # and given back
+        assert ask(f"http://{address}/metrics") == (200, "")
+
+
+def test_what_lies_under_another_name_is_not_written_through(database: Engine, tmp_path: Path) -> None:
+    other, link = tmp_path / "other.txt", tmp_path / "behealthy.prom"
+    other.write_text("theirs")
+    link.symlink_to(other)
+    (tmp_path / f"{link.name}.{os.getpid()}.{threading.get_ident()}").symlink_to(other)  # a name that can be foreseen
+    assert command.main(["write", "--to", str(link)]) == 0
+    assert other.read_text() == "theirs"
+    assert "behealthy_" in link.read_text()
 
 
 def test_a_token_is_asked_for_where_there_is_one() -> None:

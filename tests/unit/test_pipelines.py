@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +25,10 @@ from production.database.watch_tables import ALERTS, DECISIONS, OUTBOX, WATCH_RE
 from production.watch.approving import why_a_person
 from production.watch.chain import append
 from production.watch.channels import Channels
+from production.watch.params import WatchParams
 from production.watch.pipelines import tell_failed, tell_passed
 from stages.common import variables
+from stages.common.params import load_section
 from tests.receivers import webhook
 from tests.repository import ROOT
 from tests.watching import PARAMS, champion, day, rows
@@ -310,6 +313,27 @@ def test_without_a_database_people_are_told_all_the_same(
         assert hook.received[0][1]["title"] == "BeHealthy: data_pipeline failed"
         assert len(hook.kept) <= 2  # an id an hour: the receiver drops the second
     assert "sent without the database" in capsys.readouterr().out
+
+
+def test_neither_broken_parameters_nor_a_database_that_hangs_keep_an_alert_back(
+    engine: Engine, asked: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = ["failed", "data_pipeline", "--task=cleaned", "--run=-r"]
+    asleep = threading.Event()
+    with webhook() as hook:
+        monkeypatch.setenv(variables.ALERTS, f"ops={hook.url()}")
+        with monkeypatch.context() as patch:
+            patch.setattr(pipelines, "ANSWERING", 0.2)
+            patch.setattr(database, "open_database", lambda: asleep.wait(60))
+            assert pipelines.main(words) == 0
+        asleep.set()
+        broken = tmp_path / "params.yaml"
+        broken.write_text("<<<<<<< HEAD\n")
+        monkeypatch.setattr("production.watch.params.load_params", lambda: load_section("watch", WatchParams, broken))
+        assert pipelines.main(words) == 0
+        assert hook.received[-1][1]["title"] == "BeHealthy: data_pipeline failed"
+        assert len(hook.received) == 2
+    assert not rows(engine, ALERTS)
 
 
 def test_where_nobody_can_be_told_that_is_said(
