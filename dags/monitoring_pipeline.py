@@ -24,5 +24,7 @@ with pipeline("monitoring_pipeline", "0 1 * * *", __doc__) as dag:
         "drift_report", "production.watch", "run", "--report", "reports/drift", doc="Every window that is over, once."
     )
     decision = step("decision", "production.decisions", "verify", doc="Nobody changed what was decided.")
-    trigger = step("trigger", "production.watch", "send", outlets=[DECISION], doc="Alerts, and what is started.")
+    trigger = step(
+        "trigger", "production.watch", "send", outlets=[DECISION], refused=None, doc="Alerts, and what is started."
+    )
     chain(read_log, drift_report, decision, trigger)

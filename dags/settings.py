@@ -45,8 +45,9 @@ APPROVED = (
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TELLING = 300
 """Seconds that telling people may take."""
-ALONE = ("flock", "--timeout", "3600", "--conflict-exit-code", "75", ".dvc/tmp/pipelines.lock")
-"""Before a command that writes the work tree: two pipelines wait for each other, where DVC would fail."""
+ALONE = ("flock", "--timeout", "3600", "--conflict-exit-code", "75", ".dvc")
+"""Before a command that writes the work tree: two pipelines wait for each other, where DVC would fail. (A new clone has
+no `.dvc/tmp`.)"""
 
 ANNOTATIONS = Asset("annotations", uri="behealthy://annotations")
 DECISION = Asset("decision", uri="behealthy://decision")

@@ -153,6 +153,19 @@ def test_what_writes_the_work_tree_waits_for_whoever_does(bag: dict[str, Any]) -
     }
 
 
+def test_a_new_clone_has_what_they_wait_at(bag: dict[str, Any]) -> None:
+    """`.dvc/tmp` comes with the first command of DVC, and the first task is none."""
+    (place,) = {task["words"][5] for _, task in tasks(bag) if task["words"][:1] == ["flock"]}
+    kept = subprocess.run(["git", "ls-files", place], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert kept.stdout
+
+
+def test_what_was_not_delivered_is_tried_again(bag: dict[str, Any]) -> None:
+    """Elsewhere exit code 1 is a judgement, here it is a server that did not take a message."""
+    again = {name for name, task in tasks(bag) if task["kind"] == "Command" and task["refused"] is None}
+    assert again == {"monitoring_pipeline.trigger", "data_pipeline.versioned"}
+
+
 def test_what_is_printed_stays_in_the_log_but_for_the_registered_version(bag: dict[str, Any]) -> None:
     kept = [name for name, task in tasks(bag) if task["pushes"] and task["kind"] == "Command"]
     assert kept == ["training_pipeline.register"]
