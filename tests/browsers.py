@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,14 @@ def faults(page: Page) -> list[str]:
 def is_wider(page: Page) -> bool:
     """Tell whether the page has to be moved sideways to be read."""
     return bool(page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+
+
+def is_as_the_system_asks(page: Page) -> bool:
+    """Tell whether the page is dark where the system asks for the dark, and light where not."""
+    wanted = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    ground = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    shown = sum(int(part) for part in re.findall(r"\d+", ground)[:3]) / 3
+    return bool(shown < 128) is bool(wanted)
 
 
 def picture(page: Page, file: Path) -> None:

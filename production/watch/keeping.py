@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from production.database.champion import at_work
 from production.database.engine import reading, writing
 from production.database.watch_tables import WATCH_REFERENCES, WATCH_RESETS, WATCH_WINDOWS
-from production.watch.alerts import News, open_alert, tell
+from production.watch.alerts import News, Told, open_alert, tell
 from production.watch.chain import append
 from production.watch.channels import Channels
 from production.watch.consequences import Consequences, follow
@@ -117,8 +117,11 @@ def keep(
         connection.execute(insert(WATCH_WINDOWS).values(**_window(scheme, judged), decided_by=number))
         if judged.begins:
             connection.execute(insert(WATCH_REFERENCES).values(**_begun(scheme, judged, judged.begins), at=now))
-        _end_other(connection, judged.finding, number, now, params, channels)
-        return follow(connection, judged.finding, number, now, params, channels)
+        follows = follow(connection, judged.finding, number, now, params, channels)
+        ended = _end_other(connection, judged.finding, number, now, params, channels)
+    if ended is None:
+        return follows
+    return replace(follows, over=ended.number, messages=(*follows.messages, *ended.messages))
 
 
 def reset(engine: Engine, why: str, now: datetime, params: WatchParams, channels: Channels) -> str:
@@ -156,8 +159,11 @@ def windows(engine: Engine, last: int) -> Iterable[dict[str, object]]:
 
 def _end_other(
     connection: Connection, finding: Finding, number: int, now: datetime, params: WatchParams, channels: Channels
-) -> None:
-    """Close the alert of the topic that is no longer looked at: of the first weeks, or of the model before."""
+) -> Told | None:
+    """Close the alert of the topic that is no longer looked at: of the first weeks, or of the model before.
+
+    It names the finding too, so it comes after what follows from that: else it would pass for it.
+    """
     other, why = (
         (LEARNED, "the first weeks are over, however far they were from what was learned from")
         if finding.topic == DRIFT
@@ -166,7 +172,8 @@ def _end_other(
     alert = open_alert(connection, other)
     if alert and (other == LEARNED or alert.model_version != finding.model_version):
         over = replace(finding, topic=other, decision="none", reasons=(f"{why}: windows are held against others now",))
-        tell(connection, News(over, number, now, params.remind_days, channels.telling))
+        return tell(connection, News(over, number, now, params.remind_days, channels.telling))
+    return None
 
 
 def _is_known(connection: Connection, judged: Judged) -> bool:

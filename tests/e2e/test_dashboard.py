@@ -24,7 +24,18 @@ from delivery.registry.server import connect
 from production.review.planning import plan
 from production.review.setup import Desk
 from stages.common.variables import DATABASE
-from tests.browsers import DESK, PHONE, Heard, browser, faults, is_wider, needs_axe, needs_browser, picture
+from tests.browsers import (
+    DESK,
+    PHONE,
+    Heard,
+    browser,
+    faults,
+    is_as_the_system_asks,
+    is_wider,
+    needs_axe,
+    needs_browser,
+    picture,
+)
 from tests.dashboards import PAGES, PROBES, SETTLED, dashboard, open_page, settle
 from tests.production import empty, sqlite_url
 from tests.registered import add_version
@@ -158,6 +169,7 @@ def check(page: Page, heard: Heard) -> None:
     assert not heard.outside
     assert not heard.errors
     assert not is_wider(page)
+    assert is_as_the_system_asks(page)
     found = faults(page)
     assert not found, "\n\n".join(found)
 

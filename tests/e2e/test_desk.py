@@ -24,7 +24,17 @@ from production.notes.records import Incoming
 from production.notes.storing import add
 from production.review.claiming import next_task
 from stages.common.variables import DATABASE, LOG_KEY
-from tests.browsers import DESK, PHONE, Heard, browser, faults, is_wider, needs_axe, needs_browser
+from tests.browsers import (
+    DESK,
+    PHONE,
+    Heard,
+    browser,
+    faults,
+    is_as_the_system_asks,
+    is_wider,
+    needs_axe,
+    needs_browser,
+)
 from tests.dashboards import PROBES, dashboard, open_page
 from tests.production import KEY, PARAMS, FakeHost, empty, sqlite_url, worker
 from tests.unit.test_review import ALL, ANNA, BEN, planned, rows
@@ -462,6 +472,7 @@ def test_fit_for_everybody(office: Office, viewport: dict[str, int], scheme: str
             press(page, "?", "?")
             assert faults(page) == []
             assert not is_wider(page)
+            assert is_as_the_system_asks(page)
             press(page, "A", "Control+Enter")
             page.get_by_text("Handed in as review").wait_for()
         assert (heard.outside, heard.errors) == ([], [])

@@ -271,6 +271,26 @@ def test_alerts_about_the_first_weeks_are_over_after_them(hospital: Hospital, pl
     assert topics(hospital.engine) == [("learned", False)]
 
 
+def test_the_first_window_against_the_reference_is_told_though_it_ends_an_alert(
+    hospital: Hospital, place: Place
+) -> None:
+    hospital.weeks(0, 0, 400, drift=0.3)
+    judge(place, 1)
+    hospital.weeks(1, 1, 400)
+    assert judge(place, 2)[-1].finding.decision == "redevelop"
+    assert topics(hospital.engine) == [("learned", False), ("drift", True)]
+
+
+def test_the_first_window_of_another_model_is_told_though_it_ends_an_alert(hospital: Hospital, place: Place) -> None:
+    hospital.weeks(0, 2, 400)
+    hospital.weeks(3, 4, 400, drift=0.3)
+    judge(place, 5)
+    hospital.promote("2", at(5))
+    hospital.serve(at(5), 400, drift=0.3, version="2", days=3)
+    judge(place, 6)
+    assert topics(hospital.engine) == [("drift", False), ("learned", True)]
+
+
 def test_alerts_about_the_model_before_are_over_when_another_is_at_work(hospital: Hospital, place: Place) -> None:
     hospital.weeks(0, 2, 400)
     hospital.weeks(3, 4, 400, drift=0.3)
