@@ -20,7 +20,10 @@ from airflow.sdk import chain
 from settings import NOTES, pipeline, step
 
 with pipeline("inference_pipeline", "0 * * * *", __doc__) as dag:
-    encode_data = step("encode_data", "production.notes", "add", NOTES, doc="Files become notes of the database.")
+    encode_data = step(
+        *("encode_data", "production.notes", "add", NOTES, "--settled", "5"),
+        doc="Files become notes of the database; one that somebody still writes waits for the next run.",
+    )
     input_features_check = step(
         "input_features_check",
         "production.check",

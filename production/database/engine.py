@@ -24,6 +24,8 @@ FILE = Path("data/production/behealthy.db")
 BUSY_SECONDS = 60.0
 """How long a statement waits for another process's transaction on SQLite."""
 
+_ALIVE = {"keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6", "tcp_user_timeout": "120000"}
+"""After two minutes a server that is gone without a word is an error; by the system's own settings after two hours."""
 _READING = "behealthy_reading"
 _POSTGRESQL = ("postgres", "postgresql")
 
@@ -98,7 +100,8 @@ def make_engine(url: URL | None = None, *, create: bool = False) -> Engine:
     url = url or address()
     file = file_of(url)
     if file is None:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=2)
+        alive = {name: value for name, value in _ALIVE.items() if name not in url.query}
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=2, connect_args=alive)
     if create:
         ensure_private(file.parent)
         # SQLite gives its journal the mode of the file.

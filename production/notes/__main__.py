@@ -44,6 +44,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add.add_argument("--encoding", default="utf-8", help="of text, CSV and JSON lines (default: utf-8)")
     add.add_argument("--id-column", default="id", help="of CSV, JSON lines, Parquet: the identifier (default: id)")
     add.add_argument("--text-column", default="text", help="of the same: the text of the note (default: text)")
+    add.add_argument(
+        "--settled", type=_seconds, default=0.0, help="of folders: leave files out that were written to since (seconds)"
+    )
     add.set_defaults(run=run_add)
     retry = commands.add_parser("retry", help="let quarantined notes wait again: after a limit was raised")
     retry.add_argument("--source", help="only notes of one source")
@@ -67,8 +70,8 @@ def run_add(options: argparse.Namespace) -> int:
     from production.notes.reading import read
     from production.notes.storing import add
 
-    columns = {"id_column": options.id_column, "text_column": options.text_column}
-    sources = [read(path, options.format, options.encoding, **columns) for path in options.notes]
+    given = {"id_column": options.id_column, "text_column": options.text_column, "settled": options.settled}
+    sources = [read(path, options.format, options.encoding, **given) for path in options.notes]
     counts = add(open_database(), chain.from_iterable(sources), options.source)
     shown = ", ".join(f"{counts[kind]:,} {kind}" for kind in ("new", "changed", "known", "quarantined"))
     print(f"notes: {shown}")
@@ -89,6 +92,12 @@ def run_retry(options: argparse.Namespace) -> int:
     number = retry(engine, source=options.source, step=options.step)
     print(f"notes: {counted(number, 'note')} out of quarantine, to be looked at by `python -m production.infer`")
     return DONE
+
+
+def _seconds(given: str) -> float:
+    if not 0 <= (seconds := float(given)) <= 86_400:
+        raise argparse.ArgumentTypeError("write seconds, of a day at most")
+    return seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

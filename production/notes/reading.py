@@ -13,6 +13,7 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -35,7 +36,13 @@ Records = Iterator[Incoming | Rejected]
 
 
 def read(
-    path: Path, format: str | None = None, encoding: str = "utf-8", *, id_column: str = "id", text_column: str = "text"
+    path: Path,
+    format: str | None = None,
+    encoding: str = "utf-8",
+    *,
+    id_column: str = "id",
+    text_column: str = "text",
+    settled: float = 0.0,
 ) -> Records:
     """Read the notes of a file or of all files in a folder, or JSON lines from standard input.
 
@@ -49,6 +56,9 @@ def read(
         Of text, CSV and JSON lines.
     id_column, text_column : str
         What the identifier and the text are called in CSV, JSON lines and Parquet.
+    settled : float
+        Seconds since which a file of a folder must not have been written to: one that somebody still writes is left
+        out, for half a note would be read as a note.
 
     Raises
     ------
@@ -61,7 +71,7 @@ def read(
             raise BeHealthyError("Parquet is read from its end, which standard input does not have yet: give a file")
         return _read_one(sys.stdin.buffer, "standard input", format or "jsonl", form)
     if path.is_dir():
-        return _read_folder(path, format, form)
+        return _read_folder(path, format, form, settled)
     if not path.is_file():
         raise BeHealthyError(
             f"{path} is no file that is there: give a file of notes, a folder, or - for standard input"
@@ -76,7 +86,7 @@ def _format_of(path: Path) -> str | None:
     return next((name for name, suffixes in FORMATS.items() if path.suffix.lower() in suffixes), None)
 
 
-def _read_folder(folder: Path, format: str | None, form: Form) -> Records:
+def _read_folder(folder: Path, format: str | None, form: Form, settled: float) -> Records:
     """Read what a folder holds, in order of the names; hidden files are left out."""
     unreadable: list[OSError] = []
     inside = [Path(top, name) for top, *names in os.walk(folder, onerror=unreadable.append) for name in chain(*names)]
@@ -92,8 +102,16 @@ def _read_folder(folder: Path, format: str | None, form: Form) -> Records:
             yield Rejected(Place(_shown(name)), "is no file; a link to a folder is not followed")
         elif kind is None or format not in (None, kind):
             yield Rejected(Place(_shown(name)), f"its suffix is none of {_suffixes(format)}")
-        else:
+        elif not _is_being_written(path, settled):
             yield from _read_file(path, name, kind, form)
+
+
+def _is_being_written(path: Path, settled: float) -> bool:
+    """Tell whether a file was written to just now; by a time to come, which some clock gave it, nothing is held up."""
+    try:
+        return 0 <= time.time() - path.stat().st_mtime < settled
+    except OSError:
+        return False  # said when it is read
 
 
 def _suffixes(format: str | None) -> str:

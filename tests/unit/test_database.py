@@ -302,3 +302,14 @@ def test_the_quarantine_names_notes_and_steers_no_terminal(
     read, checked = (line.split("\t") for line in capsys.readouterr().out.splitlines())
     assert read == ["ward", "b forged", "\ufffd[2Jn.jsonl", "1", "", "read", "is not JSON"]
     assert checked[:2] == ["ward", "blank-7"]
+
+
+def test_a_server_that_is_gone_without_a_word_is_found_out(postgresql: str) -> None:
+    """Otherwise the exporter, or a worker, would wait for two hours for what a firewall forgot."""
+    for query, seconds in (("", "60"), ("?keepalives_idle=7", "7")):
+        engine = make_engine(address(f"{postgresql}{query}"))
+        with engine.connect() as connection:
+            given = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+        engine.dispose()
+        assert given["keepalives_idle"] == seconds
+        assert given["tcp_user_timeout"] == "120000"

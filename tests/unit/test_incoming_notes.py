@@ -221,6 +221,21 @@ def test_english_with_a_few_accents_is_recognised(tmp_path: Path, text: str) -> 
     assert "--encoding cp1252" in rejected.reason
 
 
+def test_a_file_that_somebody_still_writes_is_left_to_the_next_time(tmp_path: Path) -> None:
+    """Half a note would be read as a note, and have its result for an hour."""
+    half, whole, odd = (tmp_path / f"{name}.txt" for name in ("half", "whole", "odd"))
+    for path in (half, whole, odd):
+        path.write_text("No fev", encoding="utf-8")
+    now = half.stat().st_mtime
+    os.utime(whole, (now - 60, now - 60))
+    os.utime(odd, (now + 86_400, now + 86_400))  # no clock may hold a note up for ever
+    assert [note.source_id for note in read(tmp_path, settled=30) if isinstance(note, Incoming)] == ["odd", "whole"]
+    os.utime(half, (now - 60, now - 60))
+    assert len(list(read(tmp_path, settled=30))) == 3
+    assert len(list(read(tmp_path))) == 3
+    assert len(list(read(half, settled=1e5))) == 1  # who names a file knows that it is whole
+
+
 def test_a_folder_with_everything_in_it(tmp_path: Path) -> None:
     folder = tmp_path / "notes"
     (folder / "ward").mkdir(parents=True)
