@@ -12,7 +12,7 @@ NOTHING = "not known"
 
 def figure(label: str, value: str, about: str) -> None:
     """Show a figure in a box of its own, and what it means under it."""
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         st.metric(label, value)
         st.caption(about)
 

@@ -9,6 +9,19 @@ from production.watch.wording import HARMED, MEANS
 from stages.common.wording import decision_in_words
 from stages.monitor.decision import ALERTING
 
+STEPS = {
+    "entry": "typing the mentions of a note",
+    "validation": "reading a note",
+    "review": "deciding on a mention",
+}
+"""What a person does by hand, by its name in the KPI."""
+
+STRATA = (
+    "accepted: the model stands by all that it found. queried: a mention is to be checked."
+    " suggested: something may have been missed. silent: nothing was found."
+)
+"""What the strata of the audit are."""
+
 _FOLLOWS = {
     "trigger": "a retraining was started",
     "held": "no retraining was started",
@@ -21,7 +34,7 @@ def followed(window: Mapping[str, Any]) -> str:
     """Return what followed from a window."""
     said = [_followed(one) for one in window["follows"]]
     if not window["acts"]:
-        said.append("told, not acted on")
+        said.append("not acted on")
     return "; ".join(said) or "nothing"
 
 
@@ -37,6 +50,22 @@ def against(reference: str) -> str:
     return "what the model learned from" if reference == "profile" else "what was served first"
 
 
+def lasting(minutes: float) -> str:
+    """Return minutes as a person says them.
+
+    >>> lasting(4.0), lasting(8 / 60)
+    ('4 min', '8 s')
+    """
+    return f"{minutes:.3g} min" if minutes >= 1 else f"{60 * minutes:.2g} s"
+
+
+def not_judged(due: str | None) -> str:
+    """Say that there is no decision yet, and when the first can be."""
+    return "No window of the serving log was judged yet." + (
+        f" The first one can be at {due}, not before." if due else ""
+    )
+
+
 def listed(words: Sequence[str]) -> str:
     """Return words as a sentence lists them.
 
@@ -48,4 +77,6 @@ def listed(words: Sequence[str]) -> str:
 
 def _followed(one: Mapping[str, Any]) -> str:
     why = f" ({one['why']})" if one["why"] else ""
-    return f"{_FOLLOWS.get(one['kind'], one['kind'])}{why}, decision {one['number']}"
+    nobody = one["kind"] in ("alert", "over") and not one["told"]
+    what = "nobody was told, for there is no address" if nobody else _FOLLOWS.get(one["kind"], one["kind"])
+    return f"{what}{why}, decision {one['number']}"

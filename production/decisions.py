@@ -97,7 +97,7 @@ def _in_words(row: Row[Any]) -> str:
     body = json.loads(row.body)
     decision = decision_in_words(str(body.get("decision", "")))
     about = " ".join(str(body[name]) for name in ("period", "topic", "purpose") if body.get(name))
-    why = body.get("why") or "; ".join(body.get("reasons", [])[:1])
+    why = body.get("why") or "; ".join(body.get("reasons", [])[:2])
     told = f"told: {', '.join(body['channels']) or 'nobody'}" if "channels" in body else ""
     return "; ".join(filter(None, (f"{about} {decision}".strip(), why, told))) or row.body
 

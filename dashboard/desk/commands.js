@@ -112,14 +112,14 @@ function moveEnd(desk, edge, forward) {
   const place = moved(desk.note, item, edge, forward, desk.state.step);
   if (place === null) return desk.say(`The ${edge} cannot go further.`);
   change(desk.state, item, { [edge]: place, verdict: "right" });
-  desk.changed(`Now ${surfaceOf(desk.note, item)}.`);
+  desk.changed(`Now “${surfaceOf(desk.note, item)}”.`);
 }
 
 function endsFromSelection(desk, item) {
   const found = desk.selected();
   if (!found) return desk.say("Select the right words in the note first.");
   change(desk.state, item, { start: found[0], end: found[1], verdict: "right" });
-  desk.changed(`Now ${surfaceOf(desk.note, item)}.`);
+  desk.changed(`Now “${surfaceOf(desk.note, item)}”.`);
 }
 
 function addMissed(desk) {

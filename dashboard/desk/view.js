@@ -40,9 +40,15 @@ function markOf(desk, { text, start, over }) {
   const classes = ["mark", `label-${desk.task.labels.indexOf(inner.label) % 9}`, classOf(inner), `is-${inner.verdict}`];
   if (over.some((item) => item.id === desk.state.current)) classes.push("current");
   const tags = over.filter((item) => item.start === start).map((item) => tagOf(desk.letters, item));
-  const mark = element("span", { class: classes.join(" "), "data-items": over.map((item) => item.id).join(" ") }, text);
-  if (tags.length > 0) mark.dataset.tag = tags.join(" ");
+  const mark = element("span", { class: classes.join(" "), "data-items": over.map((item) => item.id).join(" ") });
+  mark.append(...(tags.length > 0 ? tagged(text, tags.join(" ")) : [text]));
   return mark;
+}
+
+// The letters stay on the line of the first word, or of its beginning where it is long.
+function tagged(text, tag) {
+  const [beginning] = /^\S{0,16}/u.exec(text);
+  return [element("span", { class: "beginning", "data-tag": tag }, beginning), text.slice(beginning.length)];
 }
 
 function classOf(item) {

@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard.parts import command_to_copy, missing, section, table
 from dashboard.rolled import rolled_up
+from dashboard.wording import STEPS, STRATA, lasting
 from delivery.revision.history import history_of
 from stages.common.wording import counted
 from stages.prepare.batches import load_batches
@@ -23,8 +24,7 @@ GATE, KPI, AGREEMENT = Path("metrics/validation.json"), Path("metrics/kpi.json")
 STATES = 10
 """Of the gate, that are shown."""
 _AGREE = f"python -m annotation.agreement EXPORT EXPORT --format FORMAT --json {AGREEMENT}"
-_NEXT = "python -m annotation.queue data/incoming/notes.jsonl --count 20 --tool label-studio --to tasks.json"
-_STEPS = {"entry": "typing a note's mentions", "validation": "reading a note", "review": "deciding on a mention"}
+_NEXT = "python -m annotation.queue data/incoming/notes.jsonl --count 20 --tool label-studio --to annotating/tasks.json"
 
 
 def page() -> None:
@@ -69,8 +69,8 @@ def _minutes() -> None:
         return
     rows = [
         {
-            "step": _STEPS.get(step, step),
-            "minutes": float(said["value"]),
+            "step": STEPS.get(step, step),
+            "time": lasting(said["value"]),
             "source": said["source"],
             "notes measured": said["notes"],
         }
@@ -182,7 +182,7 @@ def _queue() -> None:
         status = shown.content["reviews"]["status"]
         if status["counts"]:
             table(status["counts"], "Notes for reviewers, by stream and by what was found in them")
-            st.caption(f"The open audits are expected to take {status['waiting']:,.0f} minutes.")
+            st.caption(f"{STRATA} The open audits are expected to take {status['waiting']:,.0f} minutes.")
         else:
             missing("No note is planned for review.", "python -m production.review plan")
     st.write("Which notes are worth annotating next:")

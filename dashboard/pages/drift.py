@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.colours import DECISIONS, GREY, coloured
 from dashboard.parts import Picture, chart, missing, plain, section, table
 from dashboard.rolled import moment, rolled_up
-from dashboard.wording import against, decided, followed
+from dashboard.wording import against, decided, followed, not_judged
 from stages.common.wording import column_in_words, counted, decision_in_words
 
 RUN = "python -m production.watch run"
@@ -33,7 +33,8 @@ def page() -> None:
     content = shown.content
     windows, bands = content["windows"], content["bands"]
     if not windows:
-        missing("No window of the serving log was judged yet.", RUN)
+        due = content.get("due")  # not in what was rolled up before there was one
+        missing(not_judged(moment(due) if due else None), RUN)
         return
     with section("The newest window"):
         _newest(windows, content["columns"])
@@ -177,7 +178,7 @@ def _decisions(windows: Windows) -> None:
             "window": one["name"],
             "decision": decision_in_words(one["decision"]),
             "what followed": followed(one),
-            "why": one["reasons"][0] if one["reasons"] else None,
+            "why": "; ".join(one["reasons"][:2]) or None,
             "notes": one["notes"],
             "against": against(one["reference"]),
             "version": one["version"],

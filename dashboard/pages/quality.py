@@ -13,7 +13,7 @@ from dashboard.colours import GREY, coloured, marks_of
 from dashboard.figures import audited, figure
 from dashboard.parts import Picture, chart, missing, plain, section, table
 from dashboard.rolled import moment, rolled_up
-from dashboard.wording import listed
+from dashboard.wording import STRATA, listed
 from stages.common.wording import counted
 
 INFER = "python -m production.infer"
@@ -35,7 +35,7 @@ def page() -> None:
         missing("No model was champion here yet.", INFER)
         return
     with section("Since the champion"):
-        _since(champion, known, whole)
+        _since(champion, known, whole, content["reviews"]["status"])
     if known["reviewed"]:
         labels = [whole, *champion["labels"]]
         with section("Over time"):
@@ -48,10 +48,18 @@ def page() -> None:
         _reviews(content["reviews"])
 
 
-def _since(champion: Mapping[str, Any], known: Mapping[str, Any], whole: str) -> None:
+def _unread(what: str, status: Mapping[str, Any]) -> None:
+    """Say what comes first: reading what waits, or a plan."""
+    if waiting := sum(one["open"] + one["claimed"] for one in status["counts"] if one["stream"] == "audit"):
+        st.info(f"{what} To be read on the page Review: {counted(waiting, 'note')} of the audit.")
+    else:
+        missing(what, PLAN)
+
+
+def _since(champion: Mapping[str, Any], known: Mapping[str, Any], whole: str, status: Mapping[str, Any]) -> None:
     st.markdown(f"Version {plain(champion['version'])}, champion since {moment(champion['since'])}.")
     if not known["reviewed"]:
-        missing("No audited note was handed in yet, so nothing is known of the quality.", PLAN)
+        _unread("No audited note was handed in yet, so nothing is known of the quality.", status)
         return
     said = f"The promise that {known['promised']:.0%} of the accepted mentions are right {known['promise']}."
     broken, holds = known["quality"]["promise"]["broken"], known["quality"]["verdict"] == "holds"
@@ -234,8 +242,9 @@ def _reviews(reviews: Mapping[str, Any]) -> None:
     )
     if status["counts"]:
         table(status["counts"], "Notes to review, by stream and by what the model found in them")
+        st.caption(STRATA)
     if not reviews["weeks"]:
-        missing("Nobody reviewed a note yet.", PLAN)
+        _unread("Nobody reviewed a note yet.", status)
         return
     frame = pd.DataFrame(reviews["weeks"]).assign(week=lambda rows: pd.to_datetime(rows["monday"], utc=True))
     table_of = frame[["monday", "stream", "notes", "minutes"]].iloc[::-1].round(1)

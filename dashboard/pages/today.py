@@ -10,18 +10,13 @@ import streamlit as st
 from dashboard.figures import estimated, figure, share
 from dashboard.parts import command_to_copy, missing, plain, table
 from dashboard.rolled import Shown, moment, rolled_up
-from dashboard.wording import against, decided, followed
+from dashboard.wording import STEPS, against, decided, followed, lasting, not_judged
 from stages.common.wording import counted, decision_in_words
 
 HOURS, ERRORS = "hours_per_1000_notes", "errors_per_1000_mentions"
 """As `stages.evaluate.kpi` calls them, which takes a second to import."""
 WATCH, STATUS, SEND = (f"python -m production.watch {name}" for name in ("run", "status", "send"))
 INFER = "python -m production.infer"
-_STEPS = {
-    "entry": "typing the mentions of a note",
-    "validation": "reading a note",
-    "review": "deciding on a mention",
-}
 
 
 def page() -> None:
@@ -67,7 +62,7 @@ def _savings(kpi: Mapping[str, Any]) -> None:
         )
         return
     nobody = "nobody reviewed a note of the champion in the last quarter"
-    st.markdown(f"**Assumed**, not measured: {nobody}. These figures are those of the test documents.")
+    st.markdown(f"**Assumed**, not measured here: {nobody}. What the model does is that of the test documents.")
     _cards(expected, expected["difference"])
     _minutes(expected["minutes"])
 
@@ -77,6 +72,7 @@ def _cards(figures: Mapping[str, Any], difference: Mapping[str, Any] | None) -> 
         st.info("There was no mention in the notes that were read: nothing can be said yet.")
         return
     assumed = any(one["source"] == "assumed" for one in figures["minutes"].values())
+    st.markdown(_in_words(figures, difference))
     columns = st.columns(3)
     with columns[0]:
         value, interval = estimated(difference, HOURS)
@@ -85,11 +81,28 @@ def _cards(figures: Mapping[str, Any], difference: Mapping[str, Any] | None) -> 
     with columns[1]:
         value, interval = estimated(difference, ERRORS)
         of = f"{share(figures['saved'], 'errors')} of those by hand, *whose rate is assumed*"
-        added = "**below 0: errors are added**" * (difference[ERRORS] < 0)
-        figure("Errors saved per 1,000 mentions", value, _about(interval, of, added))
+        figure("Errors saved per 1,000 mentions", value, _about(interval, of, _sign(difference)))
     with columns[2]:
         value, interval = estimated(figures["after"], ERRORS)
         figure("Errors left per 1,000 mentions", value, _about(interval, "wrong or missing, after people"))
+
+
+def _in_words(figures: Mapping[str, Any], difference: Mapping[str, Any]) -> str:
+    """Say in a sentence what it takes with the extractor, and what by hand."""
+    hours, errors = (figures["after"][name] for name in (HOURS, ERRORS))
+    by_hand, wrong = (figures["after"][name] + difference[name] for name in (HOURS, ERRORS))
+    return (
+        f"By hand, 1,000 notes take {by_hand:,.0f} hours; with the extractor {hours:,.0f}."
+        f" Of 1,000 mentions, {wrong:,.0f} are wrong or missing by hand (assumed); with the extractor {errors:,.0f}."
+    )
+
+
+def _sign(difference: Mapping[str, Any]) -> str:
+    """Say what stands against reading the figure as errors that are saved."""
+    low, high = (difference.get(f"{ERRORS}{end}") for end in ("_low", "_high"))
+    if low is not None and high is not None and low < 0 < high:
+        return "**it cannot be told whether errors are saved or added**"
+    return "**below 0: errors are added**" * (difference[ERRORS] < 0)
 
 
 def _about(*said: str) -> str:
@@ -99,13 +112,17 @@ def _about(*said: str) -> str:
 def _minutes(steps: Mapping[str, Any]) -> None:
     rows = [
         {
-            "step": _STEPS.get(name, name),
-            "minutes": one["value"],
+            "step": STEPS.get(name, name),
+            "time": lasting(one["value"]),
             "where from": f"measured in {counted(one['notes'], 'note')}" if one["source"] == "measured" else "ASSUMED",
         }
         for name, one in steps.items()
     ]
-    table(rows, "Minutes of a person that these figures rest on")
+    table(rows, "A person's time that these figures rest on")
+    st.caption(
+        "Ranges are intervals of 95%: what was assumed counts as certain in them. Assumed times and the errors made by"
+        " hand stand in params.yaml, under evaluate.kpi: put your own there."
+    )
 
 
 def _notes(shown: Shown) -> None:
@@ -129,16 +146,19 @@ def _decision(content: Mapping[str, Any]) -> None:
     st.header("The last decision")
     last = content["decision"]
     if last is None:
-        missing("No window of the serving log was judged yet.", WATCH)
+        missing(not_judged(moment(content["due"]) if content["due"] else None), WATCH)
     else:
         _window(last)
-    if content["due"]:
-        st.markdown(f"The next decision is due at **{moment(content['due'])}**.")
-    elif content["champion"]:
-        st.markdown("The next decision is due when there are enough new notes: none is due at a time.")
+        st.markdown(_due(content["due"]))
     if waiting := content["undelivered"]["waiting"]:
         st.info(f"{counted(waiting, 'message')} to be sent; this sends:")
         command_to_copy(SEND)
+
+
+def _due(at: str | None) -> str:
+    if at is None:
+        return "The next decision is due when there are enough new notes: none is due at a time."
+    return f"The next decision is due at **{moment(at)}**."
 
 
 def _window(last: Mapping[str, Any]) -> None:

@@ -155,7 +155,10 @@ def run_estimate(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(found.as_json(), indent=2, allow_nan=False))
     elif not found.reviewed:
-        raise BeHealthyError("no audited note was handed in yet: `plan`, `next` and `done` make evidence")
+        raise BeHealthyError(
+            "no audited note was handed in yet: read some at the desk (`make dashboard`, page Review);"
+            " `python -m production.review plan` draws them"
+        )
     else:
         print("\n".join(map(printable, found.lines())))
     return REFUSED if found.quality.watched.found is not None else DONE

@@ -9,6 +9,7 @@ from typing import Any
 
 from production.rollup.place import SPAN, Place, written
 from production.watch.history import WindowJudged, history
+from production.watch.status import due
 from stages.monitor.decision import band_of
 from stages.monitor.params import Bands
 
@@ -33,7 +34,8 @@ def drift(place: Place, now: datetime) -> dict[str, Any]:
             columns[name]["fault"].append(one.get("fault"))
         for name, one in found.get("slices", {}).items():
             _add(slices[name], number, one, _OF_SLICE)
-    return {"bands": bands.model_dump(), "windows": windows, "columns": columns, "slices": slices}
+    next_one = written(due(place.engine, place.watch, now))
+    return {"bands": bands.model_dump(), "windows": windows, "due": next_one, "columns": columns, "slices": slices}
 
 
 def window_as_json(window: WindowJudged) -> dict[str, Any]:

@@ -95,7 +95,11 @@ def run_watch(options: argparse.Namespace) -> int:
             _draw(judged, options.report)
     if alerting and not place.channels.telling:
         print(f"watch: NOBODY was told: {ALERTS} has no address, and watch.issues is false", file=sys.stderr)
-    print(f"watch: {counted(done, 'window')} judged" if done else "watch: no window is over that was not judged")
+    print(
+        f"watch: {counted(done, 'window')} judged"
+        if done
+        else f"watch: no window is over that was not judged{_next(place)}"
+    )
     if messages and not options.send:
         print(f"next: `python -m production.watch send`, for {counted(messages, 'message')}")
     failed = options.send and run_send(argparse.Namespace(watch=False, again=False))
@@ -173,6 +177,13 @@ def _place(options: argparse.Namespace) -> Place:
     params, promised = load_params(), load_train_params().acceptance.precision
     channels = load_channels(params)
     return Place(open_database(), params, load_monitor_params(), promised, channels, options.profile, options.log)
+
+
+def _next(place: Place) -> str:
+    from production.watch.status import due
+
+    at = due(place.engine, place.params, datetime.now(UTC))
+    return f"; the next one can be at {at:%Y-%m-%d %H:%M} UTC" if at else ""
 
 
 def _tell(judged: Judged, follows: Consequences, *, told: bool) -> None:

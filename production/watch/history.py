@@ -38,11 +38,14 @@ class Follows(NamedTuple):
         Of the decision.
     why : str
         Why a retraining was held back; empty elsewhere.
+    told : bool
+        Whether there was anybody to tell.
     """
 
     kind: str
     number: int
     why: str
+    told: bool
 
 
 class WindowJudged(NamedTuple):
@@ -114,7 +117,7 @@ def _followed(connection: Connection) -> dict[int, list[Follows]]:
     """Return what followed, by the number of the decision that it followed from."""
     found: dict[int, list[Follows]] = defaultdict(list)
     query = select(DECISIONS.c.number, DECISIONS.c.kind, DECISIONS.c.body).where(DECISIONS.c.kind.in_(KINDS))
-    for number, kind, body in connection.execute(query.order_by(DECISIONS.c.number)):
-        told = json.loads(body)
-        found[told.get("finding", 0)].append(Follows(kind, number, told.get("why", "")))
+    for number, kind, written in connection.execute(query.order_by(DECISIONS.c.number)):
+        body = json.loads(written)
+        found[body.get("finding", 0)].append(Follows(kind, number, body.get("why", ""), bool(body.get("channels"))))
     return found

@@ -31,7 +31,8 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
     dict
         `attention`: whether a person has to look. `age_seconds`: of the last decision, None where there is none.
         `overdue`: names of windows that should have been judged a day ago. `ahead`: whether the champion is at
-        work since a time that is to come, so that nothing is judged. `windows`, `alerts`, `undelivered`.
+        work since a time that is to come, so that nothing is judged. `due`: when the window of these days can be
+        judged, None where none is due at a time. `windows`, `alerts`, `undelivered`.
     """
     at_work = _at_work(engine)
     late = [period.name for period in overdue(engine, at_work, params, now)] if at_work else []
@@ -50,6 +51,7 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
         "age_seconds": None if end is None else (now - as_utc(end)).total_seconds(),
         "overdue": late,
         "ahead": ahead,
+        "due": due(engine, params, now),
         "windows": list(windows(engine, last)),
         "alerts": opened,
         "undelivered": unsent,
@@ -90,11 +92,12 @@ def show(found: Mapping[str, Any], *, as_json: bool) -> None:
         print(json.dumps(found, indent=2, ensure_ascii=False, default=_as_text))
         return
     for one in found["windows"]:
-        acts = "" if one["acts"] else " (told, not acted on)"
+        acts = "" if one["acts"] else " (not acted on)"
         notes = f"({counted(one['notes'], 'note')})"
         print(f"{one['name']}: {decision_in_words(one['decision'])} {notes}{acts}")
     if found["age_seconds"] is None:
-        print("watch: no window was judged yet: `python -m production.watch run`, when the first one is over")
+        when = f"at {found['due']:%Y-%m-%d %H:%M} UTC" if found["due"] else "when the first one is over"
+        print(f"watch: no window was judged yet: `python -m production.watch run`, {when}")
     else:
         print(f"watch: the last window that was judged ended {found['age_seconds'] / 86_400:.1f} days ago")
     _list("OVERDUE", [f"{name}: `python -m production.watch run`" for name in found["overdue"]])

@@ -333,6 +333,15 @@ def test_a_note_that_another_person_took_is_not_handed_in(office: Office) -> Non
     assert rows(office.engine, REVIEWS) == []
 
 
+def test_the_letters_at_a_span_stay_on_the_line_of_its_first_word(office: Office) -> None:
+    words = [f"disease{'s' * (number % 7)}-{number}" for number in range(40)]
+    text = " and ".join(words)
+    office.fill(text, found={text: Found(tuple(span(text, word) for word in words), (), False, 1, 80, 0.0)})
+    lines = "marks => marks.map((mark) => mark.querySelector('.beginning').getClientRects().length)"
+    with office.desk(viewport=PHONE) as page:
+        assert page.locator(".desk .mark").evaluate_all(lines) == [1] * 40
+
+
 def test_what_is_not_decided_is_not_handed_in(office: Office) -> None:
     text = "Gout and asthma, doubtful."
     found = Found(
@@ -354,7 +363,7 @@ def test_what_is_not_decided_is_not_handed_in(office: Office) -> None:
         kept(page)
         press(page, "u")  # what was kept can be taken back
         expect(said(page)).to_contain_text("Taken back.")
-        tags = page.locator(".desk .mark").evaluate_all("marks => marks.map((mark) => mark.dataset.tag)")
+        tags = page.locator(".desk .mark [data-tag]").evaluate_all("marks => marks.map((mark) => mark.dataset.tag)")
         assert tags == ["D", "D?", "(D)"]
         press(page, "Control+Enter")
         expect(said(page)).to_contain_text("2 mentions not decided")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,9 @@ from sqlalchemy import Engine, insert, text
 from streamlit.testing.v1 import AppTest
 
 from dashboard import rolled as reading_room
-from dashboard.pages.quality import DRAWN
-from dashboard.pages.today import ERRORS, HOURS
+from dashboard.pages.quality import DRAWN, _unread
+from dashboard.pages.today import ERRORS, HOURS, _sign
+from dashboard.wording import followed
 from production.database.engine import writing
 from production.database.rollup_tables import ROLLUPS
 from production.database.schema import NOTE_TEXTS, NOTES
@@ -25,6 +27,7 @@ from stages.evaluate import kpi
 from tests.production import empty, sqlite_url
 from tests.repository import ROOT
 from tests.rolled_year import NOW, at, lived, place_of, unheard
+from tests.served import Hospital
 
 PAGES = ("today", "drift", "quality")
 COMMAND = "python -m production.rollup"
@@ -134,6 +137,38 @@ def test_assumed_figures_are_marked_as_such(opened: Any, new: Engine) -> None:
     assert said.count("ASSUMED") == 3
 
 
+def test_what_a_manager_reads_says_by_hand_with_it_and_how_sure(opened: Any, year: Engine) -> None:
+    said = words(opened(year, "today"))
+    assert re.search(r"By hand, 1,000 notes take \d+ hours; with the extractor \d+\.", said)
+    assert "intervals of 95%" in said
+    assert "evaluate.kpi" in said.replace("\\", "")
+
+
+@pytest.mark.parametrize(("low", "high", "said"), [(-3, 9, "cannot be told"), (-9, -1, "are added"), (1, 9, "")])
+def test_errors_that_may_be_added_are_not_sold_as_saved(low: float, high: float, said: str) -> None:
+    found = {ERRORS: (low + high) / 2, f"{ERRORS}_low": low, f"{ERRORS}_high": high}
+    assert said in _sign(found)
+    assert bool(said) is bool(_sign(found))
+
+
+@pytest.mark.parametrize("page", ["today", "drift"])
+def test_before_the_first_window_is_over_no_command_is_said_to_bring_it_now(
+    opened: Any, new: Engine, page: str
+) -> None:
+    now = datetime.now(UTC)
+    Hospital(new).promote("1", now)
+    roll_up(place_of(new), now)
+    assert "The first one can be at" in words(opened(new, page))
+
+
+def test_audits_that_wait_are_to_be_read_and_not_planned_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("dashboard.pages.quality.st.info", shown.append)
+    count = {"stream": "audit", "open": 3, "claimed": 1}
+    _unread("Nothing is known.", {"counts": [count, {**count, "stream": "work"}]})
+    assert shown == ["Nothing is known. To be read on the page Review: 4 notes of the audit."]
+
+
 def test_notes_that_wait_are_counted_when_the_page_is_opened(opened: Any, new: Engine) -> None:
     roll_up(place_of(new), datetime.now(UTC))
     with writing(new) as connection:
@@ -145,6 +180,13 @@ def test_notes_that_wait_are_counted_when_the_page_is_opened(opened: Any, new: E
     assert waiting == ["1"]
 
 
+def test_people_were_told_only_where_there_is_somebody_to_tell() -> None:
+    alert = {"kind": "alert", "number": 8, "why": "", "told": True}
+    assert followed({"follows": [alert], "acts": True}) == "people were told, decision 8"
+    unheard = {"follows": [{**alert, "told": False}], "acts": False}
+    assert followed(unheard) == "nobody was told, for there is no address, decision 8; not acted on"
+
+
 def test_drift_shows_columns_kinds_of_notes_and_decisions(opened: Any, year: Engine) -> None:
     test = opened(year, "drift")
     column, kind = test.selectbox
@@ -153,7 +195,7 @@ def test_drift_shows_columns_kinds_of_notes_and_decisions(opened: Any, year: Eng
     said = words(test)
     assert "Deviation of speciality in" in said
     assert "Bands\\: watch from 2%, retrain from 5%, alert from 8%, redevelop from 10%" in said
-    assert "people were told" in said
+    assert "nobody was told, for there is no address" in said
     other = column.select("tokens").run()
     assert "Deviation of tokens in" in words(other)
     assert kind.options[0].startswith("speciality: ")
