@@ -19,6 +19,8 @@ from tests.repository import ROOT
 CANARY = "Quillfeather"
 """A name that stands in a few notes, and may stand nowhere else than in the database of the notes."""
 HOME, OTHER = "home", "case-reports"
+LITERATURE = MACCROBAT.parent / "bc5cdr" / "train.tsv"
+"""500 abstracts in which diseases and chemicals are annotated, as IOB (BC5CDR, public domain)."""
 _CASE = {"note_type": "case_report", "speciality": "case_reports"}
 
 
