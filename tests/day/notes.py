@@ -1,39 +1,34 @@
-"""Notes of two hospitals, of which people said what is in them: BC5CDR's abstracts, and MACCROBAT's case reports."""
+"""Notes of two hospitals, of which people said what is in them: the project's own, and MACCROBAT's case reports."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stages.common.documents import Document, Mention
+from stages.prepare.batches import load_batches, read_batch
 from stages.prepare.formats import read
 from stages.prepare.formats.rules import IGNORED, Rules
-from stages.prepare.mapping import DEFAULT_MAPPING, read_mapping
-from stages.prepare.tables import blocks_of
+from stages.prepare.mapping import read_mapping
 from tests.maccrobat import MACCROBAT, TWO, labels_of, mapping_of
 from tests.repository import ROOT
 
 CANARY = "Quillfeather"
 """A name that stands in a few notes, and may stand nowhere else than in the database of the notes."""
 HOME, OTHER = "home", "case-reports"
-BC5CDR = MACCROBAT.parent / "bc5cdr"
-"""1,000 abstracts in which diseases, with their signs and symptoms, and chemicals are annotated (public domain)."""
-SENTENCES = 10
-"""Of a home note: the corpus does not say where an abstract ends."""
-MEANINGS = {**TWO, "Sign_symptom": "Disease"}
-"""What MACCROBAT's types are in the home hospital's words: a symptom is annotated as a disease there."""
-_ABSTRACT = {"note_type": "abstract", "speciality": "pharmacology"}
 _CASE = {"note_type": "case_report", "speciality": "case_reports"}
 
 
 @dataclass(frozen=True)
 class Note:
-    """A note, and what is right: its gold annotation."""
+    """A note, and what is right: its gold annotation; None where nobody annotated it."""
 
     source: str
     document: Document
+    annotated: bool = True
 
     def line(self) -> str:
         """Return it as `production.notes add` takes it."""
@@ -43,20 +38,24 @@ class Note:
 
 def home_notes(first: int) -> tuple[list[Document], list[Note]]:
     """Return the notes that the hospital had annotated before its first day, and those that arrive later."""
-    mapping = read_mapping(ROOT / DEFAULT_MAPPING, labels_of(TWO))
-    documents = [one for name in ("train", "devel") for one in _blocks(name, mapping)]
-    return documents[:first], [Note(HOME, one) for one in documents[first:]]
+    documents = [document for batch in load_batches(ROOT / "data/annotations") for document in read_batch(batch)]
+    learned = {round(place * len(documents) / first) for place in range(first)}
+    before = [one for place, one in enumerate(documents) if place in learned]
+    later = [Note(HOME, one) for place, one in enumerate(documents) if place not in learned]
+    random.Random(1).shuffle(later)  # they are in the order of specialities, and would be a drift
+    return before, later
 
 
-def _blocks(name: str, mapping: Mapping[str, str]) -> Iterator[Document]:
-    for stream in read(BC5CDR / f"{name}.tsv", "iob"):
-        for number, block in enumerate(blocks_of(stream, SENTENCES)):
-            yield replace(block, id=f"{name}-{number:03}", mentions=_mapped(block, mapping), metadata=dict(_ABSTRACT))
+def unread_notes() -> list[Note]:
+    """Return notes of the home hospital that nobody annotated."""
+    lines = (ROOT / "data/incoming/notes.jsonl").read_text(encoding="utf-8").splitlines()
+    notes = map(json.loads, lines)
+    return [Note(HOME, Document(one["id"], one["text"], metadata=one["metadata"]), annotated=False) for one in notes]
 
 
 def case_reports(folder: Path) -> list[Note]:
     """Return MACCROBAT with the labels of the project."""
-    mapping = read_mapping(mapping_of(MEANINGS, folder / "maccrobat.csv"), labels_of(TWO))
+    mapping = read_mapping(mapping_of(TWO, folder / "maccrobat.csv"), labels_of(TWO))
     documents = read(MACCROBAT, "brat", Rules(mapping, "longest", "join", tuple(labels_of(TWO))))
     return [Note(OTHER, replace(one, mentions=_mapped(one, mapping), metadata=dict(_CASE))) for one in documents]
 
@@ -89,5 +88,5 @@ class Gold:
 
     @classmethod
     def of(cls, notes: Sequence[Note]) -> Gold:
-        """Take the annotations of notes."""
-        return cls({one.document.text: set(one.document.mentions) for one in notes})
+        """Take the annotations of notes that have some."""
+        return cls({one.document.text: set(one.document.mentions) for one in notes if one.annotated})

@@ -17,7 +17,7 @@ from stages.common.variables import KERNELS
 from tests.day.notes import case_reports, home_notes, write_jsonl
 from tests.repository import Repository, add_batch, from_working_tree
 
-ANNOTATED, READ_HOME, READ_CASES = 684, 124, 22
+ANNOTATED, READ_HOME, READ_CASES = 320, 124, 22
 TRAINING_SECONDS = 2400
 
 
@@ -26,12 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.day.rehearsal", description=__doc__)
     parser.add_argument("--annotated", type=int, default=ANNOTATED, help="home notes that the champion learns")
     parser.add_argument("--cases", type=int, default=READ_CASES, help="case reports that the challenger learns, too")
+    parser.add_argument("--corpus", type=Path, metavar="FILE", help="IOB, which the champion learns beside them")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        return _rehearse(Path(folder), options.annotated, options.cases)
+        return _rehearse(Path(folder), options)
 
 
-def _rehearse(folder: Path, annotated: int, cases: int) -> int:
+def _rehearse(folder: Path, options: argparse.Namespace) -> int:
     (folder / "behealthy").mkdir()
     kernels = os.environ.get(KERNELS) or str(Path.home() / ".cache/behealthy/kernels")
     repository = from_working_tree(folder / "behealthy").settings(**{KERNELS: kernels})
@@ -39,9 +40,11 @@ def _rehearse(folder: Path, annotated: int, cases: int) -> int:
     repository.git("rm", "--quiet", "data/annotations.dvc")
     repository.run("rm", "-r", "data/annotations")
     repository.set_params("train.learning_curve=[0.5]")
-    before, later = home_notes(annotated)
-    read = [one.document for one in (*later[:READ_HOME], *case_reports(folder)[:cases])]
+    before, later = home_notes(options.annotated)
+    read = [one.document for one in (*later[:READ_HOME], *case_reports(folder)[: options.cases])]
     add_batch(repository, write_jsonl(folder / "first.jsonl", before), "first-notes")
+    if options.corpus is not None:
+        add_batch(repository, options.corpus.resolve(), "corpus", format="iob")
     _judge(repository, "champion")
     add_batch(repository, write_jsonl(folder / "read.jsonl", read), "reviewed")
     return _judge(repository, "challenger")
