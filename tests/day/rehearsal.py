@@ -55,7 +55,7 @@ def _judge(repository: Repository, name: str) -> int:
     repository.commit(f"The {name}")
     repository.run("python", "-m", "delivery.register", "--rev", "HEAD", timeout=TRAINING_SECONDS)
     verdict = repository.run(
-        "sh", "-c", "python -m delivery.promote --rev HEAD; echo exit $?", timeout=TRAINING_SECONDS
+        "sh", "-c", "python -m delivery.promote --rev HEAD 2>&1; echo exit $?", timeout=TRAINING_SECONDS
     ).out
     print(f"{name}: strict F1 {repository.f1():.4f}\n{verdict}", flush=True)
     return int(verdict.split()[-1])
