@@ -127,7 +127,7 @@ class Airflow:
             if value := found():
                 return value
             time.sleep(1)
-        raise AssertionError(f"{what}: not within {seconds} s\n{(self.home / 'standalone.log').read_text()[-6000:]}")
+        raise AssertionError(f"{what}: not within {seconds} s\n{(self.home / 'started.log').read_text()[-6000:]}")
 
     def ended(self, dag: str, run_id: str) -> str:
         """Wait until a run has ended; return its state."""

@@ -33,10 +33,15 @@ class Score:
         """Return strict F1."""
         return 2 * self.right / max(1, self.found + self.annotated)
 
+    @property
+    def accepted_precision(self) -> float:
+        """Return the share of what was accepted without a person that is right."""
+        return self.accepted_right / max(1, self.accepted)
+
     def __str__(self) -> str:
         """Return it in words."""
-        accepted = f"{self.accepted_right}/{self.accepted} of the accepted right"
-        return f"strict F1 {self.f1:.3f}, precision {self.precision:.3f}, {accepted} ({self.notes} notes)"
+        accepted = f"of the accepted {self.accepted_precision:.3f} ({self.accepted_right} of {self.accepted})"
+        return f"strict F1 {self.f1:.3f}, precision {self.precision:.3f}, {accepted}; {self.notes} notes"
 
 
 def read_by(engine: Engine, version: str) -> set[str]:
