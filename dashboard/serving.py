@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,17 @@ _VARIABLES = "STREAMLIT_"
 
 def options(port: int, behind: Collection[str] = ()) -> dict[str, Any]:
     """Return Streamlit's options by name: those of the repository, with this port and these names."""
-    sections = tomllib.loads(CONFIGURATION.read_text(encoding="utf-8"))
-    found = {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
+    found = _flat(tomllib.loads(CONFIGURATION.read_text(encoding="utf-8")))
     found["server.allowedHosts"] = [*found["server.allowedHosts"], *behind]
     return {**found, "server.port": port}
+
+
+def _flat(section: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return options by their whole name; a theme has sections within its section."""
+    found: dict[str, Any] = {}
+    for name, value in section.items():
+        found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+    return found
 
 
 def serve(port: int, behind: Collection[str] = ()) -> None:

@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from streamlit.config import get_config_options
 
 from dashboard.__main__ import parse
 from dashboard.doorkeeper import Doorkeeper, Message, refused
+from dashboard.serving import options
 
 HERE = "127.0.0.1:8501"
 NAME = "notes.hospital.example"
@@ -105,3 +107,11 @@ def test_no_argument_opens_it_further(given: list[str], capsys: pytest.CaptureFi
         parse(given)
     assert ended.value.code == 2
     assert given[0] in capsys.readouterr().err
+
+
+def test_streamlit_knows_every_option_that_it_is_given() -> None:
+    """It refuses to start otherwise; a theme's options stand a section deeper than others."""
+    given = options(8501, ["notes.example.org"])
+    assert set(given) <= set(get_config_options())
+    assert {"server.address", "theme.dark.headingFontSizes"} <= set(given)
+    assert given["server.allowedHosts"][-1] == "notes.example.org"
