@@ -86,13 +86,18 @@ def run_failed(options: argparse.Namespace) -> int:
         with database_session():
             failed = _send(params, channels)
     except BeHealthyError as error:
-        print(f"pipelines: {error}", file=sys.stderr)
         unreached = tell_without_database(failure(*about, now), channels)
-        print(f"pipelines: {options.pipeline} failed: sent without the database, {len(unreached)} not delivered")
         failed = bool(unreached)
+        _say_past(error, options.pipeline, len(unreached))
     if not channels.telling:
         print(f"pipelines: NOBODY was told: {ALERTS} has no address, and watch.issues is false", file=sys.stderr)
     return REFUSED if failed or not channels.telling else DONE
+
+
+def _say_past(error: BeHealthyError, pipeline: str, unreached: int) -> None:
+    """Say why people were told without the database, and how many were not reached."""
+    print(f"pipelines: {error}", file=sys.stderr)
+    print(f"pipelines: {pipeline} failed: sent without the database, {unreached} not delivered")
 
 
 def _in_time(work: Callable[[], T]) -> T:

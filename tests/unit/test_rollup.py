@@ -71,7 +71,7 @@ def test_the_same_database_gives_the_same_figures(year: Engine, rolled: dict[str
 
 OUTLINE = {
     "today": "ahead alerts champion decision due kpi notes overdue undelivered",
-    "drift": "bands columns slices windows",
+    "drift": "bands columns due slices windows",
     "quality": "all_labels champion known months reviews",
     "shadow": "compared",
     "reviewers": "agreement",
