@@ -34,6 +34,8 @@ BREAKS = [
     ("mlflow", "annotation/add.py", "mlflow"),
     ("dvc", "annotation/add.py", "dvc.api"),
     ("pygithub", "delivery/comment.py", "github"),
+    ("streamlit", "production/serve.py", "streamlit"),
+    ("rooms", "production/serve.py", "dashboard.parts"),
 ]
 
 
