@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 
@@ -15,11 +12,10 @@ from delivery.errors import DeliveryError
 from delivery.lineage import lineage
 from delivery.registry.registry import CHALLENGER, CHAMPION, Entry, evidence, is_unwritten, ledger, version_with_alias
 from delivery.registry.server import MODEL, connect, server_session, shown, tracking_uri
+from production.deadline import within
 
 SECONDS = 20.0
 """Until a page goes on without the registry; importing MLflow alone takes some of them, the first time."""
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -57,37 +53,11 @@ def registered() -> Registered | None:
     # What a person waits for is tried twice and given up: the defaults are for commands.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    return within(SECONDS, _read)
-
-
-def within(seconds: float, work: Callable[[], _Result]) -> _Result:
-    """Do something with the server, and go on without it after so many seconds.
-
-    Raises
-    ------
-    DeliveryError
-        When it is not done by then; what `work` raises is raised here.
-    """
-    done: SimpleQueue[tuple[_Result | None, Exception | None]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            done.put((work(), None))
-        except Exception as error:
-            done.put((None, error))
-
-    Thread(target=run, daemon=True).start()
-    try:
-        result, error = done.get(timeout=seconds)
-    except Empty:
-        where = shown(tracking_uri())
-        raise DeliveryError(
-            f"the tracking server {where} does not answer within {seconds:g} s: see that it runs (`make mlflow` starts"
-            " one here), or correct MLFLOW_TRACKING_URI"
-        ) from None
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]
+    late = DeliveryError(
+        f"the tracking server {shown(tracking_uri())} does not answer within {SECONDS:g} s: see that it runs (`make"
+        " mlflow` starts one here), or correct MLFLOW_TRACKING_URI"
+    )
+    return within(SECONDS, _read, late)
 
 
 def _read() -> Registered:

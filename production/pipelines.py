@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from production.database.engine import DatabaseError, database_session
+from production.deadline import within
 from production.watch.names import PIPELINES
 from stages.common.command import DONE, REFUSED, run_command
 from stages.common.errors import BeHealthyError
@@ -108,24 +109,12 @@ def _in_time(work: Callable[[], T]) -> T:
     DatabaseError
         When it did not do it, or not in time.
     """
-    from threading import Thread
 
-    ends: list[T | Exception] = []
+    def asked() -> T:
+        with database_session():
+            return work()
 
-    def run() -> None:
-        try:
-            with database_session():
-                ends.append(work())
-        except Exception as error:  # raised where it is waited for
-            ends.append(error)
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(ANSWERING)
-    end = ends[0] if ends else DatabaseError(f"the database did not answer within {ANSWERING:g} s")
-    if isinstance(end, Exception):
-        raise end
-    return end
+    return within(ANSWERING, asked, DatabaseError(f"the database did not answer within {ANSWERING:g} s"))
 
 
 def run_passed(options: argparse.Namespace) -> int:

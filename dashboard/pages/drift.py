@@ -33,8 +33,7 @@ def page() -> None:
     content = shown.content
     windows, bands = content["windows"], content["bands"]
     if not windows:
-        due = content.get("due")  # not in what was rolled up before there was one
-        missing(not_judged(moment(due) if due else None), RUN)
+        missing(not_judged(moment(content["due"]) if content["due"] else None), RUN)
         return
     with section("The newest window"):
         _newest(windows, content["columns"])

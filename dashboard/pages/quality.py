@@ -115,16 +115,14 @@ def _picture(frame: pd.DataFrame, labels: Sequence[str], promised: float | None)
     )
     looks, axis = coloured("label", marks_of(labels)), _percent(bottom)
     intervals = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", **axis), y2="high:Q", color=looks["color"])
-    tooltip = [
-        "month",
-        "label",
-        *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")),
-        "notes",
-    ]
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(
-        y=alt.Y("value:Q", **axis), **looks, tooltip=tooltip
-    )
+    points = _points(base, "month", "label").encode(y=alt.Y("value:Q", **axis), **looks)
     return alt.layer(intervals, *_promise(promised, axis), points).properties(height=380)
+
+
+def _points(base: alt.Chart, *names: str) -> alt.Chart:
+    """Return points that tell their figures to whoever stays on one."""
+    shares = [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")]
+    return base.mark_point(filled=True, size=80, opacity=1).encode(tooltip=[*names, *shares, "notes"])
 
 
 def _percent(bottom: float) -> dict[str, Any]:
@@ -215,15 +213,7 @@ def _kinds(frame: pd.DataFrame) -> Picture:
     base = alt.Chart(frame).encode(y=alt.Y("kind:N", title=None), yOffset=alt.YOffset("figure:N", sort=names))
     axis = _percent(float(frame[["low", "value"]].min().min()))
     intervals = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", **axis), x2="high:Q", color=looks["color"])
-    tooltip = [
-        "kind",
-        "figure",
-        *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")),
-        "notes",
-    ]
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(
-        x=alt.X("value:Q", **axis), **looks, tooltip=tooltip
-    )
+    points = _points(base, "kind", "figure").encode(x=alt.X("value:Q", **axis), **looks)
     return alt.layer(intervals, points).properties(height=120 + 60 * frame["kind"].nunique())
 
 

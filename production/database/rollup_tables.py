@@ -9,7 +9,7 @@ from production.database.schema import METADATA, TIME
 ROLLUPS = Table(
     "rollups",
     METADATA,
-    Column("name", String(40), primary_key=True),  # today, drift, quality
+    Column("name", String(40), primary_key=True),  # a subject of `production.rollup.keeping`
     Column("content", JSON, nullable=False),  # figures; or why there are none
     Column("written_at", TIME, nullable=False),
 )

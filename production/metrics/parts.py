@@ -25,6 +25,7 @@ from production.watch.params import WatchParams
 
 PERIODS = {"1d": timedelta(days=1), "7d": timedelta(days=7), "all": None}
 """Of which the quarantine's share is told."""
+STATES = ("open", "claimed", "done")
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,6 @@ def reviews(place: Place, now: datetime) -> Iterator[GaugeMetricFamily]:
     yield gauge("review_waiting_seconds", "Time that the open audits are expected to take.", found.waiting * 60)
     yield gauge("review_recent_seconds", "Time that audits took in the last seven days.", found.minutes * 60)
     yield moment("review_planned_until", "Results written before are planned.", found.planned_until)
-
-
-STATES = ("open", "claimed", "done")
 
 
 def decisions(place: Place, _: datetime) -> Iterator[GaugeMetricFamily]:

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from production.database.engine import reading
-from production.database.watch_tables import DECISIONS, WATCH_WINDOWS
 from production.metrics.families import gauge, gauges, moment
 from production.metrics.parts import Place
+from production.watch.history import WindowJudged, newest
 from production.watch.judging import DRIFT, LEARNED
 from production.watch.keeping import champion, last_decision
 from production.watch.sending import UNDELIVERED
@@ -27,13 +26,13 @@ _LENGTHS = {"day": 86_400, "week": 7 * 86_400}
 def watch(place: Place, now: datetime) -> Iterator[GaugeMetricFamily]:
     """Yield how the watch stands."""
     found = status(place.engine, place.watch, now, 1)
-    last, end = _last(place), last_decision(place.engine)
+    last, end = newest(place.engine), last_decision(place.engine)
     yield moment("last_window_end", "End of the last window that was judged.", end)
     yield gauge(
         "window_length_seconds", "Length of a window; none where it is so many rows.", _LENGTHS.get(place.watch.window)
     )
-    yield moment("last_decision", "When the last window was judged.", as_utc(last["at"]) if last else None)
-    yield gauge("last_window_notes", "Distinct notes in it.", last["notes"] if last else None)
+    yield moment("last_decision", "When the last window was judged.", last and last.at)
+    yield gauge("last_window_notes", "Distinct notes in it.", last and last.notes)
     about = "1 for what was decided of that window, 0 for every other, and for all once another champion is at work."
     yield gauges("last_decision", about, ("topic", "decision"), _decided(last, place.engine) if last else {})
     yield from _drift(last)
@@ -44,25 +43,17 @@ def watch(place: Place, now: datetime) -> Iterator[GaugeMetricFamily]:
     yield from _undelivered(found["undelivered"])
 
 
-def _last(place: Place) -> Mapping[str, Any] | None:
-    windows = select(WATCH_WINDOWS, DECISIONS.c.at).join(DECISIONS, DECISIONS.c.number == WATCH_WINDOWS.c.decided_by)
-    newest = windows.order_by(WATCH_WINDOWS.c.window_id.desc()).limit(1)
-    with reading(place.engine) as connection:
-        row = connection.execute(newest).mappings().one_or_none()
-    return None if row is None else dict(row)
-
-
-def _decided(last: Mapping[str, Any], engine: Engine) -> dict[tuple[str, ...], float | None]:
+def _decided(last: WindowJudged, engine: Engine) -> dict[tuple[str, ...], float | None]:
     """Return which decision holds: none of a time that another champion, or a reset, has ended."""
-    topic = LEARNED if last["reference"] == "profile" else DRIFT
+    topic = LEARNED if last.reference == "profile" else DRIFT
     at_work = champion(engine)
-    holds = last["model_version"] == at_work.version and as_utc(last["since"]) >= at_work.start
-    return {(topic, one): float(holds and one == last["decision"]) for one in SEVERITIES}
+    holds = last.model_version == at_work.version and last.since >= at_work.start
+    return {(topic, one): float(holds and one == last.decision) for one in SEVERITIES}
 
 
-def _drift(last: Mapping[str, Any] | None) -> Iterator[GaugeMetricFamily]:
+def _drift(last: WindowJudged | None) -> Iterator[GaugeMetricFamily]:
     """Yield the deviation of each column of the last window; in parts of one, as Prometheus has ratios."""
-    drift = (last["judged"].get("drift") or {}) if last else {}
+    drift = (last.judged.get("drift") or {}) if last else {}
     columns: dict[str, dict[str, Any]] = drift.get("columns", {})
     for name, key, about in (
         ("drift_ratio", "deviation", "estimate"),

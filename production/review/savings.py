@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -21,6 +21,7 @@ from production.database.schema import RESULTS
 from production.review.evidence import plans_of, weighed_readings
 from production.review.frame import frame_of
 from production.review.keys import same_result
+from production.review.quality import QUARTER
 from production.review.reading import Review
 from production.review.tasks import MENTION
 from production.review.weighing import Drawn
@@ -32,9 +33,6 @@ from stages.evaluate.params import EvaluateParams, KpiParams
 if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import Connection, Engine
-
-QUARTER = timedelta(weeks=13)
-"""Of which it is said: what was a year ago says nothing of today."""
 
 _MENTIONS = WORK.index("mentions")
 MOST = 2_000

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FAULT = "fault"
 """The only key of a subject that could not be computed: a sentence that says why."""
-SHAPE = 1
+SHAPE = 2
 """Of the content: one more wherever a key comes, goes or changes its meaning. Pages show no other."""
 SHAPE_KEY = "shape"
 

@@ -11,7 +11,7 @@ from production.review.savings import savings
 from production.rollup.drift import window_as_json
 from production.rollup.place import Place, written
 from production.watch.history import newest
-from production.watch.status import due, status
+from production.watch.status import status
 from stages.common.files import read_json
 from stages.evaluate.kpi import ERRORS, HOURS
 from stages.monitor.times import as_utc
@@ -26,7 +26,6 @@ def today(place: Place, now: datetime) -> dict[str, Any]:
         "notes": _notes(place),
         "champion": _champion(champion),
         "decision": window_as_json(last) if last else None,
-        "due": written(due(place.engine, place.watch, now)),
         **_open(place, now),
         "kpi": {"measured": _measured(place, champion, now), "expected": _expected(place)},
     }
@@ -48,6 +47,7 @@ def _open(place: Place, now: datetime) -> dict[str, Any]:
     found = status(place.engine, place.watch, now, 1)
     undelivered = found["undelivered"]
     return {
+        "due": written(found["due"]),
         "overdue": found["overdue"],
         "ahead": found["ahead"],
         "alerts": [{**one, "opened_at": written(as_utc(one["opened_at"]))} for one in found["alerts"]],

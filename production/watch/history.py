@@ -93,8 +93,8 @@ def history(engine: Engine, since: datetime) -> Iterator[WindowJudged]:
     columns = WATCH_WINDOWS.c
     query = _WINDOWS.where(columns.until > since).order_by(columns.window_id).limit(STEP)
     with reading(engine) as connection:
-        followed = _followed(connection)
         rows = connection.execute(query).all()
+        followed = _followed(connection, rows[0].decided_by) if rows else {}
         while rows:
             yield from (_judged(row, tuple(followed[row.decided_by])) for row in rows)
             rows = connection.execute(query.where(columns.window_id > rows[-1].window_id)).all()
@@ -104,7 +104,9 @@ def newest(engine: Engine) -> WindowJudged | None:
     """Return the window that was judged last; None where none was yet."""
     with reading(engine) as connection:
         row = connection.execute(_WINDOWS.order_by(WATCH_WINDOWS.c.window_id.desc()).limit(1)).one_or_none()
-        return None if row is None else _judged(row, tuple(_followed(connection)[row.decided_by]))
+        if row is None:
+            return None
+        return _judged(row, tuple(_followed(connection, row.decided_by)[row.decided_by]))
 
 
 def _judged(row: Any, follows: tuple[Follows, ...]) -> WindowJudged:
@@ -113,10 +115,11 @@ def _judged(row: Any, follows: tuple[Follows, ...]) -> WindowJudged:
     return WindowJudged(row.name, row.scheme, row.model_version, *times, *found, follows)
 
 
-def _followed(connection: Connection) -> dict[int, list[Follows]]:
-    """Return what followed, by the number of the decision that it followed from."""
+def _followed(connection: Connection, after: int) -> dict[int, list[Follows]]:
+    """Return what followed from a decision and those after it, by the number of the decision that it followed from."""
     found: dict[int, list[Follows]] = defaultdict(list)
     query = select(DECISIONS.c.number, DECISIONS.c.kind, DECISIONS.c.body).where(DECISIONS.c.kind.in_(KINDS))
+    query = query.where(DECISIONS.c.number > after)
     for number, kind, written in connection.execute(query.order_by(DECISIONS.c.number)):
         body = json.loads(written)
         found[body.get("finding", 0)].append(Follows(kind, number, body.get("why", ""), bool(body.get("channels"))))

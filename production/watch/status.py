@@ -51,7 +51,7 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
         "age_seconds": None if end is None else (now - as_utc(end)).total_seconds(),
         "overdue": late,
         "ahead": ahead,
-        "due": due(engine, params, now),
+        "due": _due(at_work, params, now),
         "windows": list(windows(engine, last)),
         "alerts": opened,
         "undelivered": unsent,
@@ -60,7 +60,11 @@ def status(engine: Engine, params: WatchParams, now: datetime, last: int) -> dic
 
 def due(engine: Engine, params: WatchParams, now: datetime) -> datetime | None:
     """Return when the window of these days can be judged; None where none is due at a time, or nothing is at work."""
-    at_work, scheme = _at_work(engine), params.window
+    return _due(_at_work(engine), params, now)
+
+
+def _due(at_work: Champion | None, params: WatchParams, now: datetime) -> datetime | None:
+    scheme = params.window
     if at_work is None or at_work.is_ahead(now) or scheme not in ("day", "week"):
         return None
     return running("day" if scheme == "day" else "week", at_work.start, now).until + SETTLED

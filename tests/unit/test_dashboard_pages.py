@@ -100,7 +100,7 @@ def test_what_the_registry_refuses_is_raised_as_it_is() -> None:
         raise DeliveryError("of no known commit")
 
     with pytest.raises(DeliveryError, match="of no known commit"):
-        registry.within(5.0, refused)
+        registry.within(5.0, refused, DeliveryError("late"))
 
 
 def version(number: int, **more: Any) -> dict[str, Any]:
