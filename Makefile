@@ -194,6 +194,7 @@ e2e-production: data airflow-env ## one day in production on real servers, from 
 	@.ci/find-postgres >/dev/null
 	@.ci/find-chromium >/dev/null
 	@test -d ../shared/data/maccrobat || { echo "the other hospital's notes are not here: MACCROBAT2020 (CC BY 4.0) belongs in ../shared/data/maccrobat, as brat standoff" >&2; exit 1; }
+	@test -d ../shared/data/bc5cdr || { echo "the home hospital's notes are not here: BC5CDR (public domain) belongs in ../shared/data/bc5cdr, train.tsv and devel.tsv as IOB" >&2; exit 1; }
 	@rm -rf reports/e2e-production reports/e2e-production.txt
 	python -m pytest -q -x tests/e2e/test_production.py
 	@cat reports/e2e-production.txt

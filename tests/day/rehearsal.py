@@ -17,7 +17,7 @@ from stages.common.variables import KERNELS
 from tests.day.notes import case_reports, home_notes, write_jsonl
 from tests.repository import Repository, add_batch, from_working_tree
 
-ANNOTATED, READ_HOME, READ_CASES = 320, 124, 22
+ANNOTATED, READ_HOME, READ_CASES = 400, 304, 25
 TRAINING_SECONDS = 2400
 
 
@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.day.rehearsal", description=__doc__)
     parser.add_argument("--annotated", type=int, default=ANNOTATED, help="home notes that the champion learns")
     parser.add_argument("--cases", type=int, default=READ_CASES, help="case reports that the challenger learns, too")
-    parser.add_argument("--corpus", type=Path, metavar="FILE", help="IOB, which the champion learns beside them")
+    parser.add_argument("--home", type=int, default=READ_HOME, help="home notes that the challenger learns, too")
+    parser.add_argument("--from", dest="first", type=int, default=0, metavar="CASE", help="the first of these reports")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         return _rehearse(Path(folder), options)
@@ -41,10 +42,9 @@ def _rehearse(folder: Path, options: argparse.Namespace) -> int:
     repository.run("rm", "-r", "data/annotations")
     repository.set_params("train.learning_curve=[0.5]")
     before, later = home_notes(options.annotated)
-    read = [one.document for one in (*later[:READ_HOME], *case_reports(folder)[: options.cases])]
+    cases = case_reports(folder)[options.first :][: options.cases]
+    read = [one.document for one in (*later[: options.home], *cases)]
     add_batch(repository, write_jsonl(folder / "first.jsonl", before), "first-notes")
-    if options.corpus is not None:
-        add_batch(repository, options.corpus.resolve(), "corpus", format="iob")
     _judge(repository, "champion")
     add_batch(repository, write_jsonl(folder / "read.jsonl", read), "reviewed")
     return _judge(repository, "challenger")

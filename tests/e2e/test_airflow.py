@@ -353,4 +353,4 @@ def test_nothing_that_airflow_kept_has_a_secret_or_a_word_of_a_note(clinic: Airf
 
 def test_the_guide_has_what_is_set_up() -> None:
     text = Path("docs/guides/operator.md").read_text(encoding="utf-8")
-    assert "airflow connections add behealthy" in text
+    assert "airflow connections import --overwrite" in text
