@@ -1,7 +1,7 @@
 """Notes of two hospitals, of which people said what is in them: letters of the home one, MACCROBAT's case reports.
 
-A letter of the home hospital is a line of the seed's notes, and ten sentences of BC5CDR's abstracts. Its people annotate
-signs and symptoms as diseases, as BC5CDR does; lines of the seed that leave one unmarked are not used.
+A letter of the home hospital is a line of the seed's notes, and ten sentences of BC5CDR's abstracts. Its people
+annotate signs and symptoms as diseases, as BC5CDR does; lines of the seed that leave one unmarked are not used.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ MEANINGS = {**TWO, "Sign_symptom": "Disease"}
 _SENTENCES = 10
 """Of an abstract: the corpus does not say where one ends."""
 _SHORTEST = 4
-"""Characters of a disease of BC5CDR that is looked for in the seed: of abbreviations, most mean something else there."""
-_LETTER = {"note_type": "letter", "speciality": "pharmacology"}
+"""Characters of a disease of BC5CDR that is looked for in the seed: abbreviations mean something else there."""
 _CASE = {"note_type": "case_report", "speciality": "case_reports"}
 
 
@@ -85,7 +84,7 @@ def _cut(note: Document) -> Iterator[Document]:
         inside = [one for one in note.mentions if start < one.end and one.start < end]
         if all(start <= one.start and one.end <= end for one in inside):
             moved = tuple(Mention(one.start - start, one.end - start, one.label) for one in inside)
-            yield Document(note.id, found.group(), moved)
+            yield Document(note.id, found.group(), moved, metadata=note.metadata)
 
 
 def _marked(line: Document, start: int, end: int) -> bool:
@@ -96,7 +95,7 @@ def _letter(line: Document, abstract: Document) -> Document:
     before = len(line.text) + 1
     moved = tuple(Mention(one.start + before, one.end + before, one.label) for one in abstract.mentions)
     text, mentions = f"{line.text}\n{abstract.text}", (*line.mentions, *moved)
-    return Document(abstract.id, text, mentions, metadata=dict(_LETTER))
+    return Document(abstract.id, text, mentions, metadata=line.metadata)
 
 
 def case_reports(folder: Path) -> list[Note]:

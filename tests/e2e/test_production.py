@@ -71,7 +71,7 @@ LAST_WEEK, TODAY, EVENING = 8, 60, 40
 """Notes of the hospital in the week of the other one's, today before the promotion, and after it."""
 CASES, AUDITED_CASES, READ_CASES = 60, 10, 22
 """Case reports of last week; how many people have read when the watch judges, and before the training. The more of
-them are learned, the fewer mentions are accepted at the promised precision: docs/one-day.md says what the gate says."""
+them are learned, the fewer mentions are accepted at the promised precision: decision 53 says what the gate says."""
 SHADOWED, SWITCHED = 40, 50
 """Case reports of today: before the promotion, and while it is made."""
 TRAINING_SECONDS = 2400
