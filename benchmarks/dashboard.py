@@ -6,8 +6,8 @@
 
 The database is laid in bulk, on SQLite. Then `python -m production.rollup` runs as it is, and each page in a process
 of its own, by Streamlit's AppTest: *first* is the first run in the process, as whoever opens it first has it, once
-Streamlit itself is loaded; *next* is that of everybody after. A browser's own time comes on top. Exit code 1: a page
-took longer than it is promised to.
+Streamlit itself is loaded; *next* is that of everybody after. A Chromium, where there is one, opens each page, too: of
+a dashboard that was just started, and once more. Exit code 1: a page, or a first paint, took longer than is promised.
 """
 
 from __future__ import annotations
@@ -53,15 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="behealthy-dashboard-") as name:
-        result = measure(options.days, options.reviews, options.keep or Path(name))
+        result = measure(options.days, options.reviews, options.keep or Path(name), Path(name))
     if options.json:
         write_json(options.json, result)
     print(table_of(result))
-    return DONE if all(one["first"] <= PROMISE for one in result["pages"].values()) else REFUSED
+    taken = [one["first"] for one in result["pages"].values()]
+    taken += [one["first_paint"] for one in result["browser"].values()]
+    return DONE if max(taken) <= PROMISE else REFUSED
 
 
-def measure(days: int, reviews: int, folder: Path) -> dict[str, Any]:
+def measure(days: int, reviews: int, folder: Path, logs: Path) -> dict[str, Any]:
     """Return all figures."""
+    from benchmarks.dashboard_browser import visited
+
     url = f"sqlite:///{folder.absolute()}/behealthy.db"
     laid = _lay(url, days, reviews)
     around = {**os.environ, DATABASE: url}
@@ -71,6 +75,7 @@ def measure(days: int, reviews: int, folder: Path) -> dict[str, Any]:
         "laid_seconds": laid,
         "rollup": _rolled_up(around),
         "pages": {page: _opened(page, around) for page in PAGES},
+        "browser": visited(["" if page == "today" else page for page in PAGES], around, logs),
     }
 
 
@@ -117,8 +122,8 @@ def _open(page: str) -> int:
         started, busy = time.perf_counter(), time.process_time()
         test.run()
         taken.append((time.perf_counter() - started, time.process_time() - busy))
-    if test.exception or test.error:
-        return REFUSED
+    if test.exception or any("could not be computed" in one.value for one in test.error):
+        return REFUSED  # a promise that is broken is an error on the page, too, and is no fault of it
     (first, first_cpu), (further, further_cpu) = taken
     print(json.dumps({"first": first, "first_cpu": first_cpu, "next": further, "next_cpu": further_cpu}))
     return DONE
@@ -138,8 +143,24 @@ def table_of(result: dict[str, Any]) -> str:
             f"| {name} | {' | '.join(f'{taken:.2f}' for taken in one.values())} |"
             for name, one in result["pages"].items()
         ),
+        "",
+        *_browser_lines(result["browser"]),
     ]
     return "\n".join(lines)
+
+
+def _browser_lines(visits: dict[str, dict[str, float]]) -> list[str]:
+    if not visits:
+        return ["There is no Chromium here: pages were not opened in a browser."]
+    names = ("first_paint", "first_whole", "next_paint", "next_whole")
+    return [
+        "| page in Chromium | first paint after a start, s | whole | next visit: first paint | whole |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name or 'today'} | {' | '.join(f'{one[taken]:.2f}' for taken in names)} |"
+            for name, one in visits.items()
+        ),
+    ]
 
 
 if __name__ == "__main__":

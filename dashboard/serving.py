@@ -8,6 +8,7 @@ import socket
 import sys
 import tomllib
 from collections.abc import Collection, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGURATION = ROOT / ".streamlit/config.toml"
 PAGES = ROOT / "dashboard/entry/streamlit_app.py"
 _VARIABLES = "STREAMLIT_"
+_NEEDED = ("altair", "pandas", "sqlalchemy")
+"""What pages import that takes long: before the first one is asked for, or whoever opens it first would wait."""
 
 
 def options(port: int, behind: Collection[str] = ()) -> dict[str, Any]:
@@ -56,6 +59,8 @@ def serve(port: int, behind: Collection[str] = ()) -> None:
 
     for one in (signal.SIGTERM, signal.SIGINT):  # which uvicorn raises again, once it has ended
         signal.signal(one, lambda *_: sys.exit(0))
+    for library in _NEEDED:
+        import_module(library)
     sys.argv = [str(PAGES)]  # Streamlit looks for modules and settings beside what was started
     App(PAGES, middleware=[Middleware(Doorkeeper, behind=behind)]).run(config=options(port, behind))
 
