@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.parts import unforeseen
+from dashboard.parts import refused, unforeseen
 from stages.common.errors import BeHealthyError
 
 PAGES = (
@@ -39,7 +39,7 @@ def shown(module: str) -> Callable[[], None]:
         try:
             import_module(f"dashboard.pages.{module}").page()
         except BeHealthyError as error:
-            st.error(str(error))
+            refused(error, st.error)
         except Exception as error:
             unforeseen(f"page {module}", error)
 

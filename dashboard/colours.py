@@ -38,7 +38,7 @@ DECISIONS = {
     "too few notes to tell": Mark(GREY, "triangle-right", []),
     "watch": Mark(BLUE, "circle", []),
     "retrain": Mark(GREEN, "square", []),
-    "retrain_and_alert": Mark(PURPLE, "diamond", []),
+    "retrain and alert": Mark(PURPLE, "diamond", []),
     "drift, size uncertain": Mark(PURPLE, "triangle-down", []),
     "unknown": Mark(VERMILLION, "cross", []),
     "redevelop": Mark(VERMILLION, "triangle-up", []),

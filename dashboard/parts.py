@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from stages.common.pages import render
 
 TEMPLATES = Path(__file__).parent / "templates"
 _SIGNS = re.compile(r"[\\`*_{}\[\]<>#|!$~:]")
+_COMMANDS = re.compile("`((?:python -m|make) [^`]+)`")
 NOTHING = "-"
 """In a cell without a value."""
 
@@ -66,6 +67,13 @@ def plain(text: str) -> str:
     return _SIGNS.sub(r"\\\g<0>", printable(text))
 
 
+def refused(error: BeHealthyError, show: Callable[[str], object]) -> None:
+    """Show what was refused, and each command that it names with a button that copies it."""
+    show(str(error))
+    for command in _COMMANDS.findall(str(error)):
+        command_to_copy(command)
+
+
 @contextmanager
 def section(title: str) -> Iterator[None]:
     """Show a part of a page under its heading; what is wrong with it is said there, and the other parts are shown."""
@@ -74,7 +82,7 @@ def section(title: str) -> Iterator[None]:
         with database_session():
             yield
     except BeHealthyError as error:
-        st.warning(str(error))
+        refused(error, st.warning)
     except Exception as error:
         unforeseen(f"section {title}", error)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from production.inference.load_model import LOCAL
+from production.watch.names import PIPELINES
 from production.watch.wording import HARMED, MEANS
-from stages.common.wording import decision_in_words
+from stages.common.wording import column_in_words, decision_in_words
 from stages.monitor.decision import ALERTING
 
 STEPS = {
@@ -38,11 +40,51 @@ def followed(window: Mapping[str, Any]) -> str:
     return "; ".join(said) or "nothing"
 
 
+def in_words(said: str) -> str:
+    """Return a decision, or a reason that names one, as people read it.
+
+    >>> in_words("retrain_and_alert"), in_words("too_few_notes")
+    ('retrain and alert', 'too few notes to tell')
+    """
+    return decision_in_words(said).replace("retrain_and_alert", "retrain and alert")
+
+
+def column_named(column: str) -> str:
+    """Return a column of the serving log, or a kind of note, as people read it: its values stand as they are.
+
+    >>> column_named("unknown_share"), column_named("note_type=clinic_letter")
+    ('unknown share', 'note type: clinic_letter')
+    """
+    name, is_kind, value = column.partition("=")
+    said = column_in_words(name).replace("_", " ")
+    return f"{said}: {value}" if is_kind else said
+
+
+def alerted(alert: Mapping[str, Any]) -> str:
+    """Return what an open alert is about: of a pipeline, that it failed, as its message says.
+
+    >>> alerted({"topic": "drift", "decision": "retrain_and_alert"})
+    'drift: retrain and alert'
+    >>> alerted({"topic": "data_pipeline", "decision": "unknown"})
+    'data_pipeline: failed'
+    """
+    return f"{alert['topic']}: {'failed' if alert['topic'] in PIPELINES else in_words(alert['decision'])}"
+
+
+def from_where(version: str) -> str:
+    """Say of a version that no registry has where it is from; of one that is registered, nothing.
+
+    >>> from_where("7"), from_where("local-23883e15391a")
+    ('', ', the model of a folder, which is not registered')
+    """
+    return ", the model of a folder, which is not registered" * version.startswith(LOCAL)
+
+
 def decided(window: Mapping[str, Any]) -> str:
     """Return what was decided, and what it means."""
     decision = window["decision"]
     means = HARMED if window["harmed"] and decision in ALERTING else MEANS.get(decision)
-    return f"{decision_in_words(decision)}: {means}" if means else decision_in_words(decision)
+    return f"{in_words(decision)}: {means}" if means else in_words(decision)
 
 
 def against(reference: str) -> str:

@@ -181,6 +181,7 @@ function listen(desk) {
   on(document, "selectionchange", desk.rangeNow);
   on(root, "keydown", (event) => pressed(desk, event));
   on(root, "mousedown", (event) => {
+    desk.rangeBefore = desk.rangeNow();
     if (event.target.closest("[data-do]")) event.preventDefault(); // the focus and what is selected stay in the note
   });
   on(root, "click", (event) => clicked(desk, event));
@@ -218,10 +219,17 @@ function clicked(desk, event) {
   const option = event.target.closest("[data-item]");
   const mark = event.target.closest("[data-items]");
   const id = option ? option.dataset.item : mark?.dataset.items.split(" ").at(-1);
-  if (!id || (mark && desk.range && desk.range.start < desk.range.end)) return undefined;
+  if (!id || (mark && hasSelected(desk))) return undefined;
   desk.state.current = id;
   desk.show();
   return desk.sayCurrent();
+}
+
+// Whether this press of the mouse selected words: those that were selected before are only clicked on.
+function hasSelected(desk) {
+  const [range, before] = [desk.rangeNow(), desk.rangeBefore];
+  if (!range || range.start === range.end) return false;
+  return range.start !== before?.start || range.end !== before?.end;
 }
 
 function tick(desk) {

@@ -12,12 +12,15 @@ import streamlit as st
 from dashboard.colours import DECISIONS, GREY, coloured
 from dashboard.parts import Picture, chart, missing, plain, section, table
 from dashboard.rolled import moment, rolled_up
-from dashboard.wording import against, decided, followed, not_judged
-from stages.common.wording import column_in_words, counted, decision_in_words
+from dashboard.wording import against, column_named, decided, followed, in_words, not_judged
+from stages.common.wording import counted
 
 RUN = "python -m production.watch run"
 LAST = 15
 """Windows whose decisions are in the table of the page; the others are below it."""
+
+BESIDE = 55
+"""Pixels from the name of a band to the next: four are on a telephone, too."""
 
 SHORT = ("window", "decision", "what followed", "why", "notes")
 
@@ -67,11 +70,11 @@ def _measured(number: int, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _row(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     measured = one["deviation"] is not None
     return {
-        "column": column_in_words(name),
+        "column": column_named(name),
         "deviation": f"{one['deviation']:.1f}%" if measured else one["fault"],
         "interval": f"{one['low']:.1f} to {one['high']:.1f}%" if measured else None,
         "noise": f"{one['noise']:.1f}%" if measured else None,
-        "band": decision_in_words(one["band"]) if one["band"] else None,
+        "band": in_words(one["band"]) if one["band"] else None,
     }
 
 
@@ -80,12 +83,12 @@ def _columns(windows: Windows, columns: Mapping[str, Any], bands: Mapping[str, f
         st.info("No column could be compared yet.")
         return
     names = sorted(columns, key=lambda name: -_size(columns[name]))
-    name = st.selectbox("Column", names, format_func=column_in_words, help="The largest deviation stands first.")
+    name = st.selectbox("Column", names, format_func=column_named, help="The largest deviation stands first.")
     frame = _frame(columns[name], windows, [one["decision"] for one in windows])
     if frame.empty:
         st.info(f"It could not be measured in any window: {plain(columns[name]['fault'][-1] or 'no reason is kept')}.")
         return
-    title = f"Deviation of {column_in_words(name)}"
+    title = f"Deviation of {column_named(name)}"
     chart(title, _picture(frame, bands), _figures(frame), description=_description(title, frame, bands))
 
 
@@ -99,19 +102,19 @@ def _slices(windows: Windows, slices: Mapping[str, Any], bands: Mapping[str, flo
         st.info("No kind of note was frequent enough to be judged by itself.")
         return
     names = sorted(slices, key=lambda one: (-_size(slices[one]), one))
-    name = st.selectbox("Kind of note", names, format_func=lambda one: one.replace("=", ": "))
+    name = st.selectbox("Kind of note", names, format_func=column_named)
     series = slices[name]
     decisions = dict(zip(series["window"], series["decision"], strict=True))
     frame = _frame(series, windows, [decisions.get(number, "unknown") for number in range(len(windows))])
     if frame.empty:
         st.info("Nothing in this kind of note deviates by more than chance: " + _decided(series["decision"]) + ".")
         return
-    title = f"Largest deviation in {name.replace('=', ': ')}"
+    title = f"Largest deviation in {column_named(name)}"
     chart(title, _picture(frame, bands), _figures(frame), description=_description(title, frame, bands))
 
 
 def _decided(decisions: Sequence[str]) -> str:
-    counts = pd.Series([decision_in_words(one) for one in decisions]).value_counts()
+    counts = pd.Series([in_words(one) for one in decisions]).value_counts()
     return ", ".join(f"{decision} in {counted(int(number), 'window')}" for decision, number in counts.items())
 
 
@@ -123,8 +126,8 @@ def _frame(series: Mapping[str, Any], windows: Windows, decisions: Sequence[str]
             "window": [one["name"] for one in of],
             "until": pd.to_datetime([one["until"] for one in of], utc=True),
             **{name: series[name] for name in ("deviation", "low", "high")},
-            "column": [column_in_words(one) if one else None for one in series.get("column", [None] * len(of))],
-            "decision": [decision_in_words(decisions[number]) for number in series["window"]],
+            "column": [column_named(one) if one else None for one in series.get("column", [None] * len(of))],
+            "decision": [in_words(decisions[number]) for number in series["window"]],
             "acts": [one["acts"] for one in of],
         }
     )
@@ -146,11 +149,18 @@ def _picture(frame: pd.DataFrame, bands: Mapping[str, float]) -> Picture:
     return alt.layer(interval, line, *_bands(bands, axis), points).properties(height=440)
 
 
-def _bands(bands: Mapping[str, float], axis: Mapping[str, Any]) -> tuple[alt.Chart, alt.Chart]:
-    lines = alt.Chart(pd.DataFrame({"from": list(bands.values()), "band": list(bands)}))
-    lines = lines.encode(y=alt.Y("from:Q", **axis))
+def _bands(bands: Mapping[str, float], axis: Mapping[str, Any]) -> list[alt.Chart]:
+    """Return a line for each band with its name, the names beside each other: lines may be close."""
+    lines = alt.Chart(pd.DataFrame({"from": list(bands.values())})).encode(y=alt.Y("from:Q", **axis))
     rules = lines.mark_rule(strokeDash=[5, 4], color=GREY)
-    return rules, lines.mark_text(align="left", dx=3, dy=-6, color=GREY).encode(x=alt.value(0), text="band:N")
+    names = [_name(band, value, BESIDE * place, axis) for place, (band, value) in enumerate(bands.items())]
+    return [rules, *names]
+
+
+def _name(band: str, value: float, x: int, axis: Mapping[str, Any]) -> alt.Chart:
+    said = alt.Chart(pd.DataFrame({"from": [value], "band": [band]}))
+    said = said.mark_text(align="left", dx=3, dy=-6, color=GREY)
+    return said.encode(y=alt.Y("from:Q", **axis), x=alt.value(x), text="band:N")
 
 
 def _figures(frame: pd.DataFrame) -> pd.DataFrame:
@@ -175,9 +185,9 @@ def _decisions(windows: Windows) -> None:
     rows = [
         {
             "window": one["name"],
-            "decision": decision_in_words(one["decision"]),
+            "decision": in_words(one["decision"]),
             "what followed": followed(one),
-            "why": "; ".join(one["reasons"][:2]) or None,
+            "why": "; ".join(map(in_words, one["reasons"][:2])) or None,
             "notes": one["notes"],
             "against": against(one["reference"]),
             "version": one["version"],

@@ -6,12 +6,16 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.parts import command_to_copy, missing, section, table
+from dashboard.parts import command_to_copy, missing, plain, section, table
 from dashboard.registry import Registered, registered
 from dashboard.rolled import rolled_up
+from dashboard.wording import from_where
 from delivery.errors import DeliveryError
 from delivery.registry.registry import Entry
 from delivery.rollback import earlier
+from production.database.champion import AtWork, found_at_work
+from production.database.engine import DatabaseError, database_session, reading
+from production.database.revision import open_database
 from stages.common.wording import counted
 
 REGISTER, PROMOTE, ROLLBACK = (f"python -m delivery.{name}" for name in ("register", "promote", "rollback"))
@@ -31,12 +35,14 @@ def page() -> None:
     if found is not None and found.versions:
         _registered(found)
     with section("Shadow agreement"):
-        _shadow()
+        _shadow(found)
     with section("Commands"):
         _commands(found)
 
 
 def _pair(found: Registered | None) -> None:
+    if (working := _at_work()) and (where := from_where(working.version)):
+        st.markdown(f"Notes are looked at with version {plain(working.version)}{where}.")
     if found is None or not found.versions:
         missing("Nothing is registered yet.", REGISTER)
         return
@@ -46,6 +52,21 @@ def _pair(found: Registered | None) -> None:
     for name, one, command in parts:
         if one is None:
             missing(f"There is no {name}.", command)
+
+
+def _at_work() -> AtWork | None:
+    """Return what looks at notes here; None also where there is no database to ask, which other sections say."""
+    try:
+        engine = open_database()
+    except DatabaseError:
+        return None
+    try:
+        with database_session(), reading(engine) as connection:
+            return found_at_work(connection)
+    except DatabaseError:
+        return None
+    finally:
+        engine.dispose()
 
 
 def _of_version(name: str, one: dict[str, Any]) -> dict[str, Any]:
@@ -137,13 +158,13 @@ def _lineage(one: dict[str, Any]) -> None:
         command_to_copy("\n".join(one["commands"]))
 
 
-def _shadow() -> None:
+def _shadow(registered_here: Registered | None) -> None:
     shown = rolled_up("shadow")
     if shown is None:
         return
     found = shown.content["compared"]
     if found is None:
-        missing("No challenger has looked at any note beside the champion.", SHADOW)
+        _no_shadow(registered_here)
         return
     st.write(
         f"Version {found['challenger']} beside version {found['champion']}: {counted(found['notes'], 'note')},"
@@ -156,6 +177,14 @@ def _shadow() -> None:
         with st.expander("Notes on which they differ, which are worth a look"):
             rows = [{"source": source, "note": note} for source, note in found["differing"]]
             table(rows, f"{counted(len(rows), 'note')} of {found['differ']:,}")
+
+
+def _no_shadow(found: Registered | None) -> None:
+    nothing = "No challenger has looked at any note beside the champion."
+    if found and found.champion and found.challenger:
+        missing(nothing, SHADOW)
+    else:
+        st.info(f"{nothing} Both have to be registered first.")
 
 
 def _agreed(name: str, one: dict[str, Any]) -> dict[str, Any]:

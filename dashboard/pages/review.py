@@ -15,7 +15,7 @@ from dashboard.desk.sitting import Sitting
 from dashboard.parts import missing
 from production.database.engine import database_session
 from production.review.setup import Desk
-from production.review.status import done_by, status_of
+from production.review.status import Done, done_by, status_of
 from stages.common.wording import counted
 
 PLAN = "python -m production.review plan"
@@ -106,10 +106,14 @@ def _show_around(desk: Desk, sitting: Sitting) -> None:
         _show_waiting(desk)
     today = datetime.now(_zone()).replace(hour=0, minute=0, second=0, microsecond=0)
     done = done_by(desk.engine, sitting.reviewer, today.astimezone(UTC))
-    st.markdown(f"You today: {counted(done.notes, 'note')} in {counted(round(done.minutes), 'minute')}.")
+    st.markdown(f"You today: {counted(done.notes, 'note')} in {_taken(done)}.")
     if st.button("Leave"):
         del st.session_state[_SITTING]
         st.rerun()
+
+
+def _taken(done: Done) -> str:
+    return "less than a minute" if done.notes and done.minutes < 1 else counted(round(done.minutes), "minute")
 
 
 def _receive() -> None:

@@ -10,8 +10,8 @@ import streamlit as st
 from dashboard.figures import estimated, figure, share
 from dashboard.parts import command_to_copy, missing, plain, table
 from dashboard.rolled import Shown, moment, rolled_up
-from dashboard.wording import STEPS, against, decided, followed, lasting, not_judged
-from stages.common.wording import counted, decision_in_words
+from dashboard.wording import STEPS, against, alerted, decided, followed, from_where, in_words, lasting, not_judged
+from stages.common.wording import counted
 
 HOURS, ERRORS = "hours_per_1000_notes", "errors_per_1000_mentions"
 """As `stages.evaluate.kpi` calls them, which takes a second to import."""
@@ -34,8 +34,7 @@ def page() -> None:
 def _attention(content: Mapping[str, Any]) -> None:
     """Say first what a person has to look at."""
     found = [
-        *(f"open alert, {one['topic']}: {decision_in_words(one['decision'])}, since {moment(one['opened_at'])}"
-          for one in content["alerts"]),
+        *(f"open alert, {alerted(one)}, since {moment(one['opened_at'])}" for one in content["alerts"]),
         *(f"overdue: {name} was not judged" for name in content["overdue"][-3:]),
     ]  # fmt: skip
     if failed := content["undelivered"]["failed"]:
@@ -139,7 +138,9 @@ def _notes(shown: Shown) -> None:
     if champion is None:
         missing("No model was champion here yet.", INFER)
     else:
-        st.markdown(f"Champion: **version {plain(champion['version'])}**, since {moment(champion['since'])}.")
+        version = champion["version"]
+        where = from_where(version)
+        st.markdown(f"Champion: **version {plain(version)}**{where}, since {moment(champion['since'])}.")
 
 
 def _decision(content: Mapping[str, Any]) -> None:
@@ -167,4 +168,4 @@ def _window(last: Mapping[str, Any]) -> None:
     st.markdown(f"What followed: {plain(followed(last))}.")
     if last["reasons"]:
         with st.expander("Why"):
-            st.markdown("\n".join(f"- {plain(reason)}" for reason in last["reasons"]))
+            st.markdown("\n".join(f"- {plain(in_words(reason))}" for reason in last["reasons"]))

@@ -43,7 +43,8 @@ def run_plan(_: argparse.Namespace) -> None:
     print(
         f"review: version {planned.window.version}, {counted(planned.notes, 'note')} written before"
         f" {planned.window.until:%Y-%m-%d %H:%M}: {planned.audit:,} drawn for the audit of"
-        f" {planned.minutes:,.0f} minutes, {planned.double:,} of them for two readers; {planned.work:,} to work on"
+        f" {counted(round(planned.minutes), 'minute')}, {planned.double:,} of them for two readers;"
+        f" {planned.work:,} to work on"
     )
 
 
@@ -193,8 +194,8 @@ def run_export(options: argparse.Namespace) -> None:
     export = collect(desk.engine, desk.key, options.since, options.stream)
     write_batch(export, options.to)
     mentions = counted(sum(len(one.document.mentions) for one in export.final), "mention")
-    minutes = sum(one.document.seconds or 0.0 for one in export.final) / 60
-    print(f"review: {counted(len(export.final), 'note')} with {mentions}, {minutes:,.0f} minutes: {options.to}")
+    minutes = counted(round(sum(one.document.seconds or 0.0 for one in export.final) / 60), "minute")
+    print(f"review: {counted(len(export.final), 'note')} with {mentions}, {minutes}: {options.to}")
     if export.left_out:
         print(agreeing(export.left_out, "note/notes with control characters is/are left out"))
     labels = ",".join(load_labels())

@@ -342,6 +342,23 @@ def test_the_letters_at_a_span_stay_on_the_line_of_its_first_word(office: Office
         assert page.locator(".desk .mark").evaluate_all(lines) == [1] * 40
 
 
+def test_a_click_on_a_mark_takes_its_span_whatever_was_selected_before(office: Office) -> None:
+    text = "Gout and asthma, tired."
+    office.fill(text)
+    with office.desk() as page:
+        asthma = page.locator(".desk .mark", has_text="asthma")
+        press(page, "Control+Home", "Control+Shift+End")
+        asthma.click(delay=100)  # within what is selected
+        expect(said(page)).to_contain_text("2 of 2: asthma")
+        press(page, "k", "Control+Home", "Control+Shift+ArrowRight")
+        asthma.click()  # quicker than the browser tells of the selection
+        expect(said(page)).to_contain_text("2 of 2: asthma")
+        press(page, "k")
+        asthma.dblclick()  # this selects its word
+        page.get_by_role("button", name="Missed: selected words").click()
+        expect(said(page)).to_contain_text("Added: asthma")
+
+
 def test_what_is_not_decided_is_not_handed_in(office: Office) -> None:
     text = "Gout and asthma, doubtful."
     found = Found(

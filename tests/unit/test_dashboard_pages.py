@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from delivery.errors import DeliveryError
 from delivery.registry.registry import Entry
 from production.inference.host import Found, FoundMention, NoteFailedError
 from production.inference.load_model import Loaded, Model
+from production.rollup.keeping import roll_up
+from production.rollup.place import Place
 from stages.common.variables import DATABASE
-from tests.production import FakeHost
+from tests.production import FakeHost, empty, sqlite_url
 from tests.repository import DEAD, ROOT
+from tests.served import Hospital
 
 SECRET = "qzxvw"
 NOTE = f"Known asthma, {SECRET}. Start aspirin."
@@ -154,6 +158,35 @@ def test_gates_are_shown_with_words_and_signs(monkeypatch: pytest.MonkeyPatch) -
 def test_a_verdict_whose_numbers_are_gone_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     words = shown_model(monkeypatch, Registered(version(1), None, LEDGER[:1], [1]))
     assert "the server no longer its numbers" in words
+
+
+SHADOW = "python -m production.infer --shadow challenger"
+
+
+def test_the_shadow_is_proposed_only_where_both_are_registered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    engine = empty(sqlite_url(tmp_path))
+    roll_up(Place.open(engine), datetime.now(UTC))
+    engine.dispose()
+    monkeypatch.setenv(DATABASE, sqlite_url(tmp_path))
+    for champion, challenger in ((None, None), (version(1), None), (None, version(2))):
+        words = shown_model(monkeypatch, Registered(champion, challenger, [], [1, 2]))
+        assert "No challenger has looked at any note" in words and SHADOW not in words
+    assert SHADOW in shown_model(monkeypatch, Registered(version(1), version(2), LEDGER, [1, 2]))
+
+
+@pytest.mark.parametrize(("at_work", "said_so"), [("local-23883e15391a", True), ("7", False)])
+def test_the_model_of_a_folder_is_not_passed_over_in_silence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at_work: str, said_so: bool
+) -> None:
+    engine = empty(sqlite_url(tmp_path))
+    Hospital(engine).promote(at_work, datetime.now(UTC))
+    roll_up(Place.open(engine), datetime.now(UTC))
+    engine.dispose()
+    monkeypatch.setenv(DATABASE, sqlite_url(tmp_path))
+    words = shown_model(monkeypatch, None)
+    assert "Nothing is registered yet" in words
+    assert (f"Notes are looked at with version {at_work}, the model of a folder" in words) is said_so
+    assert (f"**version {at_work}**, the model of a folder" in said(show("today"))) is said_so
 
 
 # ---- a note is tried ------------------------------------------------------------------------------
@@ -308,6 +341,18 @@ def test_agreement_and_gate_are_shown_where_they_are(empty_folder: Path) -> None
     words = said(show("data"))
     assert "0.900 (0.800 to 0.950)" in words and "Annotators, on 30 notes" in words
     assert "✓ The data passed the gate" in words
+
+
+def test_long_text_of_a_table_keeps_a_width_that_can_be_read() -> None:
+    """On a telephone its column was a word wide and the page twelve screens long."""
+
+    def page() -> None:
+        from dashboard.parts import table
+
+        table([{"what": "a", "short": "some", "why": "a reason of many words " * 5, "n": 1}], "Things")
+
+    body = AppTest.from_function(page).run().get("html")[0].proto.body
+    assert body.count('<td class="bh-long">') == 1 and '<td class="bh-long">a reason' in body
 
 
 def test_a_table_shows_text_as_text() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,7 @@ def test_without_a_database_the_first_page_names_what_makes_it(
     test = AppTest.from_file(str(ROOT / "dashboard/entry/streamlit_app.py"), default_timeout=SECONDS).run()
     (error,) = test.error
     assert "python -m production.database build" in error.value
+    assert commands(test) == ["python -m production.database build"]  # with the button that copies it
 
 
 def test_today_says_what_is_saved_served_and_decided(opened: Any, year: Engine) -> None:
@@ -322,6 +324,44 @@ def test_a_kind_of_note_is_no_markup(opened: Any, year: Engine) -> None:
     assert any("evil" in one for one in headings)
     assert not any(EVIL in one for one in headings)
     roll_up(place_of(year), NOW)
+
+
+RAW = "retrain_and_alert"
+
+
+def test_people_read_words_and_not_the_names_of_programs(opened: Any, year: Engine) -> None:
+    roll_up(place_of(year), NOW)
+
+    def today(content: dict[str, Any]) -> None:
+        content["decision"] |= {"decision": RAW, "harmed": False, "reasons": [f"tokens deviates by 9%: {RAW}"]}
+        content["alerts"] = [{**one, "topic": topic, "decision": RAW} for one in content["alerts"][:1]
+                             for topic in ("drift", "data_pipeline")]  # fmt: skip
+
+    def drift(content: dict[str, Any]) -> None:
+        for one in content["windows"]:
+            one |= {"decision": RAW, "harmed": False, "reasons": [f"tokens deviates by 9%: {RAW}"]}
+        content["columns"] = {"unknown_tokens": {**content["columns"]["speciality"]}}
+        content["columns"]["unknown_tokens"]["band"] = [RAW for _ in content["columns"]["unknown_tokens"]["band"]]
+
+    changed(year, "today", today)
+    changed(year, "drift", drift)
+    for page in ("today", "drift"):
+        test = opened(year, page)
+        said = "\n".join(
+            [words(test), *(one.proto.spec for one in charts(test)), *(one.label for one in test.expander)]
+        )
+        assert "retrain and alert" in said
+        assert not re.search(r"retrain\\*_and|unknown\\*_tokens", said)
+    assert test.selectbox[0].options == ["unknown tokens"]
+    assert "data\\_pipeline: failed" in words(opened(year, "today")).replace("\\:", ":")
+    roll_up(place_of(year), NOW)
+
+
+def test_names_of_bands_stand_beside_each_other(opened: Any, year: Engine) -> None:
+    """Where the deviation is large, two lines are closer than a line of text."""
+    spec = json.loads(charts(opened(year, "drift"))[0].proto.spec)
+    places = [one["encoding"]["x"]["value"] for one in spec["layer"] if one["mark"]["type"] == "text"]
+    assert len(places) == 4 and all(later - one >= 50 for one, later in pairwise(places))
 
 
 def test_of_thousands_of_kinds_the_lowest_are_drawn(opened: Any, year: Engine) -> None:

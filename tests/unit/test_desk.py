@@ -27,7 +27,7 @@ from production.review.claiming import give_back, next_task
 from production.review.drafts import Draft, keep_draft, read_draft
 from production.review.handing_in import hand_in
 from production.review.setup import Desk
-from production.review.status import done_by
+from production.review.status import Done, done_by
 from production.review.tasks import GoneError, ReviewError, Task
 from stages.common.variables import DATABASE, LOG_KEY
 from tests.production import KEY, empty, sqlite_url
@@ -304,6 +304,14 @@ def test_an_empty_queue_names_the_command(place: Path) -> None:
     assert "No note is waiting" in page.info[0].value
     assert page.code[0].value == "python -m production.review plan"
     assert any(one.value == "You today: 0 notes in 0 minutes." for one in page.markdown)
+
+
+@pytest.mark.parametrize(
+    ("notes", "minutes", "said"),
+    [(0, 0.0, "0 minutes"), (3, 0.2, "less than a minute"), (3, 1.2, "1 minute"), (9, 12.6, "13 minutes")],
+)
+def test_three_notes_take_more_than_no_time(notes: int, minutes: float, said: str) -> None:
+    assert review._taken(Done(notes, minutes)) == said
 
 
 def test_where_a_header_is_believed_who_has_none_is_nobody(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

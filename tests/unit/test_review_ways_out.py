@@ -423,6 +423,14 @@ def test_from_a_plan_to_a_batch(desk: Engine, tmp_path: Path, capsys: pytest.Cap
     added(tmp_path / "out", tmp_path)
 
 
+def test_one_minute_is_one_minute(desk: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    infer(desk, *TEXTS[:2])
+    planned(desk)
+    for _ in range(2):
+        read_by(desk, ANNA)  # in half a minute
+    assert "1 minute:" in run(capsys, "export", "--to", tmp_path / "out")
+
+
 def test_decisions_come_from_standard_input_and_what_is_wrong_is_said(
     desk: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
