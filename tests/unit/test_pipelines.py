@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine, insert, update
@@ -210,6 +211,19 @@ def test_promote_asks_again_what_was_asked_before(engine: Engine, promoted: list
     assert promoted == ["7", "7"]
 
 
+def test_an_approval_of_a_time_to_come_promotes_nothing(
+    engine: Engine, promoted: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would answer whatever is decided until then."""
+    champion(engine, "3", day(0))
+    words = ["promote", "--rev", "0123456789ab", "--approved"]
+    assert pipelines.main([*words, (datetime.now(UTC) + timedelta(hours=1)).isoformat()]) == 2
+    assert pipelines.main([*words, "9999-12-31T23:59:59-14:00"]) == 2
+    assert "unforeseen" not in capsys.readouterr().err
+    assert not promoted
+    assert pipelines.main([*words, (datetime.now(UTC) + timedelta(minutes=1)).isoformat()]) == 0
+
+
 def test_what_was_approved_does_not_replace_a_champion_of_later(
     engine: Engine, asked: dict[str, Any], promoted: list[str]
 ) -> None:
@@ -315,7 +329,7 @@ def test_without_a_database_people_are_told_all_the_same(
     assert "sent without the database" in capsys.readouterr().out
 
 
-def test_neither_broken_parameters_nor_a_database_that_hangs_keep_an_alert_back(
+def test_neither_what_is_broken_nor_a_database_that_hangs_keeps_an_alert_back(
     engine: Engine, asked: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     words = ["failed", "data_pipeline", "--task=cleaned", "--run=-r"]
@@ -333,6 +347,10 @@ def test_neither_broken_parameters_nor_a_database_that_hangs_keep_an_alert_back(
         assert pipelines.main(words) == 0
         assert hook.received[-1][1]["title"] == "BeHealthy: data_pipeline failed"
         assert len(hook.received) == 2
+        for error in (PermissionError(13, "Permission denied"), KeyError("a word")):
+            monkeypatch.setattr("production.watch.params.load_params", Mock(side_effect=error))
+            assert pipelines.main(words) == 0
+        assert len(hook.received) == 4
     assert not rows(engine, ALERTS)
 
 
