@@ -127,6 +127,17 @@ def test_drift_is_told_by_column_in_parts_of_one(lived: tuple[Engine, datetime])
     assert value_of(text, "behealthy_drift_ratio", "speciality", "all") > 0.2  # type: ignore[operator]
 
 
+def test_where_nothing_could_be_compared_no_column_is_counted(lived: tuple[Engine, datetime], tmp_path: Path) -> None:
+    """Zero columns that failed would say that all were compared."""
+    engine = copied(lived[0], tmp_path)
+    assert value_of(exporter_text(*lived), "behealthy_drift_columns_failed") == 0
+    with writing(engine) as connection:
+        connection.execute(update(WATCH_WINDOWS).values(decision="unknown", judged={"drift": None}))
+    text = exporter_text(engine, lived[1])
+    assert failed(text) == set()
+    assert value_of(text, "behealthy_drift_columns_failed") is None
+
+
 def test_every_decision_is_a_state_and_one_of_them_is_current(lived: tuple[Engine, datetime]) -> None:
     text = exporter_text(*lived)
     states = values_of(text, "behealthy_last_decision")
