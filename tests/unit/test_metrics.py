@@ -398,7 +398,8 @@ def test_a_token_is_asked_for_where_there_is_one() -> None:
 def test_a_port_that_is_taken_is_said() -> None:
     with answering(CollectorRegistry(), "127.0.0.1", 0) as address:
         port = int(address.rpartition(":")[2])
-        with pytest.raises(BeHealthyError, match="cannot listen"), answering(CollectorRegistry(), "127.0.0.1", port):
+        taken = rf"cannot listen on 127\.0\.0\.1, port {port} \(Address already in use\): give another"
+        with pytest.raises(BeHealthyError, match=taken), answering(CollectorRegistry(), "127.0.0.1", port):
             pass
 
 
