@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.registry.bounds import Bounds, read_bounds
 from delivery.registry.comparing import comparing_gates, not_computed
 from delivery.registry.gate import Gate
@@ -245,7 +245,13 @@ def promote_named(
     if number is None and champion is not None and version_with_alias(client, CHALLENGER) is None:
         print(f"promote: nothing to do: version {champion.version} of {MODEL} is champion, there is no challenger")
         return DONE
-    verdict, entry = promote(number, Path(), client, bounds, trusted, check)
+
+    def check_again(version: ModelVersion) -> None:
+        check(version)
+        if rev and (decided := why_decided(client, version)):  # by a person, or another pipeline, while it was judged
+            raise DeliveryRefusedError(f"version {version.version} is not promoted: {decided}")
+
+    verdict, entry = promote(number, Path(), client, bounds, trusted, check_again)
     refused = bool(verdict.refusals)
     for gate in verdict.gates:
         print(f"promote: {gate.status:>15}  {gate.name}: {gate.reason}")
