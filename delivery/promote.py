@@ -235,7 +235,7 @@ def promote_named(
     if is_unwritten():
         raise DeliveryError(_NO_CHALLENGER)
     client = connect()
-    if rev:
+    if rev is not None:  # an empty one is of no commit, and not the challenger
         version = version_of_revision(client, resolve(rev))
         if decided := why_decided(client, version):
             print(f"promote: nothing to do: version {version.version} of {MODEL}: {decided}")
@@ -248,7 +248,7 @@ def promote_named(
 
     def check_again(version: ModelVersion) -> None:
         check(version)
-        if rev and (decided := why_decided(client, version)):  # by a person, or another pipeline, while it was judged
+        if rev is not None and (decided := why_decided(client, version)):  # meanwhile: judging takes minutes
             raise DeliveryRefusedError(f"version {version.version} is not promoted: {decided}")
 
     verdict, entry = promote(number, Path(), client, bounds, trusted, check_again)

@@ -228,6 +228,19 @@ def test_the_version_of_a_commit_is_judged_once(
     assert len(ledger(client)) == 1
 
 
+def test_no_commit_is_not_the_challenger(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a pipeline did not learn which commit it registered."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(promotion, "judge", judging(PASSED))
+    monkeypatch.setattr(promotion, "trusted_bounds", lambda *_: (BOUNDS, "0" * 40))
+    client.set_registered_model_alias(MODEL, CHALLENGER, "3")
+    assert promotion.main(["--rev", ""]) == 2
+    assert "git knows no commit" in capsys.readouterr().err
+    assert (champion(client), len(ledger(client))) == (1, 0)
+
+
 def test_what_a_person_declines_while_it_is_judged_is_not_promoted(
     client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
