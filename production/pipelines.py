@@ -130,7 +130,7 @@ def run_passed(options: argparse.Namespace) -> int:
     channels = load_channels(params)
     told = tell_passed(_engine(), options.pipeline, options.run_id, datetime.now(UTC), params, channels)
     if told is None:
-        print(f"pipelines: {options.pipeline} runs through; no alert was open")
+        print(f"pipelines: {options.pipeline} runs through; no alert is open that this run ends")
         return DONE
     print(f"pipelines: {options.pipeline} runs through: people are told that it is over")
     return REFUSED if _send(params, channels) else DONE

@@ -43,8 +43,8 @@ def failed(engine: Engine, at: float, task: str = "promote", run: str = "run-1")
     return tell_failed(engine, "training_pipeline", task, run, day(at), PARAMS, OPS)
 
 
-def passed(engine: Engine, at: float) -> Any:
-    return tell_passed(engine, "training_pipeline", "run-9", day(at), PARAMS, OPS)
+def passed(engine: Engine, at: float, run: str = "run-9") -> Any:
+    return tell_passed(engine, "training_pipeline", run, day(at), PARAMS, OPS)
 
 
 def test_a_failure_is_told_once_reminded_of_and_over_once(engine: Engine) -> None:
@@ -59,6 +59,37 @@ def test_a_failure_is_told_once_reminded_of_and_over_once(engine: Engine) -> Non
     purposes = [row.kind for row in rows(engine, DECISIONS)]
     assert purposes == ["alert", "alert", "over", "alert"]
     assert len(rows(engine, OUTBOX)) == 4
+
+
+@pytest.mark.parametrize(
+    ("told", "went", "over"),
+    [
+        (3, 2, False),
+        (3, 3, True),  # it was cleared itself
+        (3, 4, True),
+        (9, 4, True),  # of a time to come: it would never be over
+    ],
+)
+def test_an_old_run_that_is_cleared_does_not_end_what_a_later_one_told(
+    engine: Engine, told: float, went: float, over: bool
+) -> None:
+    assert failed(engine, 3.5, run=f"scheduled__{day(told).isoformat()}").kind == "alert"
+    ended = passed(engine, 5, f"asset_triggered__{day(went).isoformat()}_x1Y2")
+    assert (ended is not None) is over
+    assert over or passed(engine, 5, "a" * 64).kind == "over"  # that the watch started
+
+
+def test_a_reminder_is_of_the_run_that_failed_then(engine: Engine) -> None:
+    failed(engine, 1, run=f"scheduled__{day(1).isoformat()}")
+    assert failed(engine, 9, run=f"scheduled__{day(9).isoformat()}").kind == "alert"
+    assert passed(engine, 10, f"manual__{day(2).isoformat()}") is None
+    assert passed(engine, 10, f"manual__{day(9.5).isoformat()}").kind == "over"
+
+
+@pytest.mark.parametrize("run", ["manual__2026-13-45T99:99", "manual__0001-01-01T00:00:00+14:00", "__", "x" * 300])
+def test_a_name_without_a_time_says_nothing_of_it(engine: Engine, run: str) -> None:
+    failed(engine, 3.5, run=f"scheduled__{day(3).isoformat()}")
+    assert passed(engine, 5, run).kind == "over"
 
 
 def test_pipelines_have_an_alert_each(engine: Engine) -> None:
