@@ -169,6 +169,17 @@ def test_the_inbox_gets_each_review_once_whatever_was_lost(engine: Engine, tmp_p
     assert at(14) == (True, 1)  # a correction is a new batch
 
 
+def test_a_batch_of_a_time_to_come_does_not_hide_what_is_reviewed_until_then(engine: Engine, tmp_path: Path) -> None:
+    infer(engine, "gout 1")
+    planned(engine)
+    read_by(engine, ANNA, minutes=1)
+    batch = tmp_path / "batches/reviewed-20990101t000000000000z"
+    batch.mkdir(parents=True)
+    with pytest.raises(BeHealthyError, match="reviewed-20990101t000000000000z, is of a time that is to come"):
+        put(engine, KEY, tmp_path / "inbox", SOON + timedelta(minutes=3), batches=batch.parent)
+    assert not (tmp_path / "inbox").exists()
+
+
 def test_names_of_documents_and_people_say_nothing(read: Engine, tmp_path: Path) -> None:
     write_batch(collect(read, KEY), tmp_path / "out")
     written = (tmp_path / "out" / BATCH).read_text() + (tmp_path / "out" / DOUBLE).read_text()
