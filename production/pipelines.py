@@ -85,7 +85,7 @@ def run_failed(options: argparse.Namespace) -> int:
         params = load_params()
         channels = load_channels(params)
         told = _in_time(lambda: tell_failed(_engine(), *about, now, params, channels))
-        print(f"pipelines: {options.pipeline} failed: {'people are told' if told else 'people know'}")
+        print(f"pipelines: {options.pipeline} failed: {'its alert is open' if told else 'people know'}")
         with database_session():
             failed = _send(params, channels)
     except Exception as error:  # whatever it is: people are told
@@ -132,7 +132,7 @@ def run_passed(options: argparse.Namespace) -> int:
     if told is None:
         print(f"pipelines: {options.pipeline} runs through; no alert is open that this run ends")
         return DONE
-    print(f"pipelines: {options.pipeline} runs through: people are told that it is over")
+    print(f"pipelines: {options.pipeline} runs through: its alert is over")
     return REFUSED if _send(params, channels) else DONE
 
 

@@ -390,7 +390,11 @@ def test_where_nobody_can_be_told_that_is_said(
 ) -> None:
     monkeypatch.delenv(variables.ALERTS, raising=False)
     assert pipelines.main(["failed", "data_pipeline", "--task", "cleaned", "--run", "r"]) == 1
-    assert "NOBODY was told" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "NOBODY was told" in said.err
+    assert "people are told" not in said.out
+    assert pipelines.main(["passed", "data_pipeline", "--run", "r"]) == 0
+    assert "people are told" not in capsys.readouterr().out
 
 
 def test_every_pipeline_has_a_section_of_the_runbook() -> None:
