@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ from production.review.label_studio import Region, decisions_of, encode, take_in
 from production.review.status import status_of
 from production.review.tasks import Task
 from stages.common.errors import BeHealthyError
+from stages.common.locks import locked
 from stages.common.variables import DATABASE, LOG_KEY
 from stages.prepare.formats import label_studio
 from tests.production import KEY, empty, sqlite_url
@@ -453,6 +455,22 @@ def test_decisions_come_from_standard_input_and_what_is_wrong_is_said(
     assert "the same key twice" in done(twice, 1)  # the last would count, and the first be lost
     assert not rows(desk, REVIEWS)
     assert "written as review 1" in done(json.dumps({"seconds": 1, "mentions": both}), 0)
+
+
+def test_two_exports_at_once_put_no_note_into_two_batches(desk: Engine, tmp_path: Path) -> None:
+    infer(desk, "gout 1")
+    planned(desk)
+    read_by(desk, ANNA, minutes=-2)
+    inbox = tmp_path / "inbox"
+    other = Thread(target=review_command, args=(["export", "--inbox", str(inbox)],), daemon=True)
+    with locked(inbox, "exporting reviewed notes"):
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()
+        assert not inbox.exists()
+        assert put(desk, KEY, inbox, SOON + timedelta(minutes=1), batches=tmp_path / "batches").path
+    other.join(30)
+    assert len(list((inbox / "label-studio").iterdir())) == 1
 
 
 @pytest.mark.parametrize("name", ["", " \t"])
