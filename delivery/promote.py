@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.registry.bounds import Bounds, read_bounds
 from delivery.registry.comparing import comparing_gates, not_computed
 from delivery.registry.gate import Gate
@@ -235,7 +235,7 @@ def promote_named(
     if is_unwritten():
         raise DeliveryError(_NO_CHALLENGER)
     client = connect()
-    if rev:
+    if rev is not None:  # an empty one is of no commit, and not the challenger
         version = version_of_revision(client, resolve(rev))
         if decided := why_decided(client, version):
             print(f"promote: nothing to do: version {version.version} of {MODEL}: {decided}")
@@ -245,7 +245,13 @@ def promote_named(
     if number is None and champion is not None and version_with_alias(client, CHALLENGER) is None:
         print(f"promote: nothing to do: version {champion.version} of {MODEL} is champion, there is no challenger")
         return DONE
-    verdict, entry = promote(number, Path(), client, bounds, trusted, check)
+
+    def check_again(version: ModelVersion) -> None:
+        check(version)
+        if rev is not None and (decided := why_decided(client, version)):  # meanwhile: judging takes minutes
+            raise DeliveryRefusedError(f"version {version.version} is not promoted: {decided}")
+
+    verdict, entry = promote(number, Path(), client, bounds, trusted, check_again)
     refused = bool(verdict.refusals)
     for gate in verdict.gates:
         print(f"promote: {gate.status:>15}  {gate.name}: {gate.reason}")

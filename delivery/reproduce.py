@@ -15,12 +15,13 @@ from pathlib import Path
 from delivery.errors import DeliveryError
 from delivery.repair import mend
 from delivery.revision.dvc_files import fetch_bundled
-from delivery.revision.graph import refuse_stale
+from delivery.revision.graph import refuse_stale, stages_of
 from delivery.revision.processes import run_shown
+from delivery.revision.revision import workspace
 from delivery.revision.site_cache import private_site_cache
 from delivery.revision.storage_faults import explain
 from stages.common.command import run_command
-from stages.common.files import parse_yaml, write_text
+from stages.common.files import write_text
 
 REPRODUCE = ("dvc", "repro", "--pull", "--allow-missing")
 """`--allow-missing`: a stage whose inputs have not changed needs none of them; `--pull`: one that runs gets them."""
@@ -49,7 +50,7 @@ def reproduce(failure: Path, stage: str | None = None, root: Path = Path()) -> N
     DeliveryError
         When a stage fails; `failure` says then which one and why, without any note text.
     """
-    known = _stages(root)
+    known = list(stages_of(workspace(root), "dvc.yaml"))
     if stage is not None and stage not in known:
         raise DeliveryError(f"the graph has no stage {stage}: it has {', '.join(known)}")
     failure.unlink(missing_ok=True)
@@ -82,10 +83,6 @@ def describe(lines: Sequence[str], stages: Sequence[str]) -> str:
     quoted = "\n".join(line.replace("```", "'''")[:1000] for line in told[-20:]) or "no reason given: see the job's log"
     cause = explain("\n".join([*told, *(line for line in lines[last:] if line.startswith(_EXPLAINED))]))
     return "\n\n".join(filter(None, ["**The graph could not be reproduced.**", cause, f"```text\n{quoted}\n```\n"]))
-
-
-def _stages(root: Path) -> list[str]:
-    return list(parse_yaml((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 
 
 if __name__ == "__main__":

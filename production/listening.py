@@ -64,8 +64,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
+        why = str(error.strerror).partition(" (while")[0]  # Python adds the address once more
         raise BeHealthyError(
-            f"cannot listen on {host}, port {port} ({error.strerror}): give another --port, or end what has it"
+            f"cannot listen on {host}, port {port} ({why}): give another --port, or end what has it"
         ) from None
     with listener:
         yield listener

@@ -20,13 +20,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from production.database.engine import DatabaseError, database_session
 from production.deadline import within
 from production.watch.names import PIPELINES
-from stages.common.command import DONE, REFUSED, run_command
+from stages.common.command import DONE, REFUSED, place_of, run_command
 from stages.common.errors import BeHealthyError
 from stages.common.variables import ALERTS
 from stages.common.wording import counted
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 NOBODY = 40
 ANSWERING = 30.0
 """Seconds that the database is given until an alert is sent without it."""
+AHEAD = timedelta(minutes=5)
+"""So far the clock of Airflow may be ahead of this one."""
 T = TypeVar("T")
 
 
@@ -72,7 +74,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run_failed(options: argparse.Namespace) -> int:
-    """Open the alert, and send it; where parameters or the database are what is at fault, send it all the same."""
+    """Open the alert, and send it; whatever is at fault beside it, send it all the same."""
     from production.watch.channels import Channels, addresses, load_channels
     from production.watch.params import load_params
     from production.watch.pipelines import failure, tell_failed, tell_without_database
@@ -83,10 +85,10 @@ def run_failed(options: argparse.Namespace) -> int:
         params = load_params()
         channels = load_channels(params)
         told = _in_time(lambda: tell_failed(_engine(), *about, now, params, channels))
-        print(f"pipelines: {options.pipeline} failed: {'people are told' if told else 'people know'}")
+        print(f"pipelines: {options.pipeline} failed: {'its alert is open' if told else 'people know'}")
         with database_session():
             failed = _send(params, channels)
-    except BeHealthyError as error:
+    except Exception as error:  # whatever it is: people are told
         unreached = tell_without_database(failure(*about, now), channels)
         failed = bool(unreached)
         _say_past(error, options.pipeline, len(unreached))
@@ -95,9 +97,10 @@ def run_failed(options: argparse.Namespace) -> int:
     return REFUSED if failed or not channels.telling else DONE
 
 
-def _say_past(error: BeHealthyError, pipeline: str, unreached: int) -> None:
+def _say_past(error: Exception, pipeline: str, unreached: int) -> None:
     """Say why people were told without the database, and how many were not reached."""
-    print(f"pipelines: {error}", file=sys.stderr)
+    why = str(error) if isinstance(error, BeHealthyError) else place_of(error)
+    print(f"pipelines: {why}", file=sys.stderr)
     print(f"pipelines: {pipeline} failed: sent without the database, {unreached} not delivered")
 
 
@@ -127,9 +130,9 @@ def run_passed(options: argparse.Namespace) -> int:
     channels = load_channels(params)
     told = tell_passed(_engine(), options.pipeline, options.run_id, datetime.now(UTC), params, channels)
     if told is None:
-        print(f"pipelines: {options.pipeline} runs through; no alert was open")
+        print(f"pipelines: {options.pipeline} runs through; no alert is open that this run ends")
         return DONE
-    print(f"pipelines: {options.pipeline} runs through: people are told that it is over")
+    print(f"pipelines: {options.pipeline} runs through: its alert is over")
     return REFUSED if _send(params, channels) else DONE
 
 
@@ -161,7 +164,7 @@ def run_promote(options: argparse.Namespace) -> int:
     from delivery.promote import promote_named
     from delivery.registry.server import server_session
 
-    approved = _moment(options.approved)
+    approved = _moment(options.approved, datetime.now(UTC))
     with server_session():
         return promote_named(None, options.rev, check=lambda version: _refuse_past_a_person(version, approved))
 
@@ -203,14 +206,23 @@ def _number_of_champion(client: MlflowClient) -> str | None:
     return None if version is None else str(version.version)
 
 
-def _moment(given: str) -> datetime | None:
-    """Read a time; None where there is none."""
+def _moment(given: str, now: datetime) -> datetime | None:
+    """Read when a person approved; None where nobody did.
+
+    Raises
+    ------
+    BeHealthyError
+        When it is no time, or one that is to come: it would answer what nobody knows yet.
+    """
     if not given:
         return None
     try:
-        return as_time(given)
-    except ValueError:
+        approved = as_time(given)
+    except (ValueError, OverflowError):
         raise BeHealthyError("--approved is a time, as 2026-11-30T14:00:00+00:00, or empty") from None
+    if approved > now + AHEAD:
+        raise BeHealthyError("--approved is a time that is to come: some clock is wrong; set it, and approve again")
+    return approved
 
 
 def _send(params: WatchParams, channels: Channels) -> int:

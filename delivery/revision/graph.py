@@ -49,7 +49,7 @@ class Graph:
         DeliveryError
             When `dvc.yaml`, `dvc.lock` or `params.yaml` cannot be read, or `dvc.yaml` is no graph.
         """
-        wanted, ran = (_stages(revision, name) for name in ("dvc.yaml", "dvc.lock"))
+        wanted, ran = (stages_of(revision, name) for name in ("dvc.yaml", "dvc.lock"))
         for name, stage in wanted.items():
             if not all(_is_listed(stage.get(side, [])) for side in _SIDES):
                 raise DeliveryError(f"stage {str(name)[:60]!r} of dvc.yaml at {revision.name} has no lists of paths")
@@ -148,7 +148,14 @@ def refuse_stale(root: Path = Path()) -> None:
         )
 
 
-def _stages(revision: Revision, name: str) -> Mapping[str, Any]:
+def stages_of(revision: Revision, name: str) -> Mapping[str, Any]:
+    """Return the stages of `dvc.yaml` or `dvc.lock`.
+
+    Raises
+    ------
+    DeliveryError
+        When it cannot be read, or has something else.
+    """
     content = revision.yaml(name) or {}
     stages = content.get("stages") or {} if isinstance(content, Mapping) else None
     if not isinstance(stages, Mapping) or not all(isinstance(stage, Mapping) for stage in stages.values()):

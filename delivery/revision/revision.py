@@ -140,9 +140,21 @@ class Revision:
         return dict(sorted((hashes | self.described()).items()))
 
     def described(self) -> dict[str, str]:
-        """Return the MD5 of what the `.dvc` files describe."""
+        """Return the MD5 of what the `.dvc` files describe.
+
+        Raises
+        ------
+        DeliveryError
+            When one is not as DVC writes it.
+        """
         read = {name: self.yaml(f"{name}.dvc") for name in TRACKED}
-        return {name: content["outs"][0]["md5"] for name, content in read.items() if content}
+        return {name: self._md5_of(name, content) for name, content in read.items() if content}
+
+    def _md5_of(self, name: str, content: Any) -> str:
+        try:
+            return str(content["outs"][0]["md5"])
+        except (TypeError, LookupError):
+            raise DeliveryError(f"{name}.dvc at {self.name} is not as DVC writes it: see `dvc status`") from None
 
 
 def workspace(root: Path = Path()) -> Revision:

@@ -65,7 +65,7 @@ def _drift(last: WindowJudged | None) -> Iterator[GaugeMetricFamily]:
         yield gauges(name, f"Deviation of the last window: {about}.", ("column", "slice"), values)
     faulty = sum("fault" in one for one in columns.values())
     yield gauge(
-        "drift_columns_failed", "Columns of the last window that could not be compared.", faulty if last else None
+        "drift_columns_failed", "Columns of the last window that could not be compared.", faulty if drift else None
     )
 
 

@@ -206,11 +206,16 @@ def run_export(options: argparse.Namespace) -> None:
 
 
 def _export_new(options: argparse.Namespace) -> None:
+    from production.database.engine import ensure_private
     from production.review.inbox import put
+    from stages.common.locks import locked
 
-    refuse_shared(options.inbox.resolve(), option="--inbox", holds=HOLDS)
+    inbox = options.inbox.resolve()
+    refuse_shared(inbox, option="--inbox", holds=HOLDS)
     desk = Desk.open()
-    made = put(desk.engine, desk.key, options.inbox, datetime.now(UTC), options.at_least, options.stream)
+    ensure_private(inbox.parent)
+    with locked(inbox, "exporting reviewed notes"):  # two at once would put the same notes into two batches
+        made = put(desk.engine, desk.key, options.inbox, datetime.now(UTC), options.at_least, options.stream)
     if made.path is None:
         least = f"a batch has {options.at_least} at least"
         print(f"review: {counted(made.notes, 'note')} to export since the last batch, and {least}: nothing was written")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from production.database.engine import ensure_private
 from production.review.documents import label_studio_json
 from production.review.exporting import collect
+from stages.common.errors import BeHealthyError
 from stages.common.files import replacing
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ FORMAT = "label-studio"
 BATCHES = Path("data/annotations")
 SETTLED = timedelta(minutes=1)
 """Whoever hands in now may have begun before: what is younger is left to the next batch."""
+AHEAD = timedelta(minutes=5)
+"""So far clocks of two machines may be apart."""
 _NAME = re.compile(r"reviewed-(\d{8}t\d{12}z)(?:\.json)?")
 _TIME = "%Y%m%dt%H%M%S%fz"
 
@@ -66,9 +69,19 @@ def put(
     stream : {"audit", "work"}, optional
     batches : Path
         Folder of the annotation batches.
+
+    Raises
+    ------
+    BeHealthyError
+        When the last batch is of a time to come: until then nothing would be put, without a word.
     """
-    until = now.astimezone(UTC) - SETTLED
-    export = collect(engine, key, last_put(inbox, batches), stream, until)
+    until, last = now.astimezone(UTC) - SETTLED, last_put(inbox, batches)
+    if last and last > until + AHEAD:
+        raise BeHealthyError(
+            f"the last batch of reviewed notes, reviewed-{last.strftime(_TIME)}, is of a time that is to come: some"
+            " clock is or was wrong. Set it, or write the time until which it has the reviews into the batch's name"
+        )
+    export = collect(engine, key, last, stream, until)
     if len(export.final) < at_least or not export.final:
         return Put(None, len(export.final))
     for folder in (inbox, inbox / FORMAT):

@@ -109,9 +109,14 @@ def _is_below(one: str, other: str) -> bool:
 
 def _told_since(connection: Connection, alert: Row[Any]) -> set[str]:
     """Return the decisions that people were told of a topic since its alert opened."""
+    return {alert.decision, *(body["decision"] for body in told_of(connection, alert))}
+
+
+def told_of(connection: Connection, alert: Row[Any]) -> list[dict[str, Any]]:
+    """Return what people were told of a topic since its alert opened, as the log of decisions has it."""
     later = DECISIONS.c.kind == "alert", DECISIONS.c.number >= alert.opened_by
     bodies = [json.loads(body) for body in connection.scalars(select(DECISIONS.c.body).where(*later))]
-    return {alert.decision, *(body["decision"] for body in bodies if body["topic"] == alert.topic)}
+    return [body for body in bodies if body["topic"] == alert.topic]
 
 
 def _open(connection: Connection, news: News) -> Told:

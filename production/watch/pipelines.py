@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from production.database.engine import reading, writing
-from production.watch.alerts import News, Told, open_alert, tell
+from production.watch.alerts import News, Told, open_alert, tell, told_of
 from production.watch.chain import lock
 from production.watch.channels import Channels
 from production.watch.finding import Finding
 from production.watch.names import PIPELINES
 from production.watch.params import WatchParams
-from stages.monitor.times import as_utc
+from stages.monitor.times import as_time, as_utc
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -22,6 +24,8 @@ PAUSE = 3600
 """Seconds within which the same failure is the same message, where no database counts it."""
 SECONDS = 30.0
 """What sending one may take."""
+_TIME = re.compile(r"__(?P<at>\d{4}-\d\d-\d\dT[\d:.+-]+)")
+"""As in `scheduled__2026-11-30T02:00:00+00:00` and `asset_triggered__2026-11-30T02:00:00+00:00_x1Y2`."""
 
 
 def tell_failed(
@@ -34,11 +38,29 @@ def tell_failed(
 def tell_passed(
     engine: Engine, pipeline: str, run: str, now: datetime, params: WatchParams, channels: Channels
 ) -> Told | None:
-    """Close the alert of a pipeline; None where none is open, which is found without a lock."""
+    """Close the alert of a pipeline; None where none is open that this run ends, which is found without a lock."""
     with reading(engine) as connection:
-        if open_alert(connection, pipeline) is None:
+        alert = open_alert(connection, pipeline)
+        if alert is None or _is_of_later_run([body["period"] for body in told_of(connection, alert)], run, now):
             return None
     return _tell(engine, _finding(pipeline, "none", f"run {run} went through", run, now), now, params, channels)
+
+
+def _is_of_later_run(told: Sequence[str], run: str, now: datetime) -> bool:
+    """Tell whether people were told of a run that came after this one: an old one that is cleared does not end that.
+
+    Airflow writes a run's time into its name; of one without, nothing is known. A time to come would never be over.
+    """
+    at, others = _time_of(run), map(_time_of, told)
+    return at is not None and any(other is not None and at < other <= as_utc(now) for other in others)
+
+
+def _time_of(run: str) -> datetime | None:
+    found = _TIME.search(run)
+    try:
+        return as_time(found["at"]) if found else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def failure(pipeline: str, task: str, run: str, now: datetime) -> Finding:

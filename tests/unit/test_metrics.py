@@ -127,6 +127,17 @@ def test_drift_is_told_by_column_in_parts_of_one(lived: tuple[Engine, datetime])
     assert value_of(text, "behealthy_drift_ratio", "speciality", "all") > 0.2  # type: ignore[operator]
 
 
+def test_where_nothing_could_be_compared_no_column_is_counted(lived: tuple[Engine, datetime], tmp_path: Path) -> None:
+    """Zero columns that failed would say that all were compared."""
+    engine = copied(lived[0], tmp_path)
+    assert value_of(exporter_text(*lived), "behealthy_drift_columns_failed") == 0
+    with writing(engine) as connection:
+        connection.execute(update(WATCH_WINDOWS).values(decision="unknown", judged={"drift": None}))
+    text = exporter_text(engine, lived[1])
+    assert failed(text) == set()
+    assert value_of(text, "behealthy_drift_columns_failed") is None
+
+
 def test_every_decision_is_a_state_and_one_of_them_is_current(lived: tuple[Engine, datetime]) -> None:
     text = exporter_text(*lived)
     states = values_of(text, "behealthy_last_decision")
@@ -387,7 +398,8 @@ def test_a_token_is_asked_for_where_there_is_one() -> None:
 def test_a_port_that_is_taken_is_said() -> None:
     with answering(CollectorRegistry(), "127.0.0.1", 0) as address:
         port = int(address.rpartition(":")[2])
-        with pytest.raises(BeHealthyError, match="cannot listen"), answering(CollectorRegistry(), "127.0.0.1", port):
+        taken = rf"cannot listen on 127\.0\.0\.1, port {port} \(Address already in use\): give another"
+        with pytest.raises(BeHealthyError, match=taken), answering(CollectorRegistry(), "127.0.0.1", port):
             pass
 
 

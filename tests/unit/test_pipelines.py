@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine, insert, update
@@ -42,8 +43,8 @@ def failed(engine: Engine, at: float, task: str = "promote", run: str = "run-1")
     return tell_failed(engine, "training_pipeline", task, run, day(at), PARAMS, OPS)
 
 
-def passed(engine: Engine, at: float) -> Any:
-    return tell_passed(engine, "training_pipeline", "run-9", day(at), PARAMS, OPS)
+def passed(engine: Engine, at: float, run: str = "run-9") -> Any:
+    return tell_passed(engine, "training_pipeline", run, day(at), PARAMS, OPS)
 
 
 def test_a_failure_is_told_once_reminded_of_and_over_once(engine: Engine) -> None:
@@ -58,6 +59,37 @@ def test_a_failure_is_told_once_reminded_of_and_over_once(engine: Engine) -> Non
     purposes = [row.kind for row in rows(engine, DECISIONS)]
     assert purposes == ["alert", "alert", "over", "alert"]
     assert len(rows(engine, OUTBOX)) == 4
+
+
+@pytest.mark.parametrize(
+    ("told", "went", "over"),
+    [
+        (3, 2, False),
+        (3, 3, True),  # it was cleared itself
+        (3, 4, True),
+        (9, 4, True),  # of a time to come: it would never be over
+    ],
+)
+def test_an_old_run_that_is_cleared_does_not_end_what_a_later_one_told(
+    engine: Engine, told: float, went: float, over: bool
+) -> None:
+    assert failed(engine, 3.5, run=f"scheduled__{day(told).isoformat()}").kind == "alert"
+    ended = passed(engine, 5, f"asset_triggered__{day(went).isoformat()}_x1Y2")
+    assert (ended is not None) is over
+    assert over or passed(engine, 5, "a" * 64).kind == "over"  # that the watch started
+
+
+def test_a_reminder_is_of_the_run_that_failed_then(engine: Engine) -> None:
+    failed(engine, 1, run=f"scheduled__{day(1).isoformat()}")
+    assert failed(engine, 9, run=f"scheduled__{day(9).isoformat()}").kind == "alert"
+    assert passed(engine, 10, f"manual__{day(2).isoformat()}") is None
+    assert passed(engine, 10, f"manual__{day(9.5).isoformat()}").kind == "over"
+
+
+@pytest.mark.parametrize("run", ["manual__2026-13-45T99:99", "manual__0001-01-01T00:00:00+14:00", "__", "x" * 300])
+def test_a_name_without_a_time_says_nothing_of_it(engine: Engine, run: str) -> None:
+    failed(engine, 3.5, run=f"scheduled__{day(3).isoformat()}")
+    assert passed(engine, 5, run).kind == "over"
 
 
 def test_pipelines_have_an_alert_each(engine: Engine) -> None:
@@ -210,6 +242,19 @@ def test_promote_asks_again_what_was_asked_before(engine: Engine, promoted: list
     assert promoted == ["7", "7"]
 
 
+def test_an_approval_of_a_time_to_come_promotes_nothing(
+    engine: Engine, promoted: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would answer whatever is decided until then."""
+    champion(engine, "3", day(0))
+    words = ["promote", "--rev", "0123456789ab", "--approved"]
+    assert pipelines.main([*words, (datetime.now(UTC) + timedelta(hours=1)).isoformat()]) == 2
+    assert pipelines.main([*words, "9999-12-31T23:59:59-14:00"]) == 2
+    assert "unforeseen" not in capsys.readouterr().err
+    assert not promoted
+    assert pipelines.main([*words, (datetime.now(UTC) + timedelta(minutes=1)).isoformat()]) == 0
+
+
 def test_what_was_approved_does_not_replace_a_champion_of_later(
     engine: Engine, asked: dict[str, Any], promoted: list[str]
 ) -> None:
@@ -315,7 +360,7 @@ def test_without_a_database_people_are_told_all_the_same(
     assert "sent without the database" in capsys.readouterr().out
 
 
-def test_neither_broken_parameters_nor_a_database_that_hangs_keep_an_alert_back(
+def test_neither_what_is_broken_nor_a_database_that_hangs_keeps_an_alert_back(
     engine: Engine, asked: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     words = ["failed", "data_pipeline", "--task=cleaned", "--run=-r"]
@@ -333,6 +378,10 @@ def test_neither_broken_parameters_nor_a_database_that_hangs_keep_an_alert_back(
         assert pipelines.main(words) == 0
         assert hook.received[-1][1]["title"] == "BeHealthy: data_pipeline failed"
         assert len(hook.received) == 2
+        for error in (PermissionError(13, "Permission denied"), KeyError("a word")):
+            monkeypatch.setattr("production.watch.params.load_params", Mock(side_effect=error))
+            assert pipelines.main(words) == 0
+        assert len(hook.received) == 4
     assert not rows(engine, ALERTS)
 
 
@@ -341,7 +390,11 @@ def test_where_nobody_can_be_told_that_is_said(
 ) -> None:
     monkeypatch.delenv(variables.ALERTS, raising=False)
     assert pipelines.main(["failed", "data_pipeline", "--task", "cleaned", "--run", "r"]) == 1
-    assert "NOBODY was told" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "NOBODY was told" in said.err
+    assert "people are told" not in said.out
+    assert pipelines.main(["passed", "data_pipeline", "--run", "r"]) == 0
+    assert "people are told" not in capsys.readouterr().out
 
 
 def test_every_pipeline_has_a_section_of_the_runbook() -> None:

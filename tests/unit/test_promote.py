@@ -20,6 +20,7 @@ from delivery.registry.model import MD5
 from delivery.registry.registry import (
     CHALLENGER,
     CHAMPION,
+    PROMOTING,
     ensure_registered_model,
     ledger,
     version_of,
@@ -225,6 +226,36 @@ def test_the_version_of_a_commit_is_judged_once(
     assert promotion.main(["--rev", "HEAD"]) == 0
     assert "nothing to do: version 3 of behealthy-extractor: it was refused (ledger 1)" in capsys.readouterr().out
     assert len(ledger(client)) == 1
+
+
+def test_no_commit_is_not_the_challenger(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a pipeline did not learn which commit it registered."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(promotion, "judge", judging(PASSED))
+    monkeypatch.setattr(promotion, "trusted_bounds", lambda *_: (BOUNDS, "0" * 40))
+    client.set_registered_model_alias(MODEL, CHALLENGER, "3")
+    assert promotion.main(["--rev", ""]) == 2
+    assert "git knows no commit" in capsys.readouterr().err
+    assert (champion(client), len(ledger(client))) == (1, 0)
+
+
+def test_what_a_person_declines_while_it_is_judged_is_not_promoted(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def declined(version: Any, before: Any, *_: Any) -> PromotionVerdict:
+        decline(client, version, "too many false alarms on the ward")
+        return PromotionVerdict(version, before, [PASSED])
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(promotion, "judge", declined)
+    monkeypatch.setattr(promotion, "trusted_bounds", lambda *_: (BOUNDS, "0" * 40))
+    monkeypatch.setattr(promotion, "version_of_revision", lambda *_: version_of(client, 3))
+    assert promotion.main(["--rev", "HEAD"]) == 1
+    assert "version 3 is not promoted: it was refused (ledger 1): a person" in capsys.readouterr().err
+    assert (champion(client), len(ledger(client))) == (1, 1)
+    assert PROMOTING not in version_of(client, 3).tags
 
 
 def test_promote_and_roll_back_and_forth(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,13 @@ def test_a_stage_that_is_none_is_refused_before_anything_is_run(tmp_path: Path) 
         reproduce(tmp_path / "failure.md", "cleaned", tmp_path)
 
 
+@pytest.mark.parametrize("content", ["null and void", "stages: 3", "<<<<<<< HEAD\n"])
+def test_a_graph_that_is_none_is_said(tmp_path: Path, content: str) -> None:
+    (tmp_path / "dvc.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(DeliveryError, match=r"dvc\.yaml at workspace"):
+        reproduce(tmp_path / "failure.md", "prepare", tmp_path)
+
+
 def test_a_stage_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {prepare: {}, validate: {}}\n", encoding="utf-8")
     asked: list[Any] = []

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ from production.review.label_studio import Region, decisions_of, encode, take_in
 from production.review.status import status_of
 from production.review.tasks import Task
 from stages.common.errors import BeHealthyError
+from stages.common.locks import locked
 from stages.common.variables import DATABASE, LOG_KEY
 from stages.prepare.formats import label_studio
 from tests.production import KEY, empty, sqlite_url
@@ -167,6 +169,17 @@ def test_the_inbox_gets_each_review_once_whatever_was_lost(engine: Engine, tmp_p
     assert at(11) == (True, 1)
     correct(engine, review, ANNA, [Decision("mention", 0, "reject")], 1.0, SOON + timedelta(minutes=12))
     assert at(14) == (True, 1)  # a correction is a new batch
+
+
+def test_a_batch_of_a_time_to_come_does_not_hide_what_is_reviewed_until_then(engine: Engine, tmp_path: Path) -> None:
+    infer(engine, "gout 1")
+    planned(engine)
+    read_by(engine, ANNA, minutes=1)
+    batch = tmp_path / "batches/reviewed-20990101t000000000000z"
+    batch.mkdir(parents=True)
+    with pytest.raises(BeHealthyError, match="reviewed-20990101t000000000000z, is of a time that is to come"):
+        put(engine, KEY, tmp_path / "inbox", SOON + timedelta(minutes=3), batches=batch.parent)
+    assert not (tmp_path / "inbox").exists()
 
 
 def test_names_of_documents_and_people_say_nothing(read: Engine, tmp_path: Path) -> None:
@@ -450,6 +463,22 @@ def test_decisions_come_from_standard_input_and_what_is_wrong_is_said(
     assert "the same key twice" in done(twice, 1)  # the last would count, and the first be lost
     assert not rows(desk, REVIEWS)
     assert "written as review 1" in done(json.dumps({"seconds": 1, "mentions": both}), 0)
+
+
+def test_two_exports_at_once_put_no_note_into_two_batches(desk: Engine, tmp_path: Path) -> None:
+    infer(desk, "gout 1")
+    planned(desk)
+    read_by(desk, ANNA, minutes=-2)
+    inbox = tmp_path / "inbox"
+    other = Thread(target=review_command, args=(["export", "--inbox", str(inbox)],), daemon=True)
+    with locked(inbox, "exporting reviewed notes"):
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()
+        assert not inbox.exists()
+        assert put(desk, KEY, inbox, SOON + timedelta(minutes=1), batches=tmp_path / "batches").path
+    other.join(30)
+    assert len(list((inbox / "label-studio").iterdir())) == 1
 
 
 @pytest.mark.parametrize("name", ["", " \t"])

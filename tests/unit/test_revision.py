@@ -79,5 +79,12 @@ def test_a_lock_with_conflicts_is_an_error_that_names_it(repository: Repository)
         workspace(repository.root).hashes()
 
 
+@pytest.mark.parametrize("content", ["cut off", "outs: 3", "outs: []", "outs: [{path: annotations}]"])
+def test_a_dvc_file_that_is_none_is_an_error_that_names_it(repository: Repository, content: str) -> None:
+    (repository.root / "data/annotations.dvc").write_text(content)
+    with pytest.raises(DeliveryError, match=r"data/annotations\.dvc at workspace is not as DVC writes it"):
+        workspace(repository.root).hashes()
+
+
 def test_flat_keeps_lists_as_values() -> None:
     assert flat({"a": {"b": [1, 2]}, "c": {}}) == {"a.b": [1, 2]}
