@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,7 +78,24 @@ class Promise:
         watched = watch_promise(audits(self.engine, self.version, year), self.labels, self.promised)
         notes, frame = audited(self.engine, self.version, max(year, now - QUARTER))
         found = precision(notes, frame.strata, ALL, accepted=True)
+        return Quality(self._harm(watched, found.low), watched, found.low, found.value, found.high, len(notes))
+
+    def of_changed(self, known: Quality, since: datetime) -> Quality:
+        """Return what is known of notes that changed: that quality holds must have been found in what came since then.
+
+        Parameters
+        ----------
+        known : Quality
+        since : datetime
+            When they changed.
+        """
+        if known.harm.verdict != "holds":
+            return known
+        notes, frame = audited(self.engine, self.version, begun=since)
+        found = precision(notes, frame.strata, ALL, accepted=True)
+        return replace(known, harm=self._harm(known.watched, found.low))
+
+    def _harm(self, watched: PromiseWatch, low: float | None) -> Harm:
         weeks = confidences(self.engine, self.version, self.since)
         reference, last = weeks[:FEWEST_WEEKS], weeks[FEWEST_WEEKS:][-1:]
-        harm = harm_of(watched, found.low, last[0] if last else None, reference, promised=self.promised)
-        return Quality(harm, watched, found.low, found.value, found.high, len(notes))
+        return harm_of(watched, low, last[0] if last else None, reference, promised=self.promised)

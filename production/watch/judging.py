@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from stages.monitor.reading import read_profile
 from stages.monitor.slices import Comparison, judge
 
 DRIFT, LEARNED = "drift", "learned"
+CHANGED = ("retrain_and_alert", "redevelop")
+"""Decisions of a window that is so far from its reference that audits of notes before it say nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,12 @@ class Reign:
         The training profile.
     quality : callable
         What audits and estimates say of the quality now.
+    of_changed : callable
+        The same of notes that changed at some time, from what is known of all.
     reference : Reference or None
         As it was kept.
+    changed : datetime or None
+        Where the newest windows changed as far as people are told: when the first of them began.
     """
 
     served: Served
@@ -95,7 +102,9 @@ class Reign:
     monitor: MonitorParams
     profile: Path
     quality: Callable[[], Quality]
+    of_changed: Callable[[Quality, datetime], Quality]
     reference: Reference | None = None
+    changed: datetime | None = None
     _past: list[Period] = field(default_factory=list)
     _frames: dict[Period, pd.DataFrame] = field(default_factory=dict)
 
@@ -110,7 +119,7 @@ class Reign:
         """
         learning, comparison, sides, quality = self._is_learning(period), None, None, None
         try:
-            quality = self.quality()
+            quality = self.of_changed(self.quality(), self.changed or period.since)
             reference = self._learned if learning else self._first_served
             frames = self.frames(period, learning)
             sides = reference, frames[-1]
@@ -123,6 +132,7 @@ class Reign:
         except Exception as error:
             decision = unknown(f"the comparison failed ({type(error).__name__})")
         self._past.append(period)
+        self.changed = (self.changed or period.since) if decision.decision in CHANGED else None
         begins = self._completed()
         return Judged(
             period,

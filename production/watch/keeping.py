@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 
 from sqlalchemy import Connection, Engine, func, insert, select
 
@@ -16,7 +17,7 @@ from production.watch.chain import append
 from production.watch.channels import Channels
 from production.watch.consequences import Consequences, follow
 from production.watch.finding import Finding
-from production.watch.judging import DRIFT, LEARNED, Judged, Reference
+from production.watch.judging import CHANGED, DRIFT, LEARNED, Judged, Reference
 from production.watch.params import WatchParams
 from production.watch.periods import SETTLED, Period
 from stages.common.errors import BeHealthyError
@@ -74,6 +75,16 @@ def judged_before(engine: Engine, scheme: str, now_at_work: Champion) -> list[Pe
     with reading(engine) as connection:
         rows = connection.execute(mine.where(columns.since >= now_at_work.start).order_by(columns.window_id))
         return [Period(name, as_utc(since), as_utc(until), *ends) for name, since, until, *ends in rows]
+
+
+def changed_since(engine: Engine, scheme: str, now_at_work: Champion) -> datetime | None:
+    """Return when the newest windows began that are all far from their reference; None where the last is not."""
+    columns = WATCH_WINDOWS.c
+    mine = columns.scheme == scheme, columns.model_version == now_at_work.version, columns.since >= now_at_work.start
+    query = select(columns.since, columns.decision).where(*mine).order_by(columns.window_id.desc())
+    with reading(engine) as connection:
+        far = [row.since for row in takewhile(lambda row: row.decision in CHANGED, connection.execute(query))]
+    return as_utc(far[-1]) if far else None
 
 
 def reference_of(engine: Engine, scheme: str, now_at_work: Champion) -> Reference | None:

@@ -20,6 +20,7 @@ from production.watch.keeping import (
     Champion,
     ReignOverError,
     champion,
+    changed_since,
     judged_before,
     keep,
     reference_of,
@@ -99,7 +100,9 @@ def watch(
         monitor,
         place.profile,
         cache(partial(promise.quality, now)),  # of all reviews: the same for every window of this run
+        promise.of_changed,
         reference_of(place.engine, scheme, at_work),
+        changed_since(place.engine, scheme, at_work),
     )
     reign.remember(before)
     known = {(period.name, period.since) for period in before}

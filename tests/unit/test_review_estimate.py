@@ -14,6 +14,7 @@ from production.review.estimating import known
 from production.review.quality import Promise
 from stages.common.variables import DATABASE, LOG_KEY
 from stages.monitor.audited import ALL
+from stages.monitor.decision import NOTHING_KNOWN
 from tests.production import KEY, empty, sqlite_url
 from tests.served import LABELS, MONDAY, WEEK
 from tests.simulated_year import Truth, Year
@@ -48,6 +49,18 @@ def test_a_promise_that_is_kept_is_not_called_broken_and_one_that_is_broken_is(e
     assert known(engine, 0.95, (), MONDAY + WEEKS * WEEK).quality.harm.verdict == "holds"
     broken = known(engine, 0.999, (), MONDAY + WEEKS * WEEK).quality
     assert (broken.harm.verdict, broken.harm.audited) == ("falls", True)
+
+
+def test_that_quality_holds_has_to_be_found_in_what_came_since_a_change(engine: Engine, tmp_path: Path) -> None:
+    lived(engine, tmp_path, 0.98)
+    promise, weeks = Promise(engine, "1", LABELS, 0.95, MONDAY), [MONDAY + week * WEEK for week in range(WEEKS + 1)]
+    whole = promise.quality(weeks[-1])
+    assert [promise.of_changed(whole, week).harm.verdict for week in (weeks[0], weeks[1])] == ["holds", "holds"]
+    after = promise.of_changed(whole, weeks[-1])  # the last plan ends then: nobody has read anything since
+    assert after.harm == NOTHING_KNOWN
+    assert (after.value, after.reviewed) == (whole.value, whole.reviewed)
+    broken = Promise(engine, "1", LABELS, 0.999, MONDAY).quality(weeks[-1])
+    assert promise.of_changed(broken, weeks[-1]) is broken
 
 
 def test_the_bet_begins_anew_after_a_year(engine: Engine, tmp_path: Path) -> None:

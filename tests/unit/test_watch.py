@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from production.watch.running import Place, watch
 from production.watch.status import show, status
 from stages.common.errors import BeHealthyError
 from stages.monitor.audited import watch_promise
-from stages.monitor.decision import Harm
+from stages.monitor.decision import NOTHING_KNOWN, Harm
 from stages.monitor.times import as_utc
 from tests.served import MONDAY, NOTES, WEEK, Hospital, params_of, watched
 
@@ -406,3 +407,26 @@ def test_periods_cover_the_time_without_gaps(start: datetime, hours: int, scheme
     assert all(timedelta(0) < one.until - one.since <= longest for one in found)
     assert now - ends[-1] < longest + SETTLED
     assert len({one.name for one in found}) == len(found)
+
+
+def test_what_was_found_before_notes_changed_says_nothing_of_them(
+    hospital: Hospital, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quality holds over all, and over what came since the change as soon as that was read: from the third week on."""
+    hospital.weeks(0, 4, 400)
+    hospital.weeks(5, 8, 400, drift=0.3)
+    holds = Quality(Harm("holds", audited=True), watch_promise([], ["Disease"]), 0.95, 0.97, 0.98, 300)
+    asked: list[tuple[datetime, datetime]] = []
+
+    def of_changed(_: Any, known: Quality, since: datetime) -> Quality:
+        asked.append((now, since))
+        return known if now >= at(8) else replace(known, harm=NOTHING_KNOWN)
+
+    monkeypatch.setattr(running.Promise, "quality", lambda *_: holds)
+    monkeypatch.setattr(running.Promise, "of_changed", of_changed)
+    decisions = {}
+    for now in (at(week) for week in range(1, 10)):  # each week in a run of its own: it is in the database since when
+        decisions |= {one.period.since: one.finding.decision for one in watch(place, now)}
+    far = [decisions[MONDAY + week * WEEK] for week in range(5, 9)]
+    assert far == ["redevelop", "redevelop", "retrain_and_alert", "retrain_and_alert"]
+    assert [since for _, since in asked] == [*(MONDAY + week * WEEK for week in range(6)), *[MONDAY + 5 * WEEK] * 3]
