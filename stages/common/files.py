@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -36,7 +37,13 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     path : Path
     private : bool
         Only the owner may read it, from the first byte on, whatever the umask.
+
+    Raises
+    ------
+    OSError
+        When `path` is no regular file: a device or a pipe (``/dev/stdout``) would be gone for everybody.
     """
+    _refuse_device(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
     # The mode is given to open(2), which takes the umask away by itself: a process cannot ask for
@@ -64,6 +71,15 @@ def make_beside(path: Path, *, private: bool = False) -> Path:
 def _beside(path: Path) -> Path:
     """Name what will replace `path`: hidden, in the same folder, and nobody else's."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
+def _refuse_device(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # it is not there yet; whatever else is wrong, opening the temporary file says
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "is a device or a pipe: name a file", str(path))
 
 
 def _allowed(path: Path) -> int:

@@ -6,7 +6,11 @@ import re
 
 _PAIR = re.compile(r"(\w+)/(\w+)")
 _COLUMNS = {"quarantined": "share of notes in quarantine"}
-_DECISIONS = {"too_few_notes": "too few notes to tell", "size_uncertain": "drift, size uncertain"}
+_DECISIONS = {
+    "too_few_notes": "too few notes to tell",
+    "size_uncertain": "drift, size uncertain",
+    "retrain_and_alert": "retrain and alert",
+}
 
 
 def decision_in_words(decision: str) -> str:

@@ -243,7 +243,7 @@ def test_an_alert_says_what_since_when_how_sure_what_to_do_and_where_to_look(eng
     done = decide(engine, "retrain_and_alert")
     decision = rows(engine, DECISIONS)[(done.alert or 0) - 1]
     body = messages(engine, "ops")[0]
-    assert body["title"] == "BeHealthy: drift: retrain_and_alert"
+    assert body["title"] == "BeHealthy: drift: retrain and alert"
     text = body["text"]
     for said in (
         "What: drift (do the notes change?)",

@@ -127,6 +127,19 @@ def test_a_failing_first_write_leaves_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_file_stays_what_it_is(tmp_path: Path, linked: bool) -> None:
+    """Root can rename over a device: `--json /dev/stdout` would take it from the whole machine."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if linked:
+        (tmp_path / "link").symlink_to(pipe)
+    with pytest.raises(OSError, match="is a device or a pipe: name a file"):
+        write_text(tmp_path / "link" if linked else pipe, "new")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert len(list(tmp_path.iterdir())) == 1 + linked
+
+
 def test_a_full_disk_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "metrics.json"
     write_text(path, "old")
