@@ -8,11 +8,12 @@ With a stage it ends with that one: what comes after it is left as it is.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, DeliveryRefusedError
 from delivery.repair import mend
 from delivery.revision.dvc_files import fetch_bundled
 from delivery.revision.graph import refuse_stale, stages_of
@@ -26,11 +27,13 @@ from stages.common.files import write_text
 REPRODUCE = ("dvc", "repro", "--pull", "--allow-missing")
 """`--allow-missing`: a stage whose inputs have not changed needs none of them; `--pull`: one that runs gets them."""
 
+_REFUSED = re.compile(r"ERROR: failed to reproduce 'validate': .*, exited with 1$")
+"""The gate judged the data, and the answer is no; nothing is gained by asking again."""
 _EXPLAINED = ("OSError: ", "EOFError: ")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 the graph is as `dvc.lock` says, 1 `--check` finds that it is not, 2 a stage failed."""
+    """Run it: 0 the graph is as `dvc.lock` says, 1 `--check` finds that it is not or the gate refuses, 2 a fault."""
     parser = argparse.ArgumentParser(prog="python -m delivery.reproduce", description=__doc__)
     parser.add_argument("stage", nargs="?", help="the last one that is run (default: the whole graph)")
     parser.add_argument("--failure", type=Path, default=Path("reports/failure.md"), help="says what failed, if it does")
@@ -49,6 +52,8 @@ def reproduce(failure: Path, stage: str | None = None, root: Path = Path()) -> N
     ------
     DeliveryError
         When a stage fails; `failure` says then which one and why, without any note text.
+    DeliveryRefusedError
+        When that is the gate, which refuses the data.
     """
     known = list(stages_of(workspace(root), "dvc.yaml"))
     if stage is not None and stage not in known:
@@ -59,7 +64,9 @@ def reproduce(failure: Path, stage: str | None = None, root: Path = Path()) -> N
     status, lines = run_shown((*REPRODUCE, *([stage] if stage else [])), root)
     if status:
         write_text(failure, describe(lines, known))
-        raise DeliveryError(f"the graph could not be reproduced ({failure} says why): mend that, and run it again")
+        refused = any(_REFUSED.match(line.rstrip()) for line in lines)
+        error = DeliveryRefusedError if refused else DeliveryError
+        raise error(f"the graph could not be reproduced ({failure} says why): mend that, and run it again")
 
 
 def describe(lines: Sequence[str], stages: Sequence[str]) -> str:

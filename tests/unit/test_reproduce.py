@@ -72,6 +72,21 @@ def test_a_stage_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == [(*module.REPRODUCE, "prepare"), module.REPRODUCE]
 
 
+@pytest.mark.parametrize(("stage", "status", "code"), [("validate", 1, 1), ("validate", 2, 2), ("train", 1, 2)])
+def test_what_the_gate_refuses_is_refused_and_all_else_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, status: int, code: int
+) -> None:
+    """A pipeline asks again where something failed, and not where the answer was no."""
+    (tmp_path / "dvc.yaml").write_text("stages: {validate: {}, train: {}}\n", encoding="utf-8")
+    said = f"ERROR: failed to reproduce '{stage}': failed to run: python -m stages.{stage}, exited with {status}\n"
+    for name in ("mend", "fetch_bundled"):
+        monkeypatch.setattr(module, name, lambda _: None)
+    monkeypatch.setattr(module, "run_shown", lambda *_: (255, ["Running stage\n", said]))
+    with pytest.raises(DeliveryError, match="could not be reproduced") as raised:
+        reproduce(tmp_path / "failure.md", root=tmp_path)
+    assert raised.value.exit_code == code
+
+
 def test_silence_is_said() -> None:
     assert "no reason given" in describe(["> python -m stages.train\n"], STAGES)
 
