@@ -72,8 +72,11 @@ def run_quarantine(options: argparse.Namespace) -> None:
     from production.database.revision import open_database
     from production.database.status import quarantined
 
-    for row in quarantined(open_database(), options.last, mended=options.all):
+    rows = list(quarantined(open_database(), options.last, mended=options.all))
+    for row in rows:
         print("\t".join("" if value is None else on_one_line(str(value)) for value in row))
+    if not rows:
+        print("database: no note is in quarantine", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,8 +5,8 @@
     some-program | python -m production.notes add -          JSON lines; another format with --from
     python -m production.notes retry --step encode_data      after inference.note_seconds was raised
 
-Text files (a note each), CSV (columns id and text, all others metadata), JSON lines ({"id", "text", "metadata"}),
-Parquet; standard input has JSON lines. The same notes again change nothing; the same id
+Text files (a note each), CSV (columns id and text, all others metadata), JSON lines ({"id", "text", "metadata"}, names
+beside them are metadata, too), Parquet; standard input has JSON lines. The same notes again change nothing; the same id
 in another file with another text is a correction, twice in one file with different texts it is a fault. A note that
 cannot be read goes to quarantine with file, line and reason, and the rest goes on. `retry` lets notes wait again that
 the pipeline refused. Exit codes: 0 all stored or known; 1 some in quarantine; 2 could not.

@@ -194,13 +194,18 @@ def _read_jsonl(file: BinaryIO, name: str, form: Form, seen: Repeats) -> Records
 
 
 def _of_json(content: bytes, place: Place, form: Form) -> Incoming | Rejected:
+    """`id` and `text`; `metadata`, and all other names with a plain value, are metadata."""
     try:
         entry = json.loads(content.decode(form.encoding, "surrogateescape"))
     except (ValueError, RecursionError):
         return Rejected(place, "is not JSON: write one object on each line")
     if not isinstance(entry, dict):
         return Rejected(place, 'is no object: write {"id": …, "text": …, "metadata": {…}}')
-    return record(entry.get(form.id), entry.get(form.text), entry.get("metadata"), place, form.encoding)
+    identifier, text, metadata = entry.pop(form.id, None), entry.pop(form.text, None), entry.pop("metadata", None)
+    if metadata is None or isinstance(metadata, dict):
+        plain = {name: value for name, value in entry.items() if not isinstance(value, (dict, list))}
+        metadata = {**plain, **(metadata or {})}
+    return record(identifier, text, metadata, place, form.encoding)
 
 
 def _read_csv(file: BinaryIO, name: str, form: Form, seen: Repeats) -> Records:

@@ -98,7 +98,7 @@ def run_build(options: argparse.Namespace) -> int:
     print(
         f"record: {counted(len(notes), 'note')}, {counted(rows['disease_id'].nunique(), 'disease')} beside"
         f" {counted(rows['treatment_id'].nunique(), 'treatment')} in {counted(len(rows), 'pair')}"
-        f" ({len(record) - len(rows)} more only negated or of relatives): {options.to}"
+        f" ({len(record) - len(rows):,} more only negated or of relatives): {options.to}"
     )
     return 0
 

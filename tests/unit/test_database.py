@@ -250,11 +250,14 @@ def test_the_quarantine_shows_what_is_still_open(
 
     def shown(*arguments: str) -> list[str]:
         assert command.main(["quarantine", *arguments]) == 0
-        return [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()]
+        said = capsys.readouterr()
+        assert ("no note is in quarantine" in said.err) is not bool(said.out)
+        return [line.split("\t")[1] for line in said.out.splitlines()]
 
     def arrive(*names: str, text: str = "gout") -> None:
         add(engine, [Incoming(name, text, {}) for name in names], "s")
 
+    assert shown() == []
     arrive("known")
     worker(engine).run()
     unread = [Rejected(Place("n.jsonl", n), "is not JSON", name) for n, name in enumerate(("cut", "known", None))]

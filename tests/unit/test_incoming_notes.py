@@ -170,6 +170,16 @@ def test_standard_input_is_no_parquet() -> None:
         read(Path("-"), "parquet")
 
 
+def test_names_beside_a_note_in_json_are_metadata_as_columns_of_a_table_are(tmp_path: Path) -> None:
+    write(
+        tmp_path / "n.jsonl",
+        '{"id": "a", "text": "gout", "sex": "male", "age": 61}\n'
+        '{"id": "b", "text": "gout", "sex": "male", "metadata": {"sex": "female"}, "mentions": [{"start": 0}]}\n',
+    )
+    first, second = read(tmp_path / "n.jsonl")
+    assert (first.metadata, second.metadata) == ({"sex": "male", "age": 61}, {"sex": "female"})
+
+
 def test_metadata_takes_the_place_of_nothing(tmp_path: Path) -> None:
     told = [{"id": "other", "text": "of another note", "ward": "7"}]
     pq.write_table(pa.table({"id": ["a"], "text": ["gout"], "metadata": told}), tmp_path / "n.parquet")
