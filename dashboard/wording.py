@@ -31,6 +31,12 @@ _FOLLOWS = {
     "over": "people were told that it is over",
 }
 
+NO_CHAMPION = (
+    "No model was champion here yet. Where nothing is registered, add `--model models`.",
+    "python -m production.infer",
+)
+"""What is missing, and which command brings it."""
+
 
 def followed(window: Mapping[str, Any]) -> str:
     """Return what followed from a window."""

@@ -13,10 +13,9 @@ from dashboard.colours import GREY, coloured, marks_of
 from dashboard.figures import audited, figure
 from dashboard.parts import Picture, chart, missing, plain, section, table
 from dashboard.rolled import moment, rolled_up
-from dashboard.wording import STRATA, listed
+from dashboard.wording import NO_CHAMPION, STRATA, listed
 from stages.common.wording import counted
 
-INFER = "python -m production.infer"
 PLAN = "python -m production.review plan"
 DRAWN = 30
 """Kinds of notes in a picture."""
@@ -32,7 +31,7 @@ def page() -> None:
     content = shown.content
     champion, known, whole = content["champion"], content["known"], content["all_labels"]
     if champion is None:
-        missing("No model was champion here yet.", INFER)
+        missing(*NO_CHAMPION)
         return
     with section("Since the champion"):
         _since(champion, known, whole, content["reviews"]["status"])

@@ -10,13 +10,23 @@ import streamlit as st
 from dashboard.figures import estimated, figure, share
 from dashboard.parts import command_to_copy, missing, plain, table
 from dashboard.rolled import Shown, moment, rolled_up
-from dashboard.wording import STEPS, against, alerted, decided, followed, from_where, in_words, lasting, not_judged
+from dashboard.wording import (
+    NO_CHAMPION,
+    STEPS,
+    against,
+    alerted,
+    decided,
+    followed,
+    from_where,
+    in_words,
+    lasting,
+    not_judged,
+)
 from stages.common.wording import counted
 
 HOURS, ERRORS = "hours_per_1000_notes", "errors_per_1000_mentions"
 """As `stages.evaluate.kpi` calls them, which takes a second to import."""
 WATCH, STATUS, SEND = (f"python -m production.watch {name}" for name in ("run", "status", "send"))
-INFER = "python -m production.infer"
 
 
 def page() -> None:
@@ -136,7 +146,7 @@ def _notes(shown: Shown) -> None:
         steps = ", ".join(f"{plain(step)}: {number:,}" for step, number in notes["quarantine"].items())
         figure("In quarantine", f"{notes['quarantined']:,}", steps or "none was set aside")
     if champion is None:
-        missing("No model was champion here yet.", INFER)
+        missing(*NO_CHAMPION)
     else:
         version = champion["version"]
         where = from_where(version)
