@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
+
 from production.review.decisions import checked, parse
 from production.review.tasks import Shown, Task
 from stages.common.documents import Mention
 from tests.day.__main__ import BEGIN, END, page
 from tests.day.calendar import Calendar
 from tests.day.reviewer import decisions
+from tests.day.scores import Score, accepted_precision, f1, least_gain, precision
 from tests.day.story import Story
 from tests.repository import ROOT
 
@@ -40,6 +43,16 @@ def test_what_a_reviewer_leaves_is_what_is_annotated() -> None:
     assert {Mention(one.start, one.end, one.label) for one in whole if one.label} == GOLD  # type: ignore[arg-type]
     assert [one.decision for one in whole] == ["accept", "change", "change", "reject", "reject", "missed"]
     assert seconds > len(TEXT) / 20
+
+
+def test_a_gain_is_shown_where_it_is_in_most_notes_and_not_where_nothing_changed() -> None:
+    before = Score(np.tile([4, 8, 10, 5, 3], (30, 1)))
+    after = Score(before.counts + np.array([2, 0, 0, 0, 1]))
+    assert str(before) == "strict F1 0.444, precision 0.500, of the accepted 0.600 (90 of 150); 30 notes"
+    for measure in (f1, precision, accepted_precision):
+        assert least_gain(before, after, measure) > 0.1
+        assert least_gain(before, before, measure) == 0
+        assert least_gain(after, before, measure) < 0
 
 
 def test_weeks_begin_on_monday() -> None:
