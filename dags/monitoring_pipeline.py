@@ -2,7 +2,7 @@
 
 **Does**: `read_log`: the serving log as files. `drift_report`: every window that is over is judged once, with a page
 in reports/drift of each that alerts. `decision`: the log of decisions is whole. `trigger`: what was decided is
-sent: alerts, and the start of a retraining. Then it wakes the data pipeline.
+sent: alerts, and the start of a retraining. Then it wakes the data pipeline. `rolled_up`: what the dashboard shows.
 
 **Runs** every day at 01:00 UTC. A window is judged once, however often this runs.
 
@@ -27,4 +27,6 @@ with pipeline("monitoring_pipeline", "0 1 * * *", __doc__) as dag:
     trigger = step(
         "trigger", "production.watch", "send", outlets=[DECISION], refused=None, doc="Alerts, and what is started."
     )
+    rolled_up = step("rolled_up", "production.rollup", trigger_rule="all_done", doc="What the dashboard shows.")
     chain(read_log, drift_report, decision, trigger)
+    drift_report >> rolled_up

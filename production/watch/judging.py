@@ -93,7 +93,7 @@ class Reign:
     reference : Reference or None
         As it was kept.
     changed : datetime or None
-        Where the newest windows changed as far as people are told: when the first of them began.
+        Where the newest windows, of those held against the same reference, are all far from it: when the first began.
     """
 
     served: Served
@@ -118,6 +118,8 @@ class Reign:
         A window that is not the newest one starts nothing: it was passed over, and what it asked for is late.
         """
         learning, comparison, sides, quality = self._is_learning(period), None, None, None
+        if self._was_learning and not learning:
+            self.changed = None  # the weeks that made the reference say nothing of those that are far from it
         try:
             quality = self.of_changed(self.quality(), self.changed or period.since)
             reference = self._learned if learning else self._first_served
@@ -163,6 +165,10 @@ class Reign:
         if self.served.rows(self.reference.period) != self.reference.rows:
             raise BeHealthyError("the reference has other rows than when it was taken: `production.watch reset`")
         return self.served.read(self.reference.period)
+
+    @property
+    def _was_learning(self) -> bool:
+        return bool(self._past) and self._is_learning(self._past[-1])
 
     def _is_learning(self, period: Period) -> bool:
         if self.reference is None:

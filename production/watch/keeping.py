@@ -78,13 +78,14 @@ def judged_before(engine: Engine, scheme: str, now_at_work: Champion) -> list[Pe
 
 
 def changed_since(engine: Engine, scheme: str, now_at_work: Champion) -> datetime | None:
-    """Return when the newest windows began that are all far from their reference; None where the last is not."""
+    """Return when the newest windows began that are all far from the same reference; None where the last is not."""
     columns = WATCH_WINDOWS.c
     mine = columns.scheme == scheme, columns.model_version == now_at_work.version, columns.since >= now_at_work.start
-    query = select(columns.since, columns.decision).where(*mine).order_by(columns.window_id.desc())
+    query = select(columns.since, columns.decision, columns.reference).where(*mine).order_by(columns.window_id.desc())
     with reading(engine) as connection:
-        far = [row.since for row in takewhile(lambda row: row.decision in CHANGED, connection.execute(query))]
-    return as_utc(far[-1]) if far else None
+        far = list(takewhile(lambda row: row.decision in CHANGED, connection.execute(query)))
+    same = [row.since for row in far if row.reference == far[0].reference]
+    return as_utc(same[-1]) if same else None
 
 
 def reference_of(engine: Engine, scheme: str, now_at_work: Champion) -> Reference | None:

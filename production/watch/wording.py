@@ -27,7 +27,7 @@ MEANS = {
 }
 HARMED = "people who read a random sample found that fewer accepted mentions are right than was promised"
 TODO = {
-    "retrain_and_alert": "Look at what changed; where a retraining was started, at the pull request that it opens.",
+    "retrain_and_alert": "Look at what changed; where a retraining was started, at its pull request or its run.",
     "size_uncertain": "The notes did change. Judge a longer window, or look at them: what follows depends on how much.",
     "redevelop": "Retraining is not enough: look at the data and go back to experiments. Nothing was started.",
     "unknown": "It could not be told: this is not `none`. Mend what the reasons name.",

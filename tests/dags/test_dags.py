@@ -84,6 +84,14 @@ def test_the_steps_have_their_names_and_their_order(bag: dict[str, Any], name: s
         before = {*before, step}
 
 
+def test_what_the_dashboard_shows_is_computed_after_the_windows_whatever_these_were(bag: dict[str, Any]) -> None:
+    """Beside the other steps and not behind them: a run is what its last tasks were, and it would hide a red one."""
+    found = bag["dags"]["monitoring_pipeline"]["tasks"]
+    step = found["rolled_up"]
+    assert (step["after"], step["rule"]) == (["drift_report"], "TriggerRule.ALL_DONE")
+    assert not [name for name, task in found.items() if "rolled_up" in task["after"]]
+
+
 def before_of(found: dict[str, Any], step: str) -> set[str]:
     direct = set(found[step]["after"])
     return direct.union(*(before_of(found, one) for one in direct))

@@ -430,3 +430,18 @@ def test_what_was_found_before_notes_changed_says_nothing_of_them(
     far = [decisions[MONDAY + week * WEEK] for week in range(5, 9)]
     assert far == ["redevelop", "redevelop", "retrain_and_alert", "retrain_and_alert"]
     assert [since for _, since in asked] == [*(MONDAY + week * WEEK for week in range(6)), *[MONDAY + 5 * WEEK] * 3]
+
+
+@pytest.mark.parametrize("weeks", [[1, 2, 3], [3]])
+def test_a_first_week_that_was_far_from_what_was_learned_says_nothing_of_later_ones(
+    hospital: Hospital, place: Place, monkeypatch: pytest.MonkeyPatch, weeks: list[int]
+) -> None:
+    """It makes the reference, and is far from the profile; those after it are far from it."""
+    hospital.weeks(0, 0, 400, drift=0.3)
+    hospital.weeks(1, 2, 400)
+    asked: list[datetime] = []
+    monkeypatch.setattr(running.Promise, "of_changed", lambda _, known, since: (asked.append(since), known)[1])
+    found = [one for week in weeks for one in judge(place, week)]
+    assert [one.reference for one in found] == ["profile", "served", "served"]
+    assert {one.finding.decision for one in found} == {"redevelop"}
+    assert asked == [MONDAY, MONDAY + WEEK, MONDAY + WEEK]
