@@ -66,13 +66,14 @@ class PlannedAudit(NamedTuple):
 
     Parameters
     ----------
-    until : datetime
-        In UTC: results that were written before are in the plan.
+    since, until : datetime
+        In UTC: results that were written between them are in the plan.
     strata : mapping
         As the plan keeps them.
     notes : tuple of ReviewedNote
     """
 
+    since: datetime
     until: datetime
     strata: Mapping[str, Any]
     notes: tuple[ReviewedNote, ...]
@@ -84,7 +85,6 @@ def audited(
     since: datetime | None = None,
     until: datetime | None = None,
     slices: Sequence[str] = (),
-    begun: datetime | None = None,
 ) -> Evidence:
     """Return what the audit of a version says.
 
@@ -96,10 +96,8 @@ def audited(
         Only plans that end after that, and then or before.
     slices : sequence of str
         Columns of metadata, as the plans counted them.
-    begun : datetime, optional
-        Only plans of what was written from then on; timers are early by some hours.
     """
-    return evidence_of(audited_plans(engine, model_version, since, until, slices, begun))
+    return evidence_of(audited_plans(engine, model_version, since, until, slices))
 
 
 def evidence_of(plans: Iterable[PlannedAudit]) -> Evidence:
@@ -114,16 +112,15 @@ def audited_plans(
     since: datetime | None = None,
     until: datetime | None = None,
     slices: Sequence[str] = (),
-    begun: datetime | None = None,
 ) -> list[PlannedAudit]:
     """Return what the audit of a version says, plan by plan in their order; the arguments are those of `audited`."""
     notes: dict[int, list[ReviewedNote]] = defaultdict(list)
     with reading(engine) as connection:
         ends = _ends(connection, model_version)
-        plans = plans_of(connection, model_version, since, until, begun)
+        plans = plans_of(connection, model_version, since, until)
         for one, probability in weighed_readings(connection, model_version, plans):
             notes[one.plan_id].append(_note(one, probability, slices))
-    return [PlannedAudit(ends[number], plans[number], tuple(notes[number])) for number in sorted(notes)]
+    return [PlannedAudit(*ends[number], plans[number], tuple(notes[number])) for number in sorted(notes)]
 
 
 def weighed_readings(
@@ -213,11 +210,7 @@ def _bounds(strata: Mapping[str, Any]) -> tuple[float, int] | None:
 
 
 def plans_of(
-    connection: Connection,
-    version: str,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    begun: datetime | None = None,
+    connection: Connection, version: str, since: datetime | None = None, until: datetime | None = None
 ) -> dict[int, dict[str, Any]]:
     """Return what the plans of a version kept of their strata, by number; see `audited`."""
     query = sa.select(REVIEW_PLANS.c.plan_id, REVIEW_PLANS.c.strata).where(REVIEW_PLANS.c.model_version == version)
@@ -225,14 +218,13 @@ def plans_of(
         query = query.where(REVIEW_PLANS.c.until > since)
     if until is not None:
         query = query.where(REVIEW_PLANS.c.until <= until)
-    if begun is not None:
-        query = query.where(REVIEW_PLANS.c.since >= begun - LATE)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _ends(connection: Connection, version: str) -> dict[int, datetime]:
-    query = sa.select(REVIEW_PLANS.c.plan_id, REVIEW_PLANS.c.until).where(REVIEW_PLANS.c.model_version == version)
-    return {row[0]: as_utc(row[1]) for row in connection.execute(query)}
+def _ends(connection: Connection, version: str) -> dict[int, tuple[datetime, datetime]]:
+    plans = REVIEW_PLANS.c
+    query = sa.select(plans.plan_id, plans.since, plans.until).where(plans.model_version == version)
+    return {row[0]: (as_utc(row[1]), as_utc(row[2])) for row in connection.execute(query)}
 
 
 def _by_stratum(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Engine
 
 from production.review.estimates import precision
-from production.review.evidence import audited, audits, confidences
+from production.review.evidence import LATE, PlannedAudit, audited, audited_plans, audits, confidences, evidence_of
 from stages.monitor.audited import ALL, FEWEST_WEEKS, PromiseWatch, harm_of, watch_promise
 from stages.monitor.decision import Harm
 from stages.monitor.times import as_utc
@@ -91,11 +92,20 @@ class Promise:
         """
         if known.harm.verdict != "holds":
             return known
-        notes, frame = audited(self.engine, self.version, begun=since)
+        notes, frame = evidence_of(one for one in self._plans if one.since >= as_utc(since) - LATE)
         found = precision(notes, frame.strata, ALL, accepted=True)
         return replace(known, harm=self._harm(known.watched, found.low))
 
     def _harm(self, watched: PromiseWatch, low: float | None) -> Harm:
-        weeks = confidences(self.engine, self.version, self.since)
+        weeks = self._confidences
         reference, last = weeks[:FEWEST_WEEKS], weeks[FEWEST_WEEKS:][-1:]
         return harm_of(watched, low, last[0] if last else None, reference, promised=self.promised)
+
+    @cached_property
+    def _plans(self) -> list[PlannedAudit]:
+        """All that was audited: a watch that is late asks of each of its windows, with the same clock."""
+        return audited_plans(self.engine, self.version)
+
+    @cached_property
+    def _confidences(self) -> list[float]:
+        return confidences(self.engine, self.version, self.since)

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from production.database.engine import DatabaseError
 from production.review import __main__ as command
+from production.review import quality
 from production.review.estimating import known
 from production.review.quality import Promise
 from stages.common.variables import DATABASE, LOG_KEY
@@ -61,6 +62,19 @@ def test_that_quality_holds_has_to_be_found_in_what_came_since_a_change(engine: 
     assert (after.value, after.reviewed) == (whole.value, whole.reviewed)
     broken = Promise(engine, "1", LABELS, 0.999, MONDAY).quality(weeks[-1])
     assert promise.of_changed(broken, weeks[-1]) is broken
+
+
+def test_a_late_watch_reads_the_reviews_once_for_all_of_its_windows(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived(engine, tmp_path, 0.98, weeks=3)
+    reads: list[int] = []
+    read = quality.audited_plans
+    monkeypatch.setattr(quality, "audited_plans", lambda *given: (reads.append(1), read(*given))[1])
+    promise = Promise(engine, "1", LABELS, 0.95, MONDAY)
+    whole = promise.quality(MONDAY + 3 * WEEK)
+    assert {promise.of_changed(whole, MONDAY + week * WEEK).harm.verdict for week in range(3)} >= {"holds"}
+    assert len(reads) == 1
 
 
 def test_the_bet_begins_anew_after_a_year(engine: Engine, tmp_path: Path) -> None:
