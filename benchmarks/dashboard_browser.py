@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.browsers import BROWSER, DESK, browser
-from tests.dashboards import PAGES, SETTLED, dashboard
-
-_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+from tests.dashboards import dashboard, timed
 
 
 def visited(pages: Iterable[str], around: Mapping[str, str], folder: Path) -> dict[str, dict[str, float]]:
@@ -33,14 +31,11 @@ def visited(pages: Iterable[str], around: Mapping[str, str], folder: Path) -> di
 
 
 def _visits(name: str, around: Mapping[str, str], folder: Path) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     with dashboard(around, folder / "dashboard.log") as address, browser() as chromium:
         for visit in ("first", "next"):
             page = chromium.new_context(viewport=DESK).new_page()  # type: ignore[arg-type]
-            page.goto(f"{address}/{name}", wait_until="commit")
-            page.get_by_role("heading", name=PAGES[name], exact=True, level=1).wait_for(timeout=60_000)
-            page.locator(SETTLED).wait_for(state="attached", timeout=60_000)
-            found[f"{visit}_whole"] = float(page.evaluate("performance.now()")) / 1000
-            found[f"{visit}_paint"] = float(page.evaluate(_PAINT)) / 1000
+            taken = timed(page, address, name)
+            found |= {f"{visit}_paint": taken.first / 1000, f"{visit}_whole": taken.whole / 1000}
             page.context.close()
     return found

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from playwright.sync_api import Page
 
@@ -30,6 +31,8 @@ PROBES = ("/_stcore/health", "/_stcore/host-config", "/_stcore")
 """What Streamlit's page asks for below its own address first, when it is opened directly; it then finds them above."""
 
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+
+_FIRST = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 QUIET = """() => new Promise((done) => {
   let timer = setTimeout(done, 500);
@@ -72,6 +75,24 @@ def open_page(page: Page, address: str, name: str) -> None:
     """Open a page by its address and wait until it is whole."""
     page.goto(f"{address}/{name}")
     settle(page, PAGES[name])
+
+
+class Paint(NamedTuple):
+    """Milliseconds from the request of a page until something is painted, its heading is there, and all of it."""
+
+    first: float
+    heading: float
+    whole: float
+
+
+def timed(page: Page, address: str, name: str) -> Paint:
+    """Open a page by its address; return when it was there."""
+    page.goto(f"{address}/{name}", wait_until="commit")
+    page.get_by_role("heading", name=PAGES[name], exact=True, level=1).wait_for(timeout=60_000)
+    heading = float(page.evaluate("performance.now()"))
+    page.locator(SETTLED).wait_for(state="attached", timeout=60_000)
+    whole = float(page.evaluate("performance.now()"))
+    return Paint(float(page.evaluate(_FIRST)), heading, whole)
 
 
 def settle(page: Page, heading: str) -> None:

@@ -36,7 +36,7 @@ from tests.browsers import (
     needs_browser,
     picture,
 )
-from tests.dashboards import PAGES, PROBES, SETTLED, dashboard, open_page, settle
+from tests.dashboards import PAGES, PROBES, dashboard, open_page, settle, timed
 from tests.production import empty, sqlite_url
 from tests.registered import add_version
 from tests.repository import ROOT, Repository
@@ -300,12 +300,7 @@ def test_first_paint(request: pytest.FixtureRequest, chromium: Browser, name: st
     address = request.getfixturevalue(place).address
     page, _ = visit(chromium, "desk, light")
     open_page(page, address, name)
-    page.goto(f"{address}/{name}", wait_until="commit")
-    page.get_by_role("heading", name=PAGES[name], exact=True, level=1).wait_for()
-    heading = page.evaluate("performance.now()")
-    page.locator(SETTLED).wait_for(state="attached")
-    whole = page.evaluate("performance.now()")
-    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    paint, heading, whole = timed(page, address, name)
     assert 0 < paint <= whole
     print(f"\n{place}, {PAGES[name]}: first paint {paint:.0f} ms, heading {heading:.0f} ms, whole {whole:.0f} ms")
     page.context.close()
